@@ -1,0 +1,172 @@
+"""One class: a registry of one kind of thing (models, corpora), filled from four sources.
+
+A name comes from the built-in table, from an entry point of an installed distribution, from `register` in a
+notebook, or is a file written where a name is expected (`./mine.py:Mine`). Looking at names imports nothing;
+`get` imports the one provider that was asked for.
+"""
+
+import difflib
+import fnmatch
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from registry.errors import DuplicateNameError, ProviderError, UnknownNameError
+from registry.files import import_file, is_file_reference, split_file_reference
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim on a name: `target` is where the object lives, `origin` is who says so."""
+
+    name: str
+    target: str
+    origin: str
+    detail: str = ""
+
+    @property
+    def owner(self) -> str:
+        return f"{self.origin} ({self.detail})" if self.detail else f"{self.origin} ({self.target})"
+
+
+class Registry(Generic[T]):
+    """Names of one `kind` of thing, loaded lazily.
+
+    Args:
+        kind: the word for one of them in messages, "model".
+        group: the entry-point group that plug-ins use, "zoo.models".
+        builtins: name -> "module:attribute".
+        problem: says in a few words what is wrong with a loaded object, or None when it is what it should be.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        builtins: Mapping[str, str],
+        problem: Callable[[object], str | None] = lambda _: None,
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self._builtins = dict(builtins)
+        self._problem = problem
+        self._registered: dict[str, tuple[Entry, T]] = {}
+
+    def entries(self, pattern: str = "*") -> list[Entry]:
+        """Every claim whose name matches the shell pattern, sorted by name; a name claimed twice stands twice."""
+        found = [Entry(name, target, "built in") for name, target in self._builtins.items()]
+        for point in entry_points(group=self.group):
+            owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
+            detail = f"entry point {point.name} = {point.value}"
+            found.append(Entry(point.name, point.value, owner, detail))
+        found += [entry for entry, _ in self._registered.values()]
+        matching = (entry for entry in found if fnmatch.fnmatchcase(entry.name, pattern))
+        return sorted(matching, key=lambda entry: (entry.name, entry.origin))
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """The names that match the shell pattern (`"*wave*"`), sorted; imports nothing."""
+        return sorted({entry.name for entry in self.entries(pattern)})
+
+    def find(self, name: str) -> Entry:
+        """The one claim on `name`, not imported.
+
+        Raises:
+            UnknownNameError: nobody claims it; the message lists what exists and the nearest spelling.
+            DuplicateNameError: more than one owner claims it; the message names them.
+            ProviderError: a file reference without its class, or to no file.
+        """
+        if is_file_reference(name):
+            return self._file_entry(name)
+        claims = [entry for entry in self.entries() if entry.name == name]
+        if not claims:
+            raise UnknownNameError(self._unknown(name))
+        if len(claims) > 1:
+            owners = " and ".join(claim.owner for claim in claims)
+            raise DuplicateNameError(
+                f"{self.kind.capitalize()} '{name}' is claimed twice: {owners}. Rename or uninstall one of them."
+            )
+        return claims[0]
+
+    def get(self, name: str) -> T:
+        """The object behind `name`; imports its provider, and no other.
+
+        Raises:
+            ProviderError: the provider raised on import, or is not what it should be; and all that `find` raises.
+        """
+        entry = self.find(name)
+        if name in self._registered:
+            return self._registered[name][1]
+        loaded = self._load(entry)
+        problem = self._problem(loaded)
+        if problem:
+            raise ProviderError(f"{self.kind.capitalize()} '{name}' from {entry.owner} {problem}.")
+        return loaded  # type: ignore[return-value]  # `problem` has checked it
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """A decorator, `MODELS.register("mine")(Mine)`; running the same notebook cell again replaces the object.
+
+        Raises:
+            DuplicateNameError: somebody else owns the name.
+            ProviderError: the object is not what it should be.
+        """
+
+        def add(loaded: T) -> T:
+            target = f"{getattr(loaded, '__module__', '?')}:{getattr(loaded, '__qualname__', '?')}"
+            entry = Entry(name, target, "registered here")
+            others = [claim for claim in self.entries() if claim.name == name and claim != entry]
+            if others:
+                raise DuplicateNameError(
+                    f"{self.kind.capitalize()} '{name}' is claimed twice: {others[0].owner} and {entry.owner}. "
+                    "Register it under another name."
+                )
+            problem = self._problem(loaded)
+            if problem:
+                raise ProviderError(f"{self.kind.capitalize()} '{name}' from {entry.owner} {problem}.")
+            self._registered[name] = (entry, loaded)
+            return loaded
+
+        return add
+
+    def unregister(self, name: str) -> None:
+        """Forget a name that `register` added."""
+        self._registered.pop(name, None)
+
+    def _file_entry(self, name: str) -> Entry:
+        path, attribute = split_file_reference(name)
+        if attribute is None:
+            raise ProviderError(f"'{name}' does not say which {self.kind}: write {name}:Name.")
+        if not path.is_file():
+            raise ProviderError(f"No file '{path}' for {self.kind} '{name}'.")
+        return Entry(name, name, f"file {path}")
+
+    def _load(self, entry: Entry) -> object:
+        try:
+            if is_file_reference(entry.target):
+                path, attribute = split_file_reference(entry.target)
+                value: object = import_file(path)
+            else:
+                module, _, attribute = entry.target.partition(":")
+                value = importlib.import_module(module)
+            for part in (attribute or "").split("."):
+                value = getattr(value, part) if part else value
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plug-in may raise anything, SystemExit included
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ProviderError(
+                f"{self.kind.capitalize()} '{entry.name}' from {entry.owner} cannot be imported: {reason}"
+            ) from error
+        return value
+
+    def _unknown(self, name: str) -> str:
+        available = self.names()
+        close = difflib.get_close_matches(name, available, n=1, cutoff=0.6)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        return (
+            f"Unknown {self.kind} '{name}'. Available: {', '.join(available)}.{hint} "
+            f"A file of your own is written ./file.py:Name."
+        )

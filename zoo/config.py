@@ -1,0 +1,91 @@
+"""The frozen values that travel: what to run, parsed at the edge and stored verbatim in the record. No torch here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Value = bool | int | float | str
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Frozen(BaseModel):
+    """Immutable, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Recipe(Frozen):
+    """What training a model well takes; a class attribute of every model."""
+
+    lr: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of matrices")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
+
+
+class Call(Frozen):
+    """A name with options, as written `wavenet(hidden=128)`."""
+
+    name: str
+    options: dict[str, Value] = {}
+
+    def __str__(self) -> str:
+        if not self.options:
+            return self.name
+        pairs = (
+            f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in self.options.items()
+        )
+        return f"{self.name}({','.join(pairs)})"
+
+
+class DataConfig(Frozen):
+    """Which text, what a token is, and how it is split."""
+
+    corpus: Call = Call(name="invented")
+    documents: Literal["auto", "line", "none"] = Field("auto", description="one document a line, or one stream")
+    tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
+    split_seed: int = Field(42, ge=0, description="seed of the shuffle before the split")
+    dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
+
+
+class TrainingConfig(Frozen):
+    """How to train: it belongs to a comparison, never to a model. None leaves a choice to the model's recipe."""
+
+    steps: Positive | None = Field(None, description="budget in steps")
+    tokens: Positive | None = Field(None, description="budget in target tokens")
+    batch_size: int = Field(128, ge=1, description="rows a step")
+    length: int | None = Field(None, ge=1, description="tokens of a training row of a stream")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or plain sgd")
+    schedule: Literal["cosine", "constant", "step"] = Field(
+        "cosine", description="learning rate after warm-up; step: a tenth after three quarters"
+    )
+    lr: float | None = Field(None, gt=0, description="peak learning rate")
+    weight_decay: float | None = Field(None, ge=0, description="weight decay")
+    warmup: float | None = Field(None, ge=0, lt=1, description="share of the run with a rising learning rate")
+    clip: float = Field(1.0, ge=0, description="largest norm of a gradient; 0 does not clip")
+    evaluations: int = Field(10, ge=1, description="evaluations on validation during the run")
+    score_train: bool = Field(False, description="evaluate the whole training split at the end too")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
+    threads: int = Field(1, ge=1, description="CPU threads of torch")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> "TrainingConfig":
+        if self.steps is not None and self.tokens is not None:
+            raise ValueError(f"steps={self.steps} and tokens={self.tokens} are two budgets: give one")
+        return self
+
+
+class RunConfig(Frozen):
+    """Everything that makes one run: one model, one corpus, one seed."""
+
+    model: Call
+    label: str
+    data: DataConfig = DataConfig()
+    training: TrainingConfig = TrainingConfig()
+    context: int = Field(8, ge=1, description="N, how many tokens back a model may look")
+    seed: int = Field(1, ge=0)
+
+
+def as_json(value: BaseModel) -> dict[str, Any]:
+    """The value as plain JSON types, for a record or a fingerprint."""
+    return value.model_dump(mode="json")
