@@ -1,0 +1,178 @@
+"""From a `DataConfig` to tokens in three splits: the front door of `zoo.data`."""
+
+import hashlib
+import inspect
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from registry import RegistryError
+from zoo.catalog import CORPORA
+from zoo.config import DataConfig
+from zoo.data.files import read_source
+from zoo.data.rows import DocumentRows, Rows, StreamRows
+from zoo.data.source import Document, LogLikelihood, Source
+from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import DataError, UsageError
+
+DEFAULT_LENGTH = 64
+"""Tokens of a training row of a stream, where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text, its vocabulary and its splits.
+
+    Args:
+        name: how reports call it.
+        is_stream: one stream, or documents.
+        text: what each split holds: documents, or one piece of the stream in a list.
+        overlap: documents of a split that also stand in an earlier one, counted before any were removed.
+        log_likelihood: the source's own probabilities, or None.
+    """
+
+    name: str
+    is_stream: bool
+    vocabulary: Vocabulary
+    text: Split[list[Document]]
+    overlap: Split[int]
+    deduped: bool
+    log_likelihood: LogLikelihood | None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the splits as they are: the same text split otherwise is another."""
+        digest = hashlib.sha256()
+        for name in SPLITS:
+            for document in self.text[name]:
+                data = document.encode() if isinstance(document, str) else document
+                digest.update(len(data).to_bytes(8, "little") + data)
+            digest.update(b"\xff" * 8)
+        return digest.hexdigest()
+
+    @cached_property
+    def tokens(self) -> Split[list[NDArray[np.int32]]]:
+        """The splits as tokens, without boundaries."""
+        return Split(*([self.vocabulary.encode(text) for text in self.text[name]] for name in SPLITS))
+
+    def targets(self, split: str) -> int:
+        """Target tokens of a split: every document's end is one."""
+        ends = 0 if self.is_stream else 1
+        return sum(len(document) + ends for document in self.tokens[split])
+
+    def rows(self, split: str, *, length: int | None = None, device: torch.device | str = "cpu") -> Rows:
+        """The split on a device; `length` is for streams alone."""
+        device = torch.device(device)
+        if self.is_stream:
+            return StreamRows(self.tokens[split][0], length or DEFAULT_LENGTH, device)
+        return DocumentRows(self.tokens[split], device)
+
+    def floor(self, split: str) -> float | None:
+        """Loss (nats a token) of the perfect model on this very split; None where it is not known."""
+        if self.log_likelihood is None or self.deduped:
+            return None
+        return -sum(self.log_likelihood([str(text) for text in self.text[split]])) / self.targets(split)
+
+    def summary(self) -> str:
+        """One line: what was taken, how much, and what stands in two splits."""
+        counts = [self.targets(name) for name in SPLITS]
+        size = "{:,} / {:,} / {:,} tokens".format(*counts)
+        if self.is_stream:
+            what = f"one stream, {sum(counts):,} {'characters' if self.vocabulary.characters is not None else 'bytes'}"
+        else:
+            what = f"{sum(len(self.text[name]) for name in SPLITS):,} documents"
+        line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
+        if self.deduped:
+            line += f"; removed {self.overlap.validation:,} / {self.overlap.test:,} repeated documents"
+        elif self.overlap.validation:
+            count = len(self.text.validation)
+            line += f"; {self.overlap.validation / count:.0%} of validation documents also occur in training"
+        return line
+
+
+def load_corpus(config: DataConfig) -> Corpus:
+    """The corpus that `config` names.
+
+    Raises:
+        DataError: the text cannot be read, or is too small to split.
+        UsageError: an option that the corpus does not have.
+        RegistryError: a name that nobody has, or whose provider is broken.
+    """
+    source = _source(config)
+    if config.tokens == "bytes":
+        source = _as_bytes(source)
+    if isinstance(source.text, str | bytes):
+        if len(source.text) < 10:
+            raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split into three.")
+        pieces = split_stream(source.text, len(source.text))
+        split: Split[list[Document]] = Split([pieces.train], [pieces.validation], [pieces.test])
+        overlap = Split(0, 0, 0)
+    else:
+        split = split_documents(source.text, config.split_seed)
+        overlap = seen_before(split)
+        if config.dedupe:
+            split = dedupe(split)
+        if not (split.train and split.validation and split.test):
+            few = len(source.text)
+            why = "too few to split into three" if few < 10 else "and without the repeated ones a split is empty"
+            raise DataError(
+                f"{source.name} has {few} document{'s' * (few != 1)}, {why}; one stream is read with --documents none."
+            )
+    return Corpus(
+        name=source.name,
+        is_stream=source.is_stream,
+        vocabulary=Vocabulary.of(_texts(source)),
+        text=split,
+        overlap=overlap,
+        deduped=config.dedupe,
+        log_likelihood=source.log_likelihood,
+    )
+
+
+def _texts(source: Source) -> list[Document]:
+    return [source.text] if isinstance(source.text, str | bytes) else list(source.text)
+
+
+def _as_bytes(source: Source) -> Source:
+    def encode(text: Document) -> bytes:
+        return text.encode() if isinstance(text, str) else text
+
+    text = source.text
+    encoded = encode(text) if isinstance(text, str | bytes) else [encode(document) for document in text]
+    likelihood = source.log_likelihood
+    if all(document.isascii() for document in _texts(source)):
+        return Source(source.name, encoded, likelihood and (lambda t: likelihood([d.encode().decode() for d in t])))
+    return Source(source.name, encoded)
+
+
+def _source(config: DataConfig) -> Source:
+    name, options = config.corpus.name, config.corpus.options
+    as_bytes = config.tokens == "bytes"
+    if name in CORPORA.names() or _is_plugin_file(name):
+        loader = CORPORA.get(name)
+        try:
+            inspect.signature(loader).bind(**options)
+        except TypeError as error:
+            known = ", ".join(inspect.signature(loader).parameters) or "none"
+            raise UsageError(f"Corpus '{name}': {error}. Its options: {known}.") from None
+        source = loader(**options)
+        if not isinstance(source, Source):
+            raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.data.Source.")
+        return source
+    if name != "-" and not Path(name).exists():
+        try:
+            CORPORA.find(name)
+        except RegistryError as error:
+            raise UsageError(f"{str(error).partition(' A file of')[0]} No file or directory '{name}' either.") from None
+    if options:
+        raise UsageError(f"A file has no options; '{config.corpus}' gives it some.")
+    return read_source(name, layout=config.documents, as_bytes=as_bytes)
+
+
+def _is_plugin_file(name: str) -> bool:
+    return ".py:" in name

@@ -1,0 +1,88 @@
+"""`names` and `shakespeare`: fetched from where their authors keep them, checked, cached.
+
+Looked for in this order: the directory in ZOO_DATA, the cache (ZOO_CACHE_DIR, or the platform's), the network.
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from zoo.data.files import parse
+from zoo.data.source import Source
+from zoo.errors import DataError
+
+URLS = {
+    "names.txt": "https://raw.githubusercontent.com/karpathy/makemore/master/names.txt",
+    "shakespeare.txt": "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+}
+SHA256 = {
+    "names.txt": "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d",
+    "shakespeare.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+}
+
+
+def names() -> Source:
+    """32,033 given names, one a line (karpathy/makemore)."""
+    return parse(fetch("names.txt"), "names", layout="line", as_bytes=False)
+
+
+def shakespeare() -> Source:
+    """A million characters of Shakespeare's plays, one stream (karpathy/char-rnn)."""
+    return parse(fetch("shakespeare.txt"), "shakespeare", layout="none", as_bytes=False)
+
+
+def cache_directory() -> Path:
+    """ZOO_CACHE_DIR, or the platform's place for caches."""
+    if chosen := os.environ.get("ZOO_CACHE_DIR"):
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("sequence-zoo", appauthor=False))
+
+
+def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> bytes:
+    """The bytes of a known file, digest checked.
+
+    Raises:
+        DataError: no network and no copy; or what arrived is not the file that was published.
+    """
+    if directory := os.environ.get("ZOO_DATA"):
+        path = Path(directory) / filename
+        if path.is_file():
+            return _checked(path.read_bytes(), filename, str(path))
+    cached = cache_directory() / filename
+    if cached.is_file():
+        copy = cached.read_bytes()
+        if hashlib.sha256(copy).hexdigest() == SHA256[filename]:
+            return copy  # a damaged one is fetched again
+    url = url or URLS[filename]
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:
+            data: bytes = response.read()
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(
+            f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
+            f"directory in ZOO_DATA, or use --data invented, which needs no network."
+        ) from None
+    _checked(data, filename, url)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs another download, nothing else
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=cached.parent, prefix=f".{filename}.", delete=False) as partial:
+            partial.write(data)
+        os.replace(partial.name, cached)
+    return data
+
+
+def _checked(data: bytes, filename: str, where: str) -> bytes:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHA256[filename]:
+        raise DataError(
+            f"{where} is not the published {filename}: SHA-256 {digest[:12]}… instead of {SHA256[filename][:12]}…. "
+            "Remove it, or fetch it again."
+        )
+    return data

@@ -1,0 +1,125 @@
+"""Text of the user's own: a file, a directory of text files, or standard input."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from zoo.data.source import Document, Source
+from zoo.errors import DataError
+
+TEXT_SUFFIXES = {
+    "",
+    ".txt",
+    ".text",
+    ".md",
+    ".rst",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".html",
+    ".xml",
+    ".tex",
+}
+TEXT_SUFFIXES |= {
+    ".py",
+    ".c",
+    ".h",
+    ".cpp",
+    ".rs",
+    ".go",
+    ".java",
+    ".js",
+    ".ts",
+    ".sh",
+    ".toml",
+    ".yaml",
+    ".yml",
+}
+LONGEST_DOCUMENT = 4096
+"""Tokens; a document is one row of a batch, so a longer one is refused (as a stream it is welcome)."""
+
+Layout = Literal["auto", "line", "none"]
+
+
+def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
+    """The text at a path, or on standard input for `-`.
+
+    Raises:
+        DataError: nothing there, nothing in it, not text, or a document too long for a row.
+    """
+    if where == "-":
+        return parse(sys.stdin.buffer.read(), "standard input", layout=layout, as_bytes=as_bytes)
+    path = Path(where)
+    if path.is_dir():
+        return parse(_read_directory(path), path.name or str(path), layout=layout, as_bytes=as_bytes)
+    return parse(_read(path), path.stem, layout=layout, as_bytes=as_bytes)
+
+
+def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
+    """Raw bytes to documents or a stream; CRLF becomes LF, a byte-order mark goes, blank lines are no documents.
+
+    Raises:
+        DataError: as `read_source`.
+    """
+    raw = raw.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if not raw.strip():
+        raise DataError(f"{name} holds no text.")
+    text: Document = raw
+    if not as_bytes:
+        text = _decode(raw, name)
+    lines: Sequence[Document] = text.split(b"\n") if isinstance(text, bytes) else text.split("\n")
+    if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
+        return Source(name, text)
+    documents = [line for line in lines if line.strip()]
+    longest = max(range(len(documents)), key=lambda index: len(documents[index]))
+    if len(documents[longest]) > LONGEST_DOCUMENT:
+        raise DataError(
+            f"Document {longest + 1} of {name} has {len(documents[longest]):,} tokens, and a document is one row of "
+            f"at most {LONGEST_DOCUMENT:,}: split it, or read {name} as one stream with --documents none."
+        )
+    return Source(name, documents)
+
+
+def _looks_like_documents(lines: Sequence[Document]) -> bool:
+    """A list has no blank line inside and no very long one; prose and code do."""
+    body = list(lines)
+    while body and not body[-1].strip():
+        body.pop()
+    return len(body) >= 3 and all(line.strip() for line in body) and max(map(len, body)) <= 1000
+
+
+def _decode(raw: bytes, name: str) -> str:
+    if b"\0" in raw:
+        raise DataError(
+            f"{name} has a NUL byte at offset {raw.index(0):,}: not text; --tokens bytes takes it as it is."
+        )
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {error.start:,}); "
+            "convert it, or use --tokens bytes."
+        ) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
+
+
+def _read_directory(directory: Path) -> bytes:
+    files = sorted(
+        path
+        for path in directory.rglob("*")
+        if path.suffix.lower() in TEXT_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(directory).parts)
+        and path.is_file()
+    )
+    if not files:
+        raise DataError(f"Directory '{directory}' has no text files (such as .txt or .md).")
+    return b"\n".join(_read(path).removesuffix(b"\n") for path in files) + b"\n"

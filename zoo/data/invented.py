@@ -1,0 +1,152 @@
+"""`invented`: coined words from a small stochastic grammar whose exact probabilities are known.
+
+A word is syllables and an ending, and two dependencies span the whole of it:
+
+- **Vowel harmony.** The first vowel sets it: words go on with back vowels (a, o, u) or front vowels (e, y). The
+  neutral i goes with both, so after a first i the harmony is still hidden.
+- **Agreement.** The consonant of the ending is set by the first consonant of the word: m after a labial, n after a
+  coronal, k after a dorsal; a word that starts with a vowel ends in s.
+
+The grammar is a hidden Markov model whose arcs emit letters, so the forward algorithm (Rabiner 1989, section III.A)
+gives the probability of every next letter exactly, and the loss of a perfect model on any split is known: the floor.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.data.source import Source
+
+Weights = Mapping[str, float]
+Arc = tuple[str, str, float]  # letter ("" ends the word), next state, probability
+
+ONSETS: dict[str, Weights] = {
+    "labial": {"p": 3, "b": 3, "m": 5, "f": 2, "v": 2},
+    "coronal": {"t": 5, "d": 3, "n": 5, "s": 5, "l": 5, "r": 4},
+    "dorsal": {"k": 5, "g": 3, "h": 2},
+}
+CLASSES = {"labial": 15, "coronal": 22, "dorsal": 10, "vowel": 8}
+AGREEMENT = {"labial": "m", "coronal": "n", "dorsal": "k", "vowel": "s"}
+HARMONY: dict[str, Weights] = {
+    "back": {"a": 6, "o": 4, "u": 3, "i": 3},
+    "front": {"e": 6, "y": 4, "i": 3},
+}
+ENDING_VOWEL: dict[str, Weights] = {"back": {"a": 3, "u": 2}, "front": {"e": 3, "y": 2}}
+CODAS: Weights = {"l": 3, "r": 3, "n": 4, "s": 2}
+BACK, CODA, BARE = 0.55, 0.3, 0.12
+MORE = (0.9, 0.55, 0.25, 0.0)
+"""Probability of another syllable after the first, second, ...: four at the most."""
+
+
+def _shares(weights: Weights) -> dict[str, float]:
+    total = sum(weights.values())
+    return {key: weight / total for key, weight in weights.items()}
+
+
+def _grammar() -> dict[str, list[Arc]]:
+    """State -> its arcs. A state's name says what the word has fixed so far: first consonant, harmony, syllables."""
+    arcs: dict[str, list[Arc]] = {"start": [], "final": [("", "end", 1.0)]}
+    onset = _shares({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
+    chances = {"back": BACK, "front": 1 - BACK}
+    for first, share in _shares(CLASSES).items():
+        first_vowel = [
+            (vowel, f"nucleus {first} {harmony} 0", chance * p)
+            for harmony, chance in chances.items()
+            for vowel, p in _shares(HARMONY[harmony]).items()
+        ]
+        if first == "vowel":
+            arcs["start"] += [(vowel, state, share * p) for vowel, state, p in first_vowel]
+        else:
+            arcs["start"] += [(letter, f"first {first}", share * p) for letter, p in _shares(ONSETS[first]).items()]
+            arcs[f"first {first}"] = first_vowel
+        for harmony, vowels in HARMONY.items():
+            ending = f"ending {first} {harmony}"
+            arcs[ending] = [(v, f"last {first}", p) for v, p in _shares(ENDING_VOWEL[harmony]).items()]
+            for syllable, more in enumerate(MORE):
+                fixed = f"{first} {harmony} {syllable}"
+                going_on: list[Arc] = [
+                    *((letter, f"onset {first} {harmony} {syllable + 1}", more * p) for letter, p in onset.items()),
+                    (AGREEMENT[first], ending, (1 - more) * (1 - BARE)),
+                    ("", "end", (1 - more) * BARE),
+                ]
+                arcs[f"coda {fixed}"] = [arc for arc in going_on if arc[2]]
+                arcs[f"nucleus {fixed}"] = [
+                    *((letter, f"coda {fixed}", CODA * p) for letter, p in _shares(CODAS).items()),
+                    *((letter, state, (1 - CODA) * p) for letter, state, p in arcs[f"coda {fixed}"]),
+                ]
+                if syllable:
+                    arcs[f"onset {fixed}"] = [(v, f"nucleus {fixed}", p) for v, p in _shares(vowels).items()]
+        arcs[f"last {first}"] = [(AGREEMENT[first], "final", 0.5), ("", "end", 0.5)]
+    return arcs
+
+
+@cache
+def _tables() -> tuple[list[str], NDArray[np.float64]]:
+    """Letters (the last is "", the end) and arcs as probabilities (letter, state, next state)."""
+    arcs = _grammar()
+    states = ["start", *(state for state in arcs if state != "start"), "end"]
+    number = {state: index for index, state in enumerate(states)}
+    letters = [*sorted({letter for out in arcs.values() for letter, _, _ in out} - {""}), ""]
+    table = np.zeros((len(letters), len(states), len(states)))
+    for state, out in arcs.items():
+        for letter, following, probability in out:
+            table[letters.index(letter), number[state], number[following]] += probability
+    return letters, table
+
+
+def sample(count: int, seed: int) -> list[str]:
+    """`count` words, drawn independently; the same count and seed give the same words on every machine."""
+    letters, table = _tables()
+    arcs = [np.argwhere(table[:, state]) for state in range(table.shape[1])]  # (letter, next state) rows
+    width = max(map(len, arcs))
+    cumulative = np.full((len(arcs), width), np.inf)
+    target = np.zeros((len(arcs), width, 2), dtype=np.int64)
+    for number, out in enumerate(arcs):
+        if len(out):
+            running = table[out[:, 0], number, out[:, 1]].cumsum()
+            cumulative[number, : len(out)] = running / running[-1]
+            target[number, : len(out)] = out
+    generator = np.random.Generator(np.random.PCG64(seed))
+    columns = []  # (count,) letter numbers, one array a position
+    state = np.zeros(count, dtype=np.int64)
+    letter = np.zeros(count, dtype=np.int64)
+    end = len(letters) - 1
+    while (letter != end).any():
+        alive = np.flatnonzero(letter != end)
+        arc = (cumulative[state[alive]] <= generator.random(len(alive))[:, None]).sum(axis=1)
+        letter[alive], state[alive] = target[state[alive], arc].T
+        columns.append(letter.copy())
+    spelled = np.array(letters)[np.stack(columns, axis=1)] if columns else np.empty((count, 0), dtype=str)
+    return ["".join(row) for row in spelled.tolist()]
+
+
+def log_likelihood(words: Sequence[str]) -> list[float]:
+    """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible."""
+    letters, table = _tables()
+    number = {letter: index for index, letter in enumerate(letters)}
+    end = number[""]
+    codes = [[*(number.get(letter, -1) for letter in word), end] for word in words]
+    result = np.zeros(len(words))
+    forward = np.zeros((len(words), table.shape[1]))
+    forward[:, 0] = 1.0
+    for position in range(max(map(len, codes), default=0)):
+        column = np.array([code[position] if position < len(code) else -2 for code in codes])
+        result[column == -1] = -np.inf
+        forward[column == -1] = 0.0
+        for letter in range(len(letters)):
+            rows = column == letter
+            if rows.any():
+                forward[rows] = forward[rows] @ table[letter]
+        scale = forward.sum(axis=1)
+        reading = column != -2
+        with np.errstate(divide="ignore"):
+            result[reading] += np.log(scale[reading])
+        forward[reading] /= np.maximum(scale[reading], 1e-300)[:, None]
+    return [float(value) for value in result]
+
+
+def load(*, documents: int = 32_000, seed: int = 0) -> Source:
+    """`documents` coined words from `seed`, with their exact probabilities."""
+    return Source("invented", sample(documents, seed), log_likelihood)

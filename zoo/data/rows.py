@@ -1,0 +1,155 @@
+"""Tokens on a device, and the rows that training and evaluation draw from them.
+
+A batch is a pure function of (seed, step): nothing about data order has to be saved, and two models under one seed
+see the same batches. Neither the model nor its context enters.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.tokens import BOUNDARY, IGNORED
+
+
+class Batch(NamedTuple):
+    """Rows: `tokens` (B, T) and `targets` (B, T), the next token or IGNORED; `scored` counts the targets that are."""
+
+    tokens: Tensor
+    targets: Tensor
+    scored: int  # known on the host, so that nobody has to wait for the device
+
+
+class ScoredBatch(NamedTuple):
+    """Rows of an evaluation; `row` (B,) numbers the document (or stretch of a stream) that a row scores."""
+
+    tokens: Tensor
+    targets: Tensor
+    row: NDArray[np.int64]
+
+
+class Rows(Protocol):
+    """One split, ready to be drawn from."""
+
+    targets: int
+    """Target tokens of the whole split."""
+    count: int
+    """Documents, or stretches of a stream."""
+
+    def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
+    def mean_targets(self) -> float: ...
+    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
+
+
+def _generator(*numbers: int) -> torch.Generator:
+    """A generator on the CPU that depends on all the numbers, and on nothing else."""
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state) >> 1)
+
+
+class DocumentRows:
+    """Documents, one a row: boundary first, padded on the right to the longest of the batch.
+
+    Stored as 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
+    """
+
+    def __init__(self, documents: list[NDArray[np.int32]], device: torch.device) -> None:
+        lengths = np.array([len(document) + 1 for document in documents], dtype=np.int64)  # targets of each
+        flat = np.full(int(lengths.sum()) + 1, BOUNDARY, dtype=np.int32)
+        starts = np.concatenate([[0], lengths.cumsum()[:-1]])
+        for start, document in zip(starts, documents, strict=True):
+            flat[start + 1 : start + 1 + len(document)] = document
+        self.device = device
+        self.count = len(documents)
+        self.targets = int(lengths.sum())
+        self._lengths = torch.from_numpy(lengths)  # stays on the CPU: a row's length is known without a sync
+        self._starts = torch.from_numpy(starts)
+        self._flat = torch.from_numpy(flat).to(device)
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def mean_targets(self) -> float:
+        return self.targets / self.count
+
+    def batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        return self._gather(self._rows(seed, step, batch_size))
+
+    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
+        """Every document once, those of like length together (evaluation mode mixes nothing between rows)."""
+        order = torch.argsort(self._lengths, descending=True, stable=True)
+        first = 0
+        while first < self.count:
+            size = max(1, max_tokens // int(self._lengths[order[first]]))
+            rows = order[first : first + size]
+            yield ScoredBatch(*self._gather(rows)[:2], rows.numpy())
+            first += size
+
+    def _shuffled(self, seed: int, epoch: int) -> Tensor:
+        return torch.randperm(self.count, generator=_generator(seed, epoch))
+
+    def _rows(self, seed: int, step: int, batch_size: int) -> Tensor:
+        """Documents without replacement within an epoch; a batch may end one epoch and begin the next."""
+        first, last = step * batch_size, (step + 1) * batch_size
+        parts = []
+        for epoch in range(first // self.count, (last - 1) // self.count + 1):
+            start = epoch * self.count
+            parts.append(self._order(seed, epoch)[max(0, first - start) : last - start])
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def _gather(self, rows: Tensor) -> Batch:
+        lengths = self._lengths[rows]
+        width, count = int(lengths.max()), int(lengths.sum())
+        starts = self._starts[rows].to(self.device, non_blocking=True).unsqueeze(1)
+        lengths = lengths.to(self.device, non_blocking=True).unsqueeze(1)
+        position = torch.arange(width + 1, device=self.device)
+        taken = self._flat[(starts + position).clamp_(max=len(self._flat) - 1)].long()
+        inside = position[:width] < lengths
+        return Batch(
+            torch.where(inside, taken[:, :-1], BOUNDARY),
+            torch.where(inside, taken[:, 1:], IGNORED),
+            count,
+        )
+
+
+class StreamRows:
+    """One stream: random crops of `length` for training, overlapping rows for evaluation.
+
+    Stored with one boundary before it, so that its first token is predicted too.
+    """
+
+    def __init__(self, stream: NDArray[np.int32], length: int, device: torch.device) -> None:
+        self.length = min(length, len(stream))
+        self.device = device
+        self.targets = len(stream)
+        self._flat = torch.from_numpy(np.concatenate([[BOUNDARY], stream]).astype(np.int32)).to(device)
+        half = max(1, self.length // 2)
+        # (start, first scored, end): the first row scores all it has, every other the part after the first half
+        self._stretches = [(0, 0, self.length)]
+        while (done := self._stretches[-1][2]) < self.targets:
+            end = min(done + half, self.targets)
+            self._stretches.append((max(0, end - self.length), done, end))
+        self.count = len(self._stretches)
+
+    def mean_targets(self) -> float:
+        return float(self.length)
+
+    def batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
+            self.device, non_blocking=True
+        )
+        taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
+        return Batch(taken[:, :-1], taken[:, 1:], batch_size * self.length)
+
+    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
+        """Every token once, each (but the first ones of the stream) with at least half of `length` before it."""
+        size = max(1, max_tokens // self.length)
+        position = torch.arange(self.length, device=self.device)
+        for first in range(0, self.count, size):
+            stretches = torch.tensor(self._stretches[first : first + size], device=self.device)
+            start, scored = stretches[:, :1], stretches[:, 1:2]
+            taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
+            targets = torch.where(start + position >= scored, taken[:, 1:], IGNORED)
+            yield ScoredBatch(taken[:, :-1], targets, np.arange(first, first + len(stretches)))

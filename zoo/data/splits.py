@@ -1,0 +1,56 @@
+"""Training, validation and test, 80/10/10."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Split(Generic[T]):
+    """One value a split."""
+
+    train: T
+    validation: T
+    test: T
+
+    def __getitem__(self, name: str) -> T:
+        return getattr(self, name)
+
+
+def split_documents(documents: Sequence[T], seed: int) -> Split[list[T]]:
+    """Shuffled with `random.Random(seed)`, then cut at 80% and 90%; on names and seed 42 the lecture's own split."""
+    shuffled = list(documents)
+    random.Random(seed).shuffle(shuffled)
+    first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+    return Split(shuffled[:first], shuffled[first:second], shuffled[second:])
+
+
+def split_stream(stream: T, length: int) -> "Split[T]":
+    """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices."""
+    first, second = int(0.8 * length), int(0.9 * length)
+    return Split(stream[:first], stream[first:second], stream[second:])  # type: ignore[index]
+
+
+def seen_before(split: Split[list[T]]) -> Split[int]:
+    """How many documents of each split also stand in an earlier one."""
+    train, validation = set(split.train), set(split.validation)
+    return Split(
+        0,
+        sum(document in train for document in split.validation),
+        sum(document in train or document in validation for document in split.test),
+    )
+
+
+def dedupe(split: Split[list[T]]) -> Split[list[T]]:
+    """Without the documents of validation and test that also stand in an earlier split."""
+    train, validation = set(split.train), set(split.validation)
+    return Split(
+        split.train,
+        [document for document in split.validation if document not in train],
+        [document for document in split.test if document not in train and document not in validation],
+    )

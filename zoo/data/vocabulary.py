@@ -1,0 +1,58 @@
+"""Characters or bytes to tokens and back; token 0 is the boundary."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.data.source import Document
+from zoo.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols that have tokens 1, 2, ...: characters, sorted; or None for the 256 bytes."""
+
+    characters: str | None
+
+    @classmethod
+    def of(cls, texts: Iterable[Document]) -> "Vocabulary":
+        """The characters that occur in `texts`; for bytes, all 256."""
+        seen: set[str] = set()
+        for text in texts:
+            if isinstance(text, bytes):
+                return cls(None)
+            seen.update(text)
+        return cls("".join(sorted(seen)))
+
+    def __len__(self) -> int:
+        """V, the boundary token included."""
+        return 257 if self.characters is None else len(self.characters) + 1
+
+    def encode(self, text: Document) -> NDArray[np.int32]:
+        """(T,) tokens, without boundaries.
+
+        Raises:
+            UsageError: a character that the vocabulary does not have; the message names it.
+        """
+        if self.characters is None:
+            data = text.encode() if isinstance(text, str) else text
+            return np.frombuffer(data, dtype=np.uint8).astype(np.int32) + 1
+        points = np.frombuffer(str(text).encode("utf-32-le"), dtype=np.uint32)
+        known = np.frombuffer(self.characters.encode("utf-32-le"), dtype=np.uint32)
+        index = np.searchsorted(known, points)
+        missing = points[known[np.minimum(index, len(known) - 1)] != points] if len(known) else points
+        if len(missing):
+            raise UsageError(
+                f"Character {chr(missing[0])!r} is not in the vocabulary of {len(self) - 1} characters: "
+                f"{self.characters!r}"
+            )
+        return index.astype(np.int32) + 1
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of the tokens; boundaries are left out, bytes that are not UTF-8 become the replacement sign."""
+        kept = [token - 1 for token in tokens if token]
+        if self.characters is None:
+            return bytes(kept).decode(errors="replace")
+        return "".join(self.characters[index] for index in kept)
