@@ -1,0 +1,21 @@
+"""Layers that the models share, one idea a file. Channels last: (B, T, C)."""
+
+from zoo.layers.attention import CausalSelfAttention
+from zoo.layers.batch_norm import BatchNorm
+from zoo.layers.boundary import pad_start
+from zoo.layers.causal_conv import CausalConv
+from zoo.layers.flatten_consecutive import FlattenConsecutive, SlidingFlatten
+from zoo.layers.linear import linear, output_head
+from zoo.layers.rotary import rotate
+
+__all__ = [
+    "BatchNorm",
+    "CausalConv",
+    "CausalSelfAttention",
+    "FlattenConsecutive",
+    "SlidingFlatten",
+    "linear",
+    "output_head",
+    "pad_start",
+    "rotate",
+]

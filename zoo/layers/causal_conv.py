@@ -1,0 +1,24 @@
+"""Dilated causal convolution, channels last (van den Oord et al. 2016, section 2.1)."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.layers.flatten_consecutive import SlidingFlatten
+from zoo.layers.linear import linear
+
+
+class CausalConv(nn.Module):
+    """(B, T, C_in) -> (B, T, C_out): output t sees inputs t, t - d, ..., t - (k-1)·d; zeros before the start.
+
+    Written as a SlidingFlatten and one matrix product, which on channels-last rows is faster on a CPU than conv1d.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.flatten = SlidingFlatten(kernel, dilation)
+        self.linear = linear(kernel * inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C_in) -> (B, T, C_out)."""
+        padded: Tensor = F.pad(x, (0, 0, self.flatten.reach, 0))
+        return self.linear(self.flatten(padded))

@@ -1,0 +1,67 @@
+"""Fuse neighbours in time: the step that makes a flat network hierarchical.
+
+`FlattenConsecutive(n)` fuses groups of n (one output a group, as in the lecture's tree); `SlidingFlatten(n)` fuses
+the last n at every position, which computes the same thing for every window of a row at once.
+"""
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+
+class FlattenConsecutive(nn.Module):
+    """(..., T, C) -> (..., T/n, n·C): the channels of n consecutive positions side by side, the oldest first."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        if n < 1:
+            raise ValueError(f"FlattenConsecutive fuses n >= 1 positions, not n={n}")
+        self.n = n
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., T, C) -> (..., T/n, n·C).
+
+        Raises:
+            ValueError: n does not divide T.
+        """
+        if x.shape[-2] % self.n:
+            raise ValueError(f"FlattenConsecutive: length T={x.shape[-2]} must be divisible by n={self.n}")
+        return rearrange(x, "... (t n) c -> ... t (n c)", n=self.n)
+
+    def extra_repr(self) -> str:
+        return f"{self.n}"
+
+
+class SlidingFlatten(nn.Module):
+    """(B, T, C) -> (B, T - (n-1)·dilation, n·C): what FlattenConsecutive gives for the group that ends at t.
+
+    Position t of the output holds the inputs t, t - dilation, ..., t - (n-1)·dilation, the oldest first. Followed by
+    a Linear it is a dilated convolution whose weights are those of the tree.
+    """
+
+    def __init__(self, n: int, dilation: int = 1) -> None:
+        super().__init__()
+        if n < 1 or dilation < 1:
+            raise ValueError(f"SlidingFlatten needs n >= 1 and dilation >= 1, not n={n}, dilation={dilation}")
+        self.n, self.dilation = n, dilation
+
+    @property
+    def reach(self) -> int:
+        """How many positions before t an output at t sees: by so many the output is shorter than the input."""
+        return (self.n - 1) * self.dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T - reach, n·C).
+
+        Raises:
+            ValueError: the row is shorter than one group.
+        """
+        length = x.shape[1] - self.reach
+        if length < 1:
+            raise ValueError(f"SlidingFlatten: length T={x.shape[1]} must be greater than its reach {self.reach}")
+        if self.n == 1:
+            return x
+        return torch.cat([x.narrow(1, k * self.dilation, length) for k in range(self.n)], dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"{self.n}, dilation={self.dilation}"

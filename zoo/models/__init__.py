@@ -1,0 +1,1 @@
+"""The architectures, one file each, behind the interface in `interface.py`."""

@@ -1,0 +1,41 @@
+"""Causal bag of words: the mean of everything that came before, then an MLP.
+
+It knows which tokens occurred and how often, and not in which order; the current token has its own embedding, so
+that a bag is at least a bigram.
+
+    (B, T) -> embed (B, T, C) -> running mean (B, T, C) -> MLP -> (B, T, V)
+"""
+
+import torch
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import linear, output_head
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class BagOfWords(SequenceModel):
+    """The mean of what came before, then an MLP."""
+
+    class Config(ModelOptions):
+        embedding: int = Field(64, ge=1, description="channels of a token's embedding")
+        hidden: int = Field(136, ge=1, description="channels of the hidden layer")
+
+    recipe = Recipe(lr=3e-3, weight_decay=0.01)
+    paper = "the causal form of the bag-of-words model in karpathy/makemore"
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        C, H = self.config.embedding, self.config.hidden
+        self.embedding = nn.Embedding(vocab_size, C)
+        self.hidden = linear(2 * C, H)
+        self.head = output_head(H, vocab_size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        x = self.embedding(tokens)
+        count = torch.arange(1, tokens.shape[1] + 1, device=x.device, dtype=x.dtype)
+        mean = x.cumsum(dim=1) / count.unsqueeze(-1)
+        return self.head(torch.relu(self.hidden(torch.cat([mean, x], dim=-1))))

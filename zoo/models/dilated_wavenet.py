@@ -1,0 +1,96 @@
+"""WaveNet with dilated causal convolutions, gates, residual and skip connections (van den Oord et al. 2016).
+
+Each layer looks twice as far as the one below: dilations 1, 2, 4, ... Every layer writes to the residual stream (so
+the next can refine it) and to the skip sum (so the head sees all depths).
+
+    (B, T) -> embed (B, T, C) -> layers: tanh(conv) · sigmoid(conv) -> + residual (B, T, C), + skip (B, T, S)
+           -> relu, Linear, relu, Linear -> (B, T, V)
+"""
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import CausalConv, linear, output_head
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class GatedLayer(nn.Module):
+    """A gated convolution with its two ways out (section 2.3, equation 2, and figure 4)."""
+
+    def __init__(self, channels: int, skip: int, *, kernel: int, dilation: int, last: bool) -> None:
+        super().__init__()
+        self.conv = CausalConv(channels, 2 * channels, kernel=kernel, dilation=dilation)
+        self.skip = linear(channels, skip)
+        self.residual = None if last else linear(channels, channels)  # nobody reads the last layer's
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, C) -> (B, T, C), (B, T, S): what goes up, and what goes out."""
+        signal, gate = self.conv(x).chunk(2, dim=-1)
+        z = torch.tanh(signal) * torch.sigmoid(gate)
+        return x if self.residual is None else x + self.residual(z), self.skip(z)
+
+
+class DilatedWaveNet(SequenceModel):
+    """Dilated causal convolutions, gated, with residual and skip connections."""
+
+    class Config(ModelOptions):
+        channels: int = Field(32, ge=1, description="channels of the residual stream and of a gate")
+        skip: int = Field(64, ge=1, description="channels of the skip sum and of the hidden layer after it")
+        kernel: int = Field(2, ge=2, description="positions that a convolution sees")
+        stacks: int = Field(1, ge=1, description="how often the dilations 1, k, k², ... are run through")
+
+    recipe = Recipe(lr=5e-3, weight_decay=0.01)
+    paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        C, S, k = self.config.channels, self.config.skip, self.config.kernel
+        self.dilations = dilations_for(context, k, self.config.stacks)
+        self.embedding = nn.Embedding(vocab_size, C)
+        self.layers = nn.ModuleList(
+            GatedLayer(C, S, kernel=k, dilation=dilation, last=index == len(self.dilations) - 1)
+            for index, dilation in enumerate(self.dilations)
+        )
+        self.hidden = linear(S, S)
+        self.head = output_head(S, vocab_size)
+
+    @property
+    def receptive_field(self) -> int:
+        return 1 + (self.config.kernel - 1) * sum(self.dilations)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        x = self.embedding(tokens)
+        total = x.new_zeros(())
+        for layer in self.layers:
+            x, skip = layer(x)
+            total = total + skip
+        return self.head(F.relu(self.hidden(F.relu(total))))
+
+
+def dilations_for(context: int, kernel: int, stacks: int) -> list[int]:
+    """The fewest dilations, in `stacks` runs 1, k, k², ..., whose receptive field covers `context` tokens.
+
+    The runs are as long as fits; what is still missing goes into a smaller dilation at their end. With kernel 2 the
+    receptive field is the context exactly, with kernel k at most k - 2 more.
+
+    Raises:
+        ValueError: a context of 1 leaves nothing to convolve.
+    """
+    if context < 2:
+        raise ValueError(f"dilated-wavenet convolves over at least 2 tokens: context (={context}) must be 2 or more")
+    missing = -(-(context - 1) // (kernel - 1))  # the sum that the dilations must reach
+    run: list[int] = []
+    while stacks * (sum(run) + kernel ** len(run)) <= missing:
+        run.append(kernel ** len(run))
+    missing -= stacks * sum(run)
+    dilations: list[int] = []
+    for _ in range(stacks):
+        extra = min(missing, kernel ** len(run))
+        missing -= extra
+        dilations += [*run, extra] if extra else run
+    return dilations

@@ -1,0 +1,46 @@
+"""MLP over a window: embed the last N tokens, concatenate, one hidden layer (Bengio et al. 2003).
+
+The flat network that the lecture starts from. The whole window is squeezed into one hidden layer at once, which is
+what the hierarchical WaveNet does step by step.
+
+    (B, T) -> embed (B, T, C) -> fuse N (B, T, N·C) -> Linear, BatchNorm, tanh (B, T, H) -> (B, T, V)
+"""
+
+import torch
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import BatchNorm, SlidingFlatten, linear, output_head, pad_start
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class MLP(SequenceModel):
+    """Embed N tokens, FlattenConsecutive(N), Linear, BatchNorm, tanh, Linear."""
+
+    class Config(ModelOptions):
+        embedding: int = Field(10, ge=1, description="channels of a token's embedding")
+        hidden: int = Field(200, ge=1, description="channels of the hidden layer")
+
+    recipe = Recipe(lr=1e-2, weight_decay=0.01)
+    paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        C, H = self.config.embedding, self.config.hidden
+        self.embedding = nn.Embedding(vocab_size, C)
+        self.flatten = SlidingFlatten(context)
+        self.hidden = linear(context * C, H, bias=False)
+        self.norm = BatchNorm(H)
+        self.head = output_head(H, vocab_size)
+
+    @property
+    def receptive_field(self) -> int:
+        return self.context
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        x = self.embedding(pad_start(tokens, self.context - 1))  # (B, N-1+T, C)
+        x = torch.tanh(self.norm(self.hidden(self.flatten(x))))  # (B, T, H)
+        return self.head(x)

@@ -1,0 +1,75 @@
+"""Recurrent networks: RNN (Elman 1990), GRU (Cho et al. 2014), LSTM (Hochreiter & Schmidhuber 1997).
+
+One vector carries everything that came before. The cells are torch's own fused ones.
+
+    (B, T) -> embed (B, T, C) -> layers of cells (B, T, H) -> (B, T, V)
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import output_head
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class Recurrent(SequenceModel):
+    """What the three share; a subclass names its cell."""
+
+    class Config(ModelOptions):
+        embedding: int = Field(24, ge=1, description="channels of a token's embedding")
+        hidden: int = Field(64, ge=1, description="channels of the hidden state")
+        layers: int = Field(1, ge=1, description="layers of cells")
+        dropout: float = Field(
+            0.0, ge=0, lt=1, description="probability of dropping a channel of the output of a layer"
+        )
+
+    cell: ClassVar[Callable[..., nn.RNNBase]]
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        C, H, layers = self.config.embedding, self.config.hidden, self.config.layers
+        between = self.config.dropout if layers > 1 else 0.0  # torch drops between layers, not after the last
+        self.embedding = nn.Embedding(vocab_size, C)
+        self.cells = type(self).cell(C, H, num_layers=layers, batch_first=True, dropout=between)
+        self.drop = nn.Dropout(self.config.dropout)
+        self.head = output_head(H, vocab_size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        hidden, _ = self.cells(self.embedding(tokens))
+        return self.head(self.drop(hidden))
+
+
+class RNN(Recurrent):
+    """Elman's recurrent network: h' = tanh(W x + U h)."""
+
+    class Config(Recurrent.Config):
+        hidden: int = Field(128, ge=1, description="channels of the hidden state")
+
+    recipe = Recipe(lr=3e-3, weight_decay=0.01)
+    paper = "Elman 1990, Finding Structure in Time"
+    cell = nn.RNN
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit: an update gate decides how much of the past stays."""
+
+    class Config(Recurrent.Config):
+        hidden: int = Field(72, ge=1, description="channels of the hidden state")
+
+    recipe = Recipe(lr=5e-3, weight_decay=0.01)
+    paper = "Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder"
+    cell = nn.GRU
+
+
+class LSTM(Recurrent):
+    """Long short-term memory: a cell state that gates write to, keep and read."""
+
+    recipe = Recipe(lr=5e-3, weight_decay=0.01)
+    paper = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
+    cell = nn.LSTM

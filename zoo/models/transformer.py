@@ -1,0 +1,102 @@
+"""Transformer: a pre-norm decoder (Vaswani et al. 2017; pre-norm after Xiong et al. 2020).
+
+Every position asks all the positions before it. Positions are rotated into queries and keys, or read from a learned
+table.
+
+    (B, T) -> embed (B, T, C) -> layers: + attention(norm(x)), + MLP(norm(x)) -> norm -> (B, T, V)
+"""
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, Field, model_validator
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import CausalSelfAttention, linear, output_head
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class Block(nn.Module):
+    """Attention, then an MLP, each on a normalised input and added to the stream."""
+
+    def __init__(self, channels: int, *, heads: int, mlp: int, rotary: bool, dropout: float, gain: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels)
+        self.attention = CausalSelfAttention(channels, heads=heads, rotary=rotary, dropout=dropout, gain=gain)
+        self.norm2 = nn.LayerNorm(channels)
+        self.up = linear(channels, mlp * channels)
+        self.down = linear(mlp * channels, channels, gain=gain)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        x = x + self.attention(self.norm1(x))
+        return x + self.drop(self.down(F.gelu(self.up(self.norm2(x)))))
+
+
+class Transformer(SequenceModel):
+    """Causal self-attention over everything before."""
+
+    class Config(ModelOptions):
+        channels: int = Field(32, ge=1, description="channels of the residual stream")
+        heads: int = Field(4, ge=1, description="attention heads; divides channels")
+        layers: int = Field(2, ge=1, description="blocks of attention and MLP")
+        mlp: int = Field(4, ge=1, description="width of a block's MLP, in multiples of channels")
+        learned_positions: int = Field(
+            0,
+            ge=0,
+            description="entries of a learned position table (the last serves all after it); 0: rotary",
+        )
+        tied: bool = Field(False, description="the output layer shares the embedding's weights")
+        dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel or attention weight")
+
+        @model_validator(mode="after")
+        def _heads_divide(self) -> "Transformer.Config":
+            if self.channels % self.heads:
+                raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
+            if not self.learned_positions and self.channels // self.heads % 2:
+                raise ValueError(
+                    f"rotary positions need an even number of channels a head, "
+                    f"not channels/heads = {self.channels // self.heads}"
+                )
+            return self
+
+    recipe = Recipe(lr=3e-3, weight_decay=0.1)
+    paper = "Vaswani et al. 2017, Attention Is All You Need"
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        options = self.config
+        C = options.channels
+        self.embedding = nn.Embedding(vocab_size, C)
+        nn.init.normal_(self.embedding.weight, std=C**-0.5 if options.tied else 1.0)
+        self.positions = nn.Embedding(options.learned_positions, C) if options.learned_positions else None
+        if self.positions is not None:
+            nn.init.normal_(self.positions.weight, std=self.embedding.weight.std().item())
+        self.drop = nn.Dropout(options.dropout)
+        self.blocks = nn.Sequential(
+            *(
+                Block(
+                    C,
+                    heads=options.heads,
+                    mlp=options.mlp,
+                    rotary=self.positions is None,
+                    dropout=options.dropout,
+                    gain=(2 * options.layers) ** -0.5,  # so that depth does not grow the stream
+                )
+                for _ in range(options.layers)
+            )
+        )
+        self.norm = nn.LayerNorm(C)
+        self.head = output_head(C, vocab_size)
+        if options.tied:
+            self.head.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        x = self.embedding(tokens)
+        if self.positions is not None:
+            last = self.positions.num_embeddings - 1
+            x = x + self.positions(torch.arange(tokens.shape[1], device=x.device).clamp(max=last))
+        return self.head(self.norm(self.blocks(self.drop(x))))

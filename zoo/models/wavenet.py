@@ -1,0 +1,109 @@
+"""The hierarchical WaveNet of the lecture: fuse n neighbours a level, until one vector holds the window.
+
+After van den Oord et al. 2016, figure 3, without gates and skips: with n = 2 and N = 8, three levels fuse two, four
+and eight tokens. The model is one list of blocks, run in two ways that agree in evaluation mode. As a tree on every
+window by itself (the lecture):
+
+    windows (B·T, N) -> embed (B·T, N, C) -> level (B·T, N/n, H) -> ... -> (B·T, 1, H) -> (B, T, V)
+
+or sliding over the whole row, where level l is a convolution of dilation n^l, which computes nothing twice:
+
+    (B, N-1+T) -> embed (B, N-1+T, C) -> level (B, ..., H) -> ... -> (B, T, H) -> (B, T, V)
+"""
+
+import torch
+from pydantic import BaseModel, Field, model_validator
+from torch import Tensor, nn
+
+from zoo.config import Recipe
+from zoo.layers import BatchNorm, FlattenConsecutive, SlidingFlatten, linear, output_head, pad_start
+from zoo.models.interface import ModelOptions, SequenceModel
+
+
+class Level(nn.Module):
+    """Fuse n neighbours: FlattenConsecutive(n), Linear, BatchNorm, tanh."""
+
+    def __init__(self, inputs: int, outputs: int, flatten: nn.Module, n: int, positions: int | None) -> None:
+        super().__init__()
+        self.flatten = flatten
+        self.linear = linear(n * inputs, outputs, bias=False)
+        self.norm = BatchNorm(outputs, per_position=positions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C_in) -> (B, T', C_out), T' as `flatten` makes it."""
+        return torch.tanh(self.norm(self.linear(self.flatten(x))))
+
+
+class WaveNet(SequenceModel):
+    """Hierarchical fusion, n tokens a level."""
+
+    class Config(ModelOptions):
+        embedding: int = Field(10, ge=1, description="channels of a token's embedding")
+        hidden: int = Field(68, ge=1, description="channels of every level")
+        n: int = Field(2, ge=2, description="neighbours that a level fuses; the context is a power of it")
+        tree: bool = Field(False, description="run window by window, as the lecture does, instead of sliding")
+        per_position: bool = Field(
+            False, description="the lecture's BatchNorm bug: statistics for each position (needs tree=true)"
+        )
+
+        @model_validator(mode="after")
+        def _positions_need_windows(self) -> "WaveNet.Config":
+            if self.per_position and not self.tree:
+                raise ValueError("per_position=true needs tree=true: a sliding row has no fixed positions")
+            return self
+
+    recipe = Recipe(lr=1e-2, weight_decay=0.01)
+    paper = "van den Oord et al. 2016, WaveNet, figure 3, as built in the lecture makemore part 5"
+    config: Config
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        C, H, n = self.config.embedding, self.config.hidden, self.config.n
+        depth = levels_for(context, n)
+        self.embedding = nn.Embedding(vocab_size, C)
+        self.levels = nn.Sequential(
+            *(
+                Level(
+                    C if level == 0 else H,
+                    H,
+                    FlattenConsecutive(n) if self.config.tree else SlidingFlatten(n, dilation=n**level),
+                    n,
+                    context // n ** (level + 1) if self.config.per_position else None,
+                )
+                for level in range(depth)
+            )
+        )
+        self.head = output_head(H, vocab_size)
+
+    @property
+    def receptive_field(self) -> int:
+        return self.context
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V)."""
+        padded = pad_start(tokens, self.context - 1)  # (B, N-1+T)
+        if self.config.tree:
+            windows = padded.unfold(1, self.context, 1)  # (B, T, N)
+            fused = self.levels(self.embedding(windows.flatten(0, 1)))  # (B·T, 1, H)
+            x = fused.unflatten(0, tokens.shape).squeeze(2)  # (B, T, H)
+        else:
+            x = self.levels(self.embedding(padded))  # (B, T, H)
+        return self.head(x)
+
+
+def levels_for(context: int, n: int) -> int:
+    """How many levels of n fuse `context` tokens into one.
+
+    Raises:
+        ValueError: the context is not n, n², n³, ...
+    """
+    levels = 1
+    while n**levels < context:
+        levels += 1
+    if n**levels != context:
+        below = f"{n ** (levels - 1)} or " if levels > 1 else ""
+        raise ValueError(
+            f"wavenet fuses n={n} tokens a level, so its context is a power of {n}: "
+            f"{context} is none; try a context of {below}{n**levels}, or another n"
+        )
+    return levels
