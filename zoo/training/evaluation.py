@@ -1,0 +1,58 @@
+"""The loss of a model on a whole split, every token once, weighted by token."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from zoo.data.rows import Rows
+from zoo.tokens import IGNORED
+from zoo.training.device import autocast, isolated
+from zoo.training.loss import row_losses
+
+MAX_TOKENS = 8192
+"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Losses of one split.
+
+    Args:
+        nats: (rows,) summed loss of each document, or of each stretch of a stream.
+        tokens: (rows,) how many targets each has.
+    """
+
+    nats: NDArray[np.float64]
+    tokens: NDArray[np.int64]
+
+    @property
+    def loss(self) -> float:
+        """Nats per token over the whole split."""
+        return float(self.nats.sum() / self.tokens.sum())
+
+
+def evaluate(
+    model: nn.Module,
+    rows: Rows,
+    *,
+    device: torch.device,
+    dtype: str = "float32",
+    max_tokens: int = MAX_TOKENS,
+) -> Score:
+    """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were."""
+    training = model.training
+    model.eval()
+    nats = torch.zeros(rows.count, dtype=torch.float64, device=device)
+    tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
+    try:
+        with torch.no_grad(), isolated(device), autocast(device, dtype):
+            for batch in rows.scored(max_tokens):
+                row = torch.from_numpy(batch.row).to(device)
+                nats[row] = row_losses(model(batch.tokens), batch.targets)
+                tokens[row] = (batch.targets != IGNORED).sum(dim=1)
+    finally:
+        model.train(training)
+    return Score(nats.cpu().numpy(), tokens.cpu().numpy())

@@ -1,0 +1,169 @@
+"""The training loop, for every model: `TrainStep` is one step, `fit` is the run.
+
+No printing, no files, no flags: progress goes out through a callback.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from zoo.data.rows import Batch, Rows
+from zoo.models.interface import SequenceModel
+from zoo.training.device import Stopwatch, autocast
+from zoo.training.evaluation import evaluate
+from zoo.training.loss import cross_entropy
+from zoo.training.optimizer import learning_rate, make_optimizer
+
+READ_EVERY = 25
+"""Steps between two looks at the losses: reading a loss makes the host wait for the device."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `fit` needs to know, with nothing left open."""
+
+    steps: int
+    batch_size: int
+    optimizer: str
+    schedule: str
+    lr: float
+    weight_decay: float
+    warmup: float
+    clip: float
+    evaluations: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of the learning curve; `train_loss` is the mean over the steps since the point before."""
+
+    step: int
+    tokens: int
+    seconds: float
+    train_loss: float | None
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the callback hears: after every few steps, and after every evaluation."""
+
+    step: int
+    steps: int
+    tokens: int
+    seconds: float
+    train_loss: float | None
+    validation_loss: float | None
+
+
+@dataclass
+class Fit:
+    """What came out. The weights of the best point are in the model; `diverged_at` is the step of the first loss
+    that was not finite, or None."""
+
+    curve: list[Point] = field(default_factory=list)
+    best: Point | None = None
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    diverged_at: int | None = None
+
+
+class TrainStep:
+    """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
+
+    def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
+        self.model = model
+        self.clip = settings.clip
+        self.optimizer = make_optimizer(model, settings.optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.precision = lambda: autocast(device, settings.dtype)
+
+    def __call__(self, batch: Batch, lr: float) -> Tensor:
+        """One update; returns the loss () before it, still on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        with self.precision():
+            logits = self.model(batch.tokens)
+        loss = cross_entropy(logits, batch.targets)
+        loss.backward()
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+
+def fit(
+    model: SequenceModel,
+    train: Rows,
+    validation: Rows,
+    settings: Settings,
+    *,
+    seed: int,
+    device: torch.device,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Fit:
+    """Train `model` in place and leave it with the weights that were best on validation."""
+    model.train()
+    train_step = TrainStep(model, settings, device)
+    clock = Stopwatch(device)
+    result = Fit()
+    best_weights = _copy(model)
+    due = {round(k * settings.steps / settings.evaluations) for k in range(settings.evaluations + 1)}
+    unread: list[Tensor] = []
+    recent: list[float] = []
+
+    def score(step: int) -> bool:
+        """Evaluate and keep the best; False when the loss is not finite."""
+        nonlocal best_weights
+        loss = evaluate(model, validation, device=device, dtype=settings.dtype).loss
+        if not math.isfinite(loss):
+            return False
+        train_loss = sum(recent) / len(recent) if recent else None
+        point = Point(step, result.tokens, clock.seconds, train_loss, loss)
+        result.curve.append(point)
+        if result.best is None or loss < result.best.validation_loss:
+            result.best, best_weights = point, _copy(model)
+        recent.clear()
+        report(Progress(step, settings.steps, result.tokens, clock.seconds, train_loss, loss))
+        return True
+
+    if not score(0):
+        result.diverged_at = 0
+    clock.start()
+    for step in range(settings.steps if result.diverged_at is None else 0):
+        lr = learning_rate(step, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
+        batch = train.batch(seed, step, settings.batch_size)
+        unread.append(train_step(batch, lr))
+        result.tokens += batch.scored
+        result.steps = done = step + 1
+        if done % READ_EVERY and done not in due:
+            continue
+        losses = torch.stack(unread).tolist()
+        unread.clear()
+        wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        if wrong is not None:
+            result.diverged_at = done - len(losses) + wrong + 1
+            break
+        recent += losses
+        if done in due:
+            clock.stop()
+            if not score(done):
+                result.diverged_at = done
+                break
+            clock.start()
+        else:
+            report(Progress(done, settings.steps, result.tokens, clock.seconds, losses[-1], None))
+    clock.stop()
+    result.seconds = clock.seconds
+    model.load_state_dict(best_weights)
+    return result
+
+
+def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,17 @@
+"""The loss, once: cross-entropy in nats per token."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.tokens import IGNORED
+
+
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """(B, T, V), (B, T) -> () mean nats over the targets that are not IGNORED."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
+
+
+def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """(B, T, V), (B, T) -> (B,) nats summed over the targets of each row, in float64."""
+    each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none")
+    return each.view(targets.shape).double().sum(dim=1)
