@@ -48,3 +48,45 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
     },
     _corpus_problem,
 )
+
+
+def listing(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
+    """Kind -> a row a claim: name, origin, and what is wrong with it (imported only if `check_timeout` is given)."""
+    from registry.check import check
+
+    groups = {}
+    for kind, registry, holder in (
+        ("models", MODELS, "zoo.catalog:MODELS"),
+        ("corpora", CORPORA, "zoo.catalog:CORPORA"),
+    ):
+        entries = registry.entries(pattern)
+        names = [entry.name for entry in entries]
+        problems = {name: "claimed twice" for name in names if names.count(name) > 1}
+        if check_timeout is not None:
+            problems |= {name: wrong for name, wrong in check(holder, names, timeout=check_timeout).items() if wrong}
+        groups[kind] = [
+            {"name": entry.name, "origin": entry.origin, "target": entry.target, "problem": problems.get(entry.name)}
+            for entry in entries
+        ]
+    return groups
+
+
+def expand_names(text: str) -> list[str]:
+    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, patterns replaced by the names that they match.
+
+    Raises:
+        UsageError: a pattern that matches nothing.
+    """
+    from zoo.calls import split_at_commas
+    from zoo.errors import UsageError
+
+    calls = []
+    for part in split_at_commas(text):
+        if not set("*?[") & set(part.partition("(")[0]):
+            calls.append(part)
+            continue
+        matching = MODELS.names(part)
+        if not matching:
+            raise UsageError(f"No model matches '{part}'. Available: {', '.join(MODELS.names())}.")
+        calls += matching
+    return calls

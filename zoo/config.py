@@ -66,7 +66,7 @@ class TrainingConfig(Frozen):
     score_train: bool = Field(False, description="evaluate the whole training split at the end too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
-    threads: int = Field(1, ge=1, description="CPU threads of torch")
+    threads: int = Field(2, ge=1, description="CPU threads of torch")
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingConfig":

@@ -1,5 +1,7 @@
 """The project's own errors: the command line shows each as one line and an exit code."""
 
+from typing import Any
+
 
 class ZooError(Exception):
     """Something that the user can mend; the message is one line that says what was asked and what to do."""
@@ -19,3 +21,17 @@ class DataError(ZooError):
 
 class RunError(ZooError):
     """A run directory that is none, or whose files do not fit each other."""
+
+
+def describe_faults(error: Any) -> str:
+    """All faults of a pydantic ValidationError in one line: what was given, what is wrong."""
+    return "; ".join(_fault(fault) for fault in error.errors())
+
+
+def _fault(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"unknown option '{where}'"
+    message = fault["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"{where}={fault['input']}: {message}" if where else message

@@ -95,8 +95,8 @@ class Corpus:
         return line
 
 
-def load_corpus(config: DataConfig) -> Corpus:
-    """The corpus that `config` names.
+def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Corpus:
+    """The corpus that `config` names; `vocabulary` is one that is already fixed, by a trained model.
 
     Raises:
         DataError: the text cannot be read, or is too small to split.
@@ -126,7 +126,7 @@ def load_corpus(config: DataConfig) -> Corpus:
     return Corpus(
         name=source.name,
         is_stream=source.is_stream,
-        vocabulary=Vocabulary.of(_texts(source)),
+        vocabulary=vocabulary or Vocabulary.of(_texts(source)),
         text=split,
         overlap=overlap,
         deduped=config.dedupe,

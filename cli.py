@@ -1,0 +1,293 @@
+"""The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Tokens(click.ParamType[str | int]):
+    """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
+
+    name = "count|characters|bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
+        text = str(value).lower()
+        if text in ("characters", "chars", "bytes"):
+            return "bytes" if text == "bytes" else "characters"
+        factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:], 1.0)
+        try:
+            count = round(float(text[:-1] if factor > 1 else text) * factor)
+        except ValueError:
+            count = 0
+        if count < 1:
+            self.fail(f"'{value}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.", param, ctx)
+        return count
+
+
+DATA_OPTIONS = [
+    click.option("--data", metavar="NAME|PATH|-", help="Corpus, file, directory of text, or - for standard input."),
+    click.option(
+        "--documents", type=click.Choice(["auto", "line", "none"]), help="One document a line, or one stream."
+    ),
+    click.option("--tokens", type=Tokens(), multiple=True, help="What a token is, or the budget in target tokens."),
+    click.option("--split-seed", type=click.IntRange(0), help="Seed of the 80/10/10 split. [42]"),
+    click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
+]
+TRAINING_OPTIONS = [
+    *DATA_OPTIONS,
+    click.option("--steps", type=click.IntRange(1), help="Budget in steps. [1000]"),
+    click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
+    click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate for all. [each model's recipe]"),
+    click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
+    click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the run."),
+    click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
+    click.option("--bits", is_flag=True, help="Losses in bits instead of nats."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+]
+
+
+def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(package_name="sequence-zoo", prog_name="zoo")
+def cli() -> None:
+    """Sequence models behind one interface, and honest comparisons between them.
+
+    \b
+    compare --models mlp,wavenet                            which is better, by how much, at what cost
+    compare --models wavenet,./mine.py:Mine --data my.txt   your model, your text
+    """
+
+
+@cli.command("list")
+@click.argument("pattern", default="*")
+@click.option("--check", is_flag=True, help="Import each in a process of its own and show the broken ones.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds that an import may take, with --check.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
+    """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
+    from zoo.catalog import listing
+
+    groups = listing(pattern, check_timeout=timeout if check else None)
+    if as_json:
+        return _print_json(groups)
+    width = max((len(str(row["name"])) for rows in groups.values() for row in rows), default=0)
+    for kind, rows in groups.items():
+        click.secho(kind, bold=True)
+        for row in rows:
+            verdict = "" if not check else "ok  " if not row["problem"] else "BROKEN  "
+            click.echo(f"  {row['name']:<{width}}  {verdict}{row['origin']}")
+            if row["problem"]:
+                click.echo(f"  {'':<{width}}  {row['problem']}")
+        if not rows:
+            click.echo(f"  none matches '{pattern}'")
+    return None
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@click.option("--vocab", default=27, show_default=True, type=click.IntRange(1), help="Vocabulary size.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
+    """Options of MODEL, its paper, and its size; MODEL may have options: 'wavenet(hidden=128)'."""
+    from zoo.models.describe import describe_model
+    from zoo.reports.description import print_description
+
+    description = describe_model(model, context=context, vocab_size=vocab)
+    _print_json(description) if as_json else print_description(description)
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and batches.")
+@with_options(TRAINING_OPTIONS)
+def train(model: str, seed: int, **flags: Any) -> None:
+    """Train MODEL once; its run directory is printed last."""
+    runs = _run({"models": [model], "seeds": [seed], **flags}, None, None)
+    if not flags["as_json"]:
+        click.echo(runs[0].directory)
+
+
+@cli.command()
+@click.argument("study", required=False, type=click.Path())
+@click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
+@click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
+@click.option("--recipe", help="Which of a study file's recipes. [its first]")
+@with_options(TRAINING_OPTIONS)
+def compare(study: str | None, models: str | None, seeds: int | None, recipe: str | None, **flags: Any) -> None:
+    """Train several models under the same seeds and say which is better.
+
+    STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
+    """
+    from zoo.catalog import expand_names
+
+    if study is None and models is None:
+        raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
+    if study is None and recipe is not None:
+        raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
+    names = expand_names(models) if models is not None else None
+    _run({"models": names, "seeds": list(range(1, seeds + 1)) if seeds else None, **flags}, study, recipe)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.option(
+    "--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]), help="[both held out]"
+)
+@with_options([option for option in DATA_OPTIONS if option is not DATA_OPTIONS[2]])
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@click.option("--bits", is_flag=True, help="Losses in bits instead of nats.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
+    """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
+    from zoo.experiments.again import evaluate_again
+    from zoo.reports.description import print_evaluation
+
+    document, notice = evaluate_again(run, splits or ("validation", "test"), device=device, data=_data(data))
+    click.echo(notice, err=True)
+    _print_json(document) if as_json else print_evaluation(document, bits=bits)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="How many samples.")
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="0: the likeliest token.")
+@click.option("--top-k", type=click.IntRange(1), help="Draw from the k likeliest tokens.")
+@click.option("--prompt", default="", help="What every sample starts with.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The same seed, the same samples.")
+@click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def sample(run: str, as_json: bool, **options: Any) -> None:
+    """Samples of RUN (a run directory); those that also stand in its training text are marked."""
+    from zoo.experiments.again import sample_again
+
+    samples, notice = sample_again(run, **options)
+    if notice:
+        click.echo(notice, err=True)
+    if as_json:
+        return _print_json(samples)
+    separator = "\n---\n" if any("\n" in entry["text"] for entry in samples) else "\n"
+    lines = [entry["text"] + ("  (in training)" if entry["in_training"] else "") for entry in samples]
+    return click.echo(separator.join(lines))
+
+
+def _data(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags of a corpus as a nested mapping for `make_study`."""
+    from zoo.calls import parse_call
+
+    kinds = [value for value in flags.pop("tokens", ()) if isinstance(value, str)]
+    return {
+        "corpus": parse_call(flags["data"]) if flags["data"] else None,
+        "documents": flags["documents"],
+        "tokens": kinds[-1] if kinds else None,
+        "split_seed": flags["split_seed"],
+        "dedupe": flags["dedupe"],
+    }
+
+
+def _run(flags: dict[str, Any], study_file: str | None, recipe: str | None) -> Any:
+    """What `train` and `compare` share: flags to a study, the study to runs, the runs to a table or a document."""
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from zoo.calls import parse_assignment, parse_call
+    from zoo.experiments.study import contestants, load_study, make_study
+
+    base = load_study(Path(study_file), recipe) if study_file else {}
+    training = dict(parse_assignment(setting) for setting in flags["settings"])
+    budgets = [value for value in flags["tokens"] if isinstance(value, int)]
+    training |= {"tokens": budgets[-1] if budgets else None, "length": flags["length"]} | {
+        name: flags[name]
+        for name in ("steps", "batch_size", "lr", "device", "dtype", "threads")
+        if flags[name] is not None
+    }
+    overrides = {
+        "models": contestants([parse_call(name) for name in flags["models"]]) if flags["models"] else None,
+        "seeds": flags["seeds"],
+        "context": flags["context"],
+        "data": _data(flags),
+        "training": training,
+    }
+    study = make_study(base, overrides)
+
+    from zoo.data.corpus import load_corpus
+    from zoo.experiments.compare import run_study
+    from zoo.reports.progress import ProgressBar
+    from zoo.reports.summary import as_document, published_figures, summarise
+    from zoo.reports.table import print_table
+
+    corpus = load_corpus(study.data)
+    click.echo(corpus.summary(), err=True)
+    with ProgressBar(Console(stderr=True)) as progress:
+        runs = run_study(study, corpus, Path(flags["out"]), progress)
+    rows = summarise(runs, published_figures(study))
+    if flags["as_json"]:
+        _print_json(as_document(study, runs, rows))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        print_table(rows, bits=flags["bits"], console=console)
+    return runs
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
+    import signal
+
+    from registry import RegistryError, UnknownNameError
+    from zoo.errors import ZooError
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = cli(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ZooError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except RegistryError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, UnknownNameError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        where = f" '{error.filename}'" if error.filename else ""
+        click.echo(f"Error: {error.strerror}{where}.", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Names with options as a user writes them: `mlp`, `wavenet(hidden=128,embedding=24)`, `./mine.py:Mine(width=8)`."""
+
+import ast
+import re
+
+from zoo.config import Call, Value
+from zoo.errors import UsageError
+
+_CALL = re.compile(r"(?P<name>[^()]+?)\s*(\((?P<options>.*)\))?", re.DOTALL)
+
+
+def parse_call(text: str) -> Call:
+    """One name with its options.
+
+    Raises:
+        UsageError: not written as name(key=value,...).
+    """
+    match = _CALL.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is not written as name or name(key=value,...).")
+    options = {}
+    for part in split_at_commas(match["options"] or ""):
+        key, value = parse_assignment(part)
+        if key in options:
+            raise UsageError(f"'{text}' gives '{key}' twice.")
+        options[key] = value
+    return Call(name=match["name"].strip(), options=options)
+
+
+def parse_assignment(text: str) -> tuple[str, Value]:
+    """`key=value`; true, false, numbers and quoted text mean what they say, anything else is text.
+
+    Raises:
+        UsageError: no `=`, or no name before it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip().isidentifier():
+        raise UsageError(f"'{text.strip()}' is not written as key=value.")
+    return key.strip(), _value(value.strip())
+
+
+def split_at_commas(text: str) -> list[str]:
+    """The parts of `text` between commas that stand outside parentheses; empty parts are left out.
+
+    Raises:
+        UsageError: a parenthesis without its partner.
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth < 0:
+            break
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth:
+        raise UsageError(f"'{text}' has a parenthesis without its partner.")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _value(text: str) -> Value:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, int | float | str) else text

@@ -1,0 +1,112 @@
+"""A finished run, used again: its loss on its own corpus or another, and samples of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from registry import RegistryError
+from zoo.config import DataConfig
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import RunError, ZooError
+from zoo.experiments.record import Run, read_run
+from zoo.experiments.run import load_model
+from zoo.sampling import generate
+from zoo.training.device import isolated, resolve_device
+from zoo.training.evaluation import evaluate
+
+
+def evaluate_again(
+    directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Loss of the run's weights on `splits`, as a document, and the corpus in one line.
+
+    Raises:
+        RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
+    """
+    run = read_run(Path(directory))
+    corpus = _corpus(run, data)
+    same = corpus.digest == run.recorded.data.digest
+    where = resolve_device(device)
+    training = run.recorded.run.training
+    model = load_model(run).to(where)
+    rows = []
+    with isolated(where, threads=training.threads):
+        for split in splits:
+            score = evaluate(
+                model,
+                corpus.rows(split, length=training.length, device=where),
+                device=where,
+                dtype=training.dtype,
+            )
+            rows.append(
+                {
+                    "split": split,
+                    "loss": score.loss,
+                    "tokens": int(score.tokens.sum()),
+                    "recorded": getattr(run.result, f"{split}_loss") if same else None,
+                    "floor": corpus.floor(split),
+                }
+            )
+    document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}
+    return document, corpus.summary()
+
+
+def sample_again(
+    directory: str,
+    *,
+    count: int,
+    temperature: float,
+    top_k: int | None,
+    prompt: str,
+    seed: int,
+    length: int | None,
+) -> tuple[list[dict[str, Any]], str]:
+    """Samples, each marked if it stands in the training text, and a notice (empty when there is nothing to say).
+
+    Raises:
+        RunError, UsageError: no such run, or a prompt with a character that it does not know.
+    """
+    run = read_run(Path(directory))
+    data = run.recorded.data
+    vocabulary = Vocabulary(data.characters)
+    notice, training = "", None
+    try:
+        training = _training_text(_corpus(run, {}), run)
+    except (ZooError, RegistryError) as error:
+        notice = f"Samples are not marked, for the training text cannot be read again: {error}"
+    if data.is_stream and not prompt:
+        prompt = "\n" if "\n" in (data.characters or "\n") else str(data.characters)[0]
+    with isolated(torch.device("cpu"), threads=run.recorded.run.training.threads):
+        tokens = generate(
+            load_model(run),
+            torch.from_numpy(vocabulary.encode(prompt)).long(),
+            count=count,
+            length=length or (300 if data.is_stream else 100),
+            temperature=temperature,
+            top_k=top_k,
+            stops=not data.is_stream,
+            seed=seed,
+        )
+    texts = [prompt + vocabulary.decode(row) for row in tokens]
+    return [{"text": text, "in_training": training is not None and text in training} for text in texts], notice
+
+
+def _corpus(run: Run, data: Mapping[str, Any]) -> Corpus:
+    """The run's own corpus, or the one that `data` names, in the run's vocabulary."""
+    given = {key: value for key, value in data.items() if value is not None}
+    own = run.recorded.run.data
+    if own.corpus.name == "-" and "corpus" not in given:
+        raise RunError(f"'{run.directory}' was trained on standard input: name the text with --data.")
+    config = DataConfig(**{**dict(own), **given})
+    return load_corpus(config, Vocabulary(run.recorded.data.characters))
+
+
+def _training_text(corpus: Corpus, run: Run) -> set[str] | str:
+    """What a sample is looked for in: the training documents, or the training stream."""
+    if corpus.digest != run.recorded.data.digest:
+        raise RunError("the corpus has changed since.")
+    documents = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in corpus.text.train]
+    return documents[0] if corpus.is_stream else set(documents)

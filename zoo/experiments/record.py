@@ -1,0 +1,156 @@
+"""What a run leaves behind, with a schema version. Reports and tables are drawn from these records alone.
+
+config.json              what was asked, and what it came to (`Recorded`)
+curve.jsonl              one `CurvePoint` a line
+environment.json         versions, device, threads, commit (`Environment`)
+losses.safetensors       summed loss and tokens of every document of validation and test
+weights.safetensors      the weights that were best on validation
+result.json              `Result`, written last: a directory without it is no run
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from zoo.config import Frozen, RunConfig
+from zoo.errors import RunError
+
+SCHEMA_VERSION = 1
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class DataRecord(Frozen):
+    """The corpus as it was."""
+
+    name: str
+    digest: str
+    is_stream: bool
+    characters: str | None
+    targets: dict[str, int]
+    floor: dict[str, float | None]
+
+
+class Recorded(Frozen):
+    """What was asked, and what it came to."""
+
+    schema_version: int = SCHEMA_VERSION
+    fingerprint: str
+    run: RunConfig
+    data: DataRecord
+    model_source: str
+    settings: dict[str, Any]
+    lr_from: Literal["recipe", "flag"]
+
+
+class CurvePoint(Frozen):
+    """One evaluation during training."""
+
+    step: int
+    tokens: int
+    seconds: float
+    train_loss: float | None
+    validation_loss: float
+
+
+class Environment(Frozen):
+    """Where it ran."""
+
+    zoo: str
+    python: str
+    torch: str
+    platform: str
+    device: str
+    threads: int
+    commit: str | None
+    dirty: bool | None
+    execution: str = "sequential"
+
+
+class Result(Frozen):
+    """The numbers. Losses are nats a token, of the weights that were best on validation."""
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["finished", "diverged"]
+    diverged_at: int | None = None
+    parameters: int
+    receptive_field: int | None
+    steps: int
+    tokens: int
+    seconds: float
+    best_step: int | None
+    train_loss: float | None
+    validation_loss: float | None
+    test_loss: float | None
+    tested_at: str | None
+    weights_sha256: str
+
+
+class Run(Frozen):
+    """A run, read back."""
+
+    directory: Path
+    recorded: Recorded
+    environment: Environment
+    curve: tuple[CurvePoint, ...]
+    result: Result
+
+    @property
+    def label(self) -> str:
+        return self.recorded.run.label
+
+
+def is_run(directory: Path) -> bool:
+    """A directory with a result in it."""
+    return (directory / "result.json").is_file()
+
+
+def find_runs(directory: Path) -> list[Path]:
+    """The runs below a directory, sorted; half-written ones (their names begin with a dot) are none."""
+    found = (path.parent for path in directory.glob("**/result.json"))
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts))
+
+
+def read_run(directory: Path) -> Run:
+    """The run in `directory`.
+
+    Raises:
+        RunError: it is none, or its files are damaged or of another schema version.
+    """
+    if not is_run(directory):
+        below = find_runs(directory) if directory.is_dir() else []
+        hint = f" It holds {len(below)} runs, such as {below[0]}." if below else " `train` and `compare` write them."
+        what = "holds no finished run" if directory.is_dir() else "does not exist"
+        raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
+    try:
+        curve = [CurvePoint.model_validate_json(line) for line in (directory / "curve.jsonl").read_text().splitlines()]
+        return Run(
+            directory=directory,
+            recorded=_read(directory / "config.json", Recorded),
+            environment=_read(directory / "environment.json", Environment),
+            curve=tuple(curve),
+            result=_read(directory / "result.json", Result),
+        )
+    except (OSError, ValidationError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"Run '{directory}' is damaged: {reason}. Remove it and run it again.") from None
+
+
+def write_json(path: Path, value: BaseModel) -> None:
+    """One record, indented."""
+    path.write_text(json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+
+
+def write_curve(path: Path, curve: list[CurvePoint]) -> None:
+    """One point a line."""
+    path.write_text("".join(point.model_dump_json() + "\n" for point in curve))
+
+
+def _read(path: Path, kind: type[Record]) -> Record:
+    data = json.loads(path.read_text())
+    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path.name} has schema version {version}, this zoo reads {SCHEMA_VERSION}")
+    return kind.model_validate(data)

@@ -1,0 +1,50 @@
+"""What a model is, in plain values: options, paper, recipe, and its size at given sizes."""
+
+import inspect
+import typing
+from typing import Any
+
+from zoo.calls import parse_call
+from zoo.catalog import MODELS
+from zoo.config import as_json
+from zoo.models.build import build, count_parameters, model_config
+
+
+def describe_model(text: str, *, context: int, vocab_size: int) -> dict[str, Any]:
+    """A document about the model that `text` names, with options or without.
+
+    Raises:
+        RegistryError, UsageError: no such model, or options that it does not take.
+    """
+    call = parse_call(text)
+    entry = MODELS.find(call.name)
+    model = MODELS.get(call.name)
+    config = model_config(model, call.options, call.name)
+    built = build(model, config, vocab_size=vocab_size, context=context, seed=0)
+    return {
+        "name": call.name,
+        "origin": entry.origin,
+        "about": (inspect.getdoc(model) or "").partition("\n")[0],
+        "paper": model.paper,
+        "options": [
+            {
+                "name": name,
+                "type": _type_name(field.annotation),
+                "default": field.default,
+                "value": getattr(config, name),
+                "description": field.description or "",
+            }
+            for name, field in model.Config.model_fields.items()
+        ],
+        "recipe": as_json(model.recipe),
+        "context": context,
+        "vocab_size": vocab_size,
+        "parameters": count_parameters(built),
+        "receptive_field": built.receptive_field,
+    }
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "|".join(str(value) for value in typing.get_args(annotation))
+    return getattr(annotation, "__name__", str(annotation))

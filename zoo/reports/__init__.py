@@ -1,0 +1,1 @@
+"""What a person sees: drawn from records and nothing else."""

@@ -1,0 +1,70 @@
+"""What is told on standard error while a study runs: a bar where that is a terminal, a line a run everywhere."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zoo.experiments.compare import Listener
+from zoo.experiments.record import Run
+from zoo.experiments.run import Cell
+from zoo.reports.table import short
+from zoo.training.loop import Progress as Step
+
+
+class ProgressBar(Listener):
+    """One bar over all runs, with the live loss; finished runs scroll up as lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("preparing", loss="", total=None)
+        self._done_steps = 0
+        self._validation = ""
+
+    def __enter__(self) -> "ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def planned(self, cells: list[Cell]) -> None:
+        self._bar.update(self._task, total=sum(cell.settings.steps for cell in cells))
+
+    def progressed(self, cell: Cell, progress: Step) -> None:
+        if progress.validation_loss is not None:
+            self._validation = f" valid {progress.validation_loss:.3f}"
+        loss = f"train {progress.train_loss:.3f}" if progress.train_loss is not None else ""
+        speed = f" {short(progress.tokens / progress.seconds)} tok/s" if progress.seconds else ""
+        self._bar.update(
+            self._task,
+            description=f"{cell.config.label[:24]} seed {cell.config.seed}",
+            completed=self._done_steps + progress.step,
+            loss=loss + self._validation + speed,
+        )
+
+    def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
+        self._done_steps += cell.settings.steps
+        self._validation = ""
+        self._bar.update(self._task, completed=self._done_steps)
+        result, name = run.result, f"{cell.config.label} seed {cell.config.seed}"
+        if result.status == "diverged":
+            last = run.curve[-1] if run.curve else None
+            good = f"; last good evaluation {last.validation_loss:.4f} at step {last.step:,}" if last else ""
+            line = f"{name}: diverged at step {result.diverged_at:,}{good}"
+        else:
+            line = f"{name}: test {result.test_loss:.4f}, validation {result.validation_loss:.4f}"
+        how = "already there" if reused else f"{result.seconds:.1f} s"
+        self._console.print(f"{line} ({how})", highlight=False, markup=False, soft_wrap=True)

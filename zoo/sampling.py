@@ -1,0 +1,60 @@
+"""Generation for any model, through its streaming state."""
+
+import torch
+from torch import Tensor
+
+from zoo.models.interface import SequenceModel
+from zoo.tokens import BOUNDARY
+
+
+def choose(logits: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator) -> Tensor:
+    """(B, V) -> (B,) drawn from softmax(logits / temperature) over the `top_k` likeliest; at 0 the likeliest itself."""
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    if top_k is not None and top_k < logits.shape[-1]:
+        least = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < least, float("-inf"))
+    return torch.multinomial(torch.softmax(logits.float() / temperature, dim=-1), 1, generator=generator).squeeze(1)
+
+
+@torch.no_grad()
+def generate(
+    model: SequenceModel,
+    prompt: Tensor,
+    *,
+    count: int,
+    length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    stops: bool = True,
+    seed: int = 0,
+) -> list[list[int]]:
+    """`count` continuations of one prompt.
+
+    Args:
+        prompt: (T,) tokens that every sample starts with, T >= 0; the boundary token before them is added here.
+        length: tokens after the prompt, at most.
+        stops: a boundary token ends a sample (documents); otherwise it is never drawn (streams).
+        seed: samples with the same seed are the same.
+
+    Returns:
+        The tokens after the prompt, without boundaries.
+    """
+    model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.cat([torch.tensor([BOUNDARY]), prompt]).expand(count, -1)
+    logits, state = model.prefill(start, model.begin(count))
+    columns: list[Tensor] = []
+    ended = torch.zeros(count, dtype=torch.bool)
+    for _ in range(length):
+        if not stops:
+            logits[:, BOUNDARY] = float("-inf")
+        token = choose(logits, temperature=temperature, top_k=top_k, generator=generator)
+        token = token.masked_fill(ended, BOUNDARY)
+        columns.append(token)
+        ended |= token == BOUNDARY
+        if ended.all():
+            break
+        logits, state = model.step(token, state)
+    rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
+    return [[token for token in row if token != BOUNDARY] for row in rows]
