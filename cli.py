@@ -6,26 +6,24 @@ from typing import Any
 
 import click
 
+from zoo import __version__
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Tokens(click.ParamType[str | int]):
+def tokens_value(text: str) -> str | int:
     """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
-
-    name = "count|characters|bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:
-        text = str(value).lower()
-        if text in ("characters", "chars", "bytes"):
-            return "bytes" if text == "bytes" else "characters"
-        factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:], 1.0)
-        try:
-            count = round(float(text[:-1] if factor > 1 else text) * factor)
-        except ValueError:
-            count = 0
-        if count < 1:
-            self.fail(f"'{value}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.", param, ctx)
-        return count
+    kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
+    if kind:
+        return kind
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:].lower(), 1.0)
+    try:
+        count = round(float(text[:-1] if factor > 1 else text) * factor)
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1:
+        raise click.BadParameter(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
+    return count
 
 
 DATA_OPTIONS = [
@@ -33,7 +31,13 @@ DATA_OPTIONS = [
     click.option(
         "--documents", type=click.Choice(["auto", "line", "none"]), help="One document a line, or one stream."
     ),
-    click.option("--tokens", type=Tokens(), multiple=True, help="What a token is, or the budget in target tokens."),
+    click.option(
+        "--tokens",
+        type=tokens_value,
+        multiple=True,
+        metavar="characters|bytes|COUNT",
+        help="What a token is; or, a number such as 6.4M, the budget in target tokens.",
+    ),
     click.option("--split-seed", type=click.IntRange(0), help="Seed of the 80/10/10 split. [42]"),
     click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
 ]
@@ -66,7 +70,7 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
 
 
 @click.group(context_settings=CONTEXT)
-@click.version_option(package_name="sequence-zoo", prog_name="zoo")
+@click.version_option(version=__version__, prog_name="zoo")
 def cli() -> None:
     """Sequence models behind one interface, and honest comparisons between them.
 
@@ -76,7 +80,7 @@ def cli() -> None:
     """
 
 
-@cli.command("list")
+@cli.command("list", short_help="Models and corpora, and where each comes from.")
 @click.argument("pattern", default="*")
 @click.option("--check", is_flag=True, help="Import each in a process of its own and show the broken ones.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that an import may take, with --check.")
@@ -101,21 +105,21 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
     return None
 
 
-@cli.command()
+@cli.command(short_help="A model's options, paper and size.")
 @click.argument("model")
 @click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(1), help="Vocabulary size.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     """Options of MODEL, its paper, and its size; MODEL may have options: 'wavenet(hidden=128)'."""
-    from zoo.models.describe import describe_model
+    from zoo.experiments.describe import describe_model
     from zoo.reports.description import print_description
 
     description = describe_model(model, context=context, vocab_size=vocab)
     _print_json(description) if as_json else print_description(description)
 
 
-@cli.command()
+@cli.command(short_help="Train one model once.")
 @click.argument("model")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and batches.")
 @with_options(TRAINING_OPTIONS)
@@ -126,7 +130,7 @@ def train(model: str, seed: int, **flags: Any) -> None:
         click.echo(runs[0].directory)
 
 
-@cli.command()
+@cli.command(short_help="Train models under the same seeds: which is better?")
 @click.argument("study", required=False, type=click.Path())
 @click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
@@ -147,7 +151,7 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
     _run({"models": names, "seeds": list(range(1, seeds + 1)) if seeds else None, **flags}, study, recipe)
 
 
-@cli.command()
+@cli.command(short_help="The loss of a run, evaluated again.")
 @click.argument("run", type=click.Path())
 @click.option(
     "--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]), help="[both held out]"
@@ -166,7 +170,7 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     _print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
-@cli.command()
+@cli.command(short_help="Samples of a run.")
 @click.argument("run", type=click.Path())
 @click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="How many samples.")
 @click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="0: the likeliest token.")
@@ -210,6 +214,7 @@ def _run(flags: dict[str, Any], study_file: str | None, recipe: str | None) -> A
     from rich.console import Console
 
     from zoo.calls import parse_assignment, parse_call
+    from zoo.catalog import MODELS
     from zoo.experiments.study import contestants, load_study, make_study
 
     base = load_study(Path(study_file), recipe) if study_file else {}
@@ -228,6 +233,8 @@ def _run(flags: dict[str, Any], study_file: str | None, recipe: str | None) -> A
         "training": training,
     }
     study = make_study(base, overrides)
+    for contestant in study.models:
+        MODELS.find(contestant.model.name)  # a misspelt name shows before any text is read
 
     from zoo.data.corpus import load_corpus
     from zoo.experiments.compare import run_study

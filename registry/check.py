@@ -12,20 +12,28 @@ from concurrent.futures import ThreadPoolExecutor
 
 from registry.errors import RegistryError
 
+_OK = "\nimported\n"
+"""What a child says last; an exit code alone could be the provider's own."""
+
 
 def check(holder: str, names: Sequence[str], *, timeout: float = 60.0) -> dict[str, str | None]:
     """Name -> what is wrong with its provider, or None; `holder` is where the registry lives, "module:attribute"."""
 
     def one(name: str) -> str | None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
-        command = [sys.executable, "-m", "registry.check", holder, name]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+                # -P: no module of the working directory takes the place of ours
+                [sys.executable, "-P", "-m", "registry.check", holder, name],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return f"'{name}' did not import within {timeout:g} s."
-        if done.returncode == 0:
+        if done.returncode == 0 and done.stdout.endswith(_OK):
             return None
         said = done.stderr.strip().splitlines()
         return said[-1] if said else f"'{name}' ended its process with exit code {done.returncode}."
@@ -41,6 +49,7 @@ def _main(holder: str, name: str) -> int:
     except RegistryError as error:
         print(error, file=sys.stderr)
         return 1
+    print(_OK, end="", flush=True)
     return 0
 
 

@@ -5,8 +5,14 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 _REFERENCE = re.compile(r"(?P<path>.*\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
+
+_loaded: dict[Path, tuple[ModuleType, dict[Path, str]]] = {}
+"""File -> its module, and the digests of it and of the neighbours that it imported."""
+_neighbours: set[str] = set()
+"""Names in sys.modules that came from the folder of some file."""
 
 
 def is_file_reference(name: str) -> bool:
@@ -22,23 +28,48 @@ def split_file_reference(name: str) -> tuple[Path, str | None]:
     return Path(match["path"]), match["attribute"]
 
 
-def import_file(path: Path) -> object:
-    """The module in `path`, imported as a script would be (its folder is importable), again when its text changed."""
+def import_file(path: Path) -> ModuleType:
+    """The module in `path`, imported as a script would be: its folder comes first where it looks for others.
+
+    It is executed again when its text changed, or that of a neighbour; files in two folders that each import a
+    neighbour of the same name get each their own.
+    """
     path = path.resolve()
-    digest = hashlib.sha256(str(path).encode() + b"\0" + path.read_bytes()).hexdigest()[:16]
-    module_name = f"_zoo_file_{path.stem}_{digest}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
+    if path in _loaded:
+        module, digests = _loaded[path]
+        if all(file.is_file() and _digest(file) == digest for file, digest in digests.items()):
+            return module
+    module_name = f"_zoo_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"Python cannot import {path}")
+    for name in _neighbours:
+        sys.modules.pop(name, None)
+    _neighbours.clear()
+    before, folder = set(sys.modules), str(path.parent)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[module_name]
         raise
+    finally:
+        sys.path.remove(folder)
+        _neighbours.update(name for name in set(sys.modules) - before if _is_below(sys.modules[name], path.parent))
+    if folder not in sys.path:
+        sys.path.append(folder)  # for what it imports later, inside a function
+    files = [path, *(Path(str(sys.modules[name].__file__)) for name in _neighbours)]
+    _loaded[path] = module, {file: _digest(file) for file in files}
     return module
+
+
+def _is_below(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

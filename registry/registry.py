@@ -156,9 +156,8 @@ class Registry(Generic[T]):
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plug-in may raise anything, SystemExit included
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ProviderError(
-                f"{self.kind.capitalize()} '{entry.name}' from {entry.owner} cannot be imported: {reason}"
+                f"{self.kind.capitalize()} '{entry.name}' from {entry.owner} cannot be imported: {_reason(error)}"
             ) from error
         return value
 
@@ -170,3 +169,12 @@ class Registry(Generic[T]):
             f"Unknown {self.kind} '{name}'. Available: {', '.join(available)}.{hint} "
             f"A file of your own is written ./file.py:Name."
         )
+
+
+def _reason(error: BaseException) -> str:
+    """Type and message in one line, for any exception whatever its `__str__` does."""
+    try:
+        message = str(error).strip()
+    except Exception:
+        message = "(its message cannot be printed)"
+    return f"{type(error).__name__}: {message}".splitlines()[0]

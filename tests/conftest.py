@@ -1,7 +1,9 @@
 """Fixtures that several tests share."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,11 +29,11 @@ def zoo_data() -> Path:
 
 
 @pytest.fixture
-def run_zoo(tmp_path: Path) -> RunZoo:
-    """The command line as a user runs it: a process of its own, in an empty directory, one thread."""
+def run_process(tmp_path: Path) -> RunZoo:
+    """The command line in a process of its own, in an empty directory."""
 
     def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "80", **options.pop("env", {})}
+        environment = {**os.environ, "COLUMNS": "80", **options.pop("env", {})}
         return subprocess.run(
             [sys.executable, str(ROOT / "cli.py"), *words],
             capture_output=True,
@@ -40,6 +44,34 @@ def run_zoo(tmp_path: Path) -> RunZoo:
             check=False,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
+    """The command line as `main` runs it, in an empty directory; in this process, which has imported torch already."""
+
+    def run(*words: str, input: str = "") -> subprocess.CompletedProcess[str]:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        handler = signal.getsignal(signal.SIGTERM)
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setenv("COLUMNS", "80")
+            patch.setattr(sys, "argv", ["zoo", *words])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8"))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            try:
+                with pytest.raises(SystemExit) as end:
+                    cli.main()
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+            out.flush()
+            err.flush()
+        code = end.value.code if isinstance(end.value.code, int) else int(bool(end.value.code))
+        texts = (stream.buffer.getvalue().decode() for stream in (out, err))
+        return subprocess.CompletedProcess(words, code, *texts)
 
     return run
 

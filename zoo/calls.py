@@ -1,6 +1,7 @@
 """Names with options as a user writes them: `mlp`, `wavenet(hidden=128,embedding=24)`, `./mine.py:Mine(width=8)`."""
 
 import ast
+import math
 import re
 
 from zoo.config import Call, Value
@@ -64,6 +65,6 @@ def _value(text: str) -> Value:
         return text.lower() == "true"
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    return value if isinstance(value, int | float | str) else text
+    return value if isinstance(value, int | float | str) and value not in (math.inf, -math.inf) else text

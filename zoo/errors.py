@@ -30,8 +30,8 @@ def describe_faults(error: Any) -> str:
 
 def _fault(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown option '{where}'"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    return f"{where}={fault['input']}: {message}" if where else message
+    return message if not where or isinstance(fault["input"], dict) else f"{where}={fault['input']}: {message}"

@@ -12,8 +12,8 @@ def choose(logits: Tensor, *, temperature: float, top_k: int | None, generator: 
     if temperature == 0:
         return logits.argmax(dim=-1)
     if top_k is not None and top_k < logits.shape[-1]:
-        least = logits.topk(top_k, dim=-1).values[:, -1:]
-        logits = logits.masked_fill(logits < least, float("-inf"))
+        kept = logits.topk(top_k, dim=-1)
+        logits = torch.full_like(logits, float("-inf")).scatter(-1, kept.indices, kept.values)
     return torch.multinomial(torch.softmax(logits.float() / temperature, dim=-1), 1, generator=generator).squeeze(1)
 
 
@@ -29,10 +29,11 @@ def generate(
     stops: bool = True,
     seed: int = 0,
 ) -> list[list[int]]:
-    """`count` continuations of one prompt.
+    """`count` continuations of one prompt in evaluation mode.
 
     Args:
-        prompt: (T,) tokens that every sample starts with, T >= 0; the boundary token before them is added here.
+        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; the boundary token before
+            them is added here.
         length: tokens after the prompt, at most.
         stops: a boundary token ends a sample (documents); otherwise it is never drawn (streams).
         seed: samples with the same seed are the same.
@@ -40,12 +41,14 @@ def generate(
     Returns:
         The tokens after the prompt, without boundaries.
     """
+    device = prompt.device
+    generator = torch.Generator(device).manual_seed(seed)
+    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).expand(count, -1)
+    was_training = model.training
     model.eval()
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.cat([torch.tensor([BOUNDARY]), prompt]).expand(count, -1)
     logits, state = model.prefill(start, model.begin(count))
     columns: list[Tensor] = []
-    ended = torch.zeros(count, dtype=torch.bool)
+    ended = torch.zeros(count, dtype=torch.bool, device=device)
     for _ in range(length):
         if not stops:
             logits[:, BOUNDARY] = float("-inf")
@@ -56,5 +59,6 @@ def generate(
         if ended.all():
             break
         logits, state = model.step(token, state)
+    model.train(was_training)
     rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
     return [[token for token in row if token != BOUNDARY] for row in rows]

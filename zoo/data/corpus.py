@@ -2,26 +2,24 @@
 
 import hashlib
 import inspect
+import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
 from zoo.catalog import CORPORA
 from zoo.config import DataConfig
-from zoo.data.files import read_source
+from zoo.data.files import arrange, join_lines, read_source
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import DataError, UsageError
-
-DEFAULT_LENGTH = 64
-"""Tokens of a training row of a stream, where nobody says otherwise."""
+from zoo.errors import DataError, UsageError, describe_faults
 
 
 @dataclass(frozen=True)
@@ -65,18 +63,18 @@ class Corpus:
         ends = 0 if self.is_stream else 1
         return sum(len(document) + ends for document in self.tokens[split])
 
-    def rows(self, split: str, *, length: int | None = None, device: torch.device | str = "cpu") -> Rows:
-        """The split on a device; `length` is for streams alone."""
+    def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
+        """The split on a device; `length` (T) is for streams alone."""
         device = torch.device(device)
         if self.is_stream:
-            return StreamRows(self.tokens[split][0], length or DEFAULT_LENGTH, device)
+            return StreamRows(self.tokens[split][0], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def floor(self, split: str) -> float | None:
         """Loss (nats a token) of the perfect model on this very split; None where it is not known."""
         if self.log_likelihood is None or self.deduped:
             return None
-        return -sum(self.log_likelihood([str(text) for text in self.text[split]])) / self.targets(split)
+        return -sum(self.log_likelihood(self.text[split])) / self.targets(split)
 
     def summary(self) -> str:
         """One line: what was taken, how much, and what stands in two splits."""
@@ -92,6 +90,7 @@ class Corpus:
         elif self.overlap.validation:
             count = len(self.text.validation)
             line += f"; {self.overlap.validation / count:.0%} of validation documents also occur in training"
+            line += f" (test: {self.overlap.test / len(self.text.test):.0%})"
         return line
 
 
@@ -121,7 +120,7 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
             few = len(source.text)
             why = "too few to split into three" if few < 10 else "and without the repeated ones a split is empty"
             raise DataError(
-                f"{source.name} has {few} document{'s' * (few != 1)}, {why}; one stream is read with --documents none."
+                f"{source.name} has {few} document{'s' * (few != 1)}, {why}; --documents none reads one stream."
             )
     return Corpus(
         name=source.name,
@@ -146,7 +145,9 @@ def _as_bytes(source: Source) -> Source:
     encoded = encode(text) if isinstance(text, str | bytes) else [encode(document) for document in text]
     likelihood = source.log_likelihood
     if all(document.isascii() for document in _texts(source)):
-        return Source(source.name, encoded, likelihood and (lambda t: likelihood([d.encode().decode() for d in t])))
+        return Source(
+            source.name, encoded, likelihood and (lambda t: likelihood([document.decode() for document in t]))
+        )
     return Source(source.name, encoded)
 
 
@@ -156,15 +157,14 @@ def _source(config: DataConfig) -> Source:
     if name in CORPORA.names() or _is_plugin_file(name):
         loader = CORPORA.get(name)
         try:
-            inspect.signature(loader).bind(**options)
-        except TypeError as error:
+            source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
+        except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"
-            raise UsageError(f"Corpus '{name}': {error}. Its options: {known}.") from None
-        source = loader(**options)
+            raise UsageError(f"Corpus '{name}': {describe_faults(error)}. Its options: {known}.") from None
         if not isinstance(source, Source):
             raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.data.Source.")
-        return source
-    if name != "-" and not Path(name).exists():
+        return source if config.documents == "auto" else _rearranged(source, config)
+    if name != "-" and not os.path.exists(name):  # which, unlike Path.exists, takes any text
         try:
             CORPORA.find(name)
         except RegistryError as error:
@@ -172,6 +172,13 @@ def _source(config: DataConfig) -> Source:
     if options:
         raise UsageError(f"A file has no options; '{config.corpus}' gives it some.")
     return read_source(name, layout=config.documents, as_bytes=as_bytes)
+
+
+def _rearranged(source: Source, config: DataConfig) -> Source:
+    """A named corpus as documents or as a stream, against its custom; its probabilities no longer hold then."""
+    if source.is_stream == (config.documents == "none"):
+        return source
+    return arrange(join_lines(_texts(source)), source.name, config.documents)
 
 
 def _is_plugin_file(name: str) -> bool:

@@ -5,9 +5,9 @@ Looked for in this order: the directory in ZOO_DATA, the cache (ZOO_CACHE_DIR, o
 
 import contextlib
 import hashlib
+import http.client
 import os
 import tempfile
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:
             data: bytes = response.read()
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataError(
             f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
@@ -72,9 +72,9 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
     _checked(data, filename, url)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs another download, nothing else
         cached.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cached.parent, prefix=f".{filename}.", delete=False) as partial:
-            partial.write(data)
-        os.replace(partial.name, cached)
+        with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".partial-") as partial:
+            (Path(partial) / filename).write_bytes(data)
+            os.replace(Path(partial) / filename, cached)
     return data
 
 

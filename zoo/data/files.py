@@ -52,24 +52,59 @@ def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
     if where == "-":
         return parse(sys.stdin.buffer.read(), "standard input", layout=layout, as_bytes=as_bytes)
     path = Path(where)
-    if path.is_dir():
-        return parse(_read_directory(path), path.name or str(path), layout=layout, as_bytes=as_bytes)
-    return parse(_read(path), path.stem, layout=layout, as_bytes=as_bytes)
+    if not path.is_dir():
+        return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
+    texts = [clean(_read(file), str(file), as_bytes=as_bytes) for file in _text_files(path)]
+    return arrange(join_lines(texts), path.resolve().name, layout)
+
+
+def join_lines(texts: Sequence[Document]) -> Document:
+    """The texts one after the other, each ending in one newline at least."""
+    if isinstance(texts[0], bytes):
+        return b"".join(text.removesuffix(b"\n") + b"\n" for text in texts if isinstance(text, bytes))
+    return "".join(text.removesuffix("\n") + "\n" for text in texts if isinstance(text, str))
 
 
 def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """Raw bytes to documents or a stream; CRLF becomes LF, a byte-order mark goes, blank lines are no documents.
+    """Raw bytes to documents or a stream.
 
     Raises:
         DataError: as `read_source`.
     """
-    raw = raw.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    if not raw.strip():
+    return arrange(clean(raw, name, as_bytes=as_bytes), name, layout)
+
+
+def clean(raw: bytes, name: str, *, as_bytes: bool) -> Document:
+    """Bytes as they are; or UTF-8 as text, without a byte-order mark and with LF for CRLF.
+
+    Raises:
+        DataError: a NUL byte or bytes that are not UTF-8, with their place in the file.
+    """
+    if as_bytes:
+        return raw
+    if b"\0" in raw:
+        raise DataError(
+            f"{name} has a NUL byte at offset {raw.index(0):,}: not text; --tokens bytes takes it as it is."
+        )
+    try:
+        return raw.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {error.start:,}); "
+            "convert it, or use --tokens bytes."
+        ) from None
+
+
+def arrange(text: Document, name: str, layout: Layout) -> Source:
+    """One text to one document a line (blank lines are none), or one stream; `auto` judges from the lines.
+
+    Raises:
+        DataError: no text, or a document too long for a row.
+    """
+    if not text.strip():
         raise DataError(f"{name} holds no text.")
-    text: Document = raw
-    if not as_bytes:
-        text = _decode(raw, name)
-    lines: Sequence[Document] = text.split(b"\n") if isinstance(text, bytes) else text.split("\n")
+    lines: Sequence[Document] = _byte_lines(text) if isinstance(text, bytes) else text.split("\n")
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
         return Source(name, text)
     documents = [line for line in lines if line.strip()]
@@ -82,27 +117,16 @@ def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
     return Source(name, documents)
 
 
+def _byte_lines(text: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\r") for line in text.split(b"\n")]
+
+
 def _looks_like_documents(lines: Sequence[Document]) -> bool:
     """A list has no blank line inside and no very long one; prose and code do."""
     body = list(lines)
     while body and not body[-1].strip():
         body.pop()
     return len(body) >= 3 and all(line.strip() for line in body) and max(map(len, body)) <= 1000
-
-
-def _decode(raw: bytes, name: str) -> str:
-    if b"\0" in raw:
-        raise DataError(
-            f"{name} has a NUL byte at offset {raw.index(0):,}: not text; --tokens bytes takes it as it is."
-        )
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {error.start:,}); "
-            "convert it, or use --tokens bytes."
-        ) from None
 
 
 def _read(path: Path) -> bytes:
@@ -112,7 +136,7 @@ def _read(path: Path) -> bytes:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
 
 
-def _read_directory(directory: Path) -> bytes:
+def _text_files(directory: Path) -> list[Path]:
     files = sorted(
         path
         for path in directory.rglob("*")
@@ -122,4 +146,4 @@ def _read_directory(directory: Path) -> bytes:
     )
     if not files:
         raise DataError(f"Directory '{directory}' has no text files (such as .txt or .md).")
-    return b"\n".join(_read(path).removesuffix(b"\n") for path in files) + b"\n"
+    return files

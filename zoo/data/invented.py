@@ -13,9 +13,11 @@ gives the probability of every next letter exactly, and the loss of a perfect mo
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from zoo.data.source import Source
 
@@ -147,6 +149,8 @@ def log_likelihood(words: Sequence[str]) -> list[float]:
     return [float(value) for value in result]
 
 
-def load(*, documents: int = 32_000, seed: int = 0) -> Source:
+def load(
+    *, documents: Annotated[int, Field(ge=1, le=100_000_000)] = 32_000, seed: Annotated[int, Field(ge=0)] = 0
+) -> Source:
     """`documents` coined words from `seed`, with their exact probabilities."""
     return Source("invented", sample(documents, seed), log_likelihood)

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Document = str | bytes
-LogLikelihood = Callable[[Sequence[str]], "list[float]"]
+LogLikelihood = Callable[[Sequence[Any]], "list[float]"]
 """Exact log probability (nats) of each whole document, its end included, under the source that made it."""
 
 

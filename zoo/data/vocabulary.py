@@ -37,10 +37,10 @@ class Vocabulary:
             UsageError: a character that the vocabulary does not have; the message names it.
         """
         if self.characters is None:
-            data = text.encode() if isinstance(text, str) else text
+            data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
             return np.frombuffer(data, dtype=np.uint8).astype(np.int32) + 1
-        points = np.frombuffer(str(text).encode("utf-32-le"), dtype=np.uint32)
-        known = np.frombuffer(self.characters.encode("utf-32-le"), dtype=np.uint32)
+        points = np.frombuffer(str(text).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        known = np.frombuffer(self.characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         index = np.searchsorted(known, points)
         missing = points[known[np.minimum(index, len(known) - 1)] != points] if len(known) else points
         if len(missing):

@@ -12,7 +12,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
 from zoo.experiments.record import Run, read_run
-from zoo.experiments.run import load_model
+from zoo.experiments.run import load_model, row_length
 from zoo.sampling import generate
 from zoo.training.device import isolated, resolve_device
 from zoo.training.evaluation import evaluate
@@ -37,7 +37,7 @@ def evaluate_again(
         for split in splits:
             score = evaluate(
                 model,
-                corpus.rows(split, length=training.length, device=where),
+                corpus.rows(split, length=row_length(run.recorded.run), device=where),
                 device=where,
                 dtype=training.dtype,
             )

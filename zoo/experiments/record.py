@@ -121,8 +121,8 @@ def read_run(directory: Path) -> Run:
     """
     if not is_run(directory):
         below = find_runs(directory) if directory.is_dir() else []
-        hint = f" It holds {len(below)} runs, such as {below[0]}." if below else " `train` and `compare` write them."
-        what = "holds no finished run" if directory.is_dir() else "does not exist"
+        hint = f" It holds some, such as {below[0]}." if below else " `train` and `compare` write them."
+        what = "is no finished run" if directory.is_dir() else "does not exist"
         raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
     try:
         curve = [CurvePoint.model_validate_json(line) for line in (directory / "curve.jsonl").read_text().splitlines()]

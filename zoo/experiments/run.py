@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from zoo.catalog import MODELS
 from zoo.config import RunConfig, as_json
@@ -78,8 +78,8 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
     device = resolve_device(config.training.device)
     model = make_model(config, len(corpus.vocabulary))
     settings = _settings(config, model, corpus)
-    if corpus.is_stream and config.training.length is not None and config.training.length < config.context:
-        raise UsageError(f"length={config.training.length} is less than context={config.context}: give N or more.")
+    if corpus.is_stream and row_length(config) < config.context:
+        raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
     data = DataRecord(
         name=corpus.name,
         digest=corpus.digest,
@@ -93,7 +93,7 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
         {
             "model": as_json(config.model),
             "context": config.context,
-            "length": config.training.length,
+            "length": row_length(config) if corpus.is_stream else None,
             "seed": config.seed,
             "score_train": config.training.score_train,
             "settings": asdict(settings),
@@ -131,7 +131,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
     config, training, device = cell.config, cell.config.training, cell.device
     with isolated(device, threads=training.threads, seed=config.seed), _appearing(cell.directory) as partial:
         model = make_model(config, len(corpus.vocabulary)).to(device)
-        rows = {split: corpus.rows(split, length=training.length, device=device) for split in SPLITS}
+        rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
         fitted = fit(
             model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
         )
@@ -142,7 +142,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         write_json(partial / "config.json", cell.recorded)
         write_json(partial / "environment.json", describe_environment(_device_name(device), training.threads))
         write_curve(partial / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
-        save_file(_losses(scores), partial / "losses.safetensors")
+        (partial / "losses.safetensors").write_bytes(save(_losses(scores)))
         write_json(partial / "result.json", _result(cell, fitted, scores, weights))
     return read_run(cell.directory)
 
@@ -158,6 +158,11 @@ def load_model(run: Run) -> SequenceModel:
     return model.eval()
 
 
+def row_length(config: RunConfig) -> int:
+    """T, how many tokens a row of a stream has."""
+    return config.training.length or config.context
+
+
 def file_name(text: str) -> str:
     """`text` with what a file name cannot hold replaced, and not too long."""
     return re.sub(r"[^\w.=,()+-]+", "-", text).strip("-.")[:80] or "unnamed"
@@ -171,7 +176,7 @@ def _settings(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Settin
     if steps is None:
         if training.tokens is None:
             raise UsageError("No budget: give --steps or --tokens.")
-        per_row = corpus.rows("train", length=training.length).mean_targets()
+        per_row = corpus.rows("train", length=row_length(config)).mean_targets()
         steps = max(1, round(training.tokens / (per_row * training.batch_size)))
     return Settings(
         steps=steps,

@@ -1,5 +1,6 @@
 """A comparison as one frozen value, from a TOML file or from flags, and the runs that it asks for."""
 
+import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from zoo.config import Call, DataConfig, Frozen, RunConfig, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 
 DEFAULT_STEPS = 1000
+DEFAULT_LENGTH = 64
 
 
 class Published(Frozen):
@@ -53,13 +55,20 @@ class StudyConfig(Frozen):
         return self
 
     def runs(self) -> list[RunConfig]:
-        """Every run, seed by seed, so that the first seeds of all models are done first."""
+        """Every run, seed by seed, so that the first seeds of all models are done first.
+
+        The length of a stream's rows is fixed here, for rows must not depend on the model: at least the longest
+        context.
+        """
+        longest = max(contestant.context or self.context for contestant in self.models)
+        length = self.training.length or max(DEFAULT_LENGTH, longest)
+        training = self.training.model_copy(update={"length": length})
         return [
             RunConfig(
                 model=contestant.model,
                 label=contestant.label,
                 data=self.data,
-                training=self.training,
+                training=training,
                 context=contestant.context or self.context,
                 seed=seed,
             )
@@ -112,6 +121,11 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     """
     merged = _merge(base, overrides)
     training = dict(merged.get("training", {}))
+    for key in training:
+        if key not in TrainingConfig.model_fields:
+            close = difflib.get_close_matches(key, TrainingConfig.model_fields, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise UsageError(f"Unknown setting '{key}'. Settings: {', '.join(TrainingConfig.model_fields)}.{hint}")
     given = overrides.get("training", {})
     for budget, other in (("steps", "tokens"), ("tokens", "steps")):
         if given.get(budget) is not None and given.get(other) is None:

@@ -22,7 +22,7 @@ class BagOfWords(SequenceModel):
         embedding: int = Field(64, ge=1, description="channels of a token's embedding")
         hidden: int = Field(136, ge=1, description="channels of the hidden layer")
 
-    recipe = Recipe(lr=3e-3, weight_decay=0.01)
+    recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "the causal form of the bag-of-words model in karpathy/makemore"
     config: Config
 

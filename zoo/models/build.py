@@ -34,7 +34,7 @@ def build(
         try:
             return model(config, vocab_size=vocab_size, context=context)
         except ValueError as error:
-            raise UsageError(f"{model.__name__}: {error}.") from error
+            raise UsageError(f"Model {model.__name__}: {error}.") from error
 
 
 def count_parameters(model: SequenceModel) -> int:

@@ -42,7 +42,7 @@ class DilatedWaveNet(SequenceModel):
         kernel: int = Field(2, ge=2, description="positions that a convolution sees")
         stacks: int = Field(1, ge=1, description="how often the dilations 1, k, k², ... are run through")
 
-    recipe = Recipe(lr=5e-3, weight_decay=0.01)
+    recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
     config: Config
 

@@ -27,9 +27,9 @@ State = dict[str, Tensor]
 
 
 class ModelOptions(BaseModel):
-    """Base of every model's `Config`: frozen, unknown keys refused; a field has a description."""
+    """Base of every model's `Config`: frozen, unknown keys and values of another type refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class SequenceModel(nn.Module):

@@ -22,7 +22,7 @@ class MLP(SequenceModel):
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(200, ge=1, description="channels of the hidden layer")
 
-    recipe = Recipe(lr=1e-2, weight_decay=0.01)
+    recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
     config: Config
 

@@ -61,7 +61,7 @@ class Transformer(SequenceModel):
                 )
             return self
 
-    recipe = Recipe(lr=3e-3, weight_decay=0.1)
+    recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     config: Config
 
@@ -70,7 +70,7 @@ class Transformer(SequenceModel):
         options = self.config
         C = options.channels
         self.embedding = nn.Embedding(vocab_size, C)
-        nn.init.normal_(self.embedding.weight, std=C**-0.5 if options.tied else 1.0)
+        nn.init.normal_(self.embedding.weight, std=0.1 * C**-0.5 if options.tied else 1.0)
         self.positions = nn.Embedding(options.learned_positions, C) if options.learned_positions else None
         if self.positions is not None:
             nn.init.normal_(self.positions.weight, std=self.embedding.weight.std().item())

@@ -52,7 +52,7 @@ class WaveNet(SequenceModel):
                 raise ValueError("per_position=true needs tree=true: a sliding row has no fixed positions")
             return self
 
-    recipe = Recipe(lr=1e-2, weight_decay=0.01)
+    recipe = Recipe(lr=1e-2, weight_decay=0.3)
     paper = "van den Oord et al. 2016, WaveNet, figure 3, as built in the lecture makemore part 5"
     config: Config
 
@@ -103,7 +103,7 @@ def levels_for(context: int, n: int) -> int:
     if n**levels != context:
         below = f"{n ** (levels - 1)} or " if levels > 1 else ""
         raise ValueError(
-            f"wavenet fuses n={n} tokens a level, so its context is a power of {n}: "
-            f"{context} is none; try a context of {below}{n**levels}, or another n"
+            f"context {context} is no power of n={n}, the tokens that a level fuses; "
+            f"try a context of {below}{n**levels}, or another n"
         )
     return levels

@@ -1,6 +1,7 @@
 """The terminal table: at most 80 columns for names of ordinary length."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -73,12 +74,12 @@ def _legend(rows: Sequence[Summary], *, bits: bool) -> str:
         lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on this split")
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
-    lines.append("sees: receptive field in tokens; tok/s, s: training alone, evaluation not counted")
+    lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
     origins = {row.lr_from for row in rows}
     where = "one flag for all" if origins == {"flag"} else "each model's recipe"
     rates = ", ".join(f"{row.label} {row.lr:g}" for row in rows)
     lines.append(f"learning rates from {where}: {rates}")
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
 
 
 def _spread(value: Spread | None, unit: float) -> str:

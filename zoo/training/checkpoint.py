@@ -11,8 +11,15 @@ from zoo.errors import RunError
 
 
 def save_weights(model: nn.Module, path: Path) -> str:
-    """Write every parameter and buffer (a tied one once); returns the SHA-256 of the file."""
-    save_model(model, str(path))
+    """Write every parameter and buffer (a tied one once); returns the SHA-256 of the file.
+
+    Raises:
+        RunError: the disk is full, or anything else that keeps the file from being written.
+    """
+    try:
+        save_model(model, str(path))
+    except SafetensorError as error:
+        raise RunError(f"Cannot write weights '{path}': {error}.") from None
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -43,7 +43,7 @@ def evaluate(
     max_tokens: int = MAX_TOKENS,
 ) -> Score:
     """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were."""
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     nats = torch.zeros(rows.count, dtype=torch.float64, device=device)
     tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
@@ -54,5 +54,6 @@ def evaluate(
                 nats[row] = row_losses(model(batch.tokens), batch.targets)
                 tokens[row] = (batch.targets != IGNORED).sum(dim=1)
     finally:
-        model.train(training)
+        for module, training in modes.items():
+            module.training = training
     return Score(nats.cpu().numpy(), tokens.cpu().numpy())

@@ -1,0 +1,44 @@
+# Everything here needs git, make and Python 3.11 or newer, and makes its own .venv with pinned versions.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help compare test test-slow test-all check bench clean
+
+help:  ## show these targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+compare: $(VENV)/installed  ## which is better, the MLP or the WaveNet?
+	$(BIN)/python cli.py compare --models mlp,wavenet
+
+test: $(VENV)/installed-dev  ## the test suite, under 5 minutes on two cores
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev  ## the tests that need data files, or more time
+	$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow  ## both
+
+check: $(VENV)/installed-dev  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-dev  ## throughput of every registered model
+	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks
+
+clean:  ## remove the environment and what tools leave behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .benchmarks build dist
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/installed

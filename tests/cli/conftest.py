@@ -1,0 +1,45 @@
+"""A small corpus and two small runs that several tests look at."""
+
+import random
+import string
+from pathlib import Path
+
+import pytest
+
+WORDS = 60
+
+
+def write_words(path: Path, count: int = WORDS) -> Path:
+    """`count` made-up words, one a line."""
+    draw = random.Random(0)
+    path.write_text("".join("".join(draw.choices(string.ascii_lowercase[:6], k=5)) + "\n" for _ in range(count)))
+    return path
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    return write_words(tmp_path / "words.txt")
+
+
+MINE = """
+from torch import nn
+
+from zoo import SequenceModel
+
+
+class Mine(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A model in a file of the user's own."""
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    return path

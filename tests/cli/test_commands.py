@@ -1,0 +1,197 @@
+"""The commands as a user runs them, on real input."""
+
+import json
+import re
+from pathlib import Path
+
+
+def test_compare_trains_both_models_under_the_same_seeds_and_orders_them_by_test_loss(run_zoo, tmp_path):
+    done = run_zoo("compare", "--models", "bigram,mlp", "--data", "invented(documents=2000)", "--steps", "60")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["model", "test", "validation", "floor+", "params", "sees", "tok/s", "s"]
+    assert [line.split()[0] for line in lines[2:4]] == ["mlp", "bigram"]
+    assert re.search(r"\d\.\d{4}±\d\.\d{4}", lines[2])
+    assert max(map(len, lines)) <= 80
+    assert "2,000 documents" in done.stderr
+    runs = sorted(path.name for path in (tmp_path / "runs" / "bigram-mlp-on-invented(documents=2000)").iterdir())
+    assert [name.rpartition("-")[0] for name in runs] == [f"{m}-seed{s}" for m in ("bigram", "mlp") for s in (1, 2, 3)]
+
+
+def test_a_run_leaves_its_configuration_curve_environment_and_weights(zoo_json, tmp_path, words):
+    document = zoo_json("train", "mlp(hidden=8)", "--data", "words.txt", "--steps", "20", "--seed", "4")
+    run = tmp_path / document["runs"][0]["directory"]
+    assert {path.name for path in run.iterdir()} == {
+        "config.json",
+        "curve.jsonl",
+        "environment.json",
+        "losses.safetensors",
+        "result.json",
+        "weights.safetensors",
+    }
+    config = json.loads((run / "config.json").read_text())
+    assert config["run"]["model"] == {"name": "mlp", "options": {"hidden": 8}}
+    assert config["run"]["seed"] == 4
+    curve = [json.loads(line) for line in (run / "curve.jsonl").read_text().splitlines()]
+    assert [point["step"] for point in curve] == list(range(0, 21, 2))
+    best = min(point["validation_loss"] for point in curve)
+    assert json.loads((run / "result.json").read_text())["validation_loss"] == best
+
+
+def test_the_same_command_again_reuses_and_gives_the_same_document(run_zoo, words):
+    command = ["compare", "--models", "bigram,rnn", "--data", "words.txt", "--steps", "5", "--seeds", "2", "--json"]
+    first, second = run_zoo(*command), run_zoo(*command)
+    assert first.stderr.count("already there") == 0
+    assert second.stderr.count("already there") == 4
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+
+
+def test_two_trainings_of_one_configuration_are_bitwise_equal(zoo_json, words):
+    documents = [
+        zoo_json("train", "transformer(dropout=0.1)", "--data", "words.txt", "--steps", "10", "--out", out)
+        for out in ("one", "two")
+    ]
+    first, second = (document["runs"][0] for document in documents)
+    assert first["fingerprint"] == second["fingerprint"]
+    assert first["weights_sha256"] == second["weights_sha256"]
+
+
+def test_an_edited_model_file_is_another_run(zoo_json, words, mine):
+    command = ["train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5"]
+    before = zoo_json(*command)["runs"][0]
+    mine.write_text(mine.read_text().replace("self.table(tokens)", "2 * self.table(tokens)"))
+    after = zoo_json(*command)["runs"][0]
+    assert before["fingerprint"] != after["fingerprint"]
+    assert before["test_loss"] != after["test_loss"]
+    assert Path(before["directory"]).parent == Path(after["directory"]).parent
+
+
+def test_a_model_from_a_file_is_compared_evaluated_and_sampled(run_zoo, zoo_json, words, mine):
+    document = zoo_json("compare", "--models", "bigram,./mine.py:Mine", "--data", "words.txt", "--steps", "5")
+    assert {row["label"] for row in document["summary"]} == {"bigram", "./mine.py:Mine"}
+    run = next(run["directory"] for run in document["runs"] if run["label"] == "./mine.py:Mine")
+    assert run_zoo("evaluate", run).returncode == 0
+    assert len(run_zoo("sample", run, "-n", "4").stdout.splitlines()) == 4
+
+
+def test_evaluate_finds_the_recorded_losses_again(zoo_json, words):
+    run = zoo_json("train", "gru", "--data", "words.txt", "--steps", "10")["runs"][0]
+    splits = {row["split"]: row for row in zoo_json("evaluate", run["directory"])["splits"]}
+    assert splits["test"]["loss"] == run["test_loss"] == splits["test"]["recorded"]
+    assert splits["validation"]["loss"] == run["validation_loss"]
+
+
+def test_evaluate_on_another_text_uses_the_vocabulary_of_the_run(run_zoo, zoo_json, tmp_path, words):
+    run = zoo_json("train", "bigram", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"]
+    (tmp_path / "other.txt").write_text("ab\nbc\ncd\n" * 10)
+    other = zoo_json("evaluate", run, "--data", "other.txt")
+    assert not other["same_corpus"]
+    assert all(row["recorded"] is None for row in other["splits"])
+    (tmp_path / "foreign.txt").write_text("ab\nbz\ncd\n" * 10)
+    assert "Character 'z' is not in the vocabulary" in run_zoo("evaluate", run, "--data", "foreign.txt").stderr
+
+
+def test_samples_are_reproducible_start_with_the_prompt_and_mark_training_documents(run_zoo, zoo_json, tmp_path):
+    (tmp_path / "same.txt").write_text("abc\n" * 20)
+    run = zoo_json("train", "bigram", "--data", "same.txt", "--steps", "200", "--lr", "0.3")["runs"][0]["directory"]
+    first, again = (run_zoo("sample", run, "--prompt", "ab", "--seed", "3").stdout for _ in range(2))
+    assert first == again
+    assert all(line.startswith("ab") for line in first.splitlines())
+    assert "abc  (in training)" in first
+    greedy = zoo_json("sample", run, "-n", "2", "--temperature", "0")
+    assert greedy == [{"text": "abc", "in_training": True}] * 2
+    assert "Character 'z'" in run_zoo("sample", run, "--prompt", "z").stderr
+
+
+def test_a_stream_from_standard_input_trains_and_samples(run_zoo, zoo_json):
+    text = "to be, or not to be:\n\nthat is the question\n" * 30
+    document = zoo_json("train", "wavenet(hidden=8)", "--data", "-", "--steps", "5", "--length", "16", input=text)
+    run = document["runs"][0]["directory"]
+    samples = run_zoo("sample", run, "-n", "2", "--length", "20")
+    assert samples.returncode == 0
+    assert "Samples are not marked" in samples.stderr
+    assert "name the text with --data" in run_zoo("evaluate", run).stderr
+
+
+def test_bytes_are_tokens_of_any_text(zoo_json, tmp_path):
+    (tmp_path / "any.bin").write_bytes(bytes(range(256)) * 20)
+    document = zoo_json(
+        "train", "bigram", "--data", "any.bin", "--tokens", "bytes", "--documents", "none", "--steps", "2"
+    )
+    assert document["runs"][0]["parameters"] == 257 * 257
+
+
+def test_a_token_budget_is_what_every_model_uses(zoo_json, words):
+    document = zoo_json(
+        "compare",
+        "--models",
+        "bigram,mlp",
+        "--data",
+        "words.txt",
+        "--tokens",
+        "2k",
+        "--batch-size",
+        "8",
+        "--seeds",
+        "1",
+    )
+    used = {run["tokens"] for run in document["runs"]}
+    assert len(used) == 1
+    assert abs(used.pop() - 2000) <= 8 * 6
+
+
+def test_a_diverged_model_is_reported_and_ranked_last(zoo_json, run_zoo, tmp_path, words, mine):
+    mine.write_text(mine.read_text().replace("self.table(tokens)", "(self.table(tokens) * 1e30).exp()"))
+    command = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "words.txt", "--steps", "5", "--seeds", "2"]
+    document = zoo_json(*command)
+    assert [(row["label"], row["diverged"]) for row in document["summary"]] == [("bigram", 0), ("./mine.py:Mine", 2)]
+    assert document["summary"][1]["test"] is None
+    assert "diverged 2/2" in run_zoo(*command).stdout
+
+
+def test_bits_are_nats_over_log_two(run_zoo, words):
+    command = ["train", "bigram", "--data", "words.txt", "--steps", "5"]
+    nats, bits = (float(run_zoo(*command, *flag).stdout.splitlines()[2].split()[1]) for flag in ([], ["--bits"]))
+    assert abs(bits - nats / 0.693147) < 2e-4
+
+
+def test_a_study_file_prints_the_published_figures_beside_ours(run_zoo, zoo_json, tmp_path, words):
+    (tmp_path / "study.toml").write_text(
+        """
+        name = "small"
+        seeds = [1]
+        context = 4
+        training = { steps = 3, score_train = true }
+        recipes = { fast = { lr = 0.01 }, slow = { lr = 0.001 } }
+
+        [[models]]
+        label = "flat"
+        model = "mlp(hidden=4)"
+        context = 3
+        published = { train = 1.5, validation = 1.75 }
+        """
+    )
+    done = run_zoo("compare", "study.toml", "--data", "words.txt")
+    assert done.returncode == 0, done.stderr
+    assert {"1.5000", "1.7500"} <= set(done.stdout.splitlines()[2].split())
+    slow = zoo_json("compare", "study.toml", "--data", "words.txt", "--recipe", "slow")
+    assert slow["summary"][0]["lr"] == 0.001
+    assert slow["summary"][0]["receptive_field"] == 3
+    assert "Its recipes: fast, slow" in run_zoo("compare", "study.toml", "--recipe", "none").stderr
+
+
+def test_describe_shows_options_and_sizes(run_zoo, zoo_json):
+    about = zoo_json("describe", "wavenet(embedding=24,hidden=128)")
+    assert about["parameters"] == 76_579
+    assert about["receptive_field"] == 8
+    assert {option["name"] for option in about["options"]} == {"embedding", "hidden", "n", "tree", "per_position"}
+    shown = run_zoo("describe", "mlp").stdout
+    assert "22,097" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_progress_goes_to_standard_error_without_a_bar_where_it_is_no_terminal(run_zoo, words):
+    done = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "5")
+    assert "bigram seed 1: test" in done.stderr
+    assert "\r" not in done.stderr
+    assert "━" not in done.stderr

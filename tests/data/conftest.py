@@ -1,0 +1,34 @@
+"""Fixtures of the data tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.config import Call, DataConfig
+from zoo.data.corpus import Corpus, load_corpus
+
+Load = Callable[..., Corpus]
+
+
+@pytest.fixture
+def load() -> Load:
+    """A corpus by name or path: `load(path, documents="line")`, `load("invented", {"documents": 100})`."""
+
+    def from_name(name: str | Path, options: dict[str, Any] | None = None, **config: Any) -> Corpus:
+        return load_corpus(DataConfig(corpus=Call(name=str(name), options=options or {}), **config))
+
+    return from_name
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Callable[[bytes], Path]:
+    """A file with these bytes."""
+
+    def write(content: bytes) -> Path:
+        path = tmp_path / "corpus.txt"
+        path.write_bytes(content)
+        return path
+
+    return write

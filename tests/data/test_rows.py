@@ -1,0 +1,146 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.data.rows import DocumentRows, Rows, StreamRows
+from zoo.tokens import BOUNDARY, IGNORED
+
+CPU = torch.device("cpu")
+COUNT = 23
+
+
+def documents(count: int = COUNT) -> DocumentRows:
+    """Document i is the token i+1, a few times: a row tells which it is, by its first target."""
+    return DocumentRows([np.full(1 + i * 7 % 5, i + 1, dtype=np.int32) for i in range(count)], CPU)
+
+
+def stream(tokens: int, length: int) -> StreamRows:
+    """The tokens 1, 2, 3, ...: a token tells where it stands."""
+    return StreamRows(np.arange(1, tokens + 1, dtype=np.int32), length, CPU)
+
+
+@pytest.mark.parametrize("rows", [documents(), stream(200, 16)], ids=["documents", "stream"])
+def test_a_batch_depends_on_seed_and_step_and_on_nothing_before(rows: Rows) -> None:
+    torch.manual_seed(0)
+    in_order = [rows.batch(5, step, 4) for step in range(20)]
+    torch.manual_seed(1)
+    rows.batch(6, 3, 4)
+    for step in reversed(range(20)):
+        again = rows.batch(5, step, 4)
+        assert torch.equal(again.tokens, in_order[step].tokens)
+        assert torch.equal(again.targets, in_order[step].targets)
+    assert not all(torch.equal(rows.batch(6, step, 4).tokens, in_order[step].tokens) for step in range(5))
+
+
+@pytest.mark.parametrize("rows", [documents(), stream(200, 16)], ids=["documents", "stream"])
+def test_drawing_a_batch_leaves_torchs_random_numbers_alone(rows: Rows) -> None:
+    before = torch.get_rng_state()
+    rows.batch(1, 2, 8)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("rows", [documents(), stream(200, 16)], ids=["documents", "stream"])
+def test_scored_counts_the_targets_that_are(rows: Rows) -> None:
+    for step in range(10):
+        batch = rows.batch(0, step, 6)
+        assert batch.scored == int((batch.targets != IGNORED).sum())
+
+
+def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() -> None:
+    rows = DocumentRows([np.array([3, 1, 2], dtype=np.int32), np.array([4], dtype=np.int32)], CPU)
+    batch = rows.batch(0, 0, 2)
+    order = batch.tokens[:, 1].argsort()
+    assert batch.tokens[order].tolist() == [[0, 3, 1, 2], [0, 4, 0, 0]]
+    assert batch.targets[order].tolist() == [[3, 1, 2, 0], [4, 0, IGNORED, IGNORED]]
+    assert batch.tokens.dtype == batch.targets.dtype == torch.long
+    assert BOUNDARY == 0
+
+
+def test_an_empty_document_is_one_target_its_end() -> None:
+    rows = DocumentRows([np.zeros(0, dtype=np.int32)], CPU)
+    batch = rows.batch(0, 0, 1)
+    assert (batch.tokens.tolist(), batch.targets.tolist(), rows.targets) == ([[0]], [[0]], 1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, COUNT, 2 * COUNT + 5])
+def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_end(batch_size: int) -> None:
+    rows, epochs = documents(), 4
+    drawn: list[int] = []
+    for step in range(-(-epochs * COUNT // batch_size)):
+        batch = rows.batch(3, step, batch_size)
+        assert len(batch.tokens) == batch_size
+        drawn += batch.targets[:, 0].tolist()
+    orders = [drawn[epoch * COUNT : (epoch + 1) * COUNT] for epoch in range(epochs)]
+    assert all(sorted(order) == list(range(1, COUNT + 1)) for order in orders)
+    assert len({tuple(order) for order in orders}) == epochs, "every epoch has an order of its own"
+
+
+def test_every_batch_size_draws_the_same_documents_in_the_same_order() -> None:
+    rows = documents()
+    one_by_one = [int(rows.batch(3, step, 1).targets[0, 0]) for step in range(30)]
+    assert rows.batch(3, 0, 30).targets[:, 0].tolist() == one_by_one
+
+
+def test_a_batch_is_as_wide_as_its_longest_document() -> None:
+    rows = documents()
+    for step in range(10):
+        batch = rows.batch(0, step, 3)
+        assert (batch.targets != IGNORED).any(dim=0).all()
+
+
+@pytest.mark.parametrize("max_tokens", [1, 10, 10_000])
+def test_evaluation_scores_every_document_once(max_tokens: int) -> None:
+    rows = documents()
+    scored: Counter[int] = Counter()
+    for batch in rows.scored(max_tokens):
+        assert batch.tokens.numel() <= max_tokens or len(batch.tokens) == 1
+        scored.update(batch.row.tolist())
+        for row, tokens, targets in zip(batch.row, batch.tokens, batch.targets, strict=True):
+            text = [int(row) + 1] * (1 + int(row) * 7 % 5)
+            assert targets[targets != IGNORED].tolist() == [*text, BOUNDARY]
+            assert tokens[: len(text) + 1].tolist() == [BOUNDARY, *text]
+    assert scored == Counter(range(COUNT))
+
+
+def test_mean_targets_is_the_mean_over_rows() -> None:
+    rows = documents()
+    assert rows.mean_targets() == rows.targets / COUNT == rows.batch(0, 0, COUNT).scored / COUNT
+    assert stream(200, 16).mean_targets() == 16
+    assert stream(5, 16).mean_targets() == 5
+
+
+def test_a_training_row_of_a_stream_is_a_slice_of_it() -> None:
+    rows = stream(50, 8)
+    starts = set()
+    for step in range(100):
+        batch = rows.batch(0, step, 4)
+        assert batch.tokens.shape == batch.targets.shape == (4, 8)
+        assert torch.equal(batch.targets, batch.tokens[:, :1] + torch.arange(1, 9))
+        assert torch.equal(batch.tokens[:, 1:], batch.targets[:, :-1])
+        starts |= set(batch.tokens[:, 0].tolist())
+    assert starts == set(range(43)), "from the boundary before the first token to the last crop that fits"
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 8, 64])
+@pytest.mark.parametrize("tokens", [1, 2, 5, 8, 9, 23, 100])
+@pytest.mark.parametrize("max_tokens", [1, 50])
+def test_evaluation_scores_every_token_of_a_stream_once_with_half_a_row_before_it(
+    tokens: int, length: int, max_tokens: int
+) -> None:
+    rows = stream(tokens, length)
+    assert rows.targets == tokens
+    scored: list[int] = []
+    stretches: list[int] = []
+    for batch in rows.scored(max_tokens):
+        stretches += batch.row.tolist()
+        for row_tokens, row_targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
+            assert row_tokens == list(range(row_tokens[0], row_tokens[0] + len(row_tokens)))
+            for seen, (token, target) in enumerate(zip(row_tokens, row_targets, strict=True), start=1):
+                if target != IGNORED:
+                    assert target == token + 1
+                    assert seen >= min(target, length / 2), "tokens in the row before it, the boundary counted"
+                    scored.append(target)
+    assert scored == list(range(1, tokens + 1))
+    assert stretches == list(range(rows.count))

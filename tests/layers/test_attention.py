@@ -1,0 +1,81 @@
+"""CausalSelfAttention against a softmax with an explicit mask."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.layers import CausalSelfAttention, rotate
+
+B, T, C, HEADS = 2, 7, 12, 3
+
+
+def naive(x: Tensor, layer: CausalSelfAttention) -> Tensor:
+    """(B, T, C) -> (B, T, C), a head at a time; softmax over scores whose future is minus infinity."""
+    width = C // HEADS
+    future = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
+    heads = []
+    for h in range(HEADS):
+        q, k, v = (
+            x @ layer.qkv.weight[start : start + width].T + layer.qkv.bias[start : start + width]
+            for start in (part * C + h * width for part in range(3))
+        )
+        if layer.rotary:
+            q, k = rotate(q.unsqueeze(1)).squeeze(1), rotate(k.unsqueeze(1)).squeeze(1)
+        scores = (q @ k.transpose(1, 2) / width**0.5).masked_fill(future, float("-inf"))
+        weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
+        heads.append(weights @ v)
+    return torch.cat(heads, dim=-1) @ layer.out.weight.T + layer.out.bias
+
+
+def attention(**options: float) -> CausalSelfAttention:
+    layer = CausalSelfAttention(C, heads=HEADS, **options).double()
+    nn.init.normal_(layer.qkv.bias)
+    nn.init.normal_(layer.out.bias)
+    return layer
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+@pytest.mark.parametrize("length", [1, T])
+def test_it_is_softmax_attention_under_a_causal_mask(rotary, length, assert_agree):
+    layer = attention(rotary=rotary)
+    x = torch.randn(B, length, C, dtype=torch.float64, requires_grad=True)
+    assert_agree(layer(x), naive(x, layer), [x, *layer.parameters()])
+
+
+def test_no_gradient_reaches_an_output_from_its_future():
+    x = torch.randn(B, T, C, dtype=torch.float64, requires_grad=True)
+    output = attention(rotary=True)(x)
+    for t in range(T):
+        (gradient,) = torch.autograd.grad(output[:, t].sum(), x, retain_graph=True)
+        assert not gradient[:, t + 1 :].any()
+        assert gradient[:, : t + 1].abs().amax(dim=-1).all()
+
+
+def test_without_positions_the_order_of_the_past_does_not_matter_and_with_them_it_does():
+    x = torch.randn(B, T, C, dtype=torch.float64)
+    shuffled = torch.cat([x[:, : T - 1].flip(1), x[:, T - 1 :]], dim=1)
+    for rotary in (False, True):
+        layer = attention(rotary=rotary)
+        assert torch.allclose(layer(x)[:, -1], layer(shuffled)[:, -1]) != rotary
+
+
+def test_dropout_acts_in_training_alone():
+    layer = attention(rotary=False, dropout=0.5)
+    x = torch.randn(B, T, C, dtype=torch.float64)
+    assert not torch.equal(layer(x), layer(x))
+    layer.eval()
+    torch.testing.assert_close(layer(x), naive(x, layer))
+
+
+def test_gain_scales_the_initial_output():
+    layer = CausalSelfAttention(64, heads=4, rotary=True, gain=0.25)
+    assert layer.out.weight.std().item() == pytest.approx(0.25 / 64**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("channels", "heads", "message"),
+    [(10, 4, r"channels \(=10\) must be divisible by heads \(=4\)"), (12, 4, "even number of channels a head, not 3")],
+)
+def test_sizes_that_do_not_fit_raise_with_the_numbers(channels, heads, message):
+    with pytest.raises(ValueError, match=message):
+        CausalSelfAttention(channels, heads=heads, rotary=True)

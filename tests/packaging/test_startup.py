@@ -1,0 +1,58 @@
+"""What is imported before anything is computed: click and the standard library."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LATE = {
+    "einops",
+    "jinja2",
+    "matplotlib",
+    "numpy",
+    "platformdirs",
+    "psutil",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "scipy",
+    "torch",
+}
+COMPLETION = {"_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": "zoo ", "COMP_CWORD": "1"}
+
+
+def python(code: str, tmp_path: Path, extra: dict[str, str] | None = None) -> set[str]:
+    """The top-level modules that a process has imported at its end; it must end with exit code 0."""
+    report = "import atexit, sys\natexit.register(lambda: open('modules', 'w').write(' '.join(sys.modules)))\n"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(extra or {})}
+    command = [sys.executable, "-c", report + code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in (tmp_path / "modules").read_text().split()}
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["list"], ["list", "*wave*", "--json"], ["compare", "--help"]], ids=" ".join
+)
+def test_help_and_list_import_no_heavy_library(tmp_path: Path, words: list[str]) -> None:
+    loaded = python(f"sys.argv = ['zoo', *{words!r}]\nimport cli\ncli.main()", tmp_path)
+    assert "click" in loaded
+    assert not loaded & LATE
+
+
+def test_shell_completion_imports_no_heavy_library(tmp_path: Path) -> None:
+    loaded = python("sys.argv = ['zoo']\nimport cli\ncli.main()", tmp_path, COMPLETION)
+    assert not loaded & LATE
+
+
+@pytest.mark.parametrize("module", ["zoo", "zoo.catalog", "registry", "cli"])
+def test_a_module_of_names_imports_no_heavy_library(tmp_path: Path, module: str) -> None:
+    assert not python(f"import {module}", tmp_path) & LATE
+
+
+@pytest.mark.parametrize("module", ["zoo.config", "zoo.experiments.record", "zoo.experiments.study"])
+def test_configuration_and_records_are_read_without_torch(tmp_path: Path, module: str) -> None:
+    assert "torch" not in python(f"import {module}", tmp_path)

@@ -1,0 +1,94 @@
+"""The arrows of docs/design.md: who may import whom, read from the sources."""
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = {"cli", "registry", "zoo"}
+
+ALLOWED = {
+    "registry": {"registry"},
+    "zoo/layers": {"zoo.layers", "zoo.tokens"},
+    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.tokens", "zoo.errors"},
+    "zoo/data": {"zoo.data", "zoo.config", "zoo.catalog", "zoo.tokens", "zoo.errors", "registry"},
+    "zoo/training": {
+        "zoo.training",
+        "zoo.models",
+        "zoo.data",
+        "zoo.layers",
+        "zoo.config",
+        "zoo.tokens",
+        "zoo.errors",
+    },
+}
+FORBIDDEN = {
+    "zoo": {"cli"},
+    "zoo/experiments": {"zoo.reports"},
+    "zoo/reports": {"zoo.training", "zoo.data", "zoo.models", "zoo.layers"},
+}
+EXCEPTIONS = {
+    "zoo/reports/progress.py": {"zoo.training.loop"},  # a type: what the loop reports
+}
+
+
+def sources(place: str) -> list[Path]:
+    """Every module of a folder, which has some."""
+    found = sorted((ROOT / place).rglob("*.py"))
+    assert found, f"{place} has no modules"
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file imports, anywhere in it; `from zoo import x` is `zoo.x`."""
+    here = path.relative_to(ROOT).parent.parts
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(here[: len(here) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, [base, node.module]))
+            found |= {f"zoo.{alias.name}" for alias in node.names} if module == "zoo" else {module}
+    return found
+
+
+def within(module: str, places: set[str]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def against(place: str, wrong: Callable[[str], bool]) -> dict[str, set[str]]:
+    """File -> what it imports and should not, exceptions aside."""
+    found = {path.relative_to(ROOT).as_posix(): set(filter(wrong, imports(path))) for path in sources(place)}
+    found = {file: names - EXCEPTIONS.get(file, set()) for file, names in found.items()}
+    return {file: names for file, names in found.items() if names}
+
+
+@pytest.mark.parametrize("place", ALLOWED)
+def test_a_part_imports_only_what_stands_right_of_it(place: str) -> None:
+    assert against(place, lambda name: within(name, OURS) and not within(name, ALLOWED[place])) == {}
+
+
+@pytest.mark.parametrize("place", FORBIDDEN)
+def test_a_part_never_imports_what_stands_left_of_it(place: str) -> None:
+    assert against(place, lambda name: within(name, FORBIDDEN[place])) == {}
+
+
+@pytest.mark.parametrize("file", EXCEPTIONS)
+def test_an_exception_is_still_needed(file: str) -> None:
+    assert EXCEPTIONS[file] <= imports(ROOT / file)
+
+
+def test_the_registry_is_written_with_the_standard_library_alone() -> None:
+    tops = {name.partition(".")[0] for path in sources("registry") for name in imports(path)}
+    assert tops <= set(sys.stdlib_module_names) | {"registry"}
+
+
+def test_the_command_line_imports_only_click_before_a_command_runs() -> None:
+    tree = ast.parse((ROOT / "cli.py").read_bytes())
+    modules = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) == {"click", "zoo"}

@@ -1,0 +1,103 @@
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import UsageError
+from zoo.models.interface import SequenceModel
+from zoo.training.optimizer import learning_rate, make_optimizer
+
+SCHEDULES = ["cosine", "constant", "step"]
+
+
+def rates(schedule: str, *, steps: int = 200, warmup: float = 0.0, peak: float = 0.5) -> list[float]:
+    return [learning_rate(step, steps, peak=peak, schedule=schedule, warmup=warmup) for step in range(steps)]
+
+
+def test_constant_stays() -> None:
+    assert set(rates("constant")) == {0.5}
+
+
+def test_step_falls_to_a_tenth_after_three_quarters() -> None:
+    assert rates("step") == [0.5] * 150 + [0.05] * 50
+
+
+def test_cosine_falls_from_the_peak_to_a_hundredth_and_is_half_way_in_the_middle() -> None:
+    falling = rates("cosine")
+    assert falling[0] == 0.5
+    assert falling == sorted(falling, reverse=True)
+    assert falling[100] == pytest.approx(0.5 * (1 + 0.01) / 2)
+    assert 0.005 <= falling[-1] < 0.0051
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_warm_up_rises_in_equal_steps_to_the_peak_and_never_above(schedule: str) -> None:
+    warm = rates(schedule, warmup=0.1)
+    assert warm[0] > 0
+    assert [later - earlier for earlier, later in pairwise(warm[:21])] == pytest.approx([0.5 / 21] * 20)
+    assert max(warm) == warm[20] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+@pytest.mark.parametrize("warmup", [0.0, 0.05, 0.5, 0.99])
+def test_every_rate_of_a_short_run_is_positive_and_at_most_the_peak(schedule: str, steps: int, warmup: float) -> None:
+    assert all(0 < rate <= 0.5 * (1 + 1e-12) for rate in rates(schedule, steps=steps, warmup=warmup))
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["wavenet", "lstm", "transformer"])
+def test_weight_decay_is_for_matrices_alone_and_no_parameter_is_left_out(
+    kind: str, name: str, make_model: Callable[..., SequenceModel]
+) -> None:
+    model = make_model(name)
+    optimizer = make_optimizer(model, kind, lr=0.1, weight_decay=0.3)
+    decay = {parameter: group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
+    assert set(decay) == set(model.parameters())
+    for parameter, value in decay.items():
+        assert value == (0.3 if parameter.dim() >= 2 else 0.0)
+
+
+def test_a_frozen_parameter_is_not_trained(make_model: Callable[..., SequenceModel]) -> None:
+    model = make_model("mlp")
+    model.embedding.weight.requires_grad_(False)
+    optimizer = make_optimizer(model, "adamw", lr=0.1, weight_decay=0.1)
+    assert all(parameter is not model.embedding.weight for g in optimizer.param_groups for parameter in g["params"])
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_updates_are_those_of_the_papers(kind: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 4).double()
+    optimizer = make_optimizer(model, kind, lr=0.05, weight_decay=0.2)
+    expected = [parameter.detach().clone() for parameter in (model.weight, model.bias)]
+    moments: list[list[Tensor]] = [[torch.zeros_like(p), torch.zeros_like(p)] for p in expected]
+    for step in range(1, 6):
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        for index, parameter in enumerate((model.weight, model.bias)):
+            decay, g = (0.2 if index == 0 else 0.0), parameter.grad
+            if kind == "sgd":
+                expected[index] = expected[index] - 0.05 * (g + decay * expected[index])
+                continue
+            m, v = moments[index]
+            m, v = moments[index] = [0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2]
+            change = (m / (1 - 0.9**step)) / ((v / (1 - 0.99**step)).sqrt() + 1e-8)
+            expected[index] = (1 - 0.05 * decay) * expected[index] - 0.05 * change
+        optimizer.step()
+    for parameter, value in zip((model.weight, model.bias), expected, strict=True):
+        torch.testing.assert_close(parameter.detach(), value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [nn.Identity(), nn.Linear(2, 2).requires_grad_(False)])
+def test_a_model_with_nothing_to_train_is_refused(model: nn.Module) -> None:
+    with pytest.raises(UsageError, match=f"{type(model).__name__} has no parameters"):
+        make_optimizer(model, "adamw", lr=0.1, weight_decay=0.0)
+
+
+def test_the_whole_cosine_run_averages_about_half_the_peak() -> None:
+    falling = rates("cosine", steps=1000)
+    assert math.fsum(falling) / 1000 == pytest.approx(0.5 * 0.505, rel=1e-2)
