@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import os
 import tempfile
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
             data: bytes = response.read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the response too
         raise DataError(
             f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
             f"directory in ZOO_DATA, or use --data invented, which needs no network."
