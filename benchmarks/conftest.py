@@ -1,0 +1,53 @@
+"""What every benchmark shares: a corpus, fresh models, and tokens a second in the report."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from zoo.catalog import MODELS
+from zoo.config import Call, DataConfig
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.models.build import build, model_config
+from zoo.models.interface import SequenceModel
+
+CONTEXT = 8
+THREADS = 2
+
+Fresh = Callable[[str], SequenceModel]
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """The same number of threads for all, as `compare` has by default."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """The embedded corpus: no file, no network."""
+    return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8_000})))
+
+
+@pytest.fixture
+def fresh(corpus: Corpus) -> Fresh:
+    """A registered model with its default options."""
+
+    def make(name: str) -> SequenceModel:
+        model = MODELS.get(name)
+        size = len(corpus.vocabulary)
+        return build(model, model_config(model, {}, name), vocab_size=size, context=CONTEXT, seed=1)
+
+    return make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tokens a second, which the table of times does not show."""
+    session = getattr(config, "_benchmarksession", None)
+    rates = {case.name: case.extra_info.get("tokens_per_second") for case in session.benchmarks} if session else {}
+    terminalreporter.section("tokens per second (median)")
+    for name, rate in sorted(rates.items()):
+        terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)

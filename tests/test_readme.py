@@ -1,0 +1,63 @@
+"""The README's examples run as they stand, with a budget of three steps."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+SHELL: list[str] = [text for language, text in BLOCKS if language == "sh" and "python cli.py" in text]
+PYTHON = next(text for language, text in BLOCKS if language == "python")
+
+SHORTENED = """#!/bin/sh
+# python, but a training stops after three steps
+script=$1 command=$2
+shift 2
+case $command in
+  train) set -- "$@" --steps 3 ;;
+  compare) set -- "$@" --steps 3 --seeds 1 ;;
+esac
+exec {python} {root}/$script $command "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, marks=pytest.mark.slow if "--data names" in block else ()) for block in SHELL],
+    ids=[block.splitlines()[0] for block in SHELL],
+)
+def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if "--data names" in block:
+        request.getfixturevalue("zoo_data")
+    if "studies/" in block:
+        (tmp_path / "studies").symlink_to(ROOT / "studies")
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(SHORTENED.format(python=sys.executable, root=ROOT))
+    python.chmod(python.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "mine.py").write_text(PYTHON)
+    (tmp_path / "notes.md").write_text("It was a dark and stormy night.\n\nThe end.\n" * 20)
+    environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", block],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_readme_has_examples_of_every_command() -> None:
+    text = "\n".join(SHELL)
+    assert all(
+        f"cli.py {command}" in text for command in ("list", "describe", "train", "evaluate", "sample", "compare")
+    )
