@@ -1,14 +1,42 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+SETTINGS = """Another setting: optimizer=sgd, schedule=constant|step, weight_decay, warmup, clip, evaluations,
+rows=windows, score_train."""
+SEED = click.IntRange(0, 2**63 - 1)
+
+
+def not_negative(text: str) -> float:
+    """A finite number of 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise click.BadParameter(f"'{text}' is not a number of 0 or more.")
+    return number
+
+
+def positive(text: str) -> float:
+    """A finite number greater than 0."""
+    number = not_negative(text)
+    if not number:
+        raise click.BadParameter("0 is not greater than 0.")
+    return number
 
 
 def tokens_value(text: str) -> str | int:
@@ -38,7 +66,7 @@ DATA_OPTIONS = [
         metavar="characters|bytes|COUNT",
         help="What a token is; or, a number such as 6.4M, the budget in target tokens.",
     ),
-    click.option("--split-seed", type=click.IntRange(0), help="Seed of the 80/10/10 split. [42]"),
+    click.option("--split-seed", type=SEED, help="Seed of the 80/10/10 split. [42]"),
     click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
 ]
 TRAINING_OPTIONS = [
@@ -47,13 +75,13 @@ TRAINING_OPTIONS = [
     click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
     click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
     click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
-    click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate for all. [each model's recipe]"),
+    click.option("--lr", type=positive, metavar="FLOAT", help="Learning rate for all. [each model's recipe]"),
     click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
     click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
     click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting of the run."),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
     click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
-    click.option("--bits", is_flag=True, help="Losses in bits instead of nats."),
+    click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
 ]
 
@@ -75,15 +103,22 @@ def cli() -> None:
     """Sequence models behind one interface, and honest comparisons between them.
 
     \b
-    compare --models mlp,wavenet                            which is better, by how much, at what cost
-    compare --models wavenet,./mine.py:Mine --data my.txt   your model, your text
+    compare --models mlp,wavenet                   which is better, at what cost
+    compare --models gru,./mine.py:Mine --data x   your model, your text
     """
 
 
 @cli.command("list", short_help="Models and corpora, and where each comes from.")
 @click.argument("pattern", default="*")
 @click.option("--check", is_flag=True, help="Import each in a process of its own and show the broken ones.")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds that an import may take, with --check.")
+@click.option(
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    type=positive,
+    metavar="FLOAT",
+    help="Seconds that an import may take, with --check.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
     """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
@@ -121,13 +156,19 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 
 @cli.command(short_help="Train one model once.")
 @click.argument("model")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of weights and batches.")
+@click.option("--seed", default=1, show_default=True, type=SEED, help="Seed of weights and batches.")
 @with_options(TRAINING_OPTIONS)
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
-    runs = _run({"models": [model], "seeds": [seed], **flags}, None, None)
+    from zoo.catalog import known_models
+    from zoo.experiments.study import study_from
+
+    study = study_from(flags, models=known_models([model]), seeds=[seed])
+    runs = _run(study, flags)
     if not flags["as_json"]:
         click.echo(runs[0].directory)
+    if runs[0].result.status == "diverged":
+        raise click.exceptions.Exit(1)
 
 
 @cli.command(short_help="Train models under the same seeds: which is better?")
@@ -141,14 +182,16 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
-    from zoo.catalog import expand_names
+    from zoo.catalog import expand_names, known_models
+    from zoo.experiments.study import study_from
 
-    if study is None and models is None:
+    if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
     if study is None and recipe is not None:
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
-    names = expand_names(models) if models is not None else None
-    _run({"models": names, "seeds": list(range(1, seeds + 1)) if seeds else None, **flags}, study, recipe)
+    names = known_models(expand_names(models)) if models is not None else None
+    numbers = list(range(1, seeds + 1)) if seeds else None
+    _run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags)
 
 
 @cli.command(short_help="The loss of a run, evaluated again.")
@@ -156,35 +199,40 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
 @click.option(
     "--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]), help="[both held out]"
 )
-@with_options([option for option in DATA_OPTIONS if option is not DATA_OPTIONS[2]])
+@with_options(DATA_OPTIONS)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option("--bits", is_flag=True, help="Losses in bits instead of nats.")
+@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
     from zoo.experiments.again import evaluate_again
+    from zoo.experiments.study import data_flags
     from zoo.reports.description import print_evaluation
 
-    document, notice = evaluate_again(run, splits or ("validation", "test"), device=device, data=_data(data))
-    click.echo(notice, err=True)
+    wanted = splits or ("validation", "test")
+    document, notices = evaluate_again(run, wanted, device=device, data=data_flags(data))
+    for notice in notices:
+        click.echo(notice, err=True)
     _print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
 @cli.command(short_help="Samples of a run.")
 @click.argument("run", type=click.Path())
 @click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="How many samples.")
-@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0), help="0: the likeliest token.")
+@click.option(
+    "--temperature", default=1.0, show_default=True, type=not_negative, metavar="FLOAT", help="0: the likeliest token."
+)
 @click.option("--top-k", type=click.IntRange(1), help="Draw from the k likeliest tokens.")
 @click.option("--prompt", default="", help="What every sample starts with.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="The same seed, the same samples.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="The same seed, the same samples.")
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def sample(run: str, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
     from zoo.experiments.again import sample_again
 
-    samples, notice = sample_again(run, **options)
-    if notice:
+    samples, notices = sample_again(run, **options)
+    for notice in notices:
         click.echo(notice, err=True)
     if as_json:
         return _print_json(samples)
@@ -193,48 +241,11 @@ def sample(run: str, as_json: bool, **options: Any) -> None:
     return click.echo(separator.join(lines))
 
 
-def _data(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags of a corpus as a nested mapping for `make_study`."""
-    from zoo.calls import parse_call
-
-    kinds = [value for value in flags.pop("tokens", ()) if isinstance(value, str)]
-    return {
-        "corpus": parse_call(flags["data"]) if flags["data"] else None,
-        "documents": flags["documents"],
-        "tokens": kinds[-1] if kinds else None,
-        "split_seed": flags["split_seed"],
-        "dedupe": flags["dedupe"],
-    }
-
-
-def _run(flags: dict[str, Any], study_file: str | None, recipe: str | None) -> Any:
-    """What `train` and `compare` share: flags to a study, the study to runs, the runs to a table or a document."""
+def _run(study: Any, flags: dict[str, Any]) -> Any:
+    """A study to runs, and the runs to a table or a document."""
     from pathlib import Path
 
     from rich.console import Console
-
-    from zoo.calls import parse_assignment, parse_call
-    from zoo.catalog import MODELS
-    from zoo.experiments.study import contestants, load_study, make_study
-
-    base = load_study(Path(study_file), recipe) if study_file else {}
-    training = dict(parse_assignment(setting) for setting in flags["settings"])
-    budgets = [value for value in flags["tokens"] if isinstance(value, int)]
-    training |= {"tokens": budgets[-1] if budgets else None, "length": flags["length"]} | {
-        name: flags[name]
-        for name in ("steps", "batch_size", "lr", "device", "dtype", "threads")
-        if flags[name] is not None
-    }
-    overrides = {
-        "models": contestants([parse_call(name) for name in flags["models"]]) if flags["models"] else None,
-        "seeds": flags["seeds"],
-        "context": flags["context"],
-        "data": _data(flags),
-        "training": training,
-    }
-    study = make_study(base, overrides)
-    for contestant in study.models:
-        MODELS.find(contestant.model.name)  # a misspelt name shows before any text is read
 
     from zoo.data.corpus import load_corpus
     from zoo.experiments.compare import run_study
@@ -261,6 +272,14 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; like Ctrl-C it passes through everything that catches errors."""
+
+
+def _terminate(*_: Any) -> None:
+    raise Terminated
+
+
 def main() -> None:
     """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
     import signal
@@ -268,14 +287,15 @@ def main() -> None:
     from registry import RegistryError, UnknownNameError
     from zoo.errors import ZooError
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
-    except click.Abort:
-        click.echo("Interrupted.", err=True)
-        sys.exit(130)
+    except click.Abort as error:
+        terminated = isinstance(error.__cause__, Terminated)
+        click.echo("Terminated." if terminated else "Interrupted.", err=True)
+        sys.exit(143 if terminated else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

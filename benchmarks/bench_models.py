@@ -50,7 +50,7 @@ def bench_train(benchmark: BenchmarkFixture, fresh: Fresh, corpus: Corpus, name:
     measure(
         benchmark,
         lambda: step(rows.batch(1, next(number), BATCH_SIZE), SETTINGS.lr),
-        tokens=rows.mean_targets() * BATCH_SIZE,
+        tokens=corpus.row_targets(64) * BATCH_SIZE,
         rounds=50,
     )
 

@@ -11,6 +11,8 @@ _REFERENCE = re.compile(r"(?P<path>.*\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
 
 _loaded: dict[Path, tuple[ModuleType, dict[Path, str]]] = {}
 """File -> its module, and the digests of it and of the neighbours that it imported."""
+_added: set[str] = set()
+"""Folders that stand in sys.path because a file in them was imported."""
 _neighbours: set[str] = set()
 """Names in sys.modules that came from the folder of some file."""
 
@@ -47,6 +49,8 @@ def import_file(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
     _neighbours.clear()
     before, folder = set(sys.modules), str(path.parent)
+    # a folder that Python looks into anyway: its modules are everybody's
+    usual = path.parent in {Path(entry or ".").resolve() for entry in sys.path if entry not in _added}
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     sys.path.insert(0, folder)
@@ -58,17 +62,21 @@ def import_file(path: Path) -> ModuleType:
         raise
     finally:
         sys.path.remove(folder)
-        _neighbours.update(name for name in set(sys.modules) - before if _is_below(sys.modules[name], path.parent))
-    if folder not in sys.path:
+        if not usual:
+            _neighbours.update(name for name in set(sys.modules) - before if _stands_in(path.parent, name))
+    if not usual and folder not in _added:
         sys.path.append(folder)  # for what it imports later, inside a function
+        _added.add(folder)
     files = [path, *(Path(str(sys.modules[name].__file__)) for name in _neighbours)]
     _loaded[path] = module, {file: _digest(file) for file in files}
     return module
 
 
-def _is_below(module: ModuleType, folder: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and Path(file).resolve().is_relative_to(folder)
+def _stands_in(folder: Path, name: str) -> bool:
+    """Whether the module is `folder`/top.py, or in a package `folder`/top/ (and not just anywhere below)."""
+    file = Path(getattr(sys.modules[name], "__file__", None) or "")
+    top = folder / name.partition(".")[0]
+    return file.is_absolute() and (file == top.with_name(top.name + ".py") or file.is_relative_to(top))
 
 
 def _digest(path: Path) -> str:

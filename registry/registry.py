@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from registry.errors import DuplicateNameError, ProviderError, UnknownNameError
@@ -152,7 +153,7 @@ class Registry(Generic[T]):
                 module, _, attribute = entry.target.partition(":")
                 value = importlib.import_module(module)
             for part in (attribute or "").split("."):
-                value = getattr(value, part) if part else value
+                value = _attribute(value, part) if part else value
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plug-in may raise anything, SystemExit included
@@ -169,6 +170,14 @@ class Registry(Generic[T]):
             f"Unknown {self.kind} '{name}'. Available: {', '.join(available)}.{hint} "
             f"A file of your own is written ./file.py:Name."
         )
+
+
+def _attribute(owner: object, name: str) -> object:
+    """`owner.name`; the error lists the classes and functions that a module has instead."""
+    if not hasattr(owner, name) and isinstance(owner, ModuleType):
+        own = [key for key, value in vars(owner).items() if getattr(value, "__module__", None) == owner.__name__]
+        raise AttributeError(f"no '{name}' in it; it has: {', '.join(own) or 'nothing of its own'}")
+    return getattr(owner, name)
 
 
 def _reason(error: BaseException) -> str:

@@ -3,11 +3,33 @@
 import ast
 import math
 import re
+from typing import Any
 
-from zoo.config import Call, Value
+from pydantic import BaseModel, ConfigDict, model_validator
+
 from zoo.errors import UsageError
 
-_CALL = re.compile(r"(?P<name>[^()]+?)\s*(\((?P<options>.*)\))?", re.DOTALL)
+Value = bool | int | float | str
+
+_CALL = re.compile(r"(?P<name>.*\.py(?::\w+)?|[^()]+?)\s*(\((?P<options>.*)\))?", re.DOTALL)
+
+
+class Call(BaseModel):
+    """A name with options; validation takes the text that a user writes too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    options: dict[str, Value] = {}
+
+    def __str__(self) -> str:
+        pairs = (f"{key}={_written(value)}" for key, value in self.options.items())
+        return f"{self.name}({','.join(pairs)})" if self.options else self.name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return dict(parse_call(value)) if isinstance(value, str) else value
 
 
 def parse_call(text: str) -> Call:
@@ -19,7 +41,7 @@ def parse_call(text: str) -> Call:
     match = _CALL.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"'{text}' is not written as name or name(key=value,...).")
-    options = {}
+    options: dict[str, Value] = {}
     for part in split_at_commas(match["options"] or ""):
         key, value = parse_assignment(part)
         if key in options:
@@ -68,3 +90,7 @@ def _value(text: str) -> Value:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
     return value if isinstance(value, int | float | str) and value not in (math.inf, -math.inf) else text
+
+
+def _written(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from registry import Registry
+from registry.files import is_file_reference
 
 if TYPE_CHECKING:
     from zoo.data.source import CorpusLoader
@@ -10,15 +11,20 @@ if TYPE_CHECKING:
 
 
 def _model_problem(loaded: object) -> str | None:
-    from zoo.models.interface import SequenceModel
+    from zoo.config import Recipe
+    from zoo.models.interface import ModelOptions, SequenceModel
 
-    if isinstance(loaded, type) and issubclass(loaded, SequenceModel):
-        return None
-    return "is not a subclass of zoo.SequenceModel"
+    if not (isinstance(loaded, type) and issubclass(loaded, SequenceModel)):
+        return "is not a subclass of zoo.SequenceModel"
+    if not issubclass(loaded.Config, ModelOptions):
+        return "has a Config that is not a subclass of zoo.ModelOptions"
+    if not isinstance(loaded.recipe, Recipe):
+        return f"has a recipe that is not a zoo.Recipe: {loaded.recipe!r}"
+    return None
 
 
 def _corpus_problem(loaded: object) -> str | None:
-    return None if callable(loaded) else "is not a function that returns a zoo.data.Source"
+    return None if callable(loaded) else "is not a function that returns a zoo.Source"
 
 
 MODELS: "Registry[type[SequenceModel]]" = Registry(
@@ -59,7 +65,10 @@ def listing(pattern: str, *, check_timeout: float | None = None) -> dict[str, li
         ("models", MODELS, "zoo.catalog:MODELS"),
         ("corpora", CORPORA, "zoo.catalog:CORPORA"),
     ):
-        entries = registry.entries(pattern)
+        if is_file_reference(pattern):
+            entries = [MODELS.find(pattern)] if kind == "models" else []
+        else:
+            entries = registry.entries(pattern)
         names = [entry.name for entry in entries]
         problems = {name: "claimed twice" for name in names if names.count(name) > 1}
         if check_timeout is not None:
@@ -82,11 +91,26 @@ def expand_names(text: str) -> list[str]:
 
     calls = []
     for part in split_at_commas(text):
-        if not set("*?[") & set(part.partition("(")[0]):
+        name = part.partition("(")[0]
+        if is_file_reference(part) or is_file_reference(name) or not set("*?[") & set(name):
             calls.append(part)
             continue
         matching = MODELS.names(part)
         if not matching:
             raise UsageError(f"No model matches '{part}'. Available: {', '.join(MODELS.names())}.")
         calls += matching
+    return calls
+
+
+def known_models(calls: list[str]) -> list[str]:
+    """The same calls, each of whose names somebody has; imports none of them.
+
+    Raises:
+        RegistryError: a name that nobody has, or two; it shows before any text is read.
+        UsageError: a call that is not written as one.
+    """
+    from zoo.calls import parse_call
+
+    for call in calls:
+        MODELS.find(parse_call(call).name)
     return calls

@@ -4,8 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Value = bool | int | float | str
+from zoo.calls import Call, Value
+
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
+
+__all__ = ["Call", "DataConfig", "Frozen", "Recipe", "RunConfig", "Seed", "TrainingConfig", "Value", "as_json"]
 
 
 class Frozen(BaseModel):
@@ -22,28 +26,13 @@ class Recipe(Frozen):
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
 
 
-class Call(Frozen):
-    """A name with options, as written `wavenet(hidden=128)`."""
-
-    name: str
-    options: dict[str, Value] = {}
-
-    def __str__(self) -> str:
-        if not self.options:
-            return self.name
-        pairs = (
-            f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in self.options.items()
-        )
-        return f"{self.name}({','.join(pairs)})"
-
-
 class DataConfig(Frozen):
     """Which text, what a token is, and how it is split."""
 
     corpus: Call = Call(name="invented")
     documents: Literal["auto", "line", "none"] = Field("auto", description="one document a line, or one stream")
     tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
-    split_seed: int = Field(42, ge=0, description="seed of the shuffle before the split")
+    split_seed: Seed = Field(42, description="seed of the shuffle before the split")
     dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
 
 
@@ -52,8 +41,11 @@ class TrainingConfig(Frozen):
 
     steps: Positive | None = Field(None, description="budget in steps")
     tokens: Positive | None = Field(None, description="budget in target tokens")
-    batch_size: int = Field(128, ge=1, description="rows a step")
-    length: int | None = Field(None, ge=1, description="tokens of a training row of a stream")
+    batch_size: int = Field(128, ge=1, le=1_000_000, description="rows a step")
+    rows: Literal["whole", "windows"] = Field(
+        "whole", description="a row is a document or a crop; or one target and the `length` tokens before it"
+    )
+    length: int | None = Field(None, ge=1, description="tokens of a row of a stream, or of a window")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or plain sgd")
     schedule: Literal["cosine", "constant", "step"] = Field(
         "cosine", description="learning rate after warm-up; step: a tenth after three quarters"
@@ -66,7 +58,7 @@ class TrainingConfig(Frozen):
     score_train: bool = Field(False, description="evaluate the whole training split at the end too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
-    threads: int = Field(2, ge=1, description="CPU threads of torch")
+    threads: int = Field(2, ge=1, le=1024, description="CPU threads of torch")
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingConfig":
@@ -83,7 +75,7 @@ class RunConfig(Frozen):
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1, description="N, how many tokens back a model may look")
-    seed: int = Field(1, ge=0)
+    seed: Seed = 1
 
 
 def as_json(value: BaseModel) -> dict[str, Any]:

@@ -32,6 +32,8 @@ def _fault(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown option '{where}'"
+    if fault["type"] == "missing":
+        return f"'{where}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return message if not where or isinstance(fault["input"], dict) else f"{where}={fault['input']}: {message}"

@@ -14,7 +14,11 @@ def choose(logits: Tensor, *, temperature: float, top_k: int | None, generator: 
     if top_k is not None and top_k < logits.shape[-1]:
         kept = logits.topk(top_k, dim=-1)
         logits = torch.full_like(logits, float("-inf")).scatter(-1, kept.indices, kept.values)
-    return torch.multinomial(torch.softmax(logits.float() / temperature, dim=-1), 1, generator=generator).squeeze(1)
+    return torch.multinomial(
+        torch.softmax((logits - logits.max(-1, keepdim=True).values).float() / temperature, dim=-1),
+        1,
+        generator=generator,
+    ).squeeze(1)
 
 
 @torch.no_grad()

@@ -32,7 +32,7 @@ def last_line(text: str) -> str:
         (["train", "mlp", "--device", "cuda:7"], 2, "Here: cpu"),
         (["train", "wavenet", "--context", "10"], 2, "try a context of 8 or 16"),
         (["train", "mlp", "--steps", "0"], 2, "x>=1"),
-        (["train", "mlp", "--lr", "nan"], 2, "finite"),
+        (["train", "mlp", "--lr", "nan"], 2, "not a number"),
         (["train", "mlp", "--set", "scedule=constant"], 2, "Did you mean 'schedule'?"),
         (["train", "mlp", "--set", "schedule=linear"], 2, "'cosine', 'constant' or 'step'"),
         (["train", "mlp", "--steps", "5", "--tokens", "100"], 2, "two budgets"),

@@ -173,7 +173,7 @@ def test_a_study_file_prints_the_published_figures_beside_ours(run_zoo, zoo_json
     )
     done = run_zoo("compare", "study.toml", "--data", "words.txt")
     assert done.returncode == 0, done.stderr
-    assert {"1.5000", "1.7500"} <= set(done.stdout.splitlines()[2].split())
+    assert {"1.500", "1.750"} <= set(done.stdout.splitlines()[2].split())
     slow = zoo_json("compare", "study.toml", "--data", "words.txt", "--recipe", "slow")
     assert slow["summary"][0]["lr"] == 0.001
     assert slow["summary"][0]["receptive_field"] == 3

@@ -20,7 +20,7 @@ SMALL = {"documents": 4000}
 @pytest.mark.slow
 def test_names_split_into_the_lectures_own_numbers_of_targets(zoo_data: Path, load: Load) -> None:
     corpus = load("names")
-    assert [corpus.targets(split) for split in SPLITS] == [182_625, 22_655, 22_866]
+    assert [corpus.targets[split] for split in SPLITS] == [182_625, 22_655, 22_866]
     assert [corpus.rows(split, length=8).targets for split in SPLITS] == [182_625, 22_655, 22_866]
     assert len(corpus.vocabulary) == 27
     assert "% of validation documents also occur in training" in corpus.summary()
@@ -30,22 +30,22 @@ def test_names_split_into_the_lectures_own_numbers_of_targets(zoo_data: Path, lo
 def test_shakespeare_is_one_stream(zoo_data: Path, load: Load) -> None:
     corpus = load("shakespeare")
     assert corpus.is_stream
-    assert sum(corpus.targets(split) for split in SPLITS) == 1_115_394
+    assert sum(corpus.targets[split] for split in SPLITS) == 1_115_394
 
 
 def test_targets_are_the_tokens_and_one_end_a_document(load: Load) -> None:
     corpus = load("invented", SMALL)
     for split in SPLITS:
         words = corpus.text[split]
-        assert corpus.targets(split) == corpus.rows(split, length=8).targets == sum(map(len, words)) + len(words)
+        assert corpus.targets[split] == corpus.rows(split, length=8).targets == sum(map(len, words)) + len(words)
 
 
 def test_every_character_of_a_stream_is_one_target(load: Load, text_file: Write) -> None:
     text = "One stream, no more.\n\nAnd another paragraph.\n" * 5
     corpus = load(text_file(text.encode()))
     assert corpus.is_stream
-    assert sum(corpus.targets(split) for split in SPLITS) == len(text)
-    assert [corpus.rows(split, length=7).targets for split in SPLITS] == [corpus.targets(split) for split in SPLITS]
+    assert sum(corpus.targets[split] for split in SPLITS) == len(text)
+    assert [corpus.rows(split, length=7).targets for split in SPLITS] == [corpus.targets[split] for split in SPLITS]
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -54,7 +54,7 @@ def test_the_floor_is_the_sources_own_loss_on_the_very_split(load: Load, split: 
     corpus = load("invented", SMALL, tokens=tokens)
     words = load("invented", SMALL).text[split]
     expected = -math.fsum(invented.log_likelihood(words)) / (sum(map(len, words)) + len(words))
-    assert corpus.floor(split) == pytest.approx(expected, rel=1e-12)
+    assert corpus.floor[split] == pytest.approx(expected, rel=1e-12)
 
 
 def test_dedupe_removes_what_stands_in_an_earlier_split_and_the_floor_with_it(load: Load) -> None:
@@ -62,14 +62,14 @@ def test_dedupe_removes_what_stands_in_an_earlier_split_and_the_floor_with_it(lo
     for split in SPLITS[1:]:
         assert len(corpus.text[split]) - len(deduped.text[split]) == corpus.overlap[split] > 0
         assert not set(deduped.text[split]) & set(deduped.text.train)
-    assert corpus.floor("test") is not None
-    assert deduped.floor("test") is None
+    assert corpus.floor["test"] is not None
+    assert deduped.floor["test"] is None
     assert deduped.text.train == corpus.text.train
     assert f"removed {corpus.overlap.validation:,} / {corpus.overlap.test:,} repeated" in deduped.summary()
 
 
 def test_a_file_has_no_floor(load: Load, text_file: Write) -> None:
-    assert load(text_file(b"a\nbc\nd\n" * 10)).floor("validation") is None
+    assert load(text_file(b"a\nbc\nd\n" * 10)).floor["validation"] is None
 
 
 def test_the_summary_is_one_line_that_says_what_was_taken(load: Load) -> None:
@@ -80,7 +80,7 @@ def test_the_summary_is_one_line_that_says_what_was_taken(load: Load) -> None:
     for words in (
         "invented",
         "4,000 documents",
-        f"{corpus.targets('train'):,}",
+        f"{corpus.targets['train']:,}",
         f"{share:.0%} of validation documents",
     ):
         assert words in line

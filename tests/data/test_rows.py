@@ -104,11 +104,30 @@ def test_evaluation_scores_every_document_once(max_tokens: int) -> None:
     assert scored == Counter(range(COUNT))
 
 
-def test_mean_targets_is_the_mean_over_rows() -> None:
-    rows = documents()
-    assert rows.mean_targets() == rows.targets / COUNT == rows.batch(0, 0, COUNT).scored / COUNT
-    assert stream(200, 16).mean_targets() == 16
-    assert stream(5, 16).mean_targets() == 5
+def test_a_window_is_a_target_with_the_tokens_before_it_in_its_document() -> None:
+    rows, width = documents(), 4
+    dense = rows.batch(0, 0, COUNT)
+    expected = set()
+    for tokens, targets in zip(dense.tokens.tolist(), dense.targets.tolist(), strict=True):
+        for place, target in enumerate(targets):
+            if target != IGNORED:
+                expected.add((*([BOUNDARY] * width + tokens[: place + 1])[-width:], target))
+    drawn = rows.windows(0, 0, 5000, width)
+    assert drawn.tokens.shape == (5000, width)
+    assert drawn.scored == 5000
+    assert {
+        (*row, target) for row, (target,) in zip(drawn.tokens.tolist(), drawn.targets.tolist(), strict=True)
+    } == expected
+    assert torch.equal(drawn.tokens, rows.windows(0, 0, 5000, width).tokens)
+    assert not torch.equal(drawn.tokens, rows.windows(0, 1, 5000, width).tokens)
+
+
+def test_a_window_of_a_stream_is_what_stands_before_its_target() -> None:
+    drawn = stream(50, 8).windows(0, 0, 1000, 3)
+    flat = torch.cat([torch.zeros(3, dtype=torch.long), torch.arange(1, 51)])
+    for row, (target,) in zip(drawn.tokens, drawn.targets.tolist(), strict=True):
+        assert row.tolist() == flat[target - 1 : target + 2].tolist()
+    assert set(drawn.targets.flatten().tolist()) == set(range(1, 51))
 
 
 def test_a_training_row_of_a_stream_is_a_slice_of_it() -> None:

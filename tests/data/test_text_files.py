@@ -142,7 +142,7 @@ def directory(tmp_path: Path) -> Path:
 
 def test_a_directory_is_its_visible_text_files_in_order_of_their_paths(directory: Path) -> None:
     source = read_source(str(directory), layout="line", as_bytes=False)
-    assert source.name == "texts"
+    assert source.name == "texts (3 files)"
     assert source.text == ["ann", "abe", "cy", "cid", "bo", "bill"]
 
 

@@ -60,14 +60,17 @@ def test_tree_and_sliding_agree_in_evaluation_mode_after_training(n, context, dt
     torch.testing.assert_close(sliding.eval()(tokens), tree.eval()(tokens), rtol=0, atol=tolerance)
 
 
-def test_the_tree_is_made_of_flatten_consecutive(fresh_model):
-    levels = fresh_model("wavenet(tree=true)").levels
-    assert [type(level.flatten) for level in levels] == [FlattenConsecutive] * 3
+def test_the_last_logits_are_those_of_the_tree_on_one_window(make_model, draw):
+    model = make_model("wavenet")
+    grouped = []
+    model.group.register_forward_hook(lambda module, inputs, output: grouped.append((type(module), output.shape[1])))
+    tokens = draw(3, 20)
+    torch.testing.assert_close(model.last(tokens), model(tokens)[:, -1], rtol=1e-10, atol=1e-10)
+    assert grouped == [(FlattenConsecutive, 4), (FlattenConsecutive, 2), (FlattenConsecutive, 1)]
 
 
 def test_sliding_levels_are_dilated_by_powers_of_n(fresh_model):
-    levels = fresh_model("wavenet(n=3)", context=27).levels
-    assert [level.flatten.dilation for level in levels] == [1, 3, 9]
+    assert [slide.dilation for slide in fresh_model("wavenet(n=3)", context=27).slides] == [1, 3, 9]
 
 
 def test_per_position_keeps_statistics_for_each_position_of_the_tree(fresh_model):

@@ -43,7 +43,7 @@ def test_the_loss_is_that_of_every_document_by_itself(
         nats.append(-log_shares.gather(1, text[1:, None]).sum().item())
     np.testing.assert_allclose(score.nats, nats, rtol=1e-5)
     assert score.tokens.tolist() == [len(document) + 1 for document in corpus.tokens.validation]
-    assert score.loss == pytest.approx(sum(nats) / corpus.targets("validation"), rel=1e-6)
+    assert score.loss == pytest.approx(sum(nats) / corpus.targets["validation"], rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["gru", "wavenet", "transformer"])

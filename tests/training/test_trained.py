@@ -64,7 +64,7 @@ def test_no_model_gets_below_the_floor_by_more_than_chance(trained: SequenceMode
     floor = -np.array(larger.log_likelihood([str(word) for word in larger.text.test]))
     above = score.nats - floor  # a document
     standard_error = above.std(ddof=1) * math.sqrt(len(above)) / score.tokens.sum()
-    distance = score.loss - (larger.floor("test") or math.nan)
+    distance = score.loss - (larger.floor["test"] or math.nan)
     assert distance == pytest.approx(above.sum() / score.tokens.sum(), abs=1e-12)
     assert distance > -3 * standard_error
     assert distance < 0.25, "it has learned something, or the line above says nothing"

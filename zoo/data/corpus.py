@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
+from registry.files import is_file_reference
 from zoo.catalog import CORPORA
 from zoo.config import DataConfig
 from zoo.data.files import arrange, join_lines, read_source
@@ -58,10 +59,11 @@ class Corpus:
         """The splits as tokens, without boundaries."""
         return Split(*([self.vocabulary.encode(text) for text in self.text[name]] for name in SPLITS))
 
-    def targets(self, split: str) -> int:
-        """Target tokens of a split: every document's end is one."""
+    @cached_property
+    def targets(self) -> dict[str, int]:
+        """Split -> its target tokens: every document's end is one."""
         ends = 0 if self.is_stream else 1
-        return sum(len(document) + ends for document in self.tokens[split])
+        return {split: sum(len(document) + ends for document in self.tokens[split]) for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
         """The split on a device; `length` (T) is for streams alone."""
@@ -70,15 +72,20 @@ class Corpus:
             return StreamRows(self.tokens[split][0], length, device)
         return DocumentRows(self.tokens[split], device)
 
-    def floor(self, split: str) -> float | None:
-        """Loss (nats a token) of the perfect model on this very split; None where it is not known."""
+    def row_targets(self, length: int) -> float:
+        """Target tokens of a row of training, on the average."""
+        return float(length) if self.is_stream else self.targets["train"] / len(self.text.train)
+
+    @cached_property
+    def floor(self) -> dict[str, float | None]:
+        """Split -> loss (nats a token) of the perfect model on this very split; None where it is not known."""
         if self.log_likelihood is None or self.deduped:
-            return None
-        return -sum(self.log_likelihood(self.text[split])) / self.targets(split)
+            return dict.fromkeys(SPLITS)
+        return {split: -sum(self.log_likelihood(self.text[split])) / self.targets[split] for split in SPLITS}
 
     def summary(self) -> str:
         """One line: what was taken, how much, and what stands in two splits."""
-        counts = [self.targets(name) for name in SPLITS]
+        counts = list(self.targets.values())
         size = "{:,} / {:,} / {:,} tokens".format(*counts)
         if self.is_stream:
             what = f"one stream, {sum(counts):,} {'characters' if self.vocabulary.characters is not None else 'bytes'}"
@@ -87,10 +94,10 @@ class Corpus:
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
         if self.deduped:
             line += f"; removed {self.overlap.validation:,} / {self.overlap.test:,} repeated documents"
-        elif self.overlap.validation:
-            count = len(self.text.validation)
-            line += f"; {self.overlap.validation / count:.0%} of validation documents also occur in training"
-            line += f" (test: {self.overlap.test / len(self.text.test):.0%})"
+        elif self.overlap.validation or self.overlap.test:
+            seen, count = self.overlap, self.text
+            line += f"; {seen.validation / len(count.validation):.0%} of validation documents also occur in training"
+            line += f", {seen.test / len(count.test):.0%} of test documents in either"
         return line
 
 
@@ -154,7 +161,7 @@ def _as_bytes(source: Source) -> Source:
 def _source(config: DataConfig) -> Source:
     name, options = config.corpus.name, config.corpus.options
     as_bytes = config.tokens == "bytes"
-    if name in CORPORA.names() or _is_plugin_file(name):
+    if name in CORPORA.names() or is_file_reference(name):
         loader = CORPORA.get(name)
         try:
             source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
@@ -162,7 +169,7 @@ def _source(config: DataConfig) -> Source:
             known = ", ".join(inspect.signature(loader).parameters) or "none"
             raise UsageError(f"Corpus '{name}': {describe_faults(error)}. Its options: {known}.") from None
         if not isinstance(source, Source):
-            raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.data.Source.")
+            raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.Source.")
         return source if config.documents == "auto" else _rearranged(source, config)
     if name != "-" and not os.path.exists(name):  # which, unlike Path.exists, takes any text
         try:
@@ -179,7 +186,3 @@ def _rearranged(source: Source, config: DataConfig) -> Source:
     if source.is_stream == (config.documents == "none"):
         return source
     return arrange(join_lines(_texts(source)), source.name, config.documents)
-
-
-def _is_plugin_file(name: str) -> bool:
-    return ".py:" in name

@@ -8,35 +8,9 @@ from typing import Literal
 from zoo.data.source import Document, Source
 from zoo.errors import DataError
 
-TEXT_SUFFIXES = {
-    "",
-    ".txt",
-    ".text",
-    ".md",
-    ".rst",
-    ".csv",
-    ".tsv",
-    ".json",
-    ".jsonl",
-    ".html",
-    ".xml",
-    ".tex",
-}
-TEXT_SUFFIXES |= {
-    ".py",
-    ".c",
-    ".h",
-    ".cpp",
-    ".rs",
-    ".go",
-    ".java",
-    ".js",
-    ".ts",
-    ".sh",
-    ".toml",
-    ".yaml",
-    ".yml",
-}
+PROSE = ".txt .text .md .rst .csv .tsv .json .jsonl .html .xml .tex .toml .yaml .yml"
+CODE = ".py .c .h .cpp .rs .go .java .js .ts .sh"
+TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
 """Tokens; a document is one row of a batch, so a longer one is refused (as a stream it is welcome)."""
 
@@ -54,8 +28,10 @@ def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
     path = Path(where)
     if not path.is_dir():
         return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
-    texts = [clean(_read(file), str(file), as_bytes=as_bytes) for file in _text_files(path)]
-    return arrange(join_lines(texts), path.resolve().name, layout)
+    texts = [text for file in _text_files(path) if (text := clean(_read(file), str(file), as_bytes=as_bytes)).strip()]
+    if not texts:
+        raise DataError(f"Directory '{path}' holds no text.")
+    return arrange(join_lines(texts), f"{path.resolve().name} ({len(texts)} files)", layout)
 
 
 def join_lines(texts: Sequence[Document]) -> Document:

@@ -17,7 +17,10 @@ from zoo.tokens import BOUNDARY, IGNORED
 
 
 class Batch(NamedTuple):
-    """Rows: `tokens` (B, T) and `targets` (B, T), the next token or IGNORED; `scored` counts the targets that are."""
+    """Rows: `tokens` (B, T) and `targets` (B, T), the next token or IGNORED; of windows (B, 1), the one after.
+
+    `scored` counts the targets that are not IGNORED.
+    """
 
     tokens: Tensor
     targets: Tensor
@@ -41,7 +44,7 @@ class Rows(Protocol):
     """Documents, or stretches of a stream."""
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
-    def mean_targets(self) -> float: ...
+    def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...
     def scored(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
 
 
@@ -71,11 +74,15 @@ class DocumentRows:
         self._flat = torch.from_numpy(flat).to(device)
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
-    def mean_targets(self) -> float:
-        return self.targets / self.count
-
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
         return self._gather(self._rows(seed, step, batch_size))
+
+    def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
+        """Random targets, each with the `width` tokens before it; boundary tokens before the start of its document."""
+        place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))  # in the flat text
+        document = torch.searchsorted(self._starts, place, right=False) - 1
+        start = self._starts[document].to(self.device, non_blocking=True).unsqueeze(1)
+        return _windows(self._flat, place.to(self.device, non_blocking=True), start, width)
 
     def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
         """Every document once, those of like length together (evaluation mode mixes nothing between rows)."""
@@ -133,15 +140,17 @@ class StreamRows:
             self._stretches.append((max(0, end - self.length), done, end))
         self.count = len(self._stretches)
 
-    def mean_targets(self) -> float:
-        return float(self.length)
-
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
             self.device, non_blocking=True
         )
         taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
         return Batch(taken[:, :-1], taken[:, 1:], batch_size * self.length)
+
+    def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
+        """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
+        place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))
+        return _windows(self._flat, place.to(self.device, non_blocking=True), torch.zeros_like(place[:, None]), width)
 
     def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
         """Every token once, each (but the first ones of the stream) with at least half of `length` before it."""
@@ -153,3 +162,10 @@ class StreamRows:
             taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
             targets = torch.where(start + position >= scored, taken[:, 1:], IGNORED)
             yield ScoredBatch(taken[:, :-1], targets, np.arange(first, first + len(stretches)))
+
+
+def _windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
+    """The targets at `place` (B,), and the `width` tokens before each, none of them from before `start` (B, 1)."""
+    before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
+    tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
+    return Batch(tokens, flat[place].long().unsqueeze(1), len(place))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.errors import DataError
+
 Document = str | bytes
 LogLikelihood = Callable[[Sequence[Any]], "list[float]"]
 """Exact log probability (nats) of each whole document, its end included, under the source that made it."""
@@ -22,6 +24,12 @@ class Source:
     name: str
     text: Sequence[Document] | Document
     log_likelihood: LogLikelihood | None = None
+
+    def __post_init__(self) -> None:
+        pieces = [self.text] if self.is_stream else list(self.text)
+        odd = next((piece for piece in pieces if not isinstance(piece, str | bytes)), None)
+        if odd is not None:
+            raise DataError(f"Corpus '{self.name}' has a document that is no text: {odd!r}.")
 
     @property
     def is_stream(self) -> bool:

@@ -11,8 +11,9 @@ from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
+from zoo.experiments.cell import row_length
 from zoo.experiments.record import Run, read_run
-from zoo.experiments.run import load_model, row_length
+from zoo.experiments.run import load_model
 from zoo.sampling import generate
 from zoo.training.device import isolated, resolve_device
 from zoo.training.evaluation import evaluate
@@ -20,8 +21,8 @@ from zoo.training.evaluation import evaluate
 
 def evaluate_again(
     directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any]
-) -> tuple[dict[str, Any], str]:
-    """Loss of the run's weights on `splits`, as a document, and the corpus in one line.
+) -> tuple[dict[str, Any], list[str]]:
+    """Loss of the run's weights on `splits`, as a document; and notices, the corpus in one line among them.
 
     Raises:
         RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
@@ -31,7 +32,8 @@ def evaluate_again(
     same = corpus.digest == run.recorded.data.digest
     where = resolve_device(device)
     training = run.recorded.run.training
-    model = load_model(run).to(where)
+    model, notice = load_model(run)
+    model.to(where)
     rows = []
     with isolated(where, threads=training.threads):
         for split in splits:
@@ -47,11 +49,11 @@ def evaluate_again(
                     "loss": score.loss,
                     "tokens": int(score.tokens.sum()),
                     "recorded": getattr(run.result, f"{split}_loss") if same else None,
-                    "floor": corpus.floor(split),
+                    "floor": corpus.floor[split],
                 }
             )
     document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}
-    return document, corpus.summary()
+    return document, [line for line in (corpus.summary(), notice) if line]
 
 
 def sample_again(
@@ -63,8 +65,8 @@ def sample_again(
     prompt: str,
     seed: int,
     length: int | None,
-) -> tuple[list[dict[str, Any]], str]:
-    """Samples, each marked if it stands in the training text, and a notice (empty when there is nothing to say).
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Samples, each marked if it stands in the training text; and notices, if there is something to say.
 
     Raises:
         RunError, UsageError: no such run, or a prompt with a character that it does not know.
@@ -72,16 +74,17 @@ def sample_again(
     run = read_run(Path(directory))
     data = run.recorded.data
     vocabulary = Vocabulary(data.characters)
-    notice, training = "", None
+    model, changed = load_model(run)
+    notices, training = [changed] if changed else [], None
     try:
         training = _training_text(_corpus(run, {}), run)
     except (ZooError, RegistryError) as error:
-        notice = f"Samples are not marked, for the training text cannot be read again: {error}"
+        notices.append(f"Samples are not marked, for the training text cannot be read again: {error}")
     if data.is_stream and not prompt:
         prompt = "\n" if "\n" in (data.characters or "\n") else str(data.characters)[0]
     with isolated(torch.device("cpu"), threads=run.recorded.run.training.threads):
         tokens = generate(
-            load_model(run),
+            model,
             torch.from_numpy(vocabulary.encode(prompt)).long(),
             count=count,
             length=length or (300 if data.is_stream else 100),
@@ -91,7 +94,7 @@ def sample_again(
             seed=seed,
         )
     texts = [prompt + vocabulary.decode(row) for row in tokens]
-    return [{"text": text, "in_training": training is not None and text in training} for text in texts], notice
+    return [{"text": text, "in_training": training is not None and text in training} for text in texts], notices
 
 
 def _corpus(run: Run, data: Mapping[str, Any]) -> Corpus:

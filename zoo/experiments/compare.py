@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from zoo.data.corpus import Corpus
+from zoo.experiments.cell import Cell, file_name, prepare
 from zoo.experiments.record import Run, is_run
-from zoo.experiments.run import Cell, execute, file_name, prepare
+from zoo.experiments.run import execute
 from zoo.experiments.study import StudyConfig
 from zoo.training.loop import Progress
 

@@ -1,6 +1,5 @@
 """What a model is, in plain values: options, paper, recipe, and its size at given sizes."""
 
-import inspect
 import typing
 from typing import Any
 
@@ -24,13 +23,13 @@ def describe_model(text: str, *, context: int, vocab_size: int) -> dict[str, Any
     return {
         "name": call.name,
         "origin": entry.origin,
-        "about": (inspect.getdoc(model) or "").partition("\n")[0],
+        "about": (model.__doc__ or "").strip().partition("\n")[0],
         "paper": model.paper,
         "options": [
             {
                 "name": name,
                 "type": _type_name(field.annotation),
-                "default": field.default,
+                "default": None if field.is_required() else field.get_default(call_default_factory=True),
                 "value": getattr(config, name),
                 "description": field.description or "",
             }

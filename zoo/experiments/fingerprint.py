@@ -26,6 +26,7 @@ HARNESS = (
     "models/interface.py",
     "models/build.py",
     "training",
+    "experiments/cell.py",
     "experiments/run.py",
 )
 
@@ -33,9 +34,9 @@ Place = tuple[Path, frozenset[str] | None]
 """A folder that modules are looked for in, and the top-level packages that count there (None: all)."""
 
 
-def fingerprint(parts: dict[str, Any]) -> str:
-    """Ten hexadecimal digits over the parts, keys sorted."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+def fingerprint(parts: dict[str, Any], *, digits: int = 10) -> str:
+    """Hexadecimal digits of SHA-256 over the parts, keys sorted."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
 
 
 @cache
@@ -45,17 +46,41 @@ def harness_digest() -> str:
     return _digest(path for file in files for path in ([file] if file.is_file() else sorted(file.rglob("*.py"))))
 
 
-def model_digest(model: type, name: str) -> str:
-    """The source behind a model: of its modules, or of its class alone where it was typed into a notebook."""
-    if is_file_reference(name):
-        path = split_file_reference(name)[0].resolve()
-        return _digest(imported_files(path, (path.parent, None)))
-    file = getattr(sys.modules.get(model.__module__), "__file__", None)
-    if file is None:
-        return hashlib.sha256("\0".join(_class_source(model)).encode()).hexdigest()
+def model_digest(model: type, target: str) -> str:
+    """The source behind a model.
+
+    Args:
+        model: its class.
+        target: where it was found, "module:attribute" or "./file.py:Name"; its class may stand elsewhere.
+
+    Of classes of modules in files: those files and all that they import from their own place. Of classes that were
+    typed into a notebook: their own text, and of the functions and classes of the notebook that they use.
+    """
+    files: set[Path] = set()
+    typed: list[str] = []
+    if is_file_reference(target):
+        path = split_file_reference(target)[0].resolve()
+        files.update(imported_files(path, (path.parent, None)))
+    else:
+        files.update(_module_sources(target.partition(":")[0]))
+    for ancestor in model.__mro__:
+        if ancestor.__module__.partition(".")[0] in ("builtins", "torch", "typing") or is_file_reference(target):
+            continue
+        own = _module_sources(ancestor.__module__)
+        files.update(own)
+        if not own:
+            typed += _typed_source(ancestor, set())
+    return fingerprint({"files": _digest(sorted(files)), "typed": typed}, digits=64)
+
+
+def _module_sources(module_name: str) -> list[Path]:
+    """The file of an imported module and what it imports; nothing for a notebook."""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return []
     path = Path(file).resolve()
-    root = path.parents[model.__module__.count(".") + (path.name == "__init__.py")]
-    return _digest(imported_files(path, (root, _distribution(model.__module__.partition(".")[0]))))
+    depth = module_name.count(".") + (path.name == "__init__.py")
+    return imported_files(path, (path.parents[depth], _distribution(module_name.partition(".")[0])))
 
 
 def imported_files(start: Path, place: Place) -> list[Path]:
@@ -114,20 +139,35 @@ def _module_files(root: Path, parts: tuple[str, ...]) -> list[Path]:
     return files
 
 
-def _class_source(model: type) -> list[str]:
-    """The text of a class's functions and the values of the rest; a function without text gives its code."""
-    source = []
-    for name, value in sorted(vars(model).items()):
-        function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
-        if inspect.isfunction(function):
-            try:
-                source.append(inspect.getsource(function))
-            except (OSError, TypeError):
-                source.append(f"{name} {function.__code__.co_code.hex()} {function.__code__.co_consts!r}")
-        elif isinstance(value, type):
-            source += [name, *_class_source(value)]
-        elif not name.startswith("_"):
-            source.append(f"{name} = {value!r}")
+def _typed_source(value: Any, seen: set[int]) -> list[str]:
+    """The text of a class or function without a file, and of the others without one that it uses by name."""
+    if id(value) in seen:
+        return []
+    seen.add(id(value))
+    if isinstance(value, type):
+        source = [value.__qualname__]
+        for name, member in sorted(vars(value).items()):
+            function = inspect.unwrap(getattr(member, "fget", None) or getattr(member, "__func__", member))
+            if inspect.isfunction(function) or isinstance(member, type):
+                source += _typed_source(function, seen)
+            elif not name.startswith("_"):
+                source.append(f"{name} = {member!r}")
+        return source
+    code = value.__code__
+    try:
+        source = [inspect.getsource(value)]
+    except (OSError, TypeError):
+        source = [
+            f"{value.__qualname__} {code.co_code.hex()} {[c for c in code.co_consts if not hasattr(c, 'co_code')]!r}"
+        ]
+    for name in code.co_names:
+        used = value.__globals__.get(name)
+        if inspect.isfunction(used) or isinstance(used, type):
+            no_file = getattr(sys.modules.get(used.__module__), "__file__", None) is None
+            if no_file and used.__module__ != "builtins":
+                source += _typed_source(used, seen)
+        elif isinstance(used, bool | int | float | str):
+            source.append(f"{name} = {used!r}")
     return source
 
 

@@ -42,7 +42,7 @@ class Recorded(Frozen):
     data: DataRecord
     model_source: str
     settings: dict[str, Any]
-    lr_from: Literal["recipe", "flag"]
+    lr_from: Literal["recipe", "setting"]
 
 
 class CurvePoint(Frozen):
@@ -66,7 +66,6 @@ class Environment(Frozen):
     threads: int
     commit: str | None
     dirty: bool | None
-    execution: str = "sequential"
 
 
 class Result(Frozen):

@@ -1,6 +1,7 @@
 """A comparison as one frozen value, from a TOML file or from flags, and the runs that it asks for."""
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from zoo.calls import parse_call
-from zoo.config import Call, DataConfig, Frozen, RunConfig, TrainingConfig
+from zoo.calls import parse_assignment
+from zoo.config import Call, DataConfig, Frozen, RunConfig, Seed, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 
 DEFAULT_STEPS = 1000
@@ -24,12 +25,20 @@ class Published(Frozen):
 
 
 class Contestant(Frozen):
-    """One row of the table."""
+    """One row of the table, labelled as it was written unless it has a label."""
 
-    label: str
+    label: str = Field(min_length=1)
     model: Call
     context: int | None = Field(None, ge=1, description="instead of the study's")
     published: Published | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, value: Any) -> Any:
+        given = {"model": value} if isinstance(value, str) else value
+        if isinstance(given, dict) and isinstance(given.get("model"), str):
+            return {"label": given["model"], **given}
+        return given
 
 
 class StudyConfig(Frozen):
@@ -42,7 +51,7 @@ class StudyConfig(Frozen):
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1)
-    seeds: tuple[int, ...] = (1, 2, 3)
+    seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "StudyConfig":
@@ -52,6 +61,8 @@ class StudyConfig(Frozen):
             raise ValueError(f"two models are called '{twice[0]}': the table could not tell them apart")
         if not labels:
             raise ValueError("no models to compare")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"a seed stands twice in {list(self.seeds)}: it would count as two runs")
         return self
 
     def runs(self) -> list[RunConfig]:
@@ -86,29 +97,77 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text())
     except OSError as error:
-        raise UsageError(f"Cannot read study '{path}': {error.strerror}.") from None
+        hint = "A study is a TOML file; models are named as --models a,b."
+        raise UsageError(f"Cannot read study '{path}': {error.strerror}. {hint}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"Study '{path}' is not TOML: {error}.") from None
-    recipes = raw.pop("recipes", {})
+    recipes = _table(raw, "recipes")
+    raw.pop("recipes", None)
     if recipe is not None and recipe not in recipes:
         raise UsageError(f"Study '{path}' has no recipe '{recipe}'. Its recipes: {', '.join(recipes) or 'none'}.")
+    raw.setdefault("name", path.stem)
     if recipes:
         chosen = recipe or next(iter(recipes))
-        raw["training"] = {**raw.get("training", {}), **recipes[chosen]}
-        raw["name"] = f"{raw.get('name', path.stem)}-{chosen}"
-    raw.setdefault("name", path.stem)
-    for model in raw.get("models", []):
-        if isinstance(model, dict) and isinstance(model.get("model"), str):
-            model.setdefault("label", model["model"])
-            model["model"] = parse_call(model["model"])
-    if isinstance(raw.get("data", {}).get("corpus"), str):
-        raw["data"]["corpus"] = parse_call(raw["data"]["corpus"])
+        raw["training"] = {**_table(raw, "training"), **_table(recipes, chosen)}
+        raw["name"] = f"{raw['name']}-{chosen}"
     return raw
 
 
-def contestants(calls: Sequence[Call]) -> list[dict[str, Any]]:
-    """A contestant a call, labelled as it was written."""
-    return [{"label": str(call), "model": call} for call in calls]
+def _table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of a study file that has to be a table, if it is there.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    value = raw.get(key, {})
+    if not isinstance(value, dict):
+        raise UsageError(f"A study's '{key}' is a table of settings, not {value!r}.")
+    return value
+
+
+def data_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags about the corpus as `DataConfig` has them; None where nothing was said."""
+    corpus = flags["data"]
+    if corpus is not None and os.path.exists(corpus):
+        corpus = Call(name=corpus)  # a file may have parentheses in its name
+    kinds = [value for value in flags.get("tokens", ()) if isinstance(value, str)]
+    return {
+        "corpus": corpus,
+        "tokens": kinds[-1] if kinds else None,
+        **{name: flags[name] for name in ("documents", "split_seed", "dedupe")},
+    }
+
+
+def training_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags about training, `--set` first, as `TrainingConfig` has them; None where nothing was said."""
+    budgets = [value for value in flags["tokens"] if isinstance(value, int)]
+    named = {name: flags[name] for name in ("steps", "length", "batch_size", "lr", "device", "dtype", "threads")}
+    named["tokens"] = budgets[-1] if budgets else None
+    settings = dict(parse_assignment(setting) for setting in flags["settings"])
+    return settings | {name: value for name, value in named.items() if value is not None}
+
+
+def study_from(
+    flags: Mapping[str, Any],
+    *,
+    models: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    file: str | None = None,
+    recipe: str | None = None,
+) -> StudyConfig:
+    """What `train` and `compare` ask for: a study file, if there is one, with the flags on top.
+
+    Raises:
+        UsageError: all faults in one line.
+    """
+    overrides = {
+        "models": models,
+        "seeds": seeds,
+        "context": flags["context"],
+        "data": data_flags(flags),
+        "training": training_flags(flags),
+    }
+    return make_study(load_study(Path(file), recipe) if file is not None else {}, overrides)
 
 
 def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyConfig:
@@ -119,21 +178,20 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     Raises:
         UsageError: all faults in one line.
     """
-    merged = _merge(base, overrides)
-    training = dict(merged.get("training", {}))
-    for key in training:
+    _table(base, "data")
+    base_training, given = _table(base, "training"), overrides.get("training", {})
+    if "steps" in given or "tokens" in given:
+        base_training = {key: value for key, value in base_training.items() if key not in ("steps", "tokens")}
+    merged = _merge({**base, "training": base_training}, overrides)
+    for key in merged["training"]:
         if key not in TrainingConfig.model_fields:
             close = difflib.get_close_matches(key, TrainingConfig.model_fields, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise UsageError(f"Unknown setting '{key}'. Settings: {', '.join(TrainingConfig.model_fields)}.{hint}")
-    given = overrides.get("training", {})
-    for budget, other in (("steps", "tokens"), ("tokens", "steps")):
-        if given.get(budget) is not None and given.get(other) is None:
-            training.pop(other, None)
-    if training.get("steps") is None and training.get("tokens") is None:
-        training["steps"] = DEFAULT_STEPS
-    merged["training"] = training
-    merged.setdefault("name", _name(merged))
+    if not {"steps", "tokens"} & set(merged["training"]):
+        merged["training"]["steps"] = DEFAULT_STEPS
+    if "name" not in merged:
+        merged["name"] = _name(merged.get("models", []), merged["data"].get("corpus", DataConfig().corpus))
     try:
         return StudyConfig.model_validate(merged)
     except ValidationError as error:
@@ -150,8 +208,6 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _name(study: Mapping[str, Any]) -> str:
+def _name(models: Sequence[str], corpus: Call | str) -> str:
     """A comparison by flags is named after its models and corpus."""
-    corpus = study.get("data", {}).get("corpus", DataConfig().corpus)
-    labels = [model["label"] for model in study.get("models", [])]
-    return f"{'-'.join(labels)}-on-{Path(str(corpus)).stem if corpus.name != '-' else 'stdin'}"
+    return f"{'-'.join(models)}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"

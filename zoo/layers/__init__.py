@@ -2,7 +2,7 @@
 
 from zoo.layers.attention import CausalSelfAttention
 from zoo.layers.batch_norm import BatchNorm
-from zoo.layers.boundary import pad_start
+from zoo.layers.boundary import last_window, pad_start
 from zoo.layers.causal_conv import CausalConv
 from zoo.layers.flatten_consecutive import FlattenConsecutive, SlidingFlatten
 from zoo.layers.linear import linear, output_head
@@ -14,6 +14,7 @@ __all__ = [
     "CausalSelfAttention",
     "FlattenConsecutive",
     "SlidingFlatten",
+    "last_window",
     "linear",
     "output_head",
     "pad_start",

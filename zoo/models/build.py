@@ -35,6 +35,10 @@ def build(
             return model(config, vocab_size=vocab_size, context=context)
         except ValueError as error:
             raise UsageError(f"Model {model.__name__}: {error}.") from error
+        except RuntimeError as error:
+            if "allocate" not in str(error) and "overflow" not in str(error):
+                raise
+            raise UsageError(f"Model {model.__name__} with {config} does not fit into memory.") from error
 
 
 def count_parameters(model: SequenceModel) -> int:

@@ -76,6 +76,10 @@ class SequenceModel(nn.Module):
         """(B, T) -> (B, T, V): logits of the next token at every position."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")
 
+    def last(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, V): logits after the last token; a windowed model computes nothing else."""
+        return self.forward(tokens)[:, -1]
+
     def begin(self, batch_size: int) -> State:
         """A fresh state for `batch_size` streams."""
         device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
@@ -90,4 +94,4 @@ class SequenceModel(nn.Module):
         past = torch.cat([state["tokens"], tokens], dim=1)
         if self.receptive_field is not None:
             past = past[:, -self.receptive_field :]
-        return self.forward(past)[:, -1], {"tokens": past}
+        return self.last(past), {"tokens": past}

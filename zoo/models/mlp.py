@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import BatchNorm, SlidingFlatten, linear, output_head, pad_start
+from zoo.layers import BatchNorm, SlidingFlatten, last_window, linear, output_head, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
 
 
@@ -41,6 +41,13 @@ class MLP(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        x = self.embedding(pad_start(tokens, self.context - 1))  # (B, N-1+T, C)
-        x = torch.tanh(self.norm(self.hidden(self.flatten(x))))  # (B, T, H)
-        return self.head(x)
+        return self._fuse(pad_start(tokens, self.context - 1))
+
+    def last(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, V), from one window."""
+        return self._fuse(last_window(tokens, self.context)).squeeze(1)
+
+    def _fuse(self, tokens: Tensor) -> Tensor:
+        """(B, N-1+T) -> (B, T, V): one output a full window."""
+        x = self.flatten(self.embedding(tokens))  # (B, T, N·C)
+        return self.head(torch.tanh(self.norm(self.hidden(x))))

@@ -16,22 +16,21 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import BatchNorm, FlattenConsecutive, SlidingFlatten, linear, output_head, pad_start
+from zoo.layers import BatchNorm, FlattenConsecutive, SlidingFlatten, last_window, linear, output_head, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
 
 
 class Level(nn.Module):
-    """Fuse n neighbours: FlattenConsecutive(n), Linear, BatchNorm, tanh."""
+    """What a level does with fused neighbours: Linear, BatchNorm, tanh."""
 
-    def __init__(self, inputs: int, outputs: int, flatten: nn.Module, n: int, positions: int | None) -> None:
+    def __init__(self, inputs: int, outputs: int, *, positions: int | None) -> None:
         super().__init__()
-        self.flatten = flatten
-        self.linear = linear(n * inputs, outputs, bias=False)
+        self.linear = linear(inputs, outputs, bias=False)
         self.norm = BatchNorm(outputs, per_position=positions)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C_in) -> (B, T', C_out), T' as `flatten` makes it."""
-        return torch.tanh(self.norm(self.linear(self.flatten(x))))
+        """(B, T, n·C) -> (B, T, H)."""
+        return torch.tanh(self.norm(self.linear(x)))
 
 
 class WaveNet(SequenceModel):
@@ -61,18 +60,14 @@ class WaveNet(SequenceModel):
         C, H, n = self.config.embedding, self.config.hidden, self.config.n
         depth = levels_for(context, n)
         self.embedding = nn.Embedding(vocab_size, C)
-        self.levels = nn.Sequential(
-            *(
-                Level(
-                    C if level == 0 else H,
-                    H,
-                    FlattenConsecutive(n) if self.config.tree else SlidingFlatten(n, dilation=n**level),
-                    n,
-                    context // n ** (level + 1) if self.config.per_position else None,
-                )
-                for level in range(depth)
+        self.levels = nn.ModuleList(
+            Level(
+                n * (H if level else C), H, positions=context // n ** (level + 1) if self.config.per_position else None
             )
+            for level in range(depth)
         )
+        self.group = FlattenConsecutive(n)
+        self.slides = nn.ModuleList(SlidingFlatten(n, dilation=n**level) for level in range(depth))
         self.head = output_head(H, vocab_size)
 
     @property
@@ -84,11 +79,22 @@ class WaveNet(SequenceModel):
         padded = pad_start(tokens, self.context - 1)  # (B, N-1+T)
         if self.config.tree:
             windows = padded.unfold(1, self.context, 1)  # (B, T, N)
-            fused = self.levels(self.embedding(windows.flatten(0, 1)))  # (B·T, 1, H)
-            x = fused.unflatten(0, tokens.shape).squeeze(2)  # (B, T, H)
-        else:
-            x = self.levels(self.embedding(padded))  # (B, T, H)
-        return self.head(x)
+            return self._tree(windows.flatten(0, 1)).unflatten(0, tokens.shape)
+        x = self.embedding(padded)
+        for slide, level in zip(self.slides, self.levels, strict=True):
+            x = level(slide(x))
+        return self.head(x)  # of (B, T, H)
+
+    def last(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, V), as a tree on one window."""
+        return self._tree(last_window(tokens, self.context))
+
+    def _tree(self, windows: Tensor) -> Tensor:
+        """(B, N) -> (B, V)."""
+        x = self.embedding(windows)
+        for level in self.levels:
+            x = level(self.group(x))
+        return self.head(x.squeeze(1))  # of (B, H)
 
 
 def levels_for(context: int, n: int) -> int:

@@ -6,31 +6,37 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def print_description(about: dict[str, Any]) -> None:
     """A model: what it is, its size, its options."""
-    console = Console(highlight=False)
-    sees = "everything before" if about["receptive_field"] is None else f"{about['receptive_field']:,} tokens"
-    recipe = about["recipe"]
-    console.print(f"[bold]{about['name']}[/] ({about['origin']}): {about['about']}")
-    if about["paper"]:
-        console.print(f"paper       {about['paper']}")
-    console.print(
-        f"parameters  {about['parameters']:,} at context {about['context']}, vocabulary {about['vocab_size']}"
-    )
-    console.print(f"sees        {sees}")
-    console.print(
-        f"recipe      lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}, warm-up {recipe['warmup']:g}"
-    )
+    console = Console(highlight=False, markup=False)
+    recipe, sees = about["recipe"], about["receptive_field"]
+    facts = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in {
+        "paper": about["paper"] or "none named",
+        "parameters": f"{about['parameters']:,} at context {about['context']}, vocabulary {about['vocab_size']}",
+        "sees": "everything before" if sees is None else f"{sees:,} token{'s' * (sees != 1)}",
+        "recipe": f"lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}, warm-up {recipe['warmup']:g}",
+        "options": "" if about["options"] else "none",
+    }.items():
+        facts.add_row(name, Text(value))
+    console.print(Text.assemble((about["name"], "bold"), f" ({about['origin']})"))
+    console.print(Text(about["about"]))
+    console.print(facts)
     if not about["options"]:
-        console.print("options     none")
         return
     table = _table("option", "type", "default", "meaning")
     for option in about["options"]:
-        default = str(option["default"]).lower() if isinstance(option["default"], bool) else str(option["default"])
-        table.add_row(option["name"], option["type"], default, option["description"])
+        default, value = _shown(option["default"]), _shown(option["value"])
+        chosen = default if value == default else f"{default}, here {value}"
+        table.add_row(*(Text(cell) for cell in (option["name"], option["type"], chosen, option["description"])))
     console.print(table)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
@@ -40,9 +46,10 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
     def number(value: float | None) -> str:
         return "" if value is None else f"{value / unit:.4f}"
 
-    table = _table("split", "loss", "recorded", "floor", "tokens")
+    known = [key for key in ("recorded", "floor") if any(row[key] is not None for row in document["splits"])]
+    table = _table("split", "loss", *known, "tokens")
     for row in document["splits"]:
-        table.add_row(row["split"], *(number(row[key]) for key in ("loss", "recorded", "floor")), f"{row['tokens']:,}")
+        table.add_row(row["split"], *(number(row[key]) for key in ("loss", *known)), f"{row['tokens']:,}")
     console = Console(highlight=False)
     console.print(table)
     console.print(f"{'bits' if bits else 'nats'} per token", style="dim")

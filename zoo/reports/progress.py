@@ -5,10 +5,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zoo.experiments.cell import Cell
 from zoo.experiments.compare import Listener
 from zoo.experiments.record import Run
-from zoo.experiments.run import Cell
-from zoo.reports.table import short
 from zoo.training.loop import Progress as Step
 
 
@@ -18,8 +17,8 @@ class ProgressBar(Listener):
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=12),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("{task.fields[loss]}"),
             TimeRemainingColumn(compact=True),
@@ -47,12 +46,11 @@ class ProgressBar(Listener):
         if progress.validation_loss is not None:
             self._validation = f" valid {progress.validation_loss:.3f}"
         loss = f"train {progress.train_loss:.3f}" if progress.train_loss is not None else ""
-        speed = f" {short(progress.tokens / progress.seconds)} tok/s" if progress.seconds else ""
         self._bar.update(
             self._task,
             description=f"{cell.config.label[:24]} seed {cell.config.seed}",
             completed=self._done_steps + progress.step,
-            loss=loss + self._validation + speed,
+            loss=loss + self._validation,
         )
 
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:

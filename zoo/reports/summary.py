@@ -17,11 +17,15 @@ class Spread(Frozen):
 
 
 class Summary(Frozen):
-    """One row of the table; losses are nats a token, None where any seed diverged."""
+    """One row of the table; losses are nats a token, None where any seed diverged.
+
+    `untrained` counts the seeds under which no evaluation was better than that of the initial weights.
+    """
 
     label: str
     seeds: int
     diverged: int
+    untrained: int
     test: Spread | None
     validation: Spread | None
     train: Spread | None
@@ -84,6 +88,7 @@ def _summary(label: str, runs: Sequence[Run], published: Mapping[str, Published]
         label=label,
         seeds=len(runs),
         diverged=diverged,
+        untrained=sum(result.status == "finished" and result.best_step == 0 for result in results),
         test=test,
         validation=spread("validation_loss"),
         train=spread("train_loss"),

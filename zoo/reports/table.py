@@ -2,53 +2,69 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from zoo.experiments.study import Published
 from zoo.reports.summary import Spread, Summary
+
+Columns = dict[str, Callable[[Summary], str]]
 
 
 def print_table(rows: Sequence[Summary], *, bits: bool, console: Console) -> None:
     """The rows, best first, and under them what the figures are."""
     unit = math.log(2) if bits else 1.0
-    known_floor = any(row.above_floor is not None for row in rows)
-    published = any(row.published for row in rows)
+    columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
+    if all(row.above_floor is None for row in rows):
+        columns.pop("floor+", None)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("model", overflow="fold")
-    if published:
-        for name in ("train", "publ.", "valid", "publ."):
-            table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("test", justify="right", no_wrap=True)
-    if not published:
-        table.add_column("validation", justify="right", no_wrap=True)
-    if known_floor:
-        table.add_column("floor+", justify="right", no_wrap=True)
-    for name in ("params", "sees", "tok/s", "s"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in columns:
+        first = name == "model"
+        table.add_column(name.strip(), justify="left" if first else "right", overflow="fold", no_wrap=not first)
     for row in rows:
-        cells = [row.label]
-        if published:
-            figures = row.published or Published()
-            cells += [_mean(row.train, unit), _number(figures.train, unit)]
-            cells += [_mean(row.validation, unit), _number(figures.validation, unit)]
-        cells.append(f"[red]diverged {row.diverged}/{row.seeds}[/]" if row.diverged else _spread(row.test, unit))
-        if not published:
-            cells.append(_spread(row.validation, unit))
-        if known_floor:
-            cells.append("" if row.above_floor is None else f"{row.above_floor / unit:+.4f}")
-        cells += [
-            f"{row.parameters:,}",
-            "all" if row.receptive_field is None else f"{row.receptive_field:,}",
-            short(row.tokens_per_second),
-            f"{row.seconds:.1f}",
-        ]
-        table.add_row(*cells)
+        table.add_row(*(Text(cell(row)) for cell in columns.values()))
     console.print(table)
-    console.print(_legend(rows, bits=bits), style="dim", highlight=False)
+    console.print(_legend(rows, bits=bits), style="dim", highlight=False, markup=False)
+
+
+def _columns(unit: float) -> Columns:
+    return {
+        "model": lambda row: row.label,
+        "test": lambda row: _spread(row.test, unit) if row.test else f"diverged {row.diverged}/{row.seeds}",
+        "validation": lambda row: _spread(row.validation, unit),
+        "floor+": lambda row: "" if row.above_floor is None else f"{row.above_floor / unit:+.4f}",
+        "params": lambda row: f"{row.parameters:,}",
+        "sees": lambda row: "all" if row.receptive_field is None else f"{row.receptive_field:,}",
+        "tok/s": lambda row: short(row.tokens_per_second),
+        "s": lambda row: f"{row.seconds:.1f}",
+    }
+
+
+def _study_columns(unit: float) -> Columns:
+    """Ours beside the published figures."""
+
+    def published(name: str) -> Callable[[Summary], str]:
+        def cell(row: Summary) -> str:
+            value = getattr(row.published, name, None)
+            return "" if value is None else f"{value / unit:.3f}"
+
+        return cell
+
+    plain = _columns(unit)
+    return {
+        "model": plain["model"],
+        "train": lambda row: "" if row.train is None else f"{row.train.mean / unit:.3f}",
+        "publ.": published("train"),
+        "validation": plain["validation"],
+        "publ. ": published("validation"),
+        "test": lambda row: f"{row.test.mean / unit:.4f}" if row.test else f"diverged {row.diverged}/{row.seeds}",
+        "params": plain["params"],
+        "sees": plain["sees"],
+        "s": plain["s"],
+    }
 
 
 def short(number: float) -> str:
@@ -75,10 +91,16 @@ def _legend(rows: Sequence[Summary], *, bits: bool) -> str:
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
     lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
+    lines += [
+        f"{row.label}: never better than its initial weights under {row.untrained} of {row.seeds} seeds"
+        for row in rows
+        if row.untrained
+    ]
     origins = {row.lr_from for row in rows}
-    where = "one flag for all" if origins == {"flag"} else "each model's recipe"
-    rates = ", ".join(f"{row.label} {row.lr:g}" for row in rows)
-    lines.append(f"learning rates from {where}: {rates}")
+    where = "one setting for all" if origins == {"setting"} else "each model's recipe"
+    rates = {row.lr for row in rows}
+    told = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
+    lines.append(f"learning rate from {where}: {told}")
     return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
 
 
@@ -88,9 +110,5 @@ def _spread(value: Spread | None, unit: float) -> str:
     return _number(value.mean, unit) + (f"±{value.sd / unit:.4f}" if value.sd is not None else "")
 
 
-def _mean(value: Spread | None, unit: float) -> str:
-    return "" if value is None else _number(value.mean, unit)
-
-
-def _number(value: float | None, unit: float) -> str:
-    return "" if value is None else f"{value / unit:.4f}"
+def _number(value: float, unit: float) -> str:
+    return f"{value / unit:.4f}"

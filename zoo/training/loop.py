@@ -35,6 +35,8 @@ class Settings:
     clip: float
     evaluations: int
     dtype: str
+    window: int | None = None
+    """Tokens of a row that is a window with one target; None where rows are whole."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class TrainStep:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         with self.precision():
-            logits = self.model(batch.tokens)
+            windows = batch.targets.shape != batch.tokens.shape
+            logits = self.model.last(batch.tokens).unsqueeze(1) if windows else self.model(batch.tokens)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
         if self.clip:
@@ -138,7 +141,7 @@ def fit(
     clock.start()
     for step in range(settings.steps if result.diverged_at is None else 0):
         lr = learning_rate(step, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
-        batch = train.batch(seed, step, settings.batch_size)
+        batch = _draw(train, settings, seed, step)
         unread.append(train_step(batch, lr))
         result.tokens += batch.scored
         result.steps = done = step + 1
@@ -163,6 +166,12 @@ def fit(
     result.seconds = clock.seconds
     model.load_state_dict(best_weights)
     return result
+
+
+def _draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
+    if settings.window is None:
+        return train.batch(seed, step, settings.batch_size)
+    return train.windows(seed, step, settings.batch_size, settings.window)
 
 
 def _copy(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,174 @@
+"""What a comparison must not let through: models that cheat, sources that change, seeds and labels that coincide."""
+
+import json
+
+import pytest
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        ("return self.table(tokens.roll(-1, 1))", "looks ahead"),
+        ("return self.table(tokens), None", "returns a tuple, not logits"),
+        ("return None", "returns a NoneType"),
+        ("return self.table(tokens)[:, -1]", "it must give logits (B, T, V)"),
+        ("return self.table(tokens).argmax(-1)", "gives int64"),
+    ],
+)
+def test_a_model_that_is_none_is_refused_before_anything_trains(run_zoo, words, mine, forward, said):
+    mine.write_text(mine.read_text().replace("return self.table(tokens)", forward))
+    done = run_zoo("compare", "--models", "bigram,./mine.py:Mine", "--data", "words.txt", "--steps", "5")
+    assert done.returncode == 1
+    assert said in last_line(done.stderr)
+    assert "seed" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("recipe = {'lr': 1}", "is not a zoo.Recipe"), ("class Config:\n        pass", "subclass of zoo.ModelOptions")],
+)
+def test_a_class_with_parts_of_another_kind_says_so(run_zoo, words, mine, line, said):
+    mine.write_text(mine.read_text().replace("    def __init__", f"    {line}\n\n    def __init__", 1))
+    done = run_zoo("train", "./mine.py:Mine", "--data", "words.txt")
+    assert done.returncode == 1
+    assert said in last_line(done.stderr)
+
+
+def test_a_missing_class_lists_those_that_the_file_has(run_zoo, mine):
+    assert "it has: Mine" in run_zoo("describe", "./mine.py:mine").stderr
+
+
+def test_a_run_says_when_the_source_of_its_model_has_changed(run_zoo, zoo_json, words, mine):
+    run = zoo_json("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"]
+    assert "has changed" not in run_zoo("evaluate", run).stderr
+    mine.write_text(mine.read_text().replace("self.table(tokens)", "2 * self.table(tokens)"))
+    assert "has changed since this run was trained" in run_zoo("evaluate", run).stderr
+    assert "has changed since this run was trained" in run_zoo("sample", run).stderr
+
+
+def test_a_model_that_is_edited_while_it_trains_gives_no_run(run_zoo, tmp_path, words, mine):
+    edit = "import pathlib\npathlib.Path('mine.py').write_text(pathlib.Path('mine.py').read_text() + '# edited')\n"
+    mine.write_text(
+        mine.read_text().replace(
+            "        return", f"        {edit.replace(chr(10), ';')}return".replace(";return", "\n        return")
+        )
+    )
+    done = run_zoo("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "2")
+    assert done.returncode == 1
+    assert "changed while the study ran" in last_line(done.stderr)
+    assert list((tmp_path / "runs").glob("*/*")) == []
+
+
+STUDY = """
+training = {{ steps = 2 }}
+seeds = {seeds}
+models = [{models}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("seeds", "models", "said"),
+    [
+        ("[1, 1]", '"bigram"', "a seed stands twice"),
+        ("[]", '"bigram"', "at least 1 item"),
+        ("[-1]", '"bigram"', "greater than or equal to 0"),
+        ("[true]", '"bigram"', "valid integer"),
+        ("[1]", '"bigram", "bigram"', "two models are called 'bigram'"),
+        ("[1]", "3", "models.0=3"),
+        ("[1]", "", "no models to compare"),
+        ("[1]", '{ model = "bigram", colour = "red" }', "unknown option 'models.0.colour'"),
+    ],
+)
+def test_a_study_that_would_count_wrong_is_refused(run_zoo, tmp_path, words, seeds, models, said):
+    (tmp_path / "study.toml").write_text(STUDY.format(seeds=seeds, models=models))
+    done = run_zoo("compare", "study.toml", "--data", "words.txt")
+    assert done.returncode == 2
+    assert said in last_line(done.stderr)
+
+
+@pytest.mark.parametrize("line", ["models = 3", "data = 'names'", "training = 3", "recipes = 3", "recipes = { a = 3 }"])
+def test_a_study_with_a_value_of_another_kind_is_refused(run_zoo, tmp_path, line):
+    (tmp_path / "study.toml").write_text(line)
+    done = (
+        run_zoo("compare", "study.toml", "--models", "bigram")
+        if "models" not in line
+        else run_zoo("compare", "study.toml")
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_labels_that_look_alike_or_like_markup_stay_apart_and_as_they_are(run_zoo, zoo_json, tmp_path, words):
+    labels = ["a b", "a-b", "[red]x[/]", "[/bold]"]
+    models = ", ".join(f'{{ label = "{label}", model = "bigram" }}' for label in labels)
+    (tmp_path / "study.toml").write_text(STUDY.format(seeds="[1, 2]", models=models))
+    document = zoo_json("compare", "study.toml", "--data", "words.txt")
+    assert sorted((row["label"], row["seeds"]) for row in document["summary"]) == sorted((label, 2) for label in labels)
+    assert len({run["directory"] for run in document["runs"]}) == 8
+    shown = run_zoo("compare", "study.toml", "--data", "words.txt").stdout
+    assert all(label in shown for label in labels)
+
+
+def test_a_floor_is_never_that_of_another_run(zoo_json):
+    command = ["train", "bigram", "--data", "invented(documents=200)", "--steps", "2"]
+    assert zoo_json(*command, "--dedupe")["summary"][0]["floor"] is None
+    assert zoo_json(*command)["summary"][0]["floor"] is not None
+
+
+def test_weights_that_training_never_bettered_are_told(run_zoo, words):
+    done = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "5", "--lr", "1e6", "--set", "optimizer=sgd")
+    assert "never better than its initial weights under 1 of 1 seeds" in done.stdout
+
+
+def test_a_run_that_diverged_at_once_fails_and_has_nothing_to_sample(run_zoo, zoo_json, words, mine):
+    mine.write_text(mine.read_text().replace("self.table(tokens)", "self.table(tokens) * float('nan')"))
+    command = ["compare", "--models", "./mine.py:Mine", "--data", "words.txt", "--steps", "2", "--seeds", "1"]
+    run = zoo_json(*command)["runs"][0]["directory"]
+    assert run_zoo("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "2").returncode == 1
+    assert "no weights to load" in run_zoo("sample", run).stderr
+
+
+@pytest.mark.parametrize(
+    "value", [["--seed", "99999999999999999999"], ["--threads", "100000"], ["--batch-size", "9" * 15]]
+)
+def test_a_number_out_of_all_range_is_refused(run_zoo, value):
+    done = run_zoo("train", "bigram", *value)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_does_not_fit_into_memory_is_refused(run_zoo, words):
+    done = run_zoo("train", "mlp(hidden=1000000000000)", "--data", "words.txt")
+    assert done.returncode == 2
+    assert "does not fit into memory" in last_line(done.stderr)
+
+
+def test_an_empty_name_is_none(run_zoo):
+    assert run_zoo("train", "mlp", "--data", "").returncode == 2
+    assert run_zoo("compare", "--models", "").returncode == 2
+    assert run_zoo("sample", "absent", "--temperature", "nan").returncode == 2
+
+
+def test_a_text_file_may_have_parentheses_in_its_name(zoo_json, tmp_path, words):
+    words.rename(tmp_path / "words (1).txt")
+    assert zoo_json("train", "bigram", "--data", "words (1).txt", "--steps", "1")["runs"]
+
+
+def test_a_windows_recipe_trains_on_single_targets(zoo_json, words):
+    document = zoo_json(
+        "compare", "--models", "wavenet(tree=true,per_position=true),mlp,gru", "--data", "words.txt",
+        "--seeds", "1", "--tokens", "640", "--batch-size", "32", "--set", "rows=windows",
+    )  # fmt: skip
+    assert {(run["steps"], run["tokens"]) for run in document["runs"]} == {(20, 640)}
+
+
+def test_the_list_shows_a_file_and_what_is_wrong_with_it(run_zoo, tmp_path, mine):
+    assert "file mine.py" in run_zoo("list", "./mine.py:Mine").stdout
+    (tmp_path / "broken.py").write_text("raise SystemExit(3)")
+    done = run_zoo("list", "./broken.py:Mine", "--check", "--json")
+    assert done.returncode == 0
+    assert "SystemExit: 3" in json.loads(done.stdout)["models"][0]["problem"]

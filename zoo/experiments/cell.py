@@ -1,0 +1,184 @@
+"""A run with nothing left open: checked and fixed before anything trains, so that every fault shows first."""
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from zoo.catalog import MODELS
+from zoo.config import RunConfig, as_json
+from zoo.data.corpus import Corpus
+from zoo.errors import RunError, UsageError
+from zoo.experiments.fingerprint import fingerprint, harness_digest, model_digest
+from zoo.experiments.record import DataRecord, Recorded
+from zoo.models.build import build, count_parameters, model_config
+from zoo.models.interface import SequenceModel
+from zoo.training.device import resolve_device
+from zoo.training.loop import Settings
+
+EXECUTION = "sequential"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A run with nothing left open, and where it will stand."""
+
+    recorded: Recorded
+    settings: Settings
+    device: torch.device
+    directory: Path
+    parameters: int
+    receptive_field: int | None
+
+    @property
+    def config(self) -> RunConfig:
+        return self.recorded.run
+
+
+def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
+    """Check a run and fix what was left open.
+
+    Raises:
+        RegistryError, UsageError, RunError: anything in `config` that cannot be.
+    """
+    device = resolve_device(config.training.device)
+    model = make_model(config, len(corpus.vocabulary))
+    check_output(model, config.model.name)
+    if corpus.is_stream and row_length(config) < config.context:
+        raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
+    settings = settings_for(config, model, corpus)
+    data = DataRecord(
+        name=corpus.name,
+        digest=corpus.digest,
+        is_stream=corpus.is_stream,
+        characters=corpus.vocabulary.characters,
+        targets=corpus.targets,
+        floor=corpus.floor,
+    )
+    source = source_of(config, model)
+    key = fingerprint(
+        {
+            "model": as_json(model.config),
+            "recipe": as_json(model.recipe),
+            "context": config.context,
+            "length": row_length(config) if corpus.is_stream else None,
+            "seed": config.seed,
+            "score_train": config.training.score_train,
+            "settings": asdict(settings),
+            "data": [data.digest, config.data.tokens, data.floor],
+            "source": source,
+            "harness": harness_digest(),
+            "torch": torch.__version__,
+            "device": device_name(device),
+            "threads": config.training.threads,
+            "execution": EXECUTION,
+        }
+    )
+    return Cell(
+        recorded=Recorded(
+            fingerprint=key,
+            run=config,
+            data=data,
+            model_source=source,
+            settings=asdict(settings),
+            lr_from="recipe" if config.training.lr is None else "setting",
+        ),
+        settings=settings,
+        device=device,
+        directory=study_directory / f"{file_name(config.label)}-seed{config.seed}-{key}",
+        parameters=count_parameters(model),
+        receptive_field=model.receptive_field,
+    )
+
+
+def make_model(config: RunConfig, vocab_size: int) -> SequenceModel:
+    """The model of a run with the weights it starts from, on the CPU.
+
+    Raises:
+        RegistryError, UsageError: no such model, or options or sizes that it does not take.
+    """
+    model = MODELS.get(config.model.name)
+    options = model_config(model, config.model.options, config.model.name)
+    return build(model, options, vocab_size=vocab_size, context=config.context, seed=config.seed)
+
+
+def source_of(config: RunConfig, model: SequenceModel) -> str:
+    """The digest of the source behind a run's model, as it is now."""
+    return model_digest(type(model), MODELS.find(config.model.name).target)
+
+
+def check_output(model: SequenceModel, name: str) -> None:
+    """A model gives logits (B, T, V), and those at t do not depend on what comes after t.
+
+    Raises:
+        RunError: it does not; the message says what it does.
+    """
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model.eval()
+        tokens = torch.randint(model.vocab_size, (2, 5))
+        logits = model(tokens)
+        expected = (*tokens.shape, model.vocab_size)
+        if not isinstance(logits, torch.Tensor):
+            raise RunError(f"Model '{name}' returns a {type(logits).__name__}, not logits: a tensor (B, T, V).")
+        if tuple(logits.shape) != expected or not logits.is_floating_point():
+            raise RunError(
+                f"Model '{name}' gives {str(logits.dtype).removeprefix('torch.')} of shape {tuple(logits.shape)} for "
+                f"tokens of shape {tuple(tokens.shape)}; it must give logits (B, T, V), here {expected}."
+            )
+        other = tokens.clone()
+        other[:, -1] = (other[:, -1] + 1) % model.vocab_size
+        if not torch.allclose(model(other)[:, :-1], logits[:, :-1], rtol=1e-4, atol=1e-5, equal_nan=True):
+            raise RunError(f"Model '{name}' looks ahead: its logits change when a later token does. It must be causal.")
+        model.train()
+
+
+def row_length(config: RunConfig) -> int:
+    """T, how many tokens a row of a stream has, and a window."""
+    return config.training.length or config.context
+
+
+def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Settings:
+    """What the loop needs: the run's own settings, and the model's recipe where they leave a choice.
+
+    Raises:
+        UsageError: no budget, or an optimizer that no recipe is for.
+    """
+    training, recipe = config.training, model.recipe
+    windows = training.rows == "windows"
+    if training.optimizer == "sgd" and training.lr is None:
+        raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
+    steps = training.steps
+    if steps is None:
+        if training.tokens is None:
+            raise UsageError("No budget: give --steps or --tokens.")
+        per_row = 1.0 if windows else corpus.row_targets(row_length(config))
+        steps = max(1, round(training.tokens / (per_row * training.batch_size)))
+    return Settings(
+        steps=steps,
+        batch_size=training.batch_size,
+        optimizer=training.optimizer,
+        schedule=training.schedule,
+        lr=recipe.lr if training.lr is None else training.lr,
+        weight_decay=recipe.weight_decay if training.weight_decay is None else training.weight_decay,
+        warmup=recipe.warmup if training.warmup is None else training.warmup,
+        clip=training.clip,
+        evaluations=training.evaluations,
+        dtype=training.dtype,
+        window=row_length(config) if windows else None,
+    )
+
+
+def file_name(text: str) -> str:
+    """`text` with what a file name should not hold replaced, and not too long; a digest keeps changed names apart."""
+    safe = re.sub(r"[^\w.=,()+-]+", "-", text).strip("-.")[:80]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+
+
+def device_name(device: torch.device) -> str:
+    """The card, or the instruction set: two CPUs of other capabilities may round otherwise."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
