@@ -1,4 +1,4 @@
-"""What must hold of a model that has learned something: two of them, trained for a few seconds."""
+"""What must hold of a model that has learned something: all of them, trained for a few seconds each."""
 
 import copy
 import math
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.models.interface import SequenceModel
@@ -25,7 +26,7 @@ def larger() -> Corpus:
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8000})))
 
 
-@pytest.fixture(scope="module", params=["wavenet", "gru"])
+@pytest.fixture(scope="module", params=[entry.name for entry in MODELS.entries() if entry.origin == "built in"])
 def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable[..., SequenceModel]) -> SequenceModel:
     model = make_model(request.param)
     settings = Settings(

@@ -21,7 +21,8 @@ def print_description(about: dict[str, Any]) -> None:
         "recipe": f"lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}, warm-up {recipe['warmup']:g}",
         "options": "" if about["options"] else "none",
     }.items():
-        facts.add_row(name, Text(value))
+        if value:
+            facts.add_row(name, Text(value))
     console.print(Text.assemble((about["name"], "bold"), f" ({about['origin']})"))
     console.print(Text(about["about"]))
     console.print(facts)
