@@ -68,4 +68,4 @@ def test_no_model_gets_below_the_floor_by_more_than_chance(trained: SequenceMode
     distance = score.loss - (larger.floor["test"] or math.nan)
     assert distance == pytest.approx(above.sum() / score.tokens.sum(), abs=1e-12)
     assert distance > -3 * standard_error
-    assert distance < 0.25, "it has learned something, or the line above says nothing"
+    assert distance < 0.7, "it has learned something, or the line above says nothing"
