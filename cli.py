@@ -1,8 +1,6 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
-import math
 import sys
-from collections.abc import Callable, Sequence
 from typing import Any
 
 try:
@@ -11,90 +9,9 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
+from zoo.flags import DATA_OPTIONS, TRAINING_OPTIONS, not_negative, positive, seed_value, with_options
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-SETTINGS = """Another setting: optimizer=sgd, schedule=constant|step, weight_decay, warmup, clip, evaluations,
-rows=windows, score_train."""
-SEED = click.IntRange(0, 2**63 - 1)
-
-
-def not_negative(text: str) -> float:
-    """A finite number of 0 or more."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise click.BadParameter(f"'{text}' is not a number of 0 or more.")
-    return number
-
-
-def positive(text: str) -> float:
-    """A finite number greater than 0."""
-    number = not_negative(text)
-    if not number:
-        raise click.BadParameter("0 is not greater than 0.")
-    return number
-
-
-def tokens_value(text: str) -> str | int:
-    """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
-    kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
-    if kind:
-        return kind
-    factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:].lower(), 1.0)
-    try:
-        count = round(float(text[:-1] if factor > 1 else text) * factor)
-    except (ValueError, OverflowError):
-        count = 0
-    if count < 1:
-        raise click.BadParameter(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
-    return count
-
-
-DATA_OPTIONS = [
-    click.option("--data", metavar="NAME|PATH|-", help="Corpus, file, directory of text, or - for standard input."),
-    click.option(
-        "--documents", type=click.Choice(["auto", "line", "none"]), help="One document a line, or one stream."
-    ),
-    click.option(
-        "--tokens",
-        type=tokens_value,
-        multiple=True,
-        metavar="characters|bytes|COUNT",
-        help="What a token is; or, a number such as 6.4M, the budget in target tokens.",
-    ),
-    click.option("--split-seed", type=SEED, help="Seed of the 80/10/10 split. [42]"),
-    click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
-]
-TRAINING_OPTIONS = [
-    *DATA_OPTIONS,
-    click.option("--steps", type=click.IntRange(1), help="Budget in steps. [1000]"),
-    click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
-    click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
-    click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
-    click.option("--lr", type=positive, metavar="FLOAT", help="Learning rate for all. [each model's recipe]"),
-    click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
-    click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
-    click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
-    click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
-]
-
-
-def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
-    """Several options as one decorator, in this order."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 @click.group(context_settings=CONTEXT)
@@ -156,7 +73,9 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 
 @cli.command(short_help="Train one model once.")
 @click.argument("model")
-@click.option("--seed", default=1, show_default=True, type=SEED, help="Seed of weights and batches.")
+@click.option(
+    "--seed", default="1", show_default=True, type=seed_value, metavar="INTEGER", help="Seed of weights and batches."
+)
 @with_options(TRAINING_OPTIONS)
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
@@ -224,7 +143,14 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 )
 @click.option("--top-k", type=click.IntRange(1), help="Draw from the k likeliest tokens.")
 @click.option("--prompt", default="", help="What every sample starts with.")
-@click.option("--seed", default=0, show_default=True, type=SEED, help="The same seed, the same samples.")
+@click.option(
+    "--seed",
+    default="0",
+    show_default=True,
+    type=seed_value,
+    metavar="INTEGER",
+    help="The same seed, the same samples.",
+)
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def sample(run: str, as_json: bool, **options: Any) -> None:

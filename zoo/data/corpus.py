@@ -74,7 +74,9 @@ class Corpus:
 
     def row_targets(self, length: int) -> float:
         """Target tokens of a row of training, on the average."""
-        return float(length) if self.is_stream else self.targets["train"] / len(self.text.train)
+        if self.is_stream:
+            return float(min(length, self.targets["train"]))
+        return self.targets["train"] / len(self.text.train)
 
     @cached_property
     def floor(self) -> dict[str, float | None]:

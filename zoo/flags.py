@@ -1,0 +1,94 @@
+"""The flags that commands share: what they take, and what each means."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+SETTINGS = """Another setting: optimizer=sgd, schedule=constant|step, weight_decay, warmup, clip, evaluations,
+rows=windows, score_train."""
+
+
+def seed_value(text: str) -> int:
+    """A whole number from 0 that torch takes as a seed."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise click.BadParameter(f"'{text}' is not a whole number from 0 to 2^63 - 1.")
+    return int(text)
+
+
+def not_negative(text: str) -> float:
+    """A finite number of 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise click.BadParameter(f"'{text}' is not a number of 0 or more.")
+    return number
+
+
+def positive(text: str) -> float:
+    """A finite number greater than 0."""
+    number = not_negative(text)
+    if not number:
+        raise click.BadParameter("0 is not greater than 0.")
+    return number
+
+
+def tokens_value(text: str) -> str | int:
+    """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
+    kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
+    if kind:
+        return kind
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:].lower(), 1.0)
+    try:
+        count = round(float(text[:-1] if factor > 1 else text) * factor)
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1:
+        raise click.BadParameter(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
+    return count
+
+
+DATA_OPTIONS = [
+    click.option("--data", metavar="NAME|PATH|-", help="Corpus, file, directory of text, or - for standard input."),
+    click.option(
+        "--documents", type=click.Choice(["auto", "line", "none"]), help="One document a line, or one stream."
+    ),
+    click.option(
+        "--tokens",
+        type=tokens_value,
+        multiple=True,
+        metavar="characters|bytes|COUNT",
+        help="What a token is; or, a number such as 6.4M, the budget in target tokens.",
+    ),
+    click.option("--split-seed", type=seed_value, metavar="INTEGER", help="Seed of the 80/10/10 split. [42]"),
+    click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
+]
+TRAINING_OPTIONS = [
+    *DATA_OPTIONS,
+    click.option("--steps", type=click.IntRange(1), help="Budget in steps. [1000]"),
+    click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
+    click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
+    click.option("--lr", type=positive, metavar="FLOAT", help="Learning rate for all. [each model's recipe]"),
+    click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
+    click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
+    click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
+    click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+]
+
+
+def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
