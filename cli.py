@@ -167,6 +167,40 @@ def sample(run: str, as_json: bool, **options: Any) -> None:
     return click.echo(separator.join(lines))
 
 
+@cli.command("runs", short_help="The finished runs, and what came out.")
+@click.argument("pattern", default="*")
+@click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
+@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
+    """Finished runs whose directory below --out matches PATTERN as a shell would: '*gru*'."""
+    from zoo.experiments.record import list_runs as read
+    from zoo.reports.description import print_runs
+
+    rows = read(out, pattern)
+    _print_json(rows) if as_json else print_runs(rows, bits=bits)
+
+
+@cli.command(short_help="Compute the numbers of runs again.")
+@click.argument("directory", type=click.Path())
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+def verify(directory: str, device: str) -> None:
+    """Losses of a run, or of all runs below DIRECTORY, computed again from weights, curves and corpus.
+
+    Names the first number of each that differs; exit code 1 if any does.
+    """
+    from pathlib import Path
+
+    from zoo.experiments.verify import verify as compute_again
+
+    wrong = 0
+    for path, difference in compute_again(Path(directory), device=device):
+        click.echo(f"{path}: {difference or 'ok'}")
+        wrong += difference is not None
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
 def _run(study: Any, flags: dict[str, Any]) -> Any:
     """A study to runs, and the runs to a table or a document."""
     from pathlib import Path

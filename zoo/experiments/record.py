@@ -8,6 +8,7 @@ weights.safetensors      the weights that were best on validation
 result.json              `Result`, written last: a directory without it is no run
 """
 
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -15,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from zoo.config import Frozen, RunConfig
-from zoo.errors import RunError
+from zoo.errors import RunError, describe_faults
 
 SCHEMA_VERSION = 1
 
@@ -112,6 +113,23 @@ def find_runs(directory: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts))
 
 
+def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
+    """A row a run below `out` whose path there matches the shell pattern; a damaged one has its fault for a status."""
+    rows = []
+    for path in find_runs(Path(out)):
+        name = str(path.relative_to(out))
+        if not fnmatch.fnmatchcase(name, pattern):
+            continue
+        try:
+            run = read_run(path)
+        except RunError as error:
+            rows.append({"run": name, "status": "damaged", "fault": str(error)})
+            continue
+        chosen = run.result.model_dump(include={"status", "validation_loss", "test_loss", "parameters", "tokens"})
+        rows.append({"run": name, "corpus": run.recorded.data.name, **chosen})
+    return rows
+
+
 def read_run(directory: Path) -> Run:
     """The run in `directory`.
 
@@ -133,7 +151,7 @@ def read_run(directory: Path) -> Run:
             result=_read(directory / "result.json", Result),
         )
     except (OSError, ValidationError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise RunError(f"Run '{directory}' is damaged: {reason}. Remove it and run it again.") from None
 
 

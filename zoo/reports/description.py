@@ -56,6 +56,22 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
     console.print(f"{'bits' if bits else 'nats'} per token", style="dim")
 
 
+def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
+    """A line a run: what came out, then where it stands; the path is last and whole, to be copied."""
+    unit = math.log(2) if bits else 1.0
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    if not rows:
+        console.print("no finished runs")
+        return
+    console.print(f"{'test':>8}  {'valid':>8}  {'params':>10}  run", style="bold")
+    for row in rows:
+        if row["status"] != "finished":
+            console.print(f"{row['status']:<28}  {row['run']}")
+            continue
+        losses = (f"{row[key] / unit:8.4f}" for key in ("test_loss", "validation_loss"))
+        console.print("  ".join([*losses, f"{row['parameters']:>10,}", row["run"]]))
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
