@@ -84,9 +84,9 @@ def train(model: str, seed: int, **flags: Any) -> None:
 
     study = study_from(flags, models=known_models([model]), seeds=[seed])
     runs = _run(study, flags)
-    if not flags["as_json"]:
+    if runs and not flags["as_json"]:
         click.echo(runs[0].directory)
-    if runs[0].result.status == "diverged":
+    if runs and runs[0].result.status == "diverged":
         raise click.exceptions.Exit(1)
 
 
@@ -202,19 +202,27 @@ def verify(directory: str, device: str) -> None:
 
 
 def _run(study: Any, flags: dict[str, Any]) -> Any:
-    """A study to runs, and the runs to a table or a document."""
+    """A study to runs, and the runs to a table or a document; or only what it would be."""
     from pathlib import Path
 
     from rich.console import Console
 
+    if flags["print_config"]:
+        return _print_json(study.model_dump(mode="json", exclude_none=True))
+
     from zoo.data.corpus import load_corpus
     from zoo.experiments.compare import run_study
+    from zoo.experiments.forecast import forecast
+    from zoo.reports.description import print_forecast
     from zoo.reports.progress import ProgressBar
     from zoo.reports.summary import as_document, published_figures, summarise
     from zoo.reports.table import print_table
 
     corpus = load_corpus(study.data)
     click.echo(corpus.summary(), err=True)
+    if flags["dry_run"]:
+        plan = forecast(study, corpus, Path(flags["out"]))
+        return _print_json(plan) if flags["as_json"] else print_forecast(plan)
     with ProgressBar(Console(stderr=True)) as progress:
         runs = run_study(study, corpus, Path(flags["out"]), progress)
     rows = summarise(runs, published_figures(study))

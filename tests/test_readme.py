@@ -42,6 +42,8 @@ def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request:
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "mine.py").write_text(PYTHON)
     (tmp_path / "notes.md").write_text("It was a dark and stormy night.\n\nThe end.\n" * 20)
+    if "cli.py runs" in block:  # which looks at what the examples before it made
+        block = f"python cli.py train gru\n{block}"
     environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         ["bash", "-eo", "pipefail", "-c", block],
@@ -56,8 +58,9 @@ def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request:
     assert done.stdout
 
 
+COMMANDS = ["list", "describe", "train", "evaluate", "sample", "compare", "runs", "verify"]
+
+
 def test_the_readme_has_examples_of_every_command() -> None:
     text = "\n".join(SHELL)
-    assert all(
-        f"cli.py {command}" in text for command in ("list", "describe", "train", "evaluate", "sample", "compare")
-    )
+    assert all(f"cli.py {command}" in text for command in COMMANDS)

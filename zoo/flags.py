@@ -78,6 +78,8 @@ TRAINING_OPTIONS = [
     click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
     click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
+    click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
+    click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
     click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
 ]

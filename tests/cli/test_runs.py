@@ -72,3 +72,35 @@ def test_there_must_be_something_to_verify(run_zoo, tmp_path):
     done = run_zoo("verify", "empty")
     assert done.returncode == 1
     assert "is no finished run" in done.stderr
+
+
+def test_the_printed_study_runs_the_same(run_zoo, zoo_json, tmp_path, words):
+    flags = ["--data", "words.txt", "--steps", "3", "--seeds", "2", "--set", "schedule=constant"]
+    printed = run_zoo("compare", "--models", "bigram,mlp(hidden=4)", *flags, "--print-config")
+    assert printed.returncode == 0, printed.stderr
+    (tmp_path / "study.json").write_text(printed.stdout)
+    first = zoo_json("compare", "--models", "bigram,mlp(hidden=4)", *flags)
+    again = run_zoo("compare", "study.json", "--json")
+    assert again.stderr.count("already there") == 4
+    assert json.loads(again.stdout) == first
+    (tmp_path / "study.json").write_text("[")
+    assert "cannot be read as .json" in run_zoo("compare", "study.json").stderr
+    (tmp_path / "study.json").write_text("[]")
+    assert "is a table of settings" in run_zoo("compare", "study.json").stderr
+
+
+def test_a_dry_run_tells_sizes_and_trains_nothing(run_zoo, zoo_json, tmp_path, words):
+    command = ["compare", "--models", "bigram,mlp", "--data", "words.txt", "--steps", "3", "--seeds", "2"]
+    plan = zoo_json(*command, "--dry-run")
+    assert not (tmp_path / "runs").exists()
+    assert [(row["label"], row["seed"], row["there"]) for row in plan] == [
+        ("bigram", 1, False),
+        ("mlp", 1, False),
+        ("bigram", 2, False),
+        ("mlp", 2, False),
+    ]
+    assert all(row["seconds"] > 0 for row in plan)
+    made = {run["directory"] for run in zoo_json(*command)["runs"]}
+    assert made == {row["run"] for row in plan}
+    assert all(row["there"] and not row["seconds"] for row in zoo_json(*command, "--dry-run"))
+    assert run_zoo(*command, "--dry-run").stdout.splitlines()[2].split() == ["bigram", "49", "3", "2", "2", "0"]

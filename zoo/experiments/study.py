@@ -1,6 +1,7 @@
 """A comparison as one frozen value, from a TOML file or from flags, and the runs that it asks for."""
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -95,12 +96,15 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
         UsageError: no such file, not TOML, or a recipe that it does not have.
     """
     try:
-        raw = tomllib.loads(path.read_text())
+        text = path.read_text()
+        raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        hint = "A study is a TOML file; models are named as --models a,b."
+        hint = "A study is a TOML or JSON file; models are named as --models a,b."
         raise UsageError(f"Cannot read study '{path}': {error.strerror}. {hint}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"Study '{path}' is not TOML: {error}.") from None
+    except ValueError as error:  # of either parser, or not UTF-8
+        raise UsageError(f"Study '{path}' cannot be read as {path.suffix or 'TOML'}: {error}.") from None
+    if not isinstance(raw, dict):
+        raise UsageError(f"Study '{path}' is a table of settings, not a list or a number.")
     recipes = _table(raw, "recipes")
     raw.pop("recipes", None)
     if recipe is not None and recipe not in recipes:

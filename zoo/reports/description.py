@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
+"""Columns that stand on the right."""
+
 
 def print_description(about: dict[str, Any]) -> None:
     """A model: what it is, its size, its options."""
@@ -72,8 +75,21 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
         console.print("  ".join([*losses, f"{row['parameters']:>10,}", row["run"]]))
 
 
+def print_forecast(rows: list[dict[str, Any]]) -> None:
+    """A line a model: its size, its steps, how many runs are there already, and about how long the others take."""
+    console = Console(highlight=False, markup=False)
+    table = _table("model", "params", "steps", "runs", "there", "seconds")
+    for label in dict.fromkeys(row["label"] for row in rows):
+        own = [row for row in rows if row["label"] == label]
+        numbers = (own[0]["parameters"], own[0]["steps"], len(own), sum(row["there"] for row in own))
+        seconds = sum(row["seconds"] for row in own)
+        table.add_row(Text(label), *(f"{number:,}" for number in numbers), f"{seconds:,.0f}")
+    console.print(table)
+    console.print(f"about {sum(row['seconds'] for row in rows):,.0f} s of training, and evaluations")
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in ("loss", "recorded", "floor", "tokens") else "left")
+        table.add_column(column, justify="right" if column in NUMBERS else "left")
     return table

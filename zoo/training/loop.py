@@ -141,7 +141,7 @@ def fit(
     clock.start()
     for step in range(settings.steps if result.diverged_at is None else 0):
         lr = learning_rate(step, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
-        batch = _draw(train, settings, seed, step)
+        batch = draw(train, settings, seed, step)
         unread.append(train_step(batch, lr))
         result.tokens += batch.scored
         result.steps = done = step + 1
@@ -168,7 +168,8 @@ def fit(
     return result
 
 
-def _draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
+def draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
+    """The batch of a step: whole rows, or windows."""
     if settings.window is None:
         return train.batch(seed, step, settings.batch_size)
     return train.windows(seed, step, settings.batch_size, settings.window)
