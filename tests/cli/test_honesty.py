@@ -51,12 +51,8 @@ def test_a_run_says_when_the_source_of_its_model_has_changed(run_zoo, zoo_json, 
 
 
 def test_a_model_that_is_edited_while_it_trains_gives_no_run(run_zoo, tmp_path, words, mine):
-    edit = "import pathlib\npathlib.Path('mine.py').write_text(pathlib.Path('mine.py').read_text() + '# edited')\n"
-    mine.write_text(
-        mine.read_text().replace(
-            "        return", f"        {edit.replace(chr(10), ';')}return".replace(";return", "\n        return")
-        )
-    )
+    edits = "me = pathlib.Path(__file__); me.write_text(me.read_text() + '# edited\\n')"
+    mine.write_text("import pathlib\n" + mine.read_text().replace("        return", f"        {edits}\n        return"))
     done = run_zoo("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "2")
     assert done.returncode == 1
     assert "changed while the study ran" in last_line(done.stderr)

@@ -3,7 +3,8 @@
 import importlib
 import linecache
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 
@@ -114,20 +115,60 @@ def test_a_built_in_model_s_digest_covers_its_layers_and_no_other_model() -> Non
     assert not {"zoo/models/mlp.py", "zoo/models/transformer.py"} & covered
 
 
-def test_a_class_of_a_notebook_is_known_by_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    notebook = ModuleType("notebook_kernel")
+def test_the_module_that_an_entry_point_names_counts_wherever_the_class_was_made(folder: Path) -> None:
+    write(folder, {"plug_factory.py": "def make(n):\n    class Made:\n        size = n\n    return Made\n"})
+    digests = []
+    for width in (8, 9):
+        write(folder, {"plug_in.py": f"from plug_factory import make\n\nMine = make({width})\n"})
+        sys.modules.pop("plug_in", None)
+        importlib.invalidate_caches()
+        digests.append(model_digest(importlib.import_module("plug_in").Mine, "plug_in:Mine"))
+    assert digests[0] != digests[1]
+
+
+CELL = """
+SCALE = 2
+
+def helper():
+    return 3
+
+class Base:
+    def shared(self):
+        return 4
+
+class Mine(Base):
+    width = 5
+
+    class Config:
+        hidden = 6
+
+    def forward(self):
+        return helper() * SCALE * 7
+"""
+
+
+@pytest.fixture
+def run_cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], type]:
+    """What a notebook does with a cell: its text is known to `linecache` alone."""
+    notebook, number = ModuleType("notebook_kernel"), count()
     monkeypatch.setitem(sys.modules, "notebook_kernel", notebook)
 
-    def cell(number: int, width: int) -> type:
-        source = f"class Mine:\n    def forward(self):\n        return {width}\n"
-        name = f"<cell {number}>"
+    def run(source: str) -> type:
+        name = f"<cell {next(number)}>"
         monkeypatch.setitem(linecache.cache, name, (len(source), None, source.splitlines(keepends=True), name))
         exec(compile(source, name, "exec"), vars(notebook))
         return notebook.Mine
 
-    first, again, edited = (model_digest(cell(number, width), "mine") for number, width in ((1, 8), (2, 8), (3, 9)))
-    assert first != edited
-    assert first == again
+    return run
+
+
+def test_a_class_of_a_notebook_is_known_by_its_source(run_cell: Callable[[str], type]) -> None:
+    assert model_digest(run_cell(CELL), "mine") == model_digest(run_cell(CELL), "mine")
+
+
+@pytest.mark.parametrize("number", "234567")
+def test_what_a_class_of_a_notebook_uses_is_part_of_its_source(run_cell: Callable[[str], type], number: str) -> None:
+    assert model_digest(run_cell(CELL), "mine") != model_digest(run_cell(CELL.replace(number, "8")), "mine")
 
 
 def test_the_harness_that_is_digested_is_there() -> None:

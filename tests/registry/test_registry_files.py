@@ -72,6 +72,26 @@ def test_a_file_never_replaces_a_module_of_its_name(folder: Path, things: Regist
     assert sys.modules["json"] is json
 
 
+def test_a_library_below_the_folder_is_not_taken_for_a_neighbour(folder: Path, things: Registry[type]) -> None:
+    library = folder / ".venv" / "lib"
+    library.mkdir(parents=True)
+    (library / "heavy_library.py").write_text("")
+    sys.path.append(str(library))
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "mine.py").write_text("import heavy_library\n\nclass Mine:\n    used = heavy_library\n")
+    assert things.get("./a/mine.py:Mine").used is things.get("./b/mine.py:Mine").used is sys.modules["heavy_library"]
+
+
+def test_modules_that_python_finds_anyway_are_everybody_s(folder: Path, things: Registry[type]) -> None:
+    sys.path.append(str(folder))
+    (folder / "common_base.py").write_text("class Base:\n    pass\n")
+    for name in ("a", "b"):
+        (folder / f"{name}.py").write_text("from common_base import Base\n\nclass Mine(Base):\n    pass\n")
+    first, second = things.get("./a.py:Mine"), things.get("./b.py:Mine")
+    assert first.__mro__[1] is second.__mro__[1]
+
+
 def test_a_missing_file_is_named(things: Registry[type]) -> None:
     with pytest.raises(ProviderError, match=r"No file 'absent\.py' for thing './absent\.py:Mine'"):
         things.get("./absent.py:Mine")
