@@ -74,6 +74,14 @@ class Fit:
     seconds: float = 0.0
     diverged_at: int | None = None
 
+    def add(self, point: Point) -> bool:
+        """One more point of the curve; True when it is the best so far."""
+        self.curve.append(point)
+        if self.best is not None and point.validation_loss >= self.best.validation_loss:
+            return False
+        self.best = point
+        return True
+
 
 class TrainStep:
     """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
@@ -118,50 +126,39 @@ def fit(
     result = Fit()
     best_weights = _copy(model)
     due = {round(k * settings.steps / settings.evaluations) for k in range(settings.evaluations + 1)}
-    unread: list[Tensor] = []
-    recent: list[float] = []
-
-    def score(step: int) -> bool:
-        """Evaluate and keep the best; False when the loss is not finite."""
-        nonlocal best_weights
-        loss = evaluate(model, validation, device=device, dtype=settings.dtype).loss
-        if not math.isfinite(loss):
-            return False
-        train_loss = sum(recent) / len(recent) if recent else None
-        point = Point(step, result.tokens, clock.seconds, train_loss, loss)
-        result.curve.append(point)
-        if result.best is None or loss < result.best.validation_loss:
-            result.best, best_weights = point, _copy(model)
-        recent.clear()
-        report(Progress(step, settings.steps, result.tokens, clock.seconds, train_loss, loss))
-        return True
-
-    if not score(0):
-        result.diverged_at = 0
-    clock.start()
-    for step in range(settings.steps if result.diverged_at is None else 0):
-        lr = learning_rate(step, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
-        batch = draw(train, settings, seed, step)
-        unread.append(train_step(batch, lr))
-        result.tokens += batch.scored
-        result.steps = done = step + 1
-        if done % READ_EVERY and done not in due:
-            continue
-        losses = torch.stack(unread).tolist()
-        unread.clear()
-        wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
-        if wrong is not None:
-            result.diverged_at = done - len(losses) + wrong + 1
-            break
-        recent += losses
+    unread: list[Tensor] = []  # losses that are still on the device
+    recent: list[float] = []  # losses since the last evaluation
+    done = 0
+    while True:
         if done in due:
             clock.stop()
-            if not score(done):
+            loss = evaluate(model, validation, device=device, dtype=settings.dtype).loss
+            if not math.isfinite(loss):
                 result.diverged_at = done
                 break
+            point = Point(done, result.tokens, clock.seconds, sum(recent) / len(recent) if recent else None, loss)
+            if result.add(point):
+                best_weights = _copy(model)
+            recent.clear()
+            report(Progress(done, settings.steps, point.tokens, point.seconds, point.train_loss, loss))
             clock.start()
-        else:
-            report(Progress(done, settings.steps, result.tokens, clock.seconds, losses[-1], None))
+        if done == settings.steps:
+            break
+        lr = learning_rate(done, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
+        batch = draw(train, settings, seed, done)
+        unread.append(train_step(batch, lr))
+        result.tokens += batch.scored
+        result.steps = done = done + 1
+        if done % READ_EVERY == 0 or done in due:
+            losses = torch.stack(unread).tolist()
+            wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
+            if wrong is not None:
+                result.diverged_at = done - len(losses) + wrong + 1
+                break
+            unread.clear()
+            recent += losses
+            if done not in due:
+                report(Progress(done, settings.steps, result.tokens, clock.seconds, losses[-1], None))
     clock.stop()
     result.seconds = clock.seconds
     model.load_state_dict(best_weights)
