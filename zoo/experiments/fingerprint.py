@@ -100,22 +100,30 @@ def imported_files(start: Path, place: Place) -> list[Path]:
     return sorted(found)
 
 
+@cache
 def _distribution(package: str) -> frozenset[str]:
-    """The top-level packages of the distribution that `package` belongs to."""
+    """The top-level packages of the distribution that `package` belongs to (looked up once: it reads all metadata)."""
     owners = packages_distributions()
     own = set(owners.get(package, ()))
     return frozenset({package, *(name for name, distributions in owners.items() if own & set(distributions))})
 
 
 def _imports(path: Path, places: list[Place]) -> Iterator[tuple[str, ...]]:
-    """Dotted names, absolute, that running the file may import; what only a type checker reads is left out."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError:
-        return
+    """Dotted names, absolute, that running the file may import."""
     root = max((root for root, _ in places if path.is_relative_to(root)), key=lambda root: len(root.parts))
     here = path.relative_to(root).parts[:-1]
-    waiting: list[ast.AST] = [tree]
+    for level, name in _import_statements(path.read_bytes()):
+        yield (*here[: len(here) - level + 1], *name) if level else name
+
+
+@cache
+def _import_statements(source: bytes) -> list[tuple[int, tuple[str, ...]]]:
+    """(dots, dotted name) of every import of a text; what only a type checker reads is left out."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(source)]
+    except SyntaxError:
+        return []
+    found: list[tuple[int, tuple[str, ...]]] = []
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -123,11 +131,11 @@ def _imports(path: Path, places: list[Place]) -> Iterator[tuple[str, ...]]:
             continue
         waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
-            yield from (tuple(alias.name.split(".")) for alias in node.names)
+            found += [(0, tuple(alias.name.split("."))) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = here[: len(here) - node.level + 1] if node.level else ()
-            base += tuple(node.module.split(".")) if node.module else ()
-            yield from ((*base, alias.name) for alias in node.names)
+            base = tuple(node.module.split(".")) if node.module else ()
+            found += [(node.level, (*base, alias.name)) for alias in node.names]
+    return found
 
 
 def _module_files(root: Path, parts: tuple[str, ...]) -> list[Path]:
