@@ -211,7 +211,7 @@ def _run(study: Any, flags: dict[str, Any]) -> Any:
         return _print_json(study.model_dump(mode="json", exclude_none=True))
 
     from zoo.data.corpus import load_corpus
-    from zoo.experiments.compare import run_study
+    from zoo.experiments.compare import make_plan, run_study
     from zoo.experiments.forecast import forecast
     from zoo.reports.description import print_forecast
     from zoo.reports.progress import ProgressBar
@@ -220,11 +220,13 @@ def _run(study: Any, flags: dict[str, Any]) -> Any:
 
     corpus = load_corpus(study.data)
     click.echo(corpus.summary(), err=True)
+    plan = make_plan(study, corpus, Path(flags["out"]), fresh=flags["fresh"])
     if flags["dry_run"]:
-        plan = forecast(study, corpus, Path(flags["out"]))
-        return _print_json(plan) if flags["as_json"] else print_forecast(plan)
+        expected = forecast(plan, corpus)
+        return _print_json(expected) if flags["as_json"] else print_forecast(expected)
     with ProgressBar(Console(stderr=True)) as progress:
-        runs = run_study(study, corpus, Path(flags["out"]), progress)
+        path, record = run_study(plan, corpus, progress)
+    runs = record.read_runs(path.parent)
     rows = summarise(runs, published_figures(study))
     if flags["as_json"]:
         _print_json(as_document(study, runs, rows))

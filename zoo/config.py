@@ -7,9 +7,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from zoo.calls import Call, Value
 
 Positive = Annotated[int, Field(ge=1)]
+BUDGETS = ("steps", "tokens", "seconds", "flops")
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
 
-__all__ = ["Call", "DataConfig", "Frozen", "Recipe", "RunConfig", "Seed", "TrainingConfig", "Value", "as_json"]
+__all__ = [
+    "BUDGETS",
+    "Call",
+    "DataConfig",
+    "Frozen",
+    "Recipe",
+    "RunConfig",
+    "Seed",
+    "TrainingConfig",
+    "Value",
+    "as_json",
+]
 
 
 class Frozen(BaseModel):
@@ -41,6 +53,8 @@ class TrainingConfig(Frozen):
 
     steps: Positive | None = Field(None, description="budget in steps")
     tokens: Positive | None = Field(None, description="budget in target tokens")
+    seconds: float | None = Field(None, gt=0, description="budget in seconds of training, evaluation not counted")
+    flops: float | None = Field(None, gt=0, description="budget in floating-point operations of training")
     batch_size: int = Field(128, ge=1, le=1_000_000, description="rows a step")
     rows: Literal["whole", "windows"] = Field(
         "whole", description="a row is a document or a crop; or one target and the `length` tokens before it"
@@ -62,9 +76,15 @@ class TrainingConfig(Frozen):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingConfig":
-        if self.steps is not None and self.tokens is not None:
-            raise ValueError(f"steps={self.steps} and tokens={self.tokens} are two budgets: give one")
+        given = [f"{name}={getattr(self, name):,g}" for name in BUDGETS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are {len(given)} budgets: give one")
         return self
+
+    @property
+    def budget(self) -> str | None:
+        """Which of the four it is."""
+        return next((name for name in BUDGETS if getattr(self, name) is not None), None)
 
 
 class RunConfig(Frozen):
@@ -76,6 +96,8 @@ class RunConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1, description="N, how many tokens back a model may look")
     seed: Seed = 1
+    chosen_from: tuple[float, ...] = Field((), description="the grid that the learning rate was chosen from, if any")
+    trial: bool = Field(False, description="only chooses a learning rate: never looks at the test split")
 
 
 def as_json(value: BaseModel) -> dict[str, Any]:

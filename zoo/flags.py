@@ -41,14 +41,43 @@ def tokens_value(text: str) -> str | int:
     kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
     if kind:
         return kind
-    factor = {"k": 1e3, "m": 1e6, "g": 1e9}.get(text[-1:].lower(), 1.0)
-    try:
-        count = round(float(text[:-1] if factor > 1 else text) * factor)
-    except (ValueError, OverflowError):
-        count = 0
-    if count < 1:
+    count = _number(text)
+    if not 1 <= count < math.inf:
         raise click.BadParameter(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
-    return count
+    return round(count)
+
+
+def large(text: str) -> float:
+    """A finite number greater than 0, such as 2e12, 2T or 76k."""
+    number = _number(text)
+    if not 0 < number < math.inf:
+        raise click.BadParameter(f"'{text}' is not a number greater than 0, such as 2e12, 2T or 76k.")
+    return number
+
+
+def rates(text: str) -> list[float]:
+    """At least two different learning rates, from the lowest."""
+    grid = sorted({positive(part) for part in text.split(",")})
+    if len(grid) < 2:
+        raise click.BadParameter(f"'{text}' is no grid: give at least two learning rates, such as 1e-3,3e-3,1e-2.")
+    return grid
+
+
+def match_value(text: str) -> tuple[str, float | int]:
+    """`parameters=76k` or `flops=150k`."""
+    kind, equals, size = text.partition("=")
+    if not equals or kind not in ("parameters", "flops"):
+        raise click.BadParameter(f"'{text}' is not written as parameters=76k or flops=150k.")
+    return kind, round(large(size)) if kind == "parameters" else large(size)
+
+
+def _number(text: str) -> float:
+    """A number with or without k, M, G or T; NaN where it is none."""
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}.get(text[-1:].lower(), 1.0)
+    try:
+        return float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        return math.nan
 
 
 DATA_OPTIONS = [
@@ -68,16 +97,31 @@ DATA_OPTIONS = [
 ]
 TRAINING_OPTIONS = [
     *DATA_OPTIONS,
-    click.option("--steps", type=click.IntRange(1), help="Budget in steps. [1000]"),
+    click.option("--steps", type=click.IntRange(1), help="Budget in steps; or --tokens, --seconds, --flops. [1000]"),
+    click.option("--seconds", type=positive, metavar="FLOAT", help="Budget in seconds of training."),
+    click.option("--flops", type=large, metavar="NUMBER", help="Budget in FLOPs of training, such as 2e12 or 2T."),
     click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
     click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
     click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
     click.option("--lr", type=positive, metavar="FLOAT", help="Learning rate for all. [each model's recipe]"),
+    click.option(
+        "--lr-grid",
+        type=rates,
+        metavar="A,B,...",
+        help="Train each model at each rate under one extra seed; the best on validation is taken.",
+    ),
+    click.option(
+        "--match",
+        type=match_value,
+        metavar="parameters=76k|flops=150k",
+        help="Scale every model to one size: parameters, or FLOPs of training a token.",
+    ),
     click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
     click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
     click.option("--threads", type=click.IntRange(1), help="CPU threads. [2]"),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
     click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
+    click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),
     click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
     click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
     click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats."),

@@ -1,7 +1,7 @@
 import copy
 import math
+from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def test_training_is_the_loop_one_would_write_by_hand_bit_for_bit(
         if clip:
             nn.utils.clip_grad_norm_([*matrices, *vectors], clip)
         for group in update.param_groups:
-            group["lr"] = learning_rate(step, 12, peak=1e-2, schedule="cosine", warmup=0.2)
+            group["lr"] = learning_rate((step + 0.5) / 12, peak=1e-2, schedule="cosine", warmup=0.2)
         update.step()
     assert same(weights(model), weights(by_hand))
 
@@ -235,11 +235,39 @@ def test_the_train_loss_of_a_point_is_the_mean_since_the_point_before(
 def test_progress_is_told_in_order_and_ends_with_the_last_evaluation(make_model: MakeModel, train: Train) -> None:
     told: list[Progress] = []
     fit = train(make_model("bigram"), steps=60, evaluations=2, report=told.append)
-    assert [progress.step for progress in told] == [0, 25, 30, 50, 60]
+    assert [round(60 * progress.spent) for progress in told] == [0, 25, 30, 55, 60]
     assert [progress.validation_loss is not None for progress in told] == [True, False, True, False, True]
-    assert all(later.seconds >= earlier.seconds for earlier, later in pairwise(told))
     assert told[-1].validation_loss == fit.curve[-1].validation_loss
-    assert told[-1].tokens == fit.tokens
+
+
+def test_a_budget_of_seconds_ends_after_them_and_its_schedule_and_evaluations_follow_the_clock(
+    make_model: MakeModel, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, rates = 0.0, []
+    monkeypatch.setattr("time.perf_counter", lambda: now)
+
+    class Slow(Table):
+        def forward(self, tokens: Tensor) -> Tensor:
+            nonlocal now
+            now += 0.5 if self.training else 1000
+            return super().forward(tokens)
+
+    def remembered(share: float, **settings: Any) -> float:
+        rates.append(learning_rate(share, **settings))
+        return rates[-1]
+
+    monkeypatch.setattr("zoo.training.loop.learning_rate", remembered)
+    fit = train(make_model(Slow), steps=None, seconds=10.0, evaluations=5, warmup=0.1, schedule="cosine")
+    assert (fit.steps, fit.seconds) == (20, 10)
+    assert [point.seconds for point in fit.curve] == [0, 2, 4, 6, 8, 10]
+    assert rates == pytest.approx(
+        [learning_rate(step / 20, peak=1e-2, schedule="cosine", warmup=0.1) for step in range(20)]
+    )
+
+
+def test_the_shapes_of_all_batches_are_counted(make_model: MakeModel, train: Train, train_rows: Rows) -> None:
+    fit = train(make_model("bigram"), seed=3, steps=20)
+    assert fit.shapes == Counter(tuple(train_rows.batch(3, step, 16).tokens.shape) for step in range(20))
 
 
 def test_the_clock_stands_still_during_evaluation(

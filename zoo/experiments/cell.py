@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -12,6 +14,7 @@ from zoo.config import RunConfig, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.fingerprint import fingerprint, harness_digest, model_digest
+from zoo.experiments.flops import FlopCounter
 from zoo.experiments.record import DataRecord, Recorded
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
@@ -19,6 +22,8 @@ from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
 
 EXECUTION = "sequential"
+FLOP_BATCHES = 50
+"""Batches whose FLOPs stand for all."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
             "length": row_length(config) if corpus.is_stream else None,
             "seed": config.seed,
             "score_train": config.training.score_train,
+            "trial": config.trial,
             "settings": asdict(settings),
             "data": [data.digest, config.data.tokens, data.floor],
             "source": source,
@@ -83,14 +89,18 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
             data=data,
             model_source=source,
             settings=asdict(settings),
-            lr_from="recipe" if config.training.lr is None else "setting",
+            lr_from=_lr_from(config),
         ),
         settings=settings,
         device=device,
-        directory=study_directory / f"{file_name(config.label)}-seed{config.seed}-{key}",
+        directory=study_directory / _folder(config) / f"{file_name(config.label)}-seed{config.seed}-{key}",
         parameters=count_parameters(model),
         receptive_field=model.receptive_field,
     )
+
+
+def _folder(config: RunConfig) -> str:
+    return "lr-grid" if config.trial else ""
 
 
 def make_model(config: RunConfig, vocab_size: int) -> SequenceModel:
@@ -144,20 +154,14 @@ def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Set
     """What the loop needs: the run's own settings, and the model's recipe where they leave a choice.
 
     Raises:
-        UsageError: no budget, or an optimizer that no recipe is for.
+        UsageError: no budget, one that the model cannot spend, or an optimizer that no recipe is for.
     """
     training, recipe = config.training, model.recipe
-    windows = training.rows == "windows"
     if training.optimizer == "sgd" and training.lr is None:
         raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
-    steps = training.steps
-    if steps is None:
-        if training.tokens is None:
-            raise UsageError("No budget: give --steps or --tokens.")
-        per_row = 1.0 if windows else corpus.row_targets(row_length(config))
-        steps = max(1, round(training.tokens / (per_row * training.batch_size)))
     return Settings(
-        steps=steps,
+        steps=_steps(config, model, corpus),
+        seconds=training.seconds,
         batch_size=training.batch_size,
         optimizer=training.optimizer,
         schedule=training.schedule,
@@ -167,8 +171,46 @@ def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Set
         clip=training.clip,
         evaluations=training.evaluations,
         dtype=training.dtype,
-        window=row_length(config) if windows else None,
+        window=row_length(config) if training.rows == "windows" else None,
     )
+
+
+def step_flops(config: RunConfig, model: SequenceModel, corpus: Corpus) -> float:
+    """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
+    training, length = config.training, row_length(config)
+    counter = FlopCounter(model, windows=training.rows == "windows")
+    if training.rows == "windows" or corpus.is_stream:
+        return counter.training(length) * training.batch_size
+    rows = corpus.rows("train", length=length, device=torch.device("cpu"))
+    batches = (rows.batch(0, step, training.batch_size) for step in range(FLOP_BATCHES))
+    return counter.total(Counter((b.tokens.shape[0], b.tokens.shape[1]) for b in batches)) / FLOP_BATCHES
+
+
+def tokens_a_step(config: RunConfig, corpus: Corpus) -> float:
+    """Target tokens of a training step, in the mean."""
+    per_row = 1.0 if config.training.rows == "windows" else corpus.row_targets(row_length(config))
+    return per_row * config.training.batch_size
+
+
+def _steps(config: RunConfig, model: SequenceModel, corpus: Corpus) -> int | None:
+    """The budget in steps, whichever it is; None where it is in seconds."""
+    training = config.training
+    if training.tokens is not None:
+        return max(1, round(training.tokens / tokens_a_step(config, corpus)))
+    if training.flops is not None:
+        per_step = step_flops(config, model, corpus)
+        if not per_step:
+            raise UsageError(f"Model '{config.model.name}' multiplies nothing: it cannot spend a budget of FLOPs.")
+        return max(1, round(training.flops / per_step))
+    if training.budget is None:
+        raise UsageError("No budget: give --steps, --tokens, --seconds or --flops.")
+    return training.steps
+
+
+def _lr_from(config: RunConfig) -> Literal["recipe", "setting", "grid"]:
+    if config.chosen_from:
+        return "grid"
+    return "recipe" if config.training.lr is None else "setting"
 
 
 def file_name(text: str) -> str:

@@ -1,20 +1,27 @@
-"""A study, run: every cell prepared first, then executed one after the other."""
+"""A study, run: sizes matched, every cell prepared, then executed one after the other, learning rates first."""
 
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.config import RunConfig
 from zoo.data.corpus import Corpus
 from zoo.experiments.cell import Cell, file_name, prepare
+from zoo.experiments.fingerprint import fingerprint
+from zoo.experiments.match import match
 from zoo.experiments.record import Run, is_run
 from zoo.experiments.run import execute
-from zoo.experiments.study import StudyConfig
+from zoo.experiments.study import Matched, StudyConfig
+from zoo.experiments.study_record import StudyRecord, read_study, write_study
 from zoo.training.loop import Progress
 
 
 class Listener:
     """What a study tells while it runs; every method does nothing until somebody overrides it."""
 
-    def planned(self, cells: list[Cell]) -> None:
-        """All cells are sound, nothing has been trained."""
+    def planned(self, runs: int) -> None:
+        """All cells are sound, nothing has been trained; so many runs are to come."""
 
     def progressed(self, cell: Cell, progress: Progress) -> None:
         """A few more steps, or an evaluation."""
@@ -23,19 +30,111 @@ class Listener:
         """One more cell is done."""
 
 
-def run_study(study: StudyConfig, corpus: Corpus, out: Path, listener: Listener) -> list[Run]:
-    """Train what is not there yet; returns all runs of the study, in its order.
+@dataclass(frozen=True)
+class Plan:
+    """A study with its sizes and its folder fixed; what is still open is the learning rates, if there is a grid."""
+
+    study: StudyConfig
+    matched: Mapping[str, Matched]
+    directory: Path
+
+    def trials(self) -> list[RunConfig]:
+        """The runs that choose learning rates."""
+        return self.study.scaled(self.matched).trials()
+
+    def runs(self, rates: Mapping[str, float]) -> list[RunConfig]:
+        """The runs that are reported, at the learning rates (label -> rate) that were chosen."""
+        return [
+            run.model_copy(
+                update={
+                    "training": run.training.model_copy(update={"lr": rates[run.label]}),
+                    "chosen_from": self.study.lr_grid,
+                }
+            )
+            if run.label in rates
+            else run
+            for run in self.study.scaled(self.matched).runs()
+        ]
+
+    def any_rates(self) -> dict[str, float]:
+        """Learning rates that stand in for those that will be chosen."""
+        return {model.label: self.study.lr_grid[0] for model in self.study.models} if self.study.lr_grid else {}
+
+
+def make_plan(study: StudyConfig, corpus: Corpus, out: Path, *, fresh: bool = False) -> Plan:
+    """The plan of a study.
+
+    Raises:
+        RegistryError, UsageError: a model that cannot be built, or not scaled.
+    """
+    return Plan(study, match(study, corpus), study_directory(out, study.name, fresh=fresh))
+
+
+def run_study(plan: Plan, corpus: Corpus, listener: Listener) -> tuple[Path, StudyRecord]:
+    """Train what is not there yet; returns the record of the comparison, and the file that it stands in.
 
     Raises:
         RegistryError, UsageError, RunError: before anything is trained, if any cell cannot be.
     """
-    directory = out / file_name(study.name)
-    cells = [prepare(config, corpus, directory) for config in study.runs()]
-    listener.planned(cells)
-    runs = []
-    for cell in cells:
-        reused = is_run(cell.directory)
-        run = execute(cell, corpus, lambda progress, cell=cell: listener.progressed(cell, progress))  # type: ignore[misc]
-        listener.finished(cell, run, reused=reused)
-        runs.append(run)
-    return runs
+
+    def prepared(configs: Sequence[RunConfig]) -> list[Cell]:
+        return [prepare(config, corpus, plan.directory) for config in configs]
+
+    trials = prepared(plan.trials())
+    cells = prepared(plan.runs(plan.any_rates()))
+    listener.planned(len(trials) + len(cells))
+    tried = [_execute(cell, corpus, listener) for cell in trials]
+    if tried:
+        cells = prepared(plan.runs(choose_rates(tried)))
+    runs = [_execute(cell, corpus, listener) for cell in cells]
+    key = fingerprint(
+        {
+            "study": plan.study.model_dump(mode="json"),
+            "runs": [run.recorded.fingerprint for run in [*tried, *runs]],
+        }
+    )
+    path = plan.directory / f"study-{key}.json"
+    if path.is_file():
+        return path, read_study(path)
+    record = StudyRecord(
+        study=plan.study,
+        matched=dict(plan.matched),
+        trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
+        runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
+    )
+    write_study(path, record)
+    return path, record
+
+
+def choose_rates(trials: Sequence[Run]) -> dict[str, float]:
+    """Label -> the learning rate with the lowest validation loss; a rate that diverged loses against any other."""
+
+    def key(run: Run) -> tuple[float, float]:
+        loss = run.result.validation_loss if run.result.status == "finished" else None
+        return math.inf if loss is None else loss, run.recorded.settings["lr"]
+
+    by_label: dict[str, list[Run]] = {}
+    for run in trials:
+        by_label.setdefault(run.label, []).append(run)
+    return {label: min(runs, key=key).recorded.settings["lr"] for label, runs in by_label.items()}
+
+
+def study_directory(out: Path, name: str, *, fresh: bool) -> Path:
+    """The folder of a study: the newest of `name`, `name.2`, `name.3`, ... that is there, or a new one beside it."""
+    folder = file_name(name)
+
+    def numbered(number: int) -> Path:
+        return out / (folder if number == 1 else f"{folder}.{number}")
+
+    newest = 1
+    while numbered(newest + 1).exists():
+        newest += 1
+    return numbered(newest + 1 if fresh and numbered(newest).exists() else newest)
+
+
+def _execute(cell: Cell, corpus: Corpus, listener: Listener) -> Run:
+    reused = is_run(cell.directory)
+    report: Callable[[Progress], None] = lambda progress: listener.progressed(cell, progress)  # noqa: E731
+    run = execute(cell, corpus, report)
+    listener.finished(cell, run, reused=reused)
+    return run

@@ -1,20 +1,19 @@
 """What a study would train, how big, and about how long: a few real steps of each model, timed."""
 
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from zoo.data.corpus import Corpus
-from zoo.experiments.cell import Cell, file_name, make_model, prepare, row_length
+from zoo.experiments.cell import Cell, make_model, prepare, row_length
+from zoo.experiments.compare import Plan
 from zoo.experiments.record import is_run
-from zoo.experiments.study import StudyConfig
 from zoo.training.device import Stopwatch, isolated
 from zoo.training.loop import TrainStep, draw
 
 WARM, TIMED = 2, 5
 
 
-def forecast(study: StudyConfig, corpus: Corpus, out: Path) -> list[dict[str, Any]]:
+def forecast(plan: Plan, corpus: Corpus) -> list[dict[str, Any]]:
     """A row a run: its directory below `out`, whether it is there already, its size, and seconds if it is not.
 
     The seconds are those of training; evaluations come on top.
@@ -22,13 +21,17 @@ def forecast(study: StudyConfig, corpus: Corpus, out: Path) -> list[dict[str, An
     Raises:
         RegistryError, UsageError, RunError: as preparing the study does.
     """
-    cells = [prepare(config, corpus, out / file_name(study.name)) for config in study.runs()]
+    configs = [*plan.trials(), *plan.runs(plan.any_rates())]
+    cells = [prepare(config, corpus, plan.directory) for config in configs]
     pace: dict[str, float] = {}
     rows = []
     for cell in cells:
-        there = is_run(cell.directory)
-        if not there and cell.config.label not in pace:
-            pace[cell.config.label] = seconds_per_step(cell, corpus)
+        there, steps = is_run(cell.directory), cell.settings.steps
+        seconds = 0.0 if there else cell.settings.seconds
+        if seconds is None and steps is not None:
+            if cell.config.label not in pace:
+                pace[cell.config.label] = seconds_per_step(cell, corpus)
+            seconds = steps * pace[cell.config.label]
         rows.append(
             {
                 "run": str(cell.directory),
@@ -36,8 +39,8 @@ def forecast(study: StudyConfig, corpus: Corpus, out: Path) -> list[dict[str, An
                 "seed": cell.config.seed,
                 "there": there,
                 "parameters": cell.parameters,
-                "steps": cell.settings.steps,
-                "seconds": 0.0 if there else cell.settings.steps * pace[cell.config.label],
+                "steps": steps,
+                "seconds": seconds,
             }
         )
     return rows

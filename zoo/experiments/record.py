@@ -43,7 +43,7 @@ class Recorded(Frozen):
     data: DataRecord
     model_source: str
     settings: dict[str, Any]
-    lr_from: Literal["recipe", "setting"]
+    lr_from: Literal["recipe", "setting", "grid"]
 
 
 class CurvePoint(Frozen):
@@ -80,6 +80,7 @@ class Result(Frozen):
     steps: int
     tokens: int
     seconds: float
+    flops: int | None = None
     best_step: int | None
     train_loss: float | None
     validation_loss: float | None

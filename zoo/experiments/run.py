@@ -17,6 +17,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
+from zoo.experiments.flops import FlopCounter
 from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
@@ -44,7 +45,8 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
             model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
         )
         finished = fitted.diverged_at is None
-        wanted = [split for split in SPLITS if finished and (split != "train" or training.score_train)]
+        asked = {"train": training.score_train, "validation": True, "test": not config.trial}
+        wanted = [split for split in SPLITS if finished and asked[split]]
         scores = {split: evaluate(model, rows[split], device=device, dtype=training.dtype) for split in wanted}
         _check_source(cell, model)
         weights = save_weights(model, partial / "weights.safetensors")
@@ -52,7 +54,8 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         write_json(partial / "environment.json", describe_environment(device_name(device), training.threads))
         write_curve(partial / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
         (partial / "losses.safetensors").write_bytes(save(_losses(scores)))
-        write_json(partial / "result.json", _result(cell, fitted, scores, weights))
+        flops = FlopCounter(model, windows=training.rows == "windows").total(fitted.shapes)
+        write_json(partial / "result.json", _result(cell, fitted, scores, weights, flops))
     return read_run(cell.directory)
 
 
@@ -76,7 +79,7 @@ def _check_source(cell: Cell, model: SequenceModel) -> None:
         raise RunError(f"The source of '{cell.config.model.name}' changed while the study ran: run it again.")
 
 
-def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str) -> Result:
+def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flops: int) -> Result:
     def loss(split: str) -> float | None:
         return scores[split].loss if split in scores else None
 
@@ -88,6 +91,7 @@ def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str) -> 
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
+        flops=flops,
         best_step=fitted.best.step if fitted.best else None,
         train_loss=loss("train"),
         validation_loss=loss("validation"),

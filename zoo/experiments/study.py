@@ -6,16 +6,17 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from zoo.calls import parse_assignment
-from zoo.config import Call, DataConfig, Frozen, RunConfig, Seed, TrainingConfig
+from zoo.config import BUDGETS, Call, DataConfig, Frozen, Positive, RunConfig, Seed, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 
 DEFAULT_STEPS = 1000
 DEFAULT_LENGTH = 64
+TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "threads")
 
 
 class Published(Frozen):
@@ -42,6 +43,42 @@ class Contestant(Frozen):
         return given
 
 
+class Match(Frozen):
+    """The size that every model is scaled to: one of the two."""
+
+    parameters: Positive | None = None
+    flops: float | None = Field(None, gt=0, description="FLOPs of training a token")
+
+    @model_validator(mode="after")
+    def _one(self) -> "Match":
+        if (self.parameters is None) == (self.flops is None):
+            raise ValueError("match takes parameters or flops, and one of them")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """What is matched."""
+        return "flops" if self.parameters is None else "parameters"
+
+    @property
+    def target(self) -> float:
+        """How large."""
+        return float(self.parameters or self.flops or 0)
+
+
+class Matched(Frozen):
+    """A model scaled: what was asked for, and what it reached."""
+
+    model: Call
+    target: float
+    reached: float
+
+    @property
+    def deviation(self) -> float:
+        """Relative: 0.02 is 2% too large."""
+        return self.reached / self.target - 1
+
+
 class StudyConfig(Frozen):
     """Models, data, budget and seeds: the same for all models but what a contestant says of itself."""
 
@@ -53,6 +90,10 @@ class StudyConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1)
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
+    match: Match | None = Field(None, description="scale every model to one size")
+    lr_grid: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="train every model at each under one extra seed; the best on validation is taken"
+    )
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "StudyConfig":
@@ -64,7 +105,28 @@ class StudyConfig(Frozen):
             raise ValueError("no models to compare")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"a seed stands twice in {list(self.seeds)}: it would count as two runs")
+        if self.lr_grid and self.training.lr is not None:
+            raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates: give one")
         return self
+
+    def scaled(self, matched: Mapping[str, Matched]) -> "StudyConfig":
+        """The same study with its models at their matched sizes."""
+        models = tuple(
+            contestant.model_copy(update={"model": matched[contestant.label].model})
+            if contestant.label in matched
+            else contestant
+            for contestant in self.models
+        )
+        return self.model_copy(update={"models": models})
+
+    def trials(self) -> list[RunConfig]:
+        """The runs that choose a learning rate: every model at every rate of the grid, under one more seed."""
+        one = self.model_copy(update={"seeds": (max(self.seeds) + 1,)})
+        return [
+            run.model_copy(update={"training": run.training.model_copy(update={"lr": lr}), "trial": True})
+            for run in one.runs()
+            for lr in self.lr_grid
+        ]
 
     def runs(self) -> list[RunConfig]:
         """Every run, seed by seed, so that the first seeds of all models are done first.
@@ -145,7 +207,7 @@ def data_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
 def training_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags about training, `--set` first, as `TrainingConfig` has them; None where nothing was said."""
     budgets = [value for value in flags["tokens"] if isinstance(value, int)]
-    named = {name: flags[name] for name in ("steps", "length", "batch_size", "lr", "device", "dtype", "threads")}
+    named = {name: flags[name] for name in TRAINING_FLAGS}
     named["tokens"] = budgets[-1] if budgets else None
     settings = dict(parse_assignment(setting) for setting in flags["settings"])
     return settings | {name: value for name, value in named.items() if value is not None}
@@ -170,6 +232,8 @@ def study_from(
         "context": flags["context"],
         "data": data_flags(flags),
         "training": training_flags(flags),
+        "match": dict([flags["match"]]) if flags["match"] else None,
+        "lr_grid": flags["lr_grid"],
     }
     return make_study(load_study(Path(file), recipe) if file is not None else {}, overrides)
 
@@ -184,15 +248,21 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     """
     _table(base, "data")
     base_training, given = _table(base, "training"), overrides.get("training", {})
-    if "steps" in given or "tokens" in given:
-        base_training = {key: value for key, value in base_training.items() if key not in ("steps", "tokens")}
+    if set(BUDGETS) & set(given):
+        base_training = {key: value for key, value in base_training.items() if key not in BUDGETS}
+    if overrides.get("lr_grid"):
+        base_training = {key: value for key, value in base_training.items() if key != "lr"}
+    elif "lr" in given:
+        base = {key: value for key, value in base.items() if key != "lr_grid"}
+    if overrides.get("match"):
+        base = {key: value for key, value in base.items() if key != "match"}
     merged = _merge({**base, "training": base_training}, overrides)
     for key in merged["training"]:
         if key not in TrainingConfig.model_fields:
             close = difflib.get_close_matches(key, TrainingConfig.model_fields, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise UsageError(f"Unknown setting '{key}'. Settings: {', '.join(TrainingConfig.model_fields)}.{hint}")
-    if not {"steps", "tokens"} & set(merged["training"]):
+    if not set(BUDGETS) & set(merged["training"]):
         merged["training"]["steps"] = DEFAULT_STEPS
     if "name" not in merged:
         merged["name"] = _name(merged.get("models", []), merged["data"].get("corpus", DataConfig().corpus))

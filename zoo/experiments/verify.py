@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 
 from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import row_length
@@ -57,7 +58,7 @@ def first_difference(run: Run, corpora: Callable[[DataConfig, str | None], Corpu
     where = resolve_device(device)
     model.to(where)
     stored = _stored_losses(run)
-    splits = ["validation", "test"] + (["train"] if result.train_loss is not None else [])
+    splits = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     with isolated(where, threads=recorded.run.training.threads):
         for split in splits:
             rows = corpus.rows(split, length=row_length(recorded.run), device=where)

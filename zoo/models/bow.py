@@ -19,6 +19,8 @@ class BagOfWords(SequenceModel):
     """The mean of what came before, then an MLP."""
 
     class Config(ModelOptions):
+        scales_with = "hidden"
+
         embedding: int = Field(64, ge=1, description="channels of a token's embedding")
         hidden: int = Field(136, ge=1, description="channels of the hidden layer")
 

@@ -37,6 +37,8 @@ class DilatedWaveNet(SequenceModel):
     """Dilated causal convolutions, gated, with residual and skip connections."""
 
     class Config(ModelOptions):
+        scales_with = "channels"
+
         channels: int = Field(32, ge=1, description="channels of the residual stream and of a gate")
         skip: int = Field(64, ge=1, description="channels of the skip sum and of the hidden layer after it")
         kernel: int = Field(2, ge=2, description="positions that a convolution sees")

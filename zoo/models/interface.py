@@ -31,6 +31,9 @@ class ModelOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    scales_with: ClassVar[str | None] = None
+    """The option that makes the model wider: what `--match` turns. None: it cannot be scaled."""
+
 
 class SequenceModel(nn.Module):
     """Base class of every model.

@@ -19,6 +19,8 @@ class MLP(SequenceModel):
     """Embed N tokens, FlattenConsecutive(N), Linear, BatchNorm, tanh, Linear."""
 
     class Config(ModelOptions):
+        scales_with = "hidden"
+
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(200, ge=1, description="channels of the hidden layer")
 

@@ -20,6 +20,8 @@ class Recurrent(SequenceModel):
     """What the three share; a subclass names its cell."""
 
     class Config(ModelOptions):
+        scales_with = "hidden"
+
         embedding: int = Field(24, ge=1, description="channels of a token's embedding")
         hidden: int = Field(64, ge=1, description="channels of the hidden state")
         layers: int = Field(1, ge=1, description="layers of cells")

@@ -38,6 +38,8 @@ class Transformer(SequenceModel):
     """Causal self-attention over everything before."""
 
     class Config(ModelOptions):
+        scales_with = "channels"
+
         channels: int = Field(32, ge=1, description="channels of the residual stream")
         heads: int = Field(4, ge=1, description="attention heads; divides channels")
         layers: int = Field(2, ge=1, description="blocks of attention and MLP")

@@ -37,6 +37,8 @@ class WaveNet(SequenceModel):
     """Hierarchical fusion, n tokens a level."""
 
     class Config(ModelOptions):
+        scales_with = "hidden"
+
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(68, ge=1, description="channels of every level")
         n: int = Field(2, ge=2, description="neighbours that a level fuses; the context is a power of it")

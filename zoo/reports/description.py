@@ -81,7 +81,7 @@ def print_forecast(rows: list[dict[str, Any]]) -> None:
     table = _table("model", "params", "steps", "runs", "there", "seconds")
     for label in dict.fromkeys(row["label"] for row in rows):
         own = [row for row in rows if row["label"] == label]
-        numbers = (own[0]["parameters"], own[0]["steps"], len(own), sum(row["there"] for row in own))
+        numbers = (own[0]["parameters"], own[0]["steps"] or 0, len(own), sum(row["there"] for row in own))
         seconds = sum(row["seconds"] for row in own)
         table.add_row(Text(label), *(f"{number:,}" for number in numbers), f"{seconds:,.0f}")
     console.print(table)

@@ -27,7 +27,7 @@ class ProgressBar(Listener):
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("preparing", loss="", total=None)
-        self._done_steps = 0
+        self._done = 0
         self._validation = ""
 
     def __enter__(self) -> "ProgressBar":
@@ -39,8 +39,8 @@ class ProgressBar(Listener):
     ) -> None:
         self._bar.stop()
 
-    def planned(self, cells: list[Cell]) -> None:
-        self._bar.update(self._task, total=sum(cell.settings.steps for cell in cells))
+    def planned(self, runs: int) -> None:
+        self._bar.update(self._task, total=runs)
 
     def progressed(self, cell: Cell, progress: Step) -> None:
         if progress.validation_loss is not None:
@@ -49,20 +49,23 @@ class ProgressBar(Listener):
         self._bar.update(
             self._task,
             description=f"{cell.config.label[:24]} seed {cell.config.seed}",
-            completed=self._done_steps + progress.step,
+            completed=self._done + progress.spent,
             loss=loss + self._validation,
         )
 
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
-        self._done_steps += cell.settings.steps
+        self._done += 1
         self._validation = ""
-        self._bar.update(self._task, completed=self._done_steps)
+        self._bar.update(self._task, completed=self._done)
         result, name = run.result, f"{cell.config.label} seed {cell.config.seed}"
+        if cell.config.trial:
+            name = f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
         if result.status == "diverged":
             last = run.curve[-1] if run.curve else None
             good = f"; last good evaluation {last.validation_loss:.4f} at step {last.step:,}" if last else ""
             line = f"{name}: diverged at step {result.diverged_at:,}{good}"
         else:
-            line = f"{name}: test {result.test_loss:.4f}, validation {result.validation_loss:.4f}"
+            losses = {"test": result.test_loss, "validation": result.validation_loss}
+            line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)
         how = "already there" if reused else f"{result.seconds:.1f} s"
         self._console.print(f"{line} ({how})", highlight=False, markup=False, soft_wrap=True)

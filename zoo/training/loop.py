@@ -4,6 +4,7 @@ No printing, no files, no flags: progress goes out through a callback.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ READ_EVERY = 25
 class Settings:
     """What `fit` needs to know, with nothing left open."""
 
-    steps: int
+    steps: int | None
+    """The budget; None where `seconds` is."""
     batch_size: int
     optimizer: str
     schedule: str
@@ -37,6 +39,12 @@ class Settings:
     dtype: str
     window: int | None = None
     """Tokens of a row that is a window with one target; None where rows are whole."""
+    seconds: float | None = None
+    """The budget in seconds of training; None where `steps` is."""
+
+    def spent(self, steps: float, seconds: float) -> float:
+        """The share of the budget that is spent, 0 to 1."""
+        return min(1.0, steps / self.steps if self.steps else seconds / (self.seconds or math.inf))
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,8 @@ class Point:
 class Progress:
     """What the callback hears: after every few steps, and after every evaluation."""
 
-    step: int
-    steps: int
-    tokens: int
-    seconds: float
+    spent: float
+    """Share of the budget, 0 to 1."""
     train_loss: float | None
     validation_loss: float | None
 
@@ -65,7 +71,7 @@ class Progress:
 @dataclass
 class Fit:
     """What came out. The weights of the best point are in the model; `diverged_at` is the step of the first loss
-    that was not finite, or None."""
+    that was not finite, or None; `shapes` counts the steps by the (B, T) of their batch."""
 
     curve: list[Point] = field(default_factory=list)
     best: Point | None = None
@@ -73,6 +79,7 @@ class Fit:
     tokens: int = 0
     seconds: float = 0.0
     diverged_at: int | None = None
+    shapes: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(self, point: Point) -> bool:
         """One more point of the curve; True when it is the best so far."""
@@ -125,40 +132,44 @@ def fit(
     clock = Stopwatch(device)
     result = Fit()
     best_weights = _copy(model)
-    due = {round(k * settings.steps / settings.evaluations) for k in range(settings.evaluations + 1)}
+    next_evaluation = 0  # of `settings.evaluations`, and one of the untrained model
     unread: list[Tensor] = []  # losses that are still on the device
     recent: list[float] = []  # losses since the last evaluation
-    done = 0
     while True:
-        if done in due:
-            clock.stop()
-            loss = evaluate(model, validation, device=device, dtype=settings.dtype).loss
-            if not math.isfinite(loss):
-                result.diverged_at = done
-                break
-            point = Point(done, result.tokens, clock.seconds, sum(recent) / len(recent) if recent else None, loss)
-            if result.add(point):
-                best_weights = _copy(model)
-            recent.clear()
-            report(Progress(done, settings.steps, point.tokens, point.seconds, point.train_loss, loss))
-            clock.start()
-        if done == settings.steps:
-            break
-        lr = learning_rate(done, settings.steps, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
-        batch = draw(train, settings, seed, done)
-        unread.append(train_step(batch, lr))
-        result.tokens += batch.scored
-        result.steps = done = done + 1
-        if done % READ_EVERY == 0 or done in due:
+        spent = settings.spent(result.steps, clock.seconds)
+        due = spent * settings.evaluations + 1e-9 >= next_evaluation
+        if unread and (due or len(unread) == READ_EVERY):
             losses = torch.stack(unread).tolist()
             wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
             if wrong is not None:
-                result.diverged_at = done - len(losses) + wrong + 1
+                result.diverged_at = result.steps - len(losses) + wrong + 1
                 break
             unread.clear()
             recent += losses
-            if done not in due:
-                report(Progress(done, settings.steps, result.tokens, clock.seconds, losses[-1], None))
+            if not due:
+                report(Progress(spent, losses[-1], None))
+        if due:
+            clock.stop()
+            loss = evaluate(model, validation, device=device, dtype=settings.dtype).loss
+            if not math.isfinite(loss):
+                result.diverged_at = result.steps
+                break
+            train_loss = sum(recent) / len(recent) if recent else None
+            if result.add(Point(result.steps, result.tokens, clock.seconds, train_loss, loss)):
+                best_weights = _copy(model)
+            recent.clear()
+            next_evaluation = math.floor(spent * settings.evaluations + 1e-9) + 1
+            report(Progress(spent, train_loss, loss))
+            if spent == 1:
+                break
+            clock.start()
+        batch = draw(train, settings, seed, result.steps)
+        middle = settings.spent(result.steps + 0.5, clock.seconds)  # of the step, so that the first one moves too
+        lr = learning_rate(middle, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
+        unread.append(train_step(batch, lr))
+        result.tokens += batch.scored
+        result.shapes[batch.tokens.shape[0], batch.tokens.shape[1]] += 1
+        result.steps += 1
     clock.stop()
     result.seconds = clock.seconds
     model.load_state_dict(best_weights)

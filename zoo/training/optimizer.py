@@ -27,18 +27,17 @@ def make_optimizer(model: nn.Module, kind: str, *, lr: float, weight_decay: floa
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)
 
 
-def learning_rate(step: int, steps: int, *, peak: float, schedule: str, warmup: float) -> float:
-    """The rate of step 0 <= step < steps: a linear rise over the share `warmup`, then the schedule.
+def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
+    """The rate where `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
 
     `cosine` falls to a hundredth of the peak, `constant` stays, `step` drops to a tenth after three quarters of
     the run (the lecture's way).
     """
-    rising = warmup * steps
-    if step < rising:
-        return peak * (step + 1) / (math.floor(rising) + 1)
+    if share < warmup:
+        return peak * share / warmup
     if schedule == "constant":
         return peak
     if schedule == "step":
-        return peak if step < 0.75 * steps else 0.1 * peak
-    progress = (step - rising) / max(1.0, steps - rising)
+        return peak if share < 0.75 else 0.1 * peak
+    progress = (share - warmup) / (1 - warmup)
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))

@@ -1,0 +1,98 @@
+"""What a comparison leaves in its folder beside the runs: what was asked, which runs answer it, what was probed.
+
+study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from the runs that it names
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from zoo.config import Frozen
+from zoo.errors import RunError, describe_faults
+from zoo.experiments.record import SCHEMA_VERSION, Run, read_run, write_json
+from zoo.experiments.study import Matched, StudyConfig
+
+
+class Cost(Frozen):
+    """What a model costs, measured by a probe while nothing else runs."""
+
+    parameters: int
+    flops_forward: float
+    """A token, forward."""
+    flops_training: float
+    """A token, forward and backward."""
+    train_tokens_per_second: float
+    """Target tokens; forward, backward and update."""
+    evaluation_tokens_per_second: float
+    peak_bytes: int | None
+    """Memory that building and training takes at its peak; None where it cannot be measured."""
+    memory: str
+    """What `peak_bytes` is of: CUDA or RSS."""
+    state_bytes: int
+    """Of one stream after `state_tokens` tokens."""
+    state_tokens: int
+    state_grows: bool
+    """Whether twice the tokens take more."""
+    receptive_field: int | None
+    """As a probe found it; None: everything in reach of the probe."""
+    declared_field: int | None
+    """As the model declares it; None: without bound."""
+
+
+class StudyRecord(Frozen):
+    """A comparison, run."""
+
+    schema_version: int = SCHEMA_VERSION
+    study: StudyConfig
+    matched: Mapping[str, Matched] = Field(default_factory=dict)
+    trials: tuple[str, ...] = ()
+    runs: tuple[str, ...]
+    costs: Mapping[str, Cost] = Field(default_factory=dict)
+    samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def read_runs(self, directory: Path) -> list[Run]:
+        """The runs of the comparison, in its order.
+
+        Raises:
+            RunError: one is not there, or damaged.
+        """
+        return [read_run(directory / name) for name in self.runs]
+
+
+def write_study(path: Path, record: StudyRecord) -> None:
+    """The record, there whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    write_json(partial, record)
+    partial.replace(path)
+
+
+def find_study(directory: Path) -> Path:
+    """The record of the comparison in a study's folder that was run last; or the file itself.
+
+    Raises:
+        RunError: there is none.
+    """
+    if directory.is_file():
+        return directory
+    found = sorted(directory.glob("study-*.json"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        below = sorted(directory.glob("*/study-*.json")) if directory.is_dir() else []
+        hint = f" It holds some, such as {below[0].parent}." if below else " `compare` writes them."
+        what = "holds no comparison" if directory.is_dir() else "does not exist"
+        raise RunError(f"'{directory}' {what} (study-*.json).{hint}")
+    return found[-1]
+
+
+def read_study(path: Path) -> StudyRecord:
+    """The record in a file.
+
+    Raises:
+        RunError: it cannot be read, or is of another schema version.
+    """
+    try:
+        return StudyRecord.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
+        raise RunError(f"'{path}' is no record of a comparison: {reason}.") from None
