@@ -10,6 +10,7 @@ except ModuleNotFoundError:
 
 from zoo import __version__
 from zoo.flags import DATA_OPTIONS, TRAINING_OPTIONS, not_negative, positive, seed_value, with_options
+from zoo.output import print_json
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -43,7 +44,7 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
 
     groups = listing(pattern, check_timeout=timeout if check else None)
     if as_json:
-        return _print_json(groups)
+        return print_json(groups)
     width = max((len(str(row["name"])) for rows in groups.values() for row in rows), default=0)
     for kind, rows in groups.items():
         click.secho(kind, bold=True)
@@ -68,7 +69,7 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     from zoo.reports.description import print_description
 
     description = describe_model(model, context=context, vocab_size=vocab)
-    _print_json(description) if as_json else print_description(description)
+    print_json(description) if as_json else print_description(description)
 
 
 @cli.command(short_help="Train one model once.")
@@ -81,12 +82,12 @@ def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import known_models
     from zoo.experiments.study import study_from
+    from zoo.reports.session import run
 
-    study = study_from(flags, models=known_models([model]), seeds=[seed])
-    runs = _run(study, flags)
-    if runs and not flags["as_json"]:
-        click.echo(runs[0].directory)
-    if runs and runs[0].result.status == "diverged":
+    outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
+    if outcome and not flags["as_json"]:
+        click.echo(outcome.directory / outcome.comparison.runs[0].directory)
+    if outcome and outcome.comparison.models[0].diverged:
         raise click.exceptions.Exit(1)
 
 
@@ -103,6 +104,7 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
     """
     from zoo.catalog import expand_names, known_models
     from zoo.experiments.study import study_from
+    from zoo.reports.session import run
 
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
@@ -110,7 +112,7 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
     names = known_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    _run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags)
+    run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags, report=True)
 
 
 @cli.command(short_help="The loss of a run, evaluated again.")
@@ -132,7 +134,7 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     document, notices = evaluate_again(run, wanted, device=device, data=data_flags(data))
     for notice in notices:
         click.echo(notice, err=True)
-    _print_json(document) if as_json else print_evaluation(document, bits=bits)
+    print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
 @cli.command(short_help="Samples of a run.")
@@ -161,7 +163,7 @@ def sample(run: str, as_json: bool, **options: Any) -> None:
     for notice in notices:
         click.echo(notice, err=True)
     if as_json:
-        return _print_json(samples)
+        return print_json(samples)
     separator = "\n---\n" if any("\n" in entry["text"] for entry in samples) else "\n"
     lines = [entry["text"] + ("  (in training)" if entry["in_training"] else "") for entry in samples]
     return click.echo(separator.join(lines))
@@ -178,7 +180,21 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     from zoo.reports.description import print_runs
 
     rows = read(out, pattern)
-    _print_json(rows) if as_json else print_runs(rows, bits=bits)
+    print_json(rows) if as_json else print_runs(rows, bits=bits)
+
+
+@cli.command(short_help="Draw a comparison's report again.")
+@click.argument("directory", type=click.Path())
+@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def report(directory: str, **flags: Any) -> None:
+    """The tables and the report of a comparison, drawn again from its records alone.
+
+    DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
+    """
+    from zoo.reports.session import draw
+
+    draw(directory, flags)
 
 
 @cli.command(short_help="Compute the numbers of runs again.")
@@ -187,7 +203,8 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
 def verify(directory: str, device: str) -> None:
     """Losses of a run, or of all runs below DIRECTORY, computed again from weights, curves and corpus.
 
-    Names the first number of each that differs; exit code 1 if any does.
+    Comparisons are computed again from their runs. Names the first number of each that differs; exit code 1 if any
+    does.
     """
     from pathlib import Path
 
@@ -199,47 +216,6 @@ def verify(directory: str, device: str) -> None:
         wrong += difference is not None
     if wrong:
         raise click.exceptions.Exit(1)
-
-
-def _run(study: Any, flags: dict[str, Any]) -> Any:
-    """A study to runs, and the runs to a table or a document; or only what it would be."""
-    from pathlib import Path
-
-    from rich.console import Console
-
-    if flags["print_config"]:
-        return _print_json(study.model_dump(mode="json", exclude_none=True))
-
-    from zoo.data.corpus import load_corpus
-    from zoo.experiments.compare import make_plan, run_study
-    from zoo.experiments.forecast import forecast
-    from zoo.reports.description import print_forecast
-    from zoo.reports.progress import ProgressBar
-    from zoo.reports.summary import as_document, published_figures, summarise
-    from zoo.reports.table import print_table
-
-    corpus = load_corpus(study.data)
-    click.echo(corpus.summary(), err=True)
-    plan = make_plan(study, corpus, Path(flags["out"]), fresh=flags["fresh"])
-    if flags["dry_run"]:
-        expected = forecast(plan, corpus)
-        return _print_json(expected) if flags["as_json"] else print_forecast(expected)
-    with ProgressBar(Console(stderr=True)) as progress:
-        path, record = run_study(plan, corpus, progress)
-    runs = record.read_runs(path.parent)
-    rows = summarise(runs, published_figures(study))
-    if flags["as_json"]:
-        _print_json(as_document(study, runs, rows))
-    else:
-        console = Console(width=None if sys.stdout.isatty() else 160)
-        print_table(rows, bits=flags["bits"], console=console)
-    return runs
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 class Terminated(KeyboardInterrupt):

@@ -35,7 +35,7 @@ def last_line(text: str) -> str:
         (["train", "mlp", "--lr", "nan"], 2, "not a number"),
         (["train", "mlp", "--set", "scedule=constant"], 2, "Did you mean 'schedule'?"),
         (["train", "mlp", "--set", "schedule=linear"], 2, "'cosine', 'constant' or 'step'"),
-        (["train", "mlp", "--steps", "5", "--tokens", "100"], 2, "two budgets"),
+        (["train", "mlp", "--steps", "5", "--tokens", "100"], 2, "are 2 budgets"),
         (["train", "mlp", "--set", "optimizer=sgd"], 2, "--lr"),
         (["compare"], 2, "Nothing to compare"),
         (["compare", "--models", "mlp,mlp"], 2, "two models are called 'mlp'"),

@@ -9,12 +9,13 @@ def test_compare_trains_both_models_under_the_same_seeds_and_orders_them_by_test
     done = run_zoo("compare", "--models", "bigram,mlp", "--data", "invented(documents=2000)", "--steps", "60")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["model", "test", "validation", "floor+", "params", "sees", "tok/s", "s"]
+    assert lines[0].split() == ["model", "test", "group", "valid", "floor+", "params", "sees", "tok/s", "s"]
     assert [line.split()[0] for line in lines[2:4]] == ["mlp", "bigram"]
     assert re.search(r"\d\.\d{4}±\d\.\d{4}", lines[2])
     assert max(map(len, lines)) <= 80
     assert "2,000 documents" in done.stderr
-    runs = sorted(path.name for path in (tmp_path / "runs" / "bigram-mlp-on-invented(documents=2000)").iterdir())
+    study = tmp_path / "runs" / "bigram-mlp-on-invented(documents=2000)"
+    runs = sorted(path.parent.name for path in study.glob("*/result.json"))
     assert [name.rpartition("-")[0] for name in runs] == [f"{m}-seed{s}" for m in ("bigram", "mlp") for s in (1, 2, 3)]
 
 
@@ -68,7 +69,7 @@ def test_an_edited_model_file_is_another_run(zoo_json, words, mine):
 
 def test_a_model_from_a_file_is_compared_evaluated_and_sampled(run_zoo, zoo_json, words, mine):
     document = zoo_json("compare", "--models", "bigram,./mine.py:Mine", "--data", "words.txt", "--steps", "5")
-    assert {row["label"] for row in document["summary"]} == {"bigram", "./mine.py:Mine"}
+    assert {row["label"] for row in document["models"]} == {"bigram", "./mine.py:Mine"}
     run = next(run["directory"] for run in document["runs"] if run["label"] == "./mine.py:Mine")
     assert run_zoo("evaluate", run).returncode == 0
     assert len(run_zoo("sample", run, "-n", "4").stdout.splitlines()) == 4
@@ -144,8 +145,8 @@ def test_a_diverged_model_is_reported_and_ranked_last(zoo_json, run_zoo, tmp_pat
     mine.write_text(mine.read_text().replace("self.table(tokens)", "(self.table(tokens) * 1e30).exp()"))
     command = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "words.txt", "--steps", "5", "--seeds", "2"]
     document = zoo_json(*command)
-    assert [(row["label"], row["diverged"]) for row in document["summary"]] == [("bigram", 0), ("./mine.py:Mine", 2)]
-    assert document["summary"][1]["test"] is None
+    assert [(row["label"], row["diverged"]) for row in document["models"]] == [("bigram", 0), ("./mine.py:Mine", 2)]
+    assert document["models"][1]["test"] is None
     assert "diverged 2/2" in run_zoo(*command).stdout
 
 
@@ -175,8 +176,8 @@ def test_a_study_file_prints_the_published_figures_beside_ours(run_zoo, zoo_json
     assert done.returncode == 0, done.stderr
     assert {"1.500", "1.750"} <= set(done.stdout.splitlines()[2].split())
     slow = zoo_json("compare", "study.toml", "--data", "words.txt", "--recipe", "slow")
-    assert slow["summary"][0]["lr"] == 0.001
-    assert slow["summary"][0]["receptive_field"] == 3
+    assert slow["models"][0]["lr"] == 0.001
+    assert slow["models"][0]["receptive_field"] == 3
     assert "Its recipes: fast, slow" in run_zoo("compare", "study.toml", "--recipe", "none").stderr
 
 

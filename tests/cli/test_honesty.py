@@ -103,7 +103,7 @@ def test_labels_that_look_alike_or_like_markup_stay_apart_and_as_they_are(run_zo
     models = ", ".join(f'{{ label = "{label}", model = "bigram" }}' for label in labels)
     (tmp_path / "study.toml").write_text(STUDY.format(seeds="[1, 2]", models=models))
     document = zoo_json("compare", "study.toml", "--data", "words.txt")
-    assert sorted((row["label"], row["seeds"]) for row in document["summary"]) == sorted((label, 2) for label in labels)
+    assert sorted((row["label"], row["seeds"]) for row in document["models"]) == sorted((label, 2) for label in labels)
     assert len({run["directory"] for run in document["runs"]}) == 8
     shown = run_zoo("compare", "study.toml", "--data", "words.txt").stdout
     assert all(label in shown for label in labels)
@@ -111,8 +111,8 @@ def test_labels_that_look_alike_or_like_markup_stay_apart_and_as_they_are(run_zo
 
 def test_a_floor_is_never_that_of_another_run(zoo_json):
     command = ["train", "bigram", "--data", "invented(documents=200)", "--steps", "2"]
-    assert zoo_json(*command, "--dedupe")["summary"][0]["floor"] is None
-    assert zoo_json(*command)["summary"][0]["floor"] is not None
+    assert zoo_json(*command, "--dedupe")["models"][0]["floor"] is None
+    assert zoo_json(*command)["models"][0]["floor"] is not None
 
 
 def test_weights_that_training_never_bettered_are_told(run_zoo, words):

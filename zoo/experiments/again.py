@@ -14,6 +14,7 @@ from zoo.errors import RunError, ZooError
 from zoo.experiments.cell import row_length
 from zoo.experiments.record import Run, read_run
 from zoo.experiments.run import load_model
+from zoo.models.interface import SequenceModel
 from zoo.sampling import generate
 from zoo.training.device import isolated, resolve_device
 from zoo.training.evaluation import evaluate
@@ -72,14 +73,36 @@ def sample_again(
         RunError, UsageError: no such run, or a prompt with a character that it does not know.
     """
     run = read_run(Path(directory))
-    data = run.recorded.data
-    vocabulary = Vocabulary(data.characters)
     model, changed = load_model(run)
     notices, training = [changed] if changed else [], None
     try:
         training = _training_text(_corpus(run, {}), run)
     except (ZooError, RegistryError) as error:
         notices.append(f"Samples are not marked, for the training text cannot be read again: {error}")
+    texts = draw_samples(
+        run, model, count=count, temperature=temperature, top_k=top_k, prompt=prompt, seed=seed, length=length
+    )
+    return [{"text": text, "in_training": training is not None and text in training} for text in texts], notices
+
+
+def draw_samples(
+    run: Run,
+    model: SequenceModel,
+    *,
+    count: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    prompt: str = "",
+    seed: int = 0,
+    length: int | None = None,
+) -> list[str]:
+    """Texts from the model of a run; a stream begins with a line break where it has one.
+
+    Raises:
+        UsageError: a prompt with a character that the run does not know.
+    """
+    data = run.recorded.data
+    vocabulary = Vocabulary(data.characters)
     if data.is_stream and not prompt:
         prompt = "\n" if "\n" in (data.characters or "\n") else str(data.characters)[0]
     with isolated(torch.device("cpu"), threads=run.recorded.run.training.threads):
@@ -93,8 +116,7 @@ def sample_again(
             stops=not data.is_stream,
             seed=seed,
         )
-    texts = [prompt + vocabulary.decode(row) for row in tokens]
-    return [{"text": text, "in_training": training is not None and text in training} for text in texts], notices
+    return [prompt + vocabulary.decode(row) for row in tokens]
 
 
 def _corpus(run: Run, data: Mapping[str, Any]) -> Corpus:

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.config import RunConfig
-from zoo.data.corpus import Corpus
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.experiments.again import draw_samples
 from zoo.experiments.cell import Cell, file_name, prepare
+from zoo.experiments.cost import probe
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
 from zoo.experiments.record import Run, is_run
-from zoo.experiments.run import execute
+from zoo.experiments.run import execute, load_model
 from zoo.experiments.study import Matched, StudyConfig
 from zoo.experiments.study_record import StudyRecord, read_study, write_study
 from zoo.training.loop import Progress
+
+SAMPLES = 12
+"""Samples of each model in a report."""
 
 
 class Listener:
@@ -35,8 +40,17 @@ class Plan:
     """A study with its sizes and its folder fixed; what is still open is the learning rates, if there is a grid."""
 
     study: StudyConfig
+    corpus: Corpus
     matched: Mapping[str, Matched]
     directory: Path
+
+    def cells(self, configs: Sequence[RunConfig]) -> list[Cell]:
+        """The runs, checked.
+
+        Raises:
+            RegistryError, UsageError, RunError: one of them cannot be.
+        """
+        return [prepare(config, self.corpus, self.directory) for config in configs]
 
     def trials(self) -> list[RunConfig]:
         """The runs that choose learning rates."""
@@ -61,32 +75,29 @@ class Plan:
         return {model.label: self.study.lr_grid[0] for model in self.study.models} if self.study.lr_grid else {}
 
 
-def make_plan(study: StudyConfig, corpus: Corpus, out: Path, *, fresh: bool = False) -> Plan:
-    """The plan of a study.
+def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
+    """The plan of a study: its text read, its sizes matched.
 
     Raises:
+        DataError: the text cannot be read.
         RegistryError, UsageError: a model that cannot be built, or not scaled.
     """
-    return Plan(study, match(study, corpus), study_directory(out, study.name, fresh=fresh))
+    corpus = load_corpus(study.data)
+    return Plan(study, corpus, match(study, corpus), study_directory(out, study.name, fresh=fresh))
 
 
-def run_study(plan: Plan, corpus: Corpus, listener: Listener) -> tuple[Path, StudyRecord]:
+def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """Train what is not there yet; returns the record of the comparison, and the file that it stands in.
 
     Raises:
         RegistryError, UsageError, RunError: before anything is trained, if any cell cannot be.
     """
-
-    def prepared(configs: Sequence[RunConfig]) -> list[Cell]:
-        return [prepare(config, corpus, plan.directory) for config in configs]
-
-    trials = prepared(plan.trials())
-    cells = prepared(plan.runs(plan.any_rates()))
+    trials, cells = plan.cells(plan.trials()), plan.cells(plan.runs(plan.any_rates()))
     listener.planned(len(trials) + len(cells))
-    tried = [_execute(cell, corpus, listener) for cell in trials]
+    tried = [_execute(cell, plan.corpus, listener) for cell in trials]
     if tried:
-        cells = prepared(plan.runs(choose_rates(tried)))
-    runs = [_execute(cell, corpus, listener) for cell in cells]
+        cells = plan.cells(plan.runs(choose_rates(tried)))
+    runs = [_execute(cell, plan.corpus, listener) for cell in cells]
     key = fingerprint(
         {
             "study": plan.study.model_dump(mode="json"),
@@ -104,6 +115,19 @@ def run_study(plan: Plan, corpus: Corpus, listener: Listener) -> tuple[Path, Stu
     )
     write_study(path, record)
     return path, record
+
+
+def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
+    """The record with each model's costs and samples, measured if it has none yet; now nothing else is running."""
+    runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's
+    if set(record.costs) >= set(runs):
+        return record
+    cells = {cell.config.label: cell for cell in plan.cells(plan.runs(plan.any_rates()))}
+    sound = [run for run in runs.values() if run.result.status == "finished"]
+    samples = {run.label: tuple(draw_samples(run, load_model(run)[0], count=SAMPLES)) for run in sound}
+    probed = record.model_copy(update={"costs": probe(list(cells.values()), plan.corpus), "samples": samples})
+    write_study(path, probed)
+    return probed
 
 
 def choose_rates(trials: Sequence[Run]) -> dict[str, float]:

@@ -12,15 +12,17 @@ from zoo.experiments.study import Contestant, Matched, StudyConfig
 from zoo.models.build import count_parameters
 
 WIDEST = 2**20
-SKIP = 64
+SKIP = 256
 """Widths in a row that a model may refuse (heads must divide them, ...) before it counts as unable."""
+TOO_LARGE = 2
+"""How many times the target a model's smallest size may be."""
 
 
 def match(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     """Label -> the model at the size that the study asks for; nothing where it asks for none.
 
     Raises:
-        RegistryError, UsageError: no such model, or one that cannot be scaled.
+        RegistryError, UsageError: no such model, or one that cannot be scaled, or not so far down.
     """
     if study.match is None:
         return {}
@@ -28,8 +30,14 @@ def match(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     matched = {}
     for contestant in study.models:
         size = _size_of(kind, contestant, study, corpus)
-        width, reached = nearest_width(_width_option(contestant), size, target)
-        options = {**contestant.model.options, _width_option(contestant): width}
+        option = _width_option(contestant)
+        width, reached = nearest_width(option, size, target)
+        if reached > TOO_LARGE * target:
+            raise UsageError(
+                f"Model '{contestant.label}' cannot be as small as {target:,.0f} {kind}: "
+                f"with {option}={width}, the least, it is at {reached:,.0f}."
+            )
+        options = {**contestant.model.options, option: width}
         matched[contestant.label] = Matched(
             model=Call(name=contestant.model.name, options=options), target=target, reached=reached
         )
@@ -45,27 +53,36 @@ def nearest_width(option: str, size: Callable[[int], float], target: float) -> t
     Raises:
         UsageError: no width that it takes.
     """
+    fault: UsageError | None = None
 
-    def next_valid(width: int) -> tuple[int, float]:
-        for candidate in range(width, width + SKIP):
+    def first_valid(start: int, stop: int) -> tuple[int, float] | None:
+        nonlocal fault
+        for width in range(start, stop):
             try:
-                return candidate, size(candidate)
+                return width, size(width)
             except UsageError as error:
                 fault = error
-        raise UsageError(f"No {option} from {width} to {width + SKIP - 1} can be taken: {fault}")
+        return None
 
-    below = above = next_valid(1)
+    def from_here(start: int) -> tuple[int, float]:
+        found = first_valid(start, start + SKIP)
+        if found is None:
+            raise UsageError(f"No {option} from {start} to {start + SKIP - 1} can be taken: {fault}")
+        return found
+
+    below = above = from_here(1)
     while above[1] < target:
         if above[0] > WIDEST:
             raise UsageError(f"{option}={above[0]:,} does not change the size of the model enough: {above[1]:,.0f}.")
-        below, above = above, next_valid(2 * above[0])
-    while above[0] - below[0] > 1:
-        middle = next_valid((below[0] + above[0]) // 2)
-        if middle[0] >= above[0]:  # nothing between the middle and what is above
-            middle = next_valid(below[0] + 1)
-            if middle[0] >= above[0]:
-                break
-        below, above = (middle, above) if middle[1] < target else (below, middle)
+        below, above = above, from_here(2 * above[0])
+    start, stop = below[0] + 1, above[0]  # of the widths that may still be nearer
+    while start < stop:
+        middle = (start + stop) // 2
+        found = first_valid(middle, stop)
+        if found is not None and found[1] < target:
+            below, start = found, found[0] + 1
+        else:
+            above, stop = found or above, middle
     return min(below, above, key=lambda found: abs(found[1] / target - 1))
 
 

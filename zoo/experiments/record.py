@@ -13,7 +13,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from zoo.config import Frozen, RunConfig
 from zoo.errors import RunError, describe_faults
@@ -154,6 +158,19 @@ def read_run(directory: Path) -> Run:
     except (OSError, ValidationError, ValueError) as error:
         reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise RunError(f"Run '{directory}' is damaged: {reason}. Remove it and run it again.") from None
+
+
+def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Summed loss (D,) and tokens (D,) of every document of a split, as the run in a directory stored them.
+
+    Raises:
+        RunError: they cannot be read.
+    """
+    try:
+        losses = load_file(run / "losses.safetensors")
+        return losses[f"{split}.nats"], losses[f"{split}.tokens"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise RunError(f"The losses of the documents of '{run}' cannot be read: {error}") from None
 
 
 def write_json(path: Path, value: BaseModel) -> None:

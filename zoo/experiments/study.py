@@ -171,6 +171,8 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
     raw.pop("recipes", None)
     if recipe is not None and recipe not in recipes:
         raise UsageError(f"Study '{path}' has no recipe '{recipe}'. Its recipes: {', '.join(recipes) or 'none'}.")
+    if isinstance(raw.get("study"), dict):
+        raw = raw["study"]  # the record of a comparison says what was asked
     raw.setdefault("name", path.stem)
     if recipes:
         chosen = recipe or next(iter(recipes))

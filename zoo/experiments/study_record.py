@@ -6,6 +6,7 @@ study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from t
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -16,29 +17,43 @@ from zoo.experiments.study import Matched, StudyConfig
 
 
 class Cost(Frozen):
-    """What a model costs, measured by a probe while nothing else runs."""
+    """What a model costs, measured by a probe while nothing else runs; None where it could not be measured.
+
+    A position is one that a loss could be asked at: every one of a whole row, the padding of documents included, and
+    the last one of a window. A target token is one that a loss is asked at.
+    """
 
     parameters: int
-    flops_forward: float
-    """A token, forward."""
-    flops_training: float
-    """A token, forward and backward."""
-    train_tokens_per_second: float
-    """Target tokens; forward, backward and update."""
-    evaluation_tokens_per_second: float
+    flops_forward: float | None
+    """A position of a training batch, forward."""
+    flops_training: float | None
+    """A position of a training batch, forward and backward."""
+    train_tokens_per_second: float | None
+    """Target tokens; drawing the batch, forward, backward and update."""
+    evaluation_tokens_per_second: float | None
+    """Target tokens, of validation."""
     peak_bytes: int | None
-    """Memory that building and training takes at its peak; None where it cannot be measured."""
-    memory: str
-    """What `peak_bytes` is of: CUDA or RSS."""
-    state_bytes: int
+    """Memory that building and training takes at its peak."""
+    memory: Literal["CUDA", "RSS"]
+    """What `peak_bytes` is of."""
+    state_bytes: int | None
     """Of one stream after `state_tokens` tokens."""
     state_tokens: int
-    state_grows: bool
+    state_grows: bool | None
     """Whether twice the tokens take more."""
     receptive_field: int | None
-    """As a probe found it; None: everything in reach of the probe."""
+    """As a probe of `probed_tokens` found it; None: all of them."""
+    probed_tokens: int | None
+    """None: the field could not be probed."""
     declared_field: int | None
     """As the model declares it; None: without bound."""
+    unmeasured: Mapping[str, str] = Field(default_factory=dict)
+    """What could not be measured -> why."""
+
+    @property
+    def field_agrees(self) -> bool | None:
+        """Whether the probe found what the model declares; None where it could not look."""
+        return None if self.probed_tokens is None else self.receptive_field == self.declared_field
 
 
 class StudyRecord(Frozen):
@@ -59,6 +74,14 @@ class StudyRecord(Frozen):
             RunError: one is not there, or damaged.
         """
         return [read_run(directory / name) for name in self.runs]
+
+    def read_trials(self, directory: Path) -> list[Run]:
+        """The runs that chose the learning rates.
+
+        Raises:
+            RunError: one is not there, or damaged.
+        """
+        return [read_run(directory / name) for name in self.trials]
 
 
 def write_study(path: Path, record: StudyRecord) -> None:

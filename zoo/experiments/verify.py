@@ -1,10 +1,11 @@
-"""A run's numbers, computed again from its weights, its curve and its corpus: the first that differs is named."""
+"""Numbers computed again, and the first that differs: a run's from its weights, its curve and its corpus, those of
+a comparison from its runs."""
 
+import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from typing import Any
 
 from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
@@ -12,8 +13,10 @@ from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import row_length
-from zoo.experiments.record import Run, find_runs, is_run, read_run
+from zoo.experiments.record import Run, find_runs, is_run, read_losses, read_run
 from zoo.experiments.run import load_model
+from zoo.experiments.study_record import read_study
+from zoo.experiments.summarise import summarise
 from zoo.training.device import isolated, resolve_device
 from zoo.training.evaluation import evaluate
 
@@ -22,7 +25,7 @@ TOLERANCE = 1e-6
 
 
 def verify(directory: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | None]]:
-    """Each run in `directory` (a run, or a folder of runs) with what is wrong with it, or None.
+    """Each run in `directory` (a run, or a folder of runs), and each comparison, with what is wrong with it, or None.
 
     Raises:
         RunError: there is no run.
@@ -37,6 +40,43 @@ def verify(directory: Path, *, device: str = "auto") -> Iterator[tuple[Path, str
             yield path, first_difference(read_run(path), corpora, device=device)
         except RunError as error:
             yield path, str(error)
+    for path in sorted(directory.glob("**/comparison.json")):
+        try:
+            yield path, changed_number(path)
+        except RunError as error:
+            yield path, str(error)
+
+
+def changed_number(path: Path) -> str | None:
+    """The first number of a comparison.json that its runs do not give; None when all are as they say.
+
+    Costs and samples were measured once and are compared with the record that they stand in.
+
+    Raises:
+        RunError: the record, or a run of it, is missing or damaged.
+    """
+    try:
+        stored = json.loads(path.read_text())
+        record = path.parent / Path(stored["record"]).name
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"'{path}' cannot be read: {type(error).__name__} {error}") from None
+    again = summarise(record, read_study(record)).model_dump(mode="json")
+    return next(_differences(stored, again), None)
+
+
+def _differences(stored: Any, again: Any, name: str = "") -> Iterator[str]:
+    """Where two JSON documents differ, numbers by more than a rounding."""
+    if isinstance(stored, dict) and isinstance(again, dict):
+        for key in dict.fromkeys([*again, *stored]):
+            yield from _differences(stored.get(key), again.get(key), f"{name}.{key}" if name else key)
+    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
+        for index, pair in enumerate(zip(stored, again, strict=True)):
+            yield from _differences(*pair, f"{name}[{index}]")
+    elif isinstance(stored, float) and isinstance(again, float):
+        if not math.isclose(stored, again, rel_tol=1e-6, abs_tol=1e-9):
+            yield _told(name, stored, again)
+    elif stored != again:
+        yield _told(name, stored, again)
 
 
 def first_difference(run: Run, corpora: Callable[[DataConfig, str | None], Corpus], *, device: str) -> str | None:
@@ -57,15 +97,16 @@ def first_difference(run: Run, corpora: Callable[[DataConfig, str | None], Corpu
         return notice
     where = resolve_device(device)
     model.to(where)
-    stored = _stored_losses(run)
     splits = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     with isolated(where, threads=recorded.run.training.threads):
         for split in splits:
             rows = corpus.rows(split, length=row_length(recorded.run), device=where)
             again = evaluate(model, rows, device=where, dtype=recorded.run.training.dtype).loss
             claims.append((f"{split} loss", getattr(result, f"{split}_loss"), again))
-            if split in stored:
-                claims.append((f"{split} loss (of its documents)", getattr(result, f"{split}_loss"), stored[split]))
+            if split != "train":
+                nats, tokens = read_losses(run.directory, split)
+                stored = float(nats.sum() / tokens.sum())
+                claims.append((f"{split} loss (of its documents)", getattr(result, f"{split}_loss"), stored))
     return next((_told(*claim) for claim in claims if not _agree(claim[1], claim[2])), None)
 
 
@@ -82,20 +123,11 @@ class _Corpora:
         return self._read[key]
 
 
-def _stored_losses(run: Run) -> dict[str, float]:
-    try:
-        losses = load_file(run.directory / "losses.safetensors")
-        splits = [name.removesuffix(".nats") for name in losses if name.endswith(".nats")]
-        return {s: float(losses[f"{s}.nats"].sum() / losses[f"{s}.tokens"].sum()) for s in splits}
-    except (OSError, SafetensorError, KeyError) as error:
-        raise RunError(f"The losses of the documents cannot be read: {error}") from None
-
-
 def _agree(recorded: float | None, again: float | None) -> bool:
     if recorded is None or again is None:
         return recorded is again
     return abs(recorded - again) <= TOLERANCE
 
 
-def _told(name: str, recorded: float | None, again: float | None) -> str:
+def _told(name: str, recorded: object, again: object) -> str:
     return f"{name}: recorded {recorded}, computed again {again}"

@@ -1,4 +1,4 @@
-"""The terminal table: at most 80 columns for names of ordinary length."""
+"""The terminal's tables: at most 80 columns for names of ordinary length."""
 
 import math
 import textwrap
@@ -9,45 +9,53 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.reports.summary import Spread, Summary
+from zoo.experiments.comparison import Comparison, ModelRow, Spread
+from zoo.experiments.verdict import chance, verdict_sentence
 
-Columns = dict[str, Callable[[Summary], str]]
+Columns = dict[str, Callable[[ModelRow], str]]
+
+FEW_PAIRS = 10
+"""More pairs than these, and only those with the best model are shown."""
 
 
-def print_table(rows: Sequence[Summary], *, bits: bool, console: Console) -> None:
-    """The rows, best first, and under them what the figures are."""
+def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
+    """The models, best first; what the figures are; the pairs; the verdict last, where the eye is."""
     unit = math.log(2) if bits else 1.0
+    rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
     if all(row.above_floor is None for row in rows):
         columns.pop("floor+", None)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for name in columns:
-        first = name == "model"
-        table.add_column(name.strip(), justify="left" if first else "right", overflow="fold", no_wrap=not first)
-    for row in rows:
-        table.add_row(*(Text(cell(row)) for cell in columns.values()))
-    console.print(table)
-    console.print(_legend(rows, bits=bits), style="dim", highlight=False, markup=False)
+    if all(not row.letters for row in rows):
+        columns.pop("group", None)
+    _print_table(columns, rows, console)
+    console.print(_legend(comparison, bits=bits), style="dim", highlight=False, markup=False)
+    if any(pair.p is not None for pair in comparison.pairs):
+        console.print()
+        _print_pairs(comparison, unit, console)
+    if sentence := verdict_sentence(rows, comparison.pairs, bits=bits):
+        console.print()
+        console.print(textwrap.fill(sentence, 80), style="bold", highlight=False, markup=False)
 
 
 def _columns(unit: float) -> Columns:
     return {
         "model": lambda row: row.label,
-        "test": lambda row: _spread(row.test, unit) if row.test else f"diverged {row.diverged}/{row.seeds}",
-        "validation": lambda row: _spread(row.validation, unit),
+        "test": lambda row: _test(row, unit),
+        "group": lambda row: row.letters,
+        "valid": lambda row: _mean(row.validation, unit),
         "floor+": lambda row: "" if row.above_floor is None else f"{row.above_floor / unit:+.4f}",
         "params": lambda row: f"{row.parameters:,}",
         "sees": lambda row: "all" if row.receptive_field is None else f"{row.receptive_field:,}",
         "tok/s": lambda row: short(row.tokens_per_second),
-        "s": lambda row: f"{row.seconds:.1f}",
+        "s": lambda row: f"{row.used.seconds:.1f}",
     }
 
 
 def _study_columns(unit: float) -> Columns:
     """Ours beside the published figures."""
 
-    def published(name: str) -> Callable[[Summary], str]:
-        def cell(row: Summary) -> str:
+    def published(name: str) -> Callable[[ModelRow], str]:
+        def cell(row: ModelRow) -> str:
             value = getattr(row.published, name, None)
             return "" if value is None else f"{value / unit:.3f}"
 
@@ -58,33 +66,79 @@ def _study_columns(unit: float) -> Columns:
         "model": plain["model"],
         "train": lambda row: "" if row.train is None else f"{row.train.mean / unit:.3f}",
         "publ.": published("train"),
-        "validation": plain["validation"],
+        "valid": plain["valid"],
         "publ. ": published("validation"),
-        "test": lambda row: f"{row.test.mean / unit:.4f}" if row.test else f"diverged {row.diverged}/{row.seeds}",
+        "test": plain["test"],
+        "group": plain["group"],
         "params": plain["params"],
-        "sees": plain["sees"],
         "s": plain["s"],
     }
 
 
+def _print_table(columns: Columns, rows: Sequence[ModelRow], console: Console) -> None:
+    table = _table(*(name.strip() for name in columns), left=("model", "group"))
+    for row in rows:
+        table.add_row(*(Text(cell(row)) for cell in columns.values()))
+    console.print(table)
+
+
+def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
+    pairs, best = comparison.pairs, comparison.models[0].label
+    shown = pairs if len(pairs) <= FEW_PAIRS else [pair for pair in pairs if pair.a == best]
+    table = _table("pair", "difference", "p", "verdict", "seeds", left=("pair", "verdict"))
+    if all(pair.seeds_needed is None for pair in shown):
+        table.columns.pop()
+    for pair in shown:
+        half = "" if pair.high is None else f"±{(pair.high - pair.difference) / unit:.4f}"
+        cells = [
+            f"{pair.a} - {pair.b}",
+            f"{pair.difference / unit:+.4f}{half}",
+            "" if pair.p is None else chance(pair.p).removeprefix("p").strip().removeprefix("= "),
+            pair.verdict,
+            f"~{pair.seeds_needed}" if pair.seeds_needed else "",
+        ]
+        table.add_row(*(Text(cell) for cell in cells[: len(table.columns)]))
+    console.print(table)
+    lines = []
+    if len(shown) < len(pairs):
+        lines.append(f"all {len(pairs)} pairs stand in the report")
+    brought = (
+        "" if comparison.correlation is None else f"; pairing brought a correlation of {comparison.correlation:.2f}"
+    )
+    lines.append("difference: test loss ± the pair's own 95% interval; p and verdict allow for all pairs")
+    lines.append(f"by {comparison.method}{brought}")
+    if len(table.columns) == 5:
+        lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
+    console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
+
+
+def _table(*columns: str, left: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for name in columns:
+        fold = name in ("model", "pair")
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=not fold)
+    return table
+
+
 def short(number: float) -> str:
     """Three digits and a letter: 412, 9.8k, 151k, 6.4M."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             scaled = number / size
             return f"{scaled:.1f}{letter}" if scaled < 10 else f"{scaled:.0f}{letter}"
     return f"{number:.0f}"
 
 
-def _legend(rows: Sequence[Summary], *, bits: bool) -> str:
-    unit = math.log(2) if bits else 1.0
+def _legend(comparison: Comparison, *, bits: bool) -> str:
+    rows, unit = comparison.models, math.log(2) if bits else 1.0
     seeds = max(row.seeds for row in rows)
     what = f"{'bits' if bits else 'nats'} per token"
-    lines = [
-        f"test, validation: {what}, mean ± standard deviation of {seeds} seeds"
-        if seeds > 1
-        else f"test, validation: {what}, one seed"
-    ]
+    over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    interval = any(row.test and row.test.low is not None for row in rows)
+    about = "; ±: 95% interval, for new seeds and new documents" if interval else ""
+    lines = [f"test, valid: {what}, {over}{about}"]
+    if any(row.letters for row in rows):
+        lines.append("group: models that share a letter cannot be told apart")
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
     if floor is not None:
         lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on this split")
@@ -96,19 +150,37 @@ def _legend(rows: Sequence[Summary], *, bits: bool) -> str:
         for row in rows
         if row.untrained
     ]
-    origins = {row.lr_from for row in rows}
-    where = "one setting for all" if origins == {"setting"} else "each model's recipe"
+    lines += [
+        f"{row.label}: {row.off_size:+.1%} off the size that was asked for, the nearest it can reach"
+        for row in rows
+        if row.off_size is not None and abs(row.off_size) > 0.02
+    ]
+    return _wrapped([*lines, *_rates(rows)])
+
+
+def _rates(rows: Sequence[ModelRow]) -> list[str]:
+    """Where the learning rates come from, and which of them stand at the edge of their grid."""
+    where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
+    origin = where.get(rows[0].lr_from, "each model's recipe")
     rates = {row.lr for row in rows}
     told = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
-    lines.append(f"learning rate from {where}: {told}")
+    lines = [f"learning rate from {origin}: {told}"]
+    edge = [row.label for row in rows if row.lr_at_edge]
+    if edge:
+        lines.append(f"at the edge of the grid, a wider one may do better: {', '.join(edge)}")
+    return lines
+
+
+def _wrapped(lines: Sequence[str]) -> str:
     return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
 
 
-def _spread(value: Spread | None, unit: float) -> str:
-    if value is None:
-        return ""
-    return _number(value.mean, unit) + (f"±{value.sd / unit:.4f}" if value.sd is not None else "")
+def _test(row: ModelRow, unit: float) -> str:
+    if row.test is None:
+        return f"diverged {row.diverged}/{row.seeds}" if row.diverged else ""
+    half = "" if row.test.high is None else f"±{(row.test.high - row.test.mean) / unit:.4f}"
+    return f"{row.test.mean / unit:.4f}{half}"
 
 
-def _number(value: float, unit: float) -> str:
-    return f"{value / unit:.4f}"
+def _mean(value: Spread | None, unit: float) -> str:
+    return "" if value is None else f"{value.mean / unit:.4f}"

@@ -1,0 +1,351 @@
+"""Verdicts are right as often as they claim to be, on studies whose truth is known: the real `analyse`, no training."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from zoo.experiments.statistics import Analysis, analyse, power, seeds_needed
+from zoo.experiments.studentized_range import critical_range, range_tail
+
+Array: TypeAlias = NDArray[np.float64]
+Spread: TypeAlias = Callable[[int], Array]
+
+STUDIES = 2000
+DOCUMENTS = 40
+
+
+def equal(models: int) -> Array:
+    return np.ones(models)
+
+
+def wild(models: int) -> Array:
+    """One model scatters four times as much."""
+    return np.array([*[1.0] * (models - 1), 4.0])
+
+
+def doubling(models: int) -> Array:
+    return 2.0 ** np.arange(models)
+
+
+def nats_of(
+    rng: np.random.Generator,
+    sds: Array,
+    seeds: int,
+    *,
+    shift: float = 0.0,
+    correlated: bool = False,
+    documents: float = 0.0,
+    count: int = DOCUMENTS,
+) -> tuple[Array, Array]:
+    """A study (K, n, D) of models whose true losses are all 2 but the first's, which is `shift` less.
+
+    Seeds and documents that are hard are so for all models. Further a model scatters over the seeds, partly with the
+    other models if `correlated`; and over the documents, as much as over the seeds where `documents` is 1.
+    """
+    own = rng.standard_normal((len(sds), seeds))
+    if correlated:
+        own = np.sqrt(0.1) * own + np.sqrt(0.9) * rng.standard_normal(seeds)
+    losses = 2 + 0.02 * sds[:, None] * own + 0.1 * rng.standard_normal(seeds)
+    losses[0] -= shift
+    per_document = documents * 0.02 * np.sqrt(count / seeds) * rng.standard_normal((len(sds), 1, count))
+    noise = 0.01 * rng.standard_normal((len(sds), seeds, count))
+    tokens = rng.integers(3, 11, count).astype(float)
+    return (losses[:, :, None] + 0.3 * rng.standard_normal(count) + per_document + noise) * tokens, tokens
+
+
+def names(models: int) -> list[str]:
+    return [f"m{place}" for place in range(models)]
+
+
+def analyses(seed: int, sds: Array, seeds: int, studies: int = STUDIES, **truth: float) -> Iterator[Analysis]:
+    rng = np.random.default_rng([seed, len(sds), seeds])
+    for _ in range(studies):
+        yield analyse(names(len(sds)), *nats_of(rng, sds, seeds, **truth))  # type: ignore[arg-type]
+
+
+def simple(losses: Array, documents: int = 4) -> tuple[Array, Array]:
+    """Losses (K, n) that every document has alike: documents bring no variance."""
+    tokens = np.full(documents, 5.0)
+    return losses[:, :, None] * tokens, tokens
+
+
+def check_errors_and_coverage(sds: Array, seeds: int, **truth: float) -> None:
+    """Copies are called different in at most 5% of studies, and intervals cover in 95%: both but for chance."""
+    called, covered, means = [], [], []
+    for analysis in analyses(0, sds, seeds, **truth):
+        called.append(any(pair.verdict in ("better", "worse") for pair in analysis.pairs))
+        covered.append(np.mean([pair.low <= 0 <= pair.high for pair in analysis.pairs]))  # type: ignore[operator]
+        means.append(np.mean([e.low <= 2 <= e.high for e in analysis.estimates.values()]))  # type: ignore[operator]
+    chance = 2.5 * np.sqrt(0.05 * 0.95 / STUDIES)
+    assert np.mean(called) <= 0.05 + chance
+    assert abs(np.mean(covered) - 0.95) <= 0.015 + chance / 2
+    assert abs(np.mean(means) - 0.95) <= 0.015 + chance
+
+
+@pytest.mark.parametrize(
+    ("models", "seeds", "spread", "truth"),
+    [
+        (2, 3, equal, {"correlated": False, "documents": 1.0}),
+        (2, 3, wild, {"correlated": True, "documents": 1.0}),
+        (3, 3, equal, {"correlated": True, "documents": 0.0}),
+        (3, 3, wild, {"correlated": False, "documents": 1.0}),
+        (6, 3, wild, {"correlated": False, "documents": 0.0}),
+    ],
+    ids=["2-equal", "2-wild-correlated", "3-equal-correlated", "3-wild", "6-wild"],
+)
+def test_copies_of_one_model_are_called_different_in_5_percent_of_studies_and_intervals_cover_95(
+    models: int, seeds: int, spread: Spread, truth: dict[str, float]
+) -> None:
+    check_errors_and_coverage(spread(models), seeds, **truth)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("correlated", "documents"),
+    [(False, 0.0), (True, 1.0)],
+    ids=["apart", "correlated-and-documents"],
+)
+@pytest.mark.parametrize("spread", [equal, wild, doubling])
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize("models", [3, 6, 9, 12])
+def test_the_same_holds_for_up_to_12_models_and_10_seeds(
+    models: int, seeds: int, spread: Spread, correlated: bool, documents: float
+) -> None:
+    check_errors_and_coverage(spread(models), seeds, correlated=correlated, documents=documents)
+
+
+@pytest.mark.parametrize("seeds", [3, 6])
+def test_a_planted_difference_of_two_models_is_found_as_often_as_the_formula_says(seeds: int) -> None:
+    variance = 2 * 0.02**2 + 2 * 0.01**2 / DOCUMENTS
+    shift = 2.5 * np.sqrt(variance)
+    found = np.mean([a.pairs[0].verdict == "better" for a in analyses(1, equal(2), seeds, shift=shift)])
+    expected = float(power(shift, seeds, seed_variance=variance))
+    assert abs(found - expected) <= 2.5 * np.sqrt(expected * (1 - expected) / STUDIES) + 0.01
+
+
+def test_among_six_models_it_is_found_less_often_than_with_pooling_alone_and_more_often_than_without() -> None:
+    studies, seeds, variance = 600, 5, 2 * 0.02**2
+    shift = 0.06
+    found = np.mean([a.pairs[0].verdict == "better" for a in analyses(2, equal(6), seeds, studies, shift=shift)])
+    alone, pooled = (
+        float(power(shift, seeds, seed_variance=variance, models=6, pooled=pooled)) for pooled in (False, True)
+    )
+    chance = 2 * np.sqrt(0.25 / studies)
+    assert alone - chance <= found <= pooled + chance
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("models", [2, 5])
+def test_the_seeds_needed_are_where_power_crosses_80_percent(models: int, pooled: bool) -> None:
+    study = {"seed_variance": 1.0, "document_variance": 0.01, "documents": 200, "models": models, "pooled": pooled}
+    difference = np.array([0.7, 1.2])
+    needed = seeds_needed(difference, 3, **study)
+    assert np.all(power(difference, needed, **study) >= 0.8)  # type: ignore[arg-type]
+    assert np.all(power(difference, needed - 1, **study) < 0.8)  # type: ignore[arg-type]
+
+
+def test_no_number_of_seeds_makes_up_for_too_few_documents() -> None:
+    study = {"seed_variance": 0.01, "document_variance": 1.0, "documents": 200}
+    assert seeds_needed(np.array([1.0]), 3, **study).tolist() == [0]
+
+
+def test_power_is_scipys_noncentral_t() -> None:
+    expected = stats.nct.sf(stats.t.ppf(0.975, 4), 4, np.sqrt(5))
+    assert float(power(1.0, 5, seed_variance=1.0)) == pytest.approx(expected, abs=1e-4)
+    assert float(power(100.0, 5, seed_variance=1.0)) == 1
+
+
+@pytest.mark.parametrize(("q", "models", "freedom"), [(5.04, 3, 4), (4.0, 12, 22), (20.0, 12, 2), (5.0, 9, 500)])
+def test_the_studentised_range_is_scipys(q: float, models: int, freedom: int) -> None:
+    assert float(range_tail(q, models, freedom)) == pytest.approx(
+        stats.studentized_range.sf(q, models, freedom), rel=1e-4
+    )
+    assert float(range_tail(critical_range(models, freedom), models, freedom)) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_two_models_are_compared_by_the_paired_t_test_where_documents_do_not_vary() -> None:
+    losses = np.random.default_rng(3).normal(2, 0.1, (2, 5))
+    pair = analyse("ab", *simple(losses)).pairs[0]
+    reference = stats.ttest_rel(*losses)
+    interval = reference.confidence_interval()
+    assert (pair.p, pair.low, pair.high) == pytest.approx((reference.pvalue, interval.low, interval.high))
+
+
+@pytest.fixture
+def alike() -> Array:
+    """Losses (4, 6) that scatter alike, the first model far below."""
+    losses = np.random.default_rng(12).normal(2, 0.02, (4, 6))
+    losses[0] -= 0.05
+    return losses
+
+
+def test_models_that_scatter_alike_are_compared_by_tukeys_range_over_their_residuals(alike: Array) -> None:
+    analysis = analyse("abcd", *simple(alike))
+    assert analysis.method == "Tukey, pooled"
+    residuals = alike - alike.mean(1, keepdims=True) - alike.mean(0) + alike.mean()
+    error = np.sqrt((residuals**2).sum() / 15 / 6)
+    for pair, (a, b) in zip(analysis.pairs, combinations(range(4), 2), strict=True):
+        q = abs(alike[a].mean() - alike[b].mean()) / error
+        family, own = stats.studentized_range.sf(q, 4, 15), stats.ttest_rel(alike[a], alike[b]).pvalue
+        assert pair.p == pytest.approx(max(family, own), rel=1e-3)
+
+
+def test_standard_errors_are_those_of_the_two_way_analysis_of_variance() -> None:
+    rng = np.random.default_rng(5)
+    nats, tokens = nats_of(rng, equal(2), 4, documents=1.0)
+    loss = nats.sum(2) / tokens.sum()
+    gap = loss[0] - loss[1]
+    scatter = [
+        [(nats[0, s, i] - nats[1, s, i] - gap.mean() * tokens[i]) / tokens.mean() for i in range(DOCUMENTS)]
+        for s in range(4)
+    ]
+    by_document = np.mean(scatter, axis=0)
+    pair = analyse("ab", nats, tokens).pairs[0]
+    assert pair.difference == pytest.approx(gap.mean())
+    assert pair.seeds_se == pytest.approx(gap.std(ddof=1) / 2)
+    assert pair.documents_se == pytest.approx(by_document.std(ddof=1) / np.sqrt(DOCUMENTS))
+    rest = np.array(scatter) - by_document - np.mean(scatter, axis=1, keepdims=True)
+    interaction = (rest**2).sum() / (3 * (DOCUMENTS - 1)) / (4 * DOCUMENTS)
+    total = pair.seeds_se**2 + pair.documents_se**2 - interaction
+    freedom = total / (pair.seeds_se**2 / 3 + (total - pair.seeds_se**2) / (DOCUMENTS - 1))
+    assert pair.high is not None
+    assert pair.high - pair.difference == pytest.approx(stats.t.ppf(0.975, freedom) * np.sqrt(total))
+
+
+def test_sign_flips_are_counted_exactly_and_only_where_they_could_tell() -> None:
+    gap = np.array([0.3, 0.1, 0.2, -0.05, 0.4, 0.25])
+    losses = np.stack([2 + gap, np.full(6, 2.0)])
+    flips = [np.abs(np.dot(signs, gap)) for signs in np.array(np.meshgrid(*[[1, -1]] * 6)).reshape(6, -1).T]
+    expected = np.mean(np.array(flips) >= gap.sum() - 1e-9)
+    assert analyse("ab", *simple(losses)).pairs[0].p_permutation == pytest.approx(expected)
+    assert analyse("ab", *simple(losses[:, :5])).pairs[0].p_permutation is None
+
+
+@pytest.mark.parametrize("models", [2, 3])
+def test_identical_results_are_undecided_with_p_1(models: int) -> None:
+    nats, tokens = nats_of(np.random.default_rng(6), equal(models), 6, documents=1.0)
+    nats[1] = nats[0]
+    pair = analyse(names(models), nats, tokens).pairs[0]
+    assert (pair.p, pair.p_permutation, pair.verdict, pair.seeds_needed) == (1.0, 1.0, "undecided", None)
+
+
+def test_the_rounding_of_a_sum_is_no_difference() -> None:
+    nats, tokens = nats_of(np.random.default_rng(7), equal(2), 5)
+    nats[1] = nats[0] * (1 + 1e-15)
+    pair = analyse("ab", nats, tokens).pairs[0]
+    assert (pair.difference, pair.p, pair.verdict) == (0.0, 1.0, "undecided")
+
+
+def test_a_constant_difference_is_judged_by_the_documents_alone() -> None:
+    rng = np.random.default_rng(8)
+    nats, tokens = nats_of(rng, equal(2), 4)
+    gap = rng.normal(0.1, 0.3, DOCUMENTS)
+    nats[1] = nats[0] + gap
+    pair = analyse("ab", nats, tokens).pairs[0]
+    scatter = (gap - gap.sum() / tokens.sum() * tokens) / tokens.mean()
+    error = scatter.std(ddof=1) / np.sqrt(DOCUMENTS)
+    assert pair.seeds_se == 0
+    assert pair.p == pytest.approx(2 * stats.t.sf(abs(pair.difference) / error, DOCUMENTS - 1))
+
+
+def test_a_difference_that_nothing_varies_is_certain() -> None:
+    losses = np.array([[2.0, 2.1, 1.9], [2.5, 2.6, 2.4]])
+    pair = analyse("ab", *simple(losses)).pairs[0]
+    assert (pair.p, pair.verdict) == (0.0, "better")
+
+
+def test_two_quiet_models_are_told_apart_beside_a_wild_one() -> None:
+    losses = np.random.default_rng(9).normal(2, 0.001, (3, 8))
+    losses[0] -= 0.01
+    losses[2] = 2.5 + np.random.default_rng(10).normal(0, 0.5, 8)
+    assert analyse("abc", *simple(losses)).pairs[0].verdict == "better"
+
+
+def test_the_order_of_the_models_changes_only_signs(alike: Array) -> None:
+    forth, back = analyse("abcd", *simple(alike)), analyse("dcba", *simple(alike[::-1]))
+    mirrored = {(pair.b, pair.a): pair for pair in back.pairs}
+    opposite = {"better": "worse", "worse": "better", "undecided": "undecided"}
+    for pair in forth.pairs:
+        other = mirrored[pair.a, pair.b]
+        assert pair.difference == pytest.approx(-other.difference)
+        assert (pair.low, pair.high, pair.p) == pytest.approx((-other.high, -other.low, other.p))  # type: ignore[operator]
+        assert (pair.verdict, pair.seeds_needed) == (opposite[other.verdict], other.seeds_needed)
+    assert forth.letters == back.letters
+
+
+def test_a_hard_seed_is_hard_for_all_and_changes_no_pair(alike: Array) -> None:
+    plain, hard = (analyse("abcd", *simple(alike + extra)) for extra in (0, np.arange(6) * 0.3))
+    for pair, other in zip(plain.pairs, hard.pairs, strict=True):
+        assert pair.p == pytest.approx(other.p)
+        assert (pair.low, pair.high) == pytest.approx((other.low, other.high))
+    assert plain.correlation is not None
+    assert hard.correlation is not None
+    assert hard.correlation > 0.99 > plain.correlation
+
+
+def test_an_interval_of_a_decided_pair_never_contains_zero() -> None:
+    decided = 0
+    for analysis in analyses(11, wild(6), 3, 150, shift=0.1):
+        for pair in analysis.pairs:
+            if pair.verdict != "undecided":
+                decided += 1
+                assert pair.low is not None
+                assert pair.high is not None
+                assert pair.low > 0 or pair.high < 0
+    assert decided > 50
+
+
+def test_letters_say_which_pairs_are_undecided() -> None:
+    for analysis in analyses(12, equal(5), 5, 50, shift=0.06):
+        best = min(analysis.estimates, key=lambda label: analysis.estimates[label].mean)
+        assert "a" in analysis.letters[best]
+        for pair in analysis.pairs:
+            shared = set(analysis.letters[pair.a]) & set(analysis.letters[pair.b])
+            assert bool(shared) == (pair.verdict == "undecided")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_give_means_and_no_verdict(seeds: int) -> None:
+    analysis = analyse("abc", *nats_of(np.random.default_rng(13), equal(3), seeds))
+    pair, estimate = analysis.pairs[0], analysis.estimates["a"]
+    assert (pair.verdict, pair.p, pair.low, pair.seeds_needed) == ("none", None, None, None)
+    assert (estimate.low, estimate.seeds_se is None, analysis.method) == (None, seeds == 1, "none")
+    assert estimate.documents_se is not None
+    assert analysis.letters == {"a": "", "b": "", "c": ""}
+
+
+def test_one_document_says_nothing_of_other_documents() -> None:
+    analysis = analyse("abc", *nats_of(np.random.default_rng(14), equal(3), 4, count=1))
+    assert analysis.pairs[0].documents_se is None
+    assert analysis.pairs[0].p is not None
+
+
+def test_one_model_has_an_estimate_and_no_pairs() -> None:
+    analysis = analyse("a", *nats_of(np.random.default_rng(15), equal(1), 4))
+    assert (analysis.pairs, analysis.letters) == ((), {"a": ""})
+    assert analysis.estimates["a"].low is not None
+
+
+GOOD = np.ones((2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("labels", "nats", "tokens", "message"),
+    [
+        ("ab", np.ones((2, 3)), np.ones(4), r"nats must be \(models, seeds, documents\)"),
+        ("ab", GOOD, np.ones(3), r"tokens must be \(documents,\) = \(4,\), got \(3,\)"),
+        ("abc", GOOD, np.ones(4), "labels must be 2 different names"),
+        ("aa", GOOD, np.ones(4), "labels must be 2 different names"),
+        ("ab", GOOD * np.nan, np.ones(4), "leave out the models that diverged"),
+        ("ab", GOOD, np.zeros(4), "at least one target, got 0"),
+    ],
+)
+def test_input_that_does_not_fit_is_refused_in_one_line(labels: str, nats: Array, tokens: Array, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        analyse(labels, nats, tokens)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,251 @@
+"""Comparisons built by hand: no training, no statistics, only what a report is drawn from."""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import combinations
+from statistics import fmean, stdev
+from typing import Any
+
+import pytest
+
+from zoo.experiments.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
+from zoo.experiments.letters import compact_letters
+from zoo.experiments.record import DataRecord, Environment
+from zoo.experiments.study import StudyConfig
+from zoo.experiments.study_record import Cost
+from zoo.experiments.verdict import verdict_sentence
+
+Make = Callable[..., Comparison]
+
+T95 = {2: 4.303, 4: 2.776}
+NINE = {
+    "tree, 76K": (1.9642, 76579),
+    "transformer": (1.9655, 74496),
+    "tree, 22K": (2.0068, 22397),
+    "tree, bug, 22K": (2.0070, 22397),
+    "gru": (2.0102, 24600),
+    "flat, 22K": (2.0193, 22097),
+    "dilated_wavenet": (2.0255, 21950),
+    "flat-3, 12K": (2.0860, 12097),
+    "bigram": (2.4540, 729),
+}
+NAMES = ("keelani", "maryan", "dariah", "jaxsen", "oluwaferan", "bri", "emmalise", "tayven")
+
+
+def make_comparison(
+    losses: dict[str, tuple[float, int]],
+    seeds: Sequence[int] = (1, 2, 3),
+    *,
+    noise: float = 0.0015,
+    floor: float | None = None,
+    costs: bool = True,
+    published: bool = False,
+    matched: bool = False,
+    grid: bool = False,
+    diverged: dict[str, int] | None = None,
+    samples: bool = True,
+    title: str = "",
+    **study: Any,
+) -> Comparison:
+    """Models with these losses and sizes; the other numbers follow from them, the same at every call."""
+    draw, broken = random.Random(1), diverged or {}
+    by_seed = {
+        label: {
+            seed: None if place < broken.get(label, 0) else loss + draw.gauss(0, noise)
+            for place, seed in enumerate(seeds)
+        }
+        for label, (loss, _) in losses.items()
+    }
+    config = StudyConfig.model_validate(
+        {
+            "name": "a-study",
+            "title": title,
+            "source": "Building makemore Part 5, 2022" if published else "",
+            "models": [
+                {"label": label, "model": "wavenet(hidden=64)", "published": _published(published, loss)}
+                for label, (loss, _) in losses.items()
+            ],
+            "seeds": list(seeds),
+            "training": {"tokens": 6_400_000},
+            "match": {"parameters": 22_000} if matched else None,
+            "lr_grid": [0.001, 0.003, 0.01] if grid else [],
+            **study,
+        }
+    )
+    rows = [
+        _row(label, size, by_seed[label], draw, place, floor=floor, costs=costs, matched=matched, grid=grid,
+             published=config.models[place].published, samples=NAMES if samples else ())
+        for place, (label, (_, size)) in enumerate(losses.items())
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else 9.0))
+    pairs = _pairs([row for row in rows if row.test], len(seeds), draw)
+    told = [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")]
+    letters = compact_letters([row.label for row in rows if row.test], told) if len(seeds) > 2 and pairs else {}
+    rows = [row.model_copy(update={"letters": letters.get(row.label, "")}) for row in rows]
+    return Comparison(
+        study=config,
+        record="study-0123456789.json",
+        data=DataRecord(name="names", digest="5f" * 32, is_stream=False, characters="abcdefghijklmnopqrstuvwxyz",
+                        targets={"train": 182625, "validation": 22655, "test": 22866},
+                        floor={"validation": floor, "test": floor}),
+        environment=Environment(zoo="0.1.0", python="3.12.3", torch="2.13.0", platform="Linux x86_64", device="cpu",
+                                threads=1, commit="ebcc552" + "0" * 33, dirty=True),
+        verdict=verdict_sentence(rows, pairs),
+        method="Tukey, pooled" if len(seeds) > 2 and len(losses) > 2 else "paired t" if len(seeds) > 2 else "none",
+        reason="Box's epsilon over the seeds is 0.62, and 0.55 is usual where models scatter alike.",
+        correlation=0.41 if len(seeds) > 1 and len(losses) > 1 else None,
+        models=tuple(rows),
+        pairs=tuple(pairs),
+        runs=tuple(_run(row, seed, value) for row in rows for seed, value in row.losses.items()),
+    )  # fmt: skip
+
+
+def _published(wanted: bool, loss: float) -> dict[str, float] | None:
+    return {"train": round(loss - 0.1, 3), "validation": round(loss + 0.015, 3)} if wanted and loss < 2.2 else None
+
+
+def _row(
+    label: str, size: int, losses: dict[int, float | None], draw: random.Random, place: int, *, floor: float | None,
+    costs: bool, matched: bool, grid: bool, published: Any, samples: tuple[str, ...],
+) -> ModelRow:  # fmt: skip
+    known = [value for value in losses.values() if value is not None]
+    missing = len(losses) - len(known)
+    test = None if missing else _interval(known)
+    seconds = 20 + size / 900 + 12 * place
+    trials = {"0.001": fmean(known or [9]) + 0.02, "0.003": fmean(known or [9]), "0.01": None} if grid else {}
+    return ModelRow(
+        label=label, model="wavenet(hidden=64)", context=8, letters="", seeds=len(losses), diverged=missing,
+        untrained=0, losses=losses, test=test, validation=None if missing else _spread([v + 0.0024 for v in known]),
+        train=_spread([v - 0.2 for v in known]) if published and not missing else None, floor=floor,
+        above_floor=test.mean - floor if test and floor is not None else None, parameters=size,
+        receptive_field=None if place == 1 else 8 - place // 3, off_size=0.004 * place - 0.01 if matched else None,
+        used=Used(steps=7000 - place, tokens=6.4e6, seconds=seconds, flops=6.0 * size * 6.4e6 if costs else None),
+        tokens_per_second=6.4e6 / seconds, lr=0.003, lr_from="grid" if grid else "recipe", lr_trials=trials,
+        lr_at_edge=grid and place == 2, published=published, samples=samples, curve=_curve(known, seconds, draw),
+        cost=_cost(size, seconds, place) if costs else None,
+    )  # fmt: skip
+
+
+def _interval(values: list[float]) -> Interval:
+    sd = stdev(values) if len(values) > 1 else None
+    if sd is None or len(values) < 3:
+        return Interval(mean=fmean(values), sd=sd, low=None, high=None, seeds_se=None, documents_se=None)
+    seeds_se, documents_se = sd / len(values) ** 0.5, 0.0006
+    reach = T95[len(values) - 1] * (seeds_se**2 + documents_se**2) ** 0.5
+    mean = fmean(values)
+    return Interval(mean=mean, sd=sd, low=mean - reach, high=mean + reach, seeds_se=seeds_se, documents_se=documents_se)
+
+
+def _spread(values: list[float]) -> Spread:
+    return Spread(mean=fmean(values), sd=stdev(values) if len(values) > 1 else None)
+
+
+def _curve(values: list[float], seconds: float, draw: random.Random) -> tuple[Band, ...]:
+    end = fmean(values) if values else 4.0
+    points = []
+    for step in range(21 if values else 4):
+        mean = end + 0.0024 + (3.3 - end) * 0.12 ** (step / 3) + (0.05 * (20 - step) / 20 if step else 0)
+        band = 0.004 + 0.01 * draw.random()
+        points.append(
+            Band(step=350 * step, tokens=320_000 * step, seconds=seconds * step / 20, mean=mean, low=mean - band,
+                 high=mean + band)
+        )  # fmt: skip
+    return tuple(points)
+
+
+def _cost(size: int, seconds: float, place: int) -> Cost:
+    return Cost(
+        parameters=size, flops_forward=2.0 * size, flops_training=6.0 * size, train_tokens_per_second=6.4e6 / seconds,
+        evaluation_tokens_per_second=2e7 / seconds, peak_bytes=(300 + 21 * place) * 1_000_000, memory="RSS",
+        state_bytes=512 * (place + 1), state_tokens=64, state_grows=place == 1,
+        receptive_field=3 if place == 3 else None if place == 1 else 8 - place // 3,
+        declared_field=None if place == 1 else 8 - place // 3, probed_tokens=64,
+    )  # fmt: skip
+
+
+def _pairs(rows: list[ModelRow], seeds: int, draw: random.Random) -> list[PairRow]:
+    pairs = []
+    for one, other in combinations(rows, 2):
+        assert one.test is not None
+        assert other.test is not None
+        difference, reach = one.test.mean - other.test.mean, 0.004 + 0.001 * draw.random()
+        if seeds < 3:
+            pairs.append(PairRow(a=one.label, b=other.label, difference=difference, low=None, high=None, p=None,
+                                 p_permutation=None, seeds_se=None, documents_se=0.0006, verdict="none",
+                                 seeds_needed=None))  # fmt: skip
+            continue
+        told = abs(difference) > reach
+        p = min(1.0, 0.05 * (reach / max(abs(difference), 1e-9)) ** 4)
+        pairs.append(
+            PairRow(a=one.label, b=other.label, difference=difference, low=difference - reach, high=difference + reach,
+                    p=p, p_permutation=0.0625 if seeds == 5 else None, seeds_se=reach / 3, documents_se=reach / 5,
+                    verdict="better" if told else "undecided",
+                    seeds_needed=None if told else min(999, int(seeds * (reach / abs(difference)) ** 2) + 2))
+        )  # fmt: skip
+    return pairs
+
+
+def _run(row: ModelRow, seed: int, value: float | None) -> RunRow:
+    return RunRow(
+        directory=f"{row.model}-seed{seed}-abc", label=row.label, seed=seed, fingerprint="ab" * 32, lr=row.lr,
+        status="diverged" if value is None else "finished", diverged_at=1400 if value is None else None,
+        parameters=row.parameters, receptive_field=row.receptive_field, steps=7000, tokens=6_400_000,
+        seconds=row.used.seconds, flops=None if row.used.flops is None else int(row.used.flops),
+        best_step=None if value is None else 6650, train_loss=None,
+        validation_loss=None if value is None else value + 0.0024, test_loss=value,
+        tested_at=None if value is None else "2026-11-22T09:00:00+00:00", weights_sha256="cd" * 32,
+    )  # fmt: skip
+
+
+EXAMPLES: dict[str, Callable[[], Comparison]] = {
+    "two": lambda: make_comparison({"mlp": (1.8110, 12097), "wavenet": (1.7995, 22397)}, floor=1.7712),
+    "nine": lambda: make_comparison(
+        NINE, (1, 2, 3, 4, 5), floor=1.9301, published=True, matched=True, grid=True,
+        title="The lecture's five networks and four more, on names.txt",
+    ),
+    "diverged": lambda: make_comparison(
+        {**dict(list(NINE.items())[:4]), "rnn": (2.03, 9000), "wild": (3.0, 9000)}, diverged={"rnn": 2, "wild": 3}
+    ),
+    "all diverged": lambda: make_comparison({"a": (2.0, 9), "b": (2.1, 9)}, diverged={"a": 1, "b": 3}),
+    "one seed": lambda: make_comparison(dict(list(NINE.items())[:3]), (1,)),
+    "two seeds": lambda: make_comparison(dict(list(NINE.items())[:3]), (1, 2)),
+    "one model": lambda: make_comparison({"gru": (2.0, 22000)}),
+    "no costs": lambda: make_comparison(dict(list(NINE.items())[:3]), costs=False, samples=False),
+    "labels": lambda: make_comparison(
+        {
+            "<script>alert(1)</script>": (1.80, 10_000),
+            "a|b `c` *d* _e_ [f](g) $h$": (1.81, 12_000),
+            "wavenet(hidden=128,embedding=24,context=64,batch_norm=true,dropout=0.1,an_option=12345)": (1.82, 20_000),
+            "波形ネット Ünïcödé ∑ \u202eabc": (1.83, 25_000),
+            "\"quotes\" & 'more' \x1b[31m \x00": (1.84, 26_000),
+        },
+        title="<b>bold</b> & `code`",
+    ),
+    "thirteen": lambda: make_comparison({f"model {n}": (1.9 + n * 0.003, 10_000 + 1500 * n) for n in range(13)}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def example() -> Make:
+    """A comparison by its name in EXAMPLES."""
+    return built
+
+
+@pytest.fixture(params=EXAMPLES)
+def every_name(request: pytest.FixtureRequest) -> str:
+    """Each name in EXAMPLES."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def every_example(every_name: str) -> Comparison:
+    """Each of them."""
+    return built(every_name)
+
+
+@cache
+def built(name: str) -> Comparison:
+    """An example; it is frozen, so that all tests may share it."""
+    return EXAMPLES[name]()

@@ -1,0 +1,76 @@
+"""The document: GitHub's Markdown, with every label as text."""
+
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from zoo.experiments.comparison import Comparison
+from zoo.reports.markdown import escaped, render_markdown
+
+FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg"}
+
+
+def tables(document: str) -> list[list[list[str]]]:
+    """The rows of every table, as a reader of Markdown sees them."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(document)
+    found: list[list[list[str]]] = []
+    for place, token in enumerate(tokens):
+        if token.type == "table_open":
+            found.append([])
+        elif token.type == "tr_open":
+            found[-1].append([])
+        elif token.type in ("td_open", "th_open"):
+            children = tokens[place + 1].children or []
+            assert {child.type for child in children} <= {"text", "text_special"}, "a cell is not plain text"
+            found[-1][-1].append("".join(child.content for child in children))
+    return found
+
+
+def test_the_verdict_comes_first_then_table_pairs_method_and_how_to_run_it(example) -> None:
+    document = render_markdown(example("nine"), FIGURES)
+    places = [document.index(words) for words in (
+        "# The lecture's five networks", "**tree, 76K and transformer", "## Losses", "(figures/forest.svg)", "## Pairs",
+        "(figures/cost-flops.svg)", "## Method", "## Run it again", "python cli.py compare study-0123456789.json",
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_every_table_has_the_numbers_of_the_comparison(every_example: Comparison) -> None:
+    found = tables(render_markdown(every_example, FIGURES))
+    assert len(found) == 2 + bool(every_example.pairs)
+    head, *rows = found[0]
+    for cells, model in zip(rows, every_example.models, strict=True):
+        row = dict(zip(head, cells, strict=True))
+        assert row["test"].startswith(f"{model.test.mean:.4f}" if model.test else f"diverged {model.diverged} of")
+        assert row["parameters"].startswith(f"{model.parameters:,}")
+    if every_example.pairs:
+        assert len(found[1]) == 1 + len(every_example.pairs)
+
+
+def test_labels_are_text(example) -> None:
+    comparison = example("labels")
+    document = render_markdown(comparison, {})
+    shown = [row[0] for row in tables(document)[0][1:]]
+    assert shown[0] == "<script>alert(1)</script>"
+    assert shown[1] == "a|b `c` *d* _e_ [f](g) $h$"
+    html = MarkdownIt("commonmark").enable("table").render(document)
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "&lt;b&gt;bold&lt;/b&gt; &amp; `code`" in html
+
+
+@pytest.mark.parametrize(
+    "words", ["- not a list", "1. nor this", "# no heading", "a\n\nb", "![x](y)", "a\\|b", "&amp;"]
+)
+def test_text_stays_what_it_is(words: str) -> None:
+    (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escaped(words)) if token.type == "inline"]
+    assert "".join(child.content for child in paragraph.children or []) == " ".join(words.split())
+
+
+def test_samples_with_fences_stay_within_theirs(example) -> None:
+    comparison = example("two")
+    model = comparison.models[0].model_copy(update={"samples": ("```\n# not a heading", "~~~")})
+    document = render_markdown(comparison.model_copy(update={"models": (model, *comparison.models[1:])}), {})
+    headings = [token for token in MarkdownIt("commonmark").parse(document) if token.type == "heading_open"]
+    assert len(headings) == len(re.findall(r"^#+ (?!not)", document, re.MULTILINE))

@@ -1,0 +1,137 @@
+"""A comparison in numbers: all that a table or a page shows.
+
+comparison.json     a `Comparison`, derived: `zoo.experiments.summarise` computes it from study-*.json and the runs
+"""
+
+from typing import Literal
+
+from zoo.config import Frozen
+from zoo.experiments.record import SCHEMA_VERSION, DataRecord, Environment, Result
+from zoo.experiments.study import Published, StudyConfig
+from zoo.experiments.study_record import Cost
+
+
+class Spread(Frozen):
+    """Mean over the seeds and standard deviation (None for a single one)."""
+
+    mean: float
+    sd: float | None
+
+
+class Interval(Spread):
+    """A mean with its 95% interval (None with fewer than three seeds), and the two uncertainties behind it."""
+
+    low: float | None
+    high: float | None
+    seeds_se: float | None
+    """Standard error over new seeds: training again."""
+    documents_se: float | None
+    """Standard error over new documents: another test split."""
+
+
+class Band(Frozen):
+    """One point of a learning curve: validation loss over the seeds, its mean, lowest and highest."""
+
+    step: float
+    tokens: float
+    seconds: float
+    mean: float
+    low: float
+    high: float
+
+
+class Used(Frozen):
+    """What a run used of each budget, in the mean over the seeds."""
+
+    steps: float
+    tokens: float
+    seconds: float
+    flops: float | None
+
+
+class ModelRow(Frozen):
+    """One model of the comparison; losses are nats a token, None where any seed diverged.
+
+    `untrained` counts the seeds under which no evaluation was better than that of the initial weights. Models that
+    share a letter cannot be told apart.
+    """
+
+    label: str
+    model: str
+    context: int
+    letters: str
+    seeds: int
+    diverged: int
+    untrained: int
+    losses: dict[int, float | None]
+    """Seed -> test loss."""
+    test: Interval | None
+    validation: Spread | None
+    train: Spread | None
+    floor: float | None
+    above_floor: float | None
+    parameters: int
+    receptive_field: int | None
+    off_size: float | None
+    """How far the matched size is from the one that was asked for, relative; None where none was."""
+    used: Used
+    tokens_per_second: float
+    """Target tokens in training: by the probe where there was one, else over the runs."""
+    lr: float
+    lr_from: Literal["recipe", "setting", "grid"]
+    lr_trials: dict[str, float | None]
+    """Learning rate -> validation loss under the extra seed; None where it diverged."""
+    lr_at_edge: bool
+    published: Published | None
+    cost: Cost | None
+    curve: tuple[Band, ...]
+    samples: tuple[str, ...]
+
+
+class PairRow(Frozen):
+    """One pair: the mean test loss of `a` minus that of `b`, and `a` in a word: better, worse, undecided, none."""
+
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    """Adjusted for all pairs of the comparison."""
+    p_permutation: float | None
+    """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
+    seeds_se: float | None
+    documents_se: float | None
+    verdict: Literal["better", "worse", "undecided", "none"]
+    seeds_needed: int | None
+    """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
+
+
+class RunRow(Result):
+    """A run of the comparison: where it stands in the study's folder, and its result."""
+
+    directory: str
+    label: str
+    seed: int
+    fingerprint: str
+    lr: float
+
+
+class Comparison(Frozen):
+    """Everything; models from the best to the worst, diverged ones last."""
+
+    schema_version: int = SCHEMA_VERSION
+    unit: str = "nats per token"
+    study: StudyConfig
+    record: str
+    """The file of the study's record."""
+    data: DataRecord
+    environment: Environment
+    verdict: str
+    method: str
+    reason: str
+    correlation: float | None
+    """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    models: tuple[ModelRow, ...]
+    pairs: tuple[PairRow, ...]
+    runs: tuple[RunRow, ...]

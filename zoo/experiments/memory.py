@@ -1,0 +1,59 @@
+"""The memory that a piece of work takes at its peak: allocations on CUDA, resident pages of the process on Linux."""
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+STATUS = Path("/proc/self/status")
+RESET = Path("/proc/self/clear_refs")
+SLACK = 1 << 20
+"""Bytes by which the kernel's counters of pages, which it keeps for each CPU, may be off."""
+
+
+def kind_of_memory(device: torch.device) -> Literal["CUDA", "RSS"]:
+    """What `peak_of` counts there."""
+    return "CUDA" if device.type == "cuda" else "RSS"
+
+
+def peak_of(work: Callable[[], object], device: torch.device) -> int | None:
+    """Bytes that `work` took at its peak, beyond those that were taken before; None where it cannot be told.
+
+    What the libraries set up when they are first used counts too: let the work, or its like, run once before.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        work()
+        torch.cuda.synchronize(device)
+        return max(0, torch.cuda.max_memory_allocated(device) - before)
+    before_work = _fresh_peak()
+    if before_work is None:
+        return None
+    work()
+    peak = _pages("VmHWM")
+    return None if peak is None else max(0, peak - before_work)
+
+
+def _fresh_peak() -> int | None:
+    """Hand freed pages back and let the highest count of pages start again; the pages that are taken now."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        RESET.write_text("5")
+    except (OSError, AttributeError, TypeError):  # no such file or permission; not glibc; Windows
+        return None
+    now, peak = _pages("VmRSS"), _pages("VmHWM")
+    return now if now is not None and peak is not None and peak <= now + SLACK else None
+
+
+def _pages(name: str) -> int | None:
+    """A line of the process's status, in bytes."""
+    try:
+        lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
+        return int(lines[name].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None

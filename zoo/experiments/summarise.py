@@ -1,0 +1,169 @@
+"""From the records of runs to a `Comparison`: nothing is trained or evaluated here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+
+from zoo.experiments.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
+from zoo.experiments.record import Result, Run, read_losses
+from zoo.experiments.statistics import Analysis, analyse
+from zoo.experiments.study_record import Cost, StudyRecord
+from zoo.experiments.verdict import verdict_sentence
+
+
+def summarise(path: Path, record: StudyRecord) -> Comparison:
+    """The comparison whose record stands in `path`.
+
+    Raises:
+        RunError: one of its runs is not there, or damaged.
+    """
+    runs = record.read_runs(path.parent)
+    trials = record.read_trials(path.parent)
+    labels = list(dict.fromkeys(run.label for run in runs))
+    by_label = {label: [run for run in runs if run.label == label] for label in labels}
+    sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
+    analysis = _analyse({label: by_label[label] for label in sound})
+    rows = [_row(label, by_label[label], [t for t in trials if t.label == label], record, analysis) for label in labels]
+    rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else float("inf")))
+    pairs = _pairs(analysis, [row.label for row in rows])
+    return Comparison(
+        study=record.study,
+        record=path.name,
+        data=runs[0].recorded.data,
+        environment=runs[0].environment,
+        verdict=verdict_sentence(rows, pairs),
+        method=analysis.method if analysis else "",
+        reason=analysis.reason if analysis else "",
+        correlation=analysis.correlation if analysis else None,
+        models=tuple(rows),
+        pairs=tuple(pairs),
+        runs=tuple(_run_row(run, path.parent) for run in runs),
+    )
+
+
+def _analyse(runs: Mapping[str, Sequence[Run]]) -> Analysis | None:
+    """The statistics of the models that finished under every seed; None where there is none."""
+    if not runs:
+        return None
+    losses = [[read_losses(run.directory, "test") for run in own] for own in runs.values()]
+    return analyse(list(runs), np.array([[nats for nats, _ in own] for own in losses]), losses[0][0][1])
+
+
+def _row(
+    label: str, runs: Sequence[Run], trials: Sequence[Run], record: StudyRecord, analysis: Analysis | None
+) -> ModelRow:
+    first, results = runs[0], [run.result for run in runs]
+    diverged = sum(result.status == "diverged" for result in results)
+    test = None
+    if analysis and label in analysis.estimates:
+        sd = stdev(result.test_loss or 0.0 for result in results) if len(results) > 1 else None
+        test = Interval(**asdict(analysis.estimates[label]), sd=sd)
+    floor = first.recorded.data.floor.get("test")
+    lr, cost, matched = first.recorded.settings["lr"], record.costs.get(label), record.matched.get(label)
+    tried = {f"{trial.recorded.settings['lr']:g}": trial.result.validation_loss for trial in trials}
+    return ModelRow(
+        label=label,
+        model=str(first.recorded.run.model),
+        context=first.recorded.run.context,
+        letters=analysis.letters.get(label, "") if analysis else "",
+        seeds=len(runs),
+        diverged=diverged,
+        untrained=sum(result.status == "finished" and result.best_step == 0 for result in results),
+        losses={run.recorded.run.seed: run.result.test_loss for run in runs},
+        test=test,
+        validation=_spread([result.validation_loss for result in results], diverged),
+        train=_spread([result.train_loss for result in results], diverged),
+        floor=floor,
+        above_floor=test.mean - floor if test and floor is not None else None,
+        parameters=first.result.parameters,
+        receptive_field=first.result.receptive_field,
+        off_size=matched.deviation if matched else None,
+        used=_used(runs),
+        tokens_per_second=_speed(results, cost),
+        lr=lr,
+        lr_from=first.recorded.lr_from,
+        lr_trials=tried,
+        lr_at_edge=bool(tried) and lr in (min(map(float, tried)), max(map(float, tried))),
+        published=next((model.published for model in record.study.models if model.label == label), None),
+        cost=cost,
+        curve=_band(runs),
+        samples=record.samples.get(label, ()),
+    )
+
+
+def _spread(values: Sequence[float | None], diverged: int) -> Spread | None:
+    known = [value for value in values if value is not None]
+    if diverged or len(known) < len(values):
+        return None  # never a mean over the survivors alone
+    return Spread(mean=fmean(known), sd=stdev(known) if len(known) > 1 else None)
+
+
+def _speed(results: Sequence[Result], cost: Cost | None) -> float:
+    """Target tokens a second in training: by the probe, or over all runs where there is none."""
+    if cost and cost.train_tokens_per_second is not None:
+        return cost.train_tokens_per_second
+    seconds = sum(result.seconds for result in results)
+    return sum(result.tokens for result in results) / seconds if seconds else 0.0
+
+
+def _used(runs: Sequence[Run]) -> Used:
+    results = [run.result for run in runs]
+    flops = [result.flops for result in results if result.flops is not None]
+    return Used(
+        steps=fmean(result.steps for result in results),
+        tokens=fmean(result.tokens for result in results),
+        seconds=fmean(result.seconds for result in results),
+        flops=fmean(flops) if len(flops) == len(results) else None,
+    )
+
+
+def _band(runs: Sequence[Run]) -> tuple[Band, ...]:
+    """The points that all seeds have, so that no mean is one over the survivors alone."""
+    points = zip(*(run.curve for run in runs), strict=False)
+    return tuple(
+        Band(
+            step=fmean(point.step for point in group),
+            tokens=fmean(point.tokens for point in group),
+            seconds=fmean(point.seconds for point in group),
+            mean=fmean(point.validation_loss for point in group),
+            low=min(point.validation_loss for point in group),
+            high=max(point.validation_loss for point in group),
+        )
+        for group in points
+    )
+
+
+def _pairs(analysis: Analysis | None, ranking: Sequence[str]) -> list[PairRow]:
+    """Every pair once, the better mean first, in the order of the ranking."""
+    pairs = [PairRow(**asdict(pair)) for pair in analysis.pairs] if analysis else []
+    turned = [pair if ranking.index(pair.a) < ranking.index(pair.b) else _turned(pair) for pair in pairs]
+    return sorted(turned, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
+
+
+def _turned(pair: PairRow) -> PairRow:
+    """The same pair, seen from the other side."""
+    opposite = {"better": "worse", "worse": "better"}
+    return pair.model_copy(
+        update={
+            "a": pair.b,
+            "b": pair.a,
+            "difference": -pair.difference,
+            "low": None if pair.high is None else -pair.high,
+            "high": None if pair.low is None else -pair.low,
+            "verdict": opposite.get(pair.verdict, pair.verdict),
+        }
+    )
+
+
+def _run_row(run: Run, study: Path) -> RunRow:
+    return RunRow(
+        **run.result.model_dump(),
+        directory=str(run.directory.relative_to(study)),
+        label=run.label,
+        seed=run.recorded.run.seed,
+        fingerprint=run.recorded.fingerprint,
+        lr=run.recorded.settings["lr"],
+    )

@@ -1,0 +1,166 @@
+"""What page and document say in words: what was compared, what is to be noted, how to read it, how to run it again."""
+
+from zoo.experiments.comparison import Comparison, ModelRow
+from zoo.reports.numbers import field, loss, percent, short, storage
+
+OFF_SIZE = 0.02
+"""A matched size further off than this is noted."""
+BUDGETS = {
+    "steps": "steps",
+    "tokens": "training tokens",
+    "seconds": "seconds of training",
+    "flops": "FLOPs of training",
+}
+RATES = {
+    "recipe": "each model's recipe",
+    "setting": "one for all",
+    "grid": "of one grid for all, the best on validation under one more seed",
+}
+
+
+def title(comparison: Comparison) -> str:
+    """The study's own, else its name."""
+    return comparison.study.title or comparison.study.name
+
+
+def verdict(comparison: Comparison) -> str:
+    """The sentence; one model alone has nothing to be better than."""
+    return unbroken(comparison.verdict or "One model alone: there is nothing to compare.")
+
+
+def unbroken(words: str) -> str:
+    """No line ends inside of `p < 0.001`."""
+    return words.replace("p < ", "p\u00a0<\u00a0").replace("p = ", "p\u00a0=\u00a0")
+
+
+def setting(comparison: Comparison) -> dict[str, str]:
+    """What was the same for all models."""
+    study, data, machine = comparison.study, comparison.data, comparison.environment
+    training, targets = study.training, data.targets
+    budget = training.budget
+    kind = "one stream" if data.is_stream else "documents"
+    splits = ", ".join(f"{count:,} {name}" for name, count in targets.items())
+    facts = {
+        "Corpus": f"{data.name}, {kind}, {splits} targets; digest {data.digest[:12]}",
+        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
+        f"{training.batch_size} rows a step" if budget else "",
+        "Context": f"{study.context:,} {study.data.tokens}",
+        "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
+        "Machine": f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, torch {machine.torch}",
+    }  # fmt: skip
+    if study.match:
+        facts["Size"] = f"every model scaled to {_amount(study.match.target)} " + (
+            "parameters" if study.match.kind == "parameters" else "FLOPs of training a token"
+        )
+    return {name: words for name, words in facts.items() if words}
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader of the table has to know about single models."""
+    found = []
+    for model in comparison.models:
+        cost = model.cost
+        if model.diverged:
+            found.append(f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}; "
+                         "no mean is taken over the others.")  # fmt: skip
+        if model.untrained:
+            found.append(f"{model.label} was never better than its initial weights under {model.untrained} of "
+                         f"{_count(model.seeds, 'seed')}.")  # fmt: skip
+        if cost and cost.field_agrees is False:
+            found.append(f"{model.label} declares that it sees {field(cost.declared_field)} tokens; a probe of "
+                         f"{cost.probed_tokens} found {field(cost.receptive_field)}.")  # fmt: skip
+        if model.lr_at_edge:
+            found.append(f"{model.label} took {model.lr:g}, at the edge of the grid of learning rates: "
+                         "a wider one may do better.")  # fmt: skip
+        if model.off_size is not None and abs(model.off_size) > OFF_SIZE:
+            found.append(f"{model.label} is {percent(model.off_size)} off the size that was asked for, "
+                         "the nearest it can reach.")  # fmt: skip
+        if model.context != comparison.study.context:
+            found.append(f"{model.label} has a context of {model.context:,}.")
+        if cost:
+            found += [f"{model.label}: {what} was not measured: {why}" for what, why in cost.unmeasured.items()]
+    return found
+
+
+def rates(comparison: Comparison) -> str:
+    """Where the learning rates come from."""
+    return "; ".join(RATES[origin] for origin in dict.fromkeys(model.lr_from for model in comparison.models))
+
+
+def judged(comparison: Comparison) -> bool:
+    """Whether there were seeds enough for verdicts."""
+    return any(pair.verdict != "none" for pair in comparison.pairs)
+
+
+def has_intervals(comparison: Comparison) -> bool:
+    """Whether there were seeds enough for intervals."""
+    return any(model.test and model.test.low is not None for model in comparison.models)
+
+
+def method(comparison: Comparison) -> list[str]:
+    """How the statistics were done, a paragraph each."""
+    paragraphs = [
+        "Every model was trained under the same seeds and scored on the same documents of the test split, once, with "
+        "the weights that were best on validation. Losses are natural logarithms a token, over the whole split."
+    ]
+    if not has_intervals(comparison):
+        few = "Fewer than three seeds give no interval and no verdict: what they show may be chance."
+        none = "No model finished under every seed, so that there is nothing to judge."
+        return [*paragraphs, few if any(model.test for model in comparison.models) else none]
+    paragraphs.append(
+        "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
+        "test split, of new documents. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
+    )
+    if judged(comparison):
+        paragraphs += [
+            f"Method: {comparison.method}. {comparison.reason}",
+            "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
+            "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
+            "letter cannot be told apart, which does not say that they are equal.",
+        ]
+    if any(pair.p_permutation is not None for pair in comparison.pairs):
+        paragraphs.append(
+            "The permutation p is of the pair alone, by flipping signs over the seeds. It assumes no distribution, and "
+            "few seeds allow only coarse values of it."
+        )
+    if comparison.correlation is not None:
+        paragraphs.append(
+            f"Over the seeds, the losses of two models correlate by {loss(comparison.correlation, digits=2)} in the "
+            "mean: that is what the same seeds for all brought to their differences."
+        )
+    return paragraphs
+
+
+def environment(comparison: Comparison) -> dict[str, str]:
+    """Where it ran."""
+    machine = comparison.environment
+    commit = "outside of a checkout" if machine.commit is None else machine.commit
+    return {
+        "commit": f"{commit}, with changes" if machine.dirty else commit,
+        "versions": f"zoo {machine.zoo}, Python {machine.python}, torch {machine.torch}",
+        "machine": f"{machine.platform}, {machine.device}, {_count(machine.threads, 'thread')}",
+        "corpus": f"{comparison.data.name}, SHA-256 {comparison.data.digest}",
+    }
+
+
+def commands(comparison: Comparison) -> dict[str, str]:
+    """What to type -> what it does, in the folder of the report."""
+    return {
+        f"python cli.py compare {comparison.record}": "trains every model again",
+        "python cli.py verify .": "computes every loss again from the weights that were kept",
+    }
+
+
+def state(model: ModelRow) -> str:
+    """What a stream of a model takes to remember: 1.5 kB, and whether it grows."""
+    if model.cost is None or model.cost.state_bytes is None:
+        return ""
+    return storage(model.cost.state_bytes) + (" +" if model.cost.state_grows else "")
+
+
+def _amount(number: float) -> str:
+    return short(number) if number >= 1e6 else f"{number:,g}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

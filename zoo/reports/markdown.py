@@ -1,0 +1,166 @@
+"""A comparison as a document for GitHub: the verdict first, then tables, figures, the method, and how to repeat it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.experiments.comparison import Comparison, ModelRow
+from zoo.experiments.verdict import pair_words
+from zoo.reports import facts
+from zoo.reports.numbers import chance, field, loss, percent, short, storage, with_spread
+from zoo.reports.svg import clean
+
+CAPTIONS = {
+    "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
+    "curves-tokens": "Validation loss against training tokens",
+    "curves-seconds": "Validation loss against seconds of training",
+    "cost-parameters": "Test loss against parameters",
+    "cost-seconds": "Test loss against seconds of training",
+    "cost-flops": "Test loss against FLOPs of training",
+    "cost-memory": "Test loss against peak memory",
+}
+SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
+
+
+def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
+    """The document; `figures` are names of figures and their paths beside it."""
+    drawn = [f"![{CAPTIONS.get(name, name)}]({path})" for name, path in figures.items()]
+    parts = [
+        f"# {escaped(facts.title(comparison))}",
+        f"**{escaped(facts.verdict(comparison))}**",
+        "\n".join(f"- {name}: {escaped(words)}" for name, words in facts.setting(comparison).items()),
+        "## Losses",
+        _losses(comparison),
+        _about(comparison),
+        "\n".join(f"- {escaped(note)}" for note in facts.notes(comparison)),
+        *drawn[:1],
+        *_pairs(comparison),
+        *(["## Learning and cost", *drawn[1:]] if drawn[1:] else ["## Cost"]),
+        _costs(comparison.models),
+        "## Method",
+        *map(escaped, facts.method(comparison)),
+        "## Run it again",
+        _fenced("\n".join(facts.commands(comparison)), "sh"),
+        "\n".join(f"- {name}: {escaped(words)}" for name, words in facts.environment(comparison).items()),
+        *_samples(comparison),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(words: str) -> str:
+    """Text that Markdown and HTML leave as it is, in one line."""
+    words = " ".join(clean(words).split())
+    words = SPECIAL.sub(r"\\\1", words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return re.sub(r"^(\d*)([-+.)])(?=\s)", r"\1\\\2", words)
+
+
+def _table(columns: Mapping[str, Sequence[str]], left: Iterable[str]) -> str:
+    """A table of the columns that have anything in them."""
+    kept = {name: cells for name, cells in columns.items() if any(cells)}
+    rows = [
+        list(kept),
+        [":--" if name in left else "--:" for name in kept],
+        *(list(row) for row in zip(*kept.values(), strict=True)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _losses(comparison: Comparison) -> str:
+    models = comparison.models
+    return _table(
+        {
+            "model": [escaped(model.label) for model in models],
+            "test": [with_spread(model.test) or f"diverged {model.diverged} of {model.seeds}" for model in models],
+            "group": [model.letters for model in models],
+            "above floor": [loss(model.above_floor, signed=True) for model in models],
+            "validation": [loss(model.validation.mean) if model.validation else "" for model in models],
+            "published": [loss(model.published.validation) if model.published else "" for model in models],
+            "train": [loss(model.train.mean) if model.train else "" for model in models],
+            "parameters": [
+                f"{model.parameters:,}" + ("" if model.off_size is None else f" ({percent(model.off_size)})")
+                for model in models
+            ],
+            "sees": [field(model.receptive_field) for model in models],
+            "learning rate": [f"{model.lr:g}{' (edge of the grid)' if model.lr_at_edge else ''}" for model in models],
+        },
+        left=("model", "group"),
+    )
+
+
+def _about(comparison: Comparison) -> str:
+    """What the columns mean."""
+    seeds = len(comparison.study.seeds)
+    words = [f"Means of {seeds} seeds, nats per token." if seeds > 1 else "One seed, nats per token."]
+    if facts.has_intervals(comparison):
+        words.append("±: 95% interval, for new seeds and new documents.")
+    elif seeds > 1:
+        words.append("±: standard deviation over the seeds.")
+    if any(model.letters for model in comparison.models):
+        words.append("Models that share a letter cannot be told apart.")
+    if any(model.above_floor is not None for model in comparison.models):
+        words.append(f"Above floor: the distance to {loss(comparison.models[0].floor)}, the loss of a perfect model.")
+    if any(model.published for model in comparison.models):
+        source = f" ({escaped(comparison.study.source)})" if comparison.study.source else ""
+        words.append(f"Published: somebody else's validation loss{source}.")
+    words += ["Sees: tokens that a prediction can depend on.", f"Learning rate: {facts.rates(comparison)}."]
+    return " ".join(words)
+
+
+def _pairs(comparison: Comparison) -> list[str]:
+    if not comparison.pairs:
+        return []
+    pairs = comparison.pairs
+    columns = {
+        "pair": [f"{escaped(pair.a)} − {escaped(pair.b)}" for pair in pairs],
+        "difference": [loss(pair.difference, signed=True) for pair in pairs],
+        "95% interval": [
+            "" if pair.low is None else f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
+            for pair in pairs
+        ],
+        "p": [escaped(chance(pair.p)) for pair in pairs],
+        "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
+        "± seeds": [loss(pair.seeds_se) for pair in pairs],
+        "± documents": [loss(pair.documents_se) for pair in pairs],
+        "verdict": [pair_words(pair) for pair in pairs],
+    }
+    about = "Below zero, the first is better. 95% interval: of the pair alone. " + (
+        f"p: adjusted for all {len(pairs)} pairs. " if len(pairs) > 1 else ""
+    )
+    if any(columns["permutation p"]):
+        about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
+    about += "± seeds, ± documents: standard errors of the difference over new seeds and over new documents."
+    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
+
+
+def _costs(models: Sequence[ModelRow]) -> str:
+    costs = [model.cost for model in models]
+    return _table(
+        {
+            "model": [escaped(model.label) for model in models],
+            "steps": [f"{model.used.steps:,.0f}" for model in models],
+            "tokens": [short(model.used.tokens) for model in models],
+            "seconds": [f"{model.used.seconds:,.1f}" for model in models],
+            "FLOPs": [short(model.used.flops) for model in models],
+            "tok/s, training": [short(model.tokens_per_second) for model in models],
+            "tok/s, evaluation": [short(cost.evaluation_tokens_per_second) if cost else "" for cost in costs],
+            "FLOPs a token": [short(cost.flops_training) if cost else "" for cost in costs],
+            "memory": [storage(cost.peak_bytes) if cost else "" for cost in costs],
+            "state": [facts.state(model) for model in models],
+        },
+        left=("model",),
+    )
+
+
+def _samples(comparison: Comparison) -> list[str]:
+    parts = [
+        f"### {escaped(model.label)}\n\n{_fenced(chr(10).join(map(clean, model.samples)))}"
+        for model in comparison.models
+        if model.samples
+    ]
+    return ["## Samples", *parts] if parts else []
+
+
+def _fenced(words: str, language: str = "") -> str:
+    """A block of code whose fence is longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", words)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{words}\n{fence}"

@@ -1,0 +1,82 @@
+"""Numbers as page, document and figures write them."""
+
+import math
+
+from markupsafe import Markup
+
+from zoo.experiments.comparison import Interval, Spread
+
+
+def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
+    """Nats a token: 1.9642, or −0.0102."""
+    if value is None:
+        return ""
+    written = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return written.replace("-", "−")
+
+
+def switched(value: float | None, *, signed: bool = False) -> Markup:
+    """The same for the page, whose script can turn it into bits."""
+    if value is None:
+        return Markup()
+    sign = Markup(" data-signed") if signed else ""
+    return Markup('<span data-nats="{}"{}>{}</span>').format(f"{value:.9g}", sign, loss(value, signed=signed))
+
+
+def half(interval: Interval | None) -> float | None:
+    """Half the width of a 95% interval."""
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    return (interval.high - interval.low) / 2
+
+
+def with_spread(value: Spread | None) -> str:
+    """1.9642 ± 0.0012, of an interval, else of a standard deviation."""
+    if value is None:
+        return ""
+    beside = half(value) if isinstance(value, Interval) else value.sd
+    return loss(value.mean) + (f" ± {loss(beside)}" if beside is not None else "")
+
+
+def short(number: float | None) -> str:
+    """Three digits and a letter: 412, 9.8k, 151k, 6.4M."""
+    if number is None:
+        return ""
+    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:
+            return f"{_three(max(number / size, 1.0))}{letter}"
+    return _three(number) if number else "0"
+
+
+def plain(number: float) -> str:
+    """One of an axis: 0.01, 50, 10k."""
+    return short(number).replace(".0", "") if number >= 1000 else f"{number:g}"
+
+
+def storage(number: float | None) -> str:
+    """Bytes: 512 B, 9.8 kB, 151 MB."""
+    if number is None:
+        return ""
+    written = short(number).replace("G", " G").replace("M", " M").replace("k", " k").replace("T", " T")
+    return f"{written}B" if " " in written else f"{written} B"
+
+
+def percent(share: float) -> str:
+    """Signed: +1.2%."""
+    return f"{100 * share:+.1f}%".replace("-", "−")
+
+
+def field(tokens: int | None) -> str:
+    """A receptive field; None has no bound."""
+    return "all" if tokens is None else f"{tokens:,}"
+
+
+def chance(p: float | None) -> str:
+    """A p-value: 0.031, or < 0.001."""
+    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _three(number: float) -> str:
+    if number <= 0 or not math.isfinite(number):
+        return f"{number:g}"
+    return f"{number:.{max(0, 1 - math.floor(math.log10(number) + 1e-9))}f}"

@@ -1,0 +1,132 @@
+"""A comparison as one HTML page that needs nothing else: no network, no file beside it, no script to be read."""
+
+import base64
+import hashlib
+import re
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from zoo.experiments.comparison import Comparison, PairRow
+from zoo.experiments.verdict import pair_words, verdict_sentence
+from zoo.reports import facts, numbers
+from zoo.reports.curves import cut
+from zoo.reports.figures import NARROW, draw, figure_style
+from zoo.reports.marks import beyond, class_of
+from zoo.reports.palette import both_variables
+from zoo.reports.svg import clean
+
+
+def render_page(comparison: Comparison) -> str:
+    """The page: a strict policy lets nothing in it load or run but its own style and script."""
+    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
+    script = _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
+    return _template().render(
+        c=comparison,
+        style=Markup(style),
+        script=Markup(script),
+        policy=Markup(policy),
+        wide=wide,
+        narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
+        cost_figures=[name for name in wide if name.startswith("cost-")],
+        verdict_in_bits=facts.unbroken(verdict_sentence(comparison.models, comparison.pairs, bits=True))
+        or facts.verdict(comparison),
+        study=comparison.study.model_dump_json(indent=2, exclude_none=True),
+        colour=lambda label: class_of(comparison, label),
+        pairs=_both_ways(comparison),
+        finished=[model.label for model in comparison.models if model.test],
+        far=beyond(comparison),
+        cut=cut(comparison),
+        notes=facts.notes(comparison),
+        **_present(comparison),
+    )
+
+
+@lru_cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("zoo.reports", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    environment.globals |= {
+        "facts": facts,
+        "pair_words": pair_words,
+        "told": _told,
+        "breakable": _breakable,
+        **{name: getattr(numbers, name) for name in ("chance", "field", "half", "percent", "short", "storage")},
+        "switched": numbers.switched,
+    }
+    return environment.get_template("page.html.jinja")
+
+
+def _asset(name: str) -> str:
+    return files("zoo.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """How a Content-Security-Policy names a block that may stand in the page."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _present(comparison: Comparison) -> dict[str, Any]:
+    """Which columns have anything in them."""
+    models = comparison.models
+    costs = [model.cost for model in models if model.cost]
+    after = {cost.state_tokens for cost in costs}
+    return {
+        "any_letters": any(model.letters for model in models),
+        "any_floor": any(model.above_floor is not None for model in models),
+        "any_published": any(model.published and model.published.validation is not None for model in models),
+        "any_train": any(model.train for model in models),
+        "any_diverged": any(model.diverged and len(model.curve) > 1 for model in models),
+        "any_permutation": any(pair.p_permutation is not None for pair in comparison.pairs),
+        "any_samples": any(model.samples for model in models),
+        "any_cost": bool(costs),
+        "memories": ", ".join(sorted({cost.memory for cost in costs if cost.peak_bytes is not None})),
+        "state_tokens": after.pop() if len(after) == 1 else None,
+        "trials": sorted({rate for model in models for rate in model.lr_trials}, key=float),
+    }
+
+
+def _breakable(call: str) -> Markup:
+    """A model with its options; a line may end between them."""
+    return Markup("<wbr>").join(re.findall(r"[^(,]*[(,]?", clean(call)))
+
+
+def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
+    """(row, column) -> the pair, seen from the row."""
+    pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
+    return pairs | {(pair.b, pair.a): _turned(pair) for pair in comparison.pairs}
+
+
+def _turned(pair: PairRow) -> PairRow:
+    """The same pair, seen from the other side."""
+    opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
+    return pair.model_copy(
+        update={
+            "a": pair.b,
+            "b": pair.a,
+            "difference": -pair.difference,
+            "low": None if pair.high is None else -pair.high,
+            "high": None if pair.low is None else -pair.low,
+            "verdict": opposite.get(pair.verdict, pair.verdict),
+        }
+    )
+
+
+def _told(pair: PairRow) -> str:
+    """A pair in a line, for a cell that has room for one number."""
+    words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
+    if pair.low is not None:
+        words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"
+    return words + (f", p {numbers.chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"

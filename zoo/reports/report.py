@@ -1,0 +1,43 @@
+"""A comparison's report as files: a page, a document, the numbers, and the figures."""
+
+import os
+from pathlib import Path
+
+from zoo.experiments.comparison import Comparison
+from zoo.reports.figures import FIGURES as NAMES
+from zoo.reports.figures import draw, standalone
+from zoo.reports.markdown import render_markdown
+from zoo.reports.page import render_page
+
+FOLDER = "figures"
+
+
+def write_report(comparison: Comparison, directory: Path) -> list[Path]:
+    """report.html, report.md, comparison.json and figures/*.svg, each there whole or not at all; their paths.
+
+    Figures of an earlier report that this one does not have are removed.
+    """
+    drawn = {f"{FOLDER}/{name}.svg": standalone(markup) for name, markup in draw(comparison).items()}
+    links = {Path(path).stem: path for path in drawn}
+    texts = {
+        "report.html": render_page(comparison),
+        "report.md": render_markdown(comparison, links),
+        "comparison.json": comparison.model_dump_json(indent=2) + "\n",
+        **drawn,
+    }
+    (directory / FOLDER).mkdir(parents=True, exist_ok=True)
+    written = [_write(directory / name, text) for name, text in texts.items()]
+    for name in NAMES:
+        if name not in links:
+            (directory / FOLDER / f"{name}.svg").unlink(missing_ok=True)
+    return written
+
+
+def _write(path: Path, text: str) -> Path:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

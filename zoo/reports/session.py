@@ -1,0 +1,77 @@
+"""A study from the command line: run it, write its report, and show what came out."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from rich.console import Console
+
+from zoo.experiments.compare import add_probes, make_plan, run_study
+from zoo.experiments.comparison import Comparison
+from zoo.experiments.forecast import forecast
+from zoo.experiments.study import StudyConfig
+from zoo.experiments.study_record import find_study, read_study
+from zoo.experiments.summarise import summarise
+from zoo.output import print_json
+from zoo.reports.description import print_forecast
+from zoo.reports.progress import ProgressBar
+from zoo.reports.report import write_report
+from zoo.reports.table import print_comparison
+
+
+class Outcome(NamedTuple):
+    """A comparison and the study's folder that it stands in."""
+
+    directory: Path
+    comparison: Comparison
+
+
+def run(study: StudyConfig, flags: Mapping[str, Any], *, report: bool = False) -> Outcome | None:
+    """Train what is missing and show the comparison, with its report if asked; None where nothing was to be run.
+
+    Raises:
+        RegistryError, ZooError: as `run_study`.
+    """
+    if flags["print_config"]:
+        print_json(study.model_dump(mode="json", exclude_none=True))
+        return None
+    plan = make_plan(study, Path(flags["out"]), fresh=flags["fresh"])
+    click.echo(plan.corpus.summary(), err=True)
+    if flags["dry_run"]:
+        expected = forecast(plan)
+        print_json(expected) if flags["as_json"] else print_forecast(expected)
+        return None
+    with ProgressBar(Console(stderr=True)) as progress:
+        path, record = run_study(plan, progress)
+        if report:
+            record = add_probes(plan, path, record)
+    outcome = Outcome(path.parent, summarise(path, record))
+    show(outcome, flags, report=report)
+    return outcome
+
+
+def draw(directory: str, flags: Mapping[str, Any]) -> None:
+    """The report of a comparison again, from records alone.
+
+    Raises:
+        RunError: no such record, or a run of it is missing or damaged.
+    """
+    path = find_study(Path(directory))
+    show(Outcome(path.parent, summarise(path, read_study(path))), flags, report=True)
+
+
+def show(outcome: Outcome, flags: Mapping[str, Any], *, report: bool) -> None:
+    """The tables or the document on standard output, the report in the study's folder."""
+    directory, comparison = outcome
+    written = write_report(comparison, directory) if report else []
+    if flags["as_json"]:
+        document = comparison.model_dump(mode="json")
+        for row in document["runs"]:
+            row["directory"] = str(directory / row["directory"])
+        print_json({"directory": str(directory), **document})
+    else:
+        print_comparison(comparison, bits=flags["bits"], console=Console(width=None if sys.stdout.isatty() else 160))
+    if written:
+        click.echo(f"report: {written[0]}", err=True)

@@ -1,0 +1,111 @@
+"""Drawing SVG by hand: elements with everything escaped, no style attributes, and labels that fit and keep apart."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup, escape
+
+UNSHOWN = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
+"""Characters that XML has no way to write, and those that would turn the direction of the text around them."""
+
+NARROW, WIDE = set(" .,:;'|!()[]{}-/\\fijltrI1\u2009"), set("mwMWGOQ@%—…\ufffd")
+
+
+def clean(text: str) -> str:
+    """The text with a replacement character for each that a document cannot show."""
+    return UNSHOWN.sub("\ufffd", text)
+
+
+def tag(name: str, *children: object, **attributes: object) -> Markup:
+    """An element; text is escaped, `class_` is class, `text_anchor` is text-anchor, None is left out."""
+    written = [
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _value(value))
+        for key, value in attributes.items()
+        if value is not None
+    ]
+    inside = Markup().join(child if isinstance(child, Markup) else escape(clean(str(child))) for child in children)
+    start = Markup("<{}{}").format(Markup(name), Markup().join(written))
+    return start + (Markup(">{}</{}>").format(inside, Markup(name)) if children else Markup("/>"))
+
+
+def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+    """A straight line."""
+    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+
+def circle(x: float, y: float, radius: float, class_: str) -> Markup:
+    """A disc."""
+    return tag("circle", cx=x, cy=y, r=radius, class_=class_)
+
+
+def text(x: float, y: float, words: object, class_: str | None = None, anchor: str | None = None) -> Markup:
+    """Words on a base line."""
+    return tag("text", words, x=x, y=y, class_=class_, text_anchor=anchor)
+
+
+def path(points: Iterable[tuple[float, float]], class_: str, *, closed: bool = False) -> Markup:
+    """A line through points."""
+    steps = " L".join(f"{_value(x)} {_value(y)}" for x, y in points)
+    return tag("path", d=f"M{steps}{'Z' if closed else ''}", class_=class_)
+
+
+def diamond(x: float, y: float, radius: float, class_: str) -> Markup:
+    """A square on its corner."""
+    return path([(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)], class_, closed=True)
+
+
+def drawing(width: float, height: float, *children: object, label: str) -> Markup:
+    """The root element; `label` says what it shows."""
+    size = {"width": width, "height": height, "viewBox": f"0 0 {_value(width)} {_value(height)}"}
+    return tag("svg", *children, xmlns="http://www.w3.org/2000/svg", **size, class_="figure", role="img",
+               aria_label=label)  # fmt: skip
+
+
+def text_width(words: str, size: float = 12.0) -> float:
+    """About how wide the words are; rather too wide than too narrow."""
+    return size * sum(_em(character) for character in words)
+
+
+def shortened(words: str, width: float, size: float = 12.0) -> str:
+    """The words, or as many of their characters as fit and an ellipsis."""
+    words = " ".join(clean(words).split())
+    if text_width(words, size) <= width:
+        return words
+    while words and text_width(f"{words}…", size) > width:
+        words = words[:-1]
+    return f"{words.rstrip()}…"
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places near the wanted ones, at least `gap` apart and within the bounds, where there is room for all."""
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    groups: list[list[int]] = []
+
+    def start(group: list[int]) -> float:
+        height = gap * (len(group) - 1)
+        middle = sum(wanted[index] for index in group) / len(group)
+        return min(max(middle - height / 2, low), high - height)
+
+    for index in order:
+        groups.append([index])
+        while len(groups) > 1 and start(groups[-2]) + gap * len(groups[-2]) > start(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    places = {index: start(group) + gap * place for group in groups for place, index in enumerate(group)}
+    return [places[index] for index in range(len(wanted))]
+
+
+def _em(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.05
+    return 0.38 if character in NARROW else 0.95 if character in WIDE else 0.63
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{round(value, 1) + 0.0:g}"
+    return clean(str(value))
