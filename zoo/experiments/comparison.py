@@ -3,7 +3,7 @@
 comparison.json     a `Comparison`, derived: `zoo.experiments.summarise` computes it from study-*.json and the runs
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from zoo.config import Frozen
 from zoo.experiments.record import SCHEMA_VERSION, DataRecord, Environment, Result
@@ -105,6 +105,20 @@ class PairRow(Frozen):
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
     """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
+
+    def turned(self) -> "PairRow":
+        """The same pair, seen from the other side."""
+        opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": -self.difference,
+                "low": None if self.high is None else -self.high,
+                "high": None if self.low is None else -self.low,
+                "verdict": opposite.get(self.verdict, self.verdict),
+            }
+        )
 
 
 class RunRow(Result):

@@ -139,23 +139,8 @@ def _band(runs: Sequence[Run]) -> tuple[Band, ...]:
 def _pairs(analysis: Analysis | None, ranking: Sequence[str]) -> list[PairRow]:
     """Every pair once, the better mean first, in the order of the ranking."""
     pairs = [PairRow(**asdict(pair)) for pair in analysis.pairs] if analysis else []
-    turned = [pair if ranking.index(pair.a) < ranking.index(pair.b) else _turned(pair) for pair in pairs]
+    turned = [pair if ranking.index(pair.a) < ranking.index(pair.b) else pair.turned() for pair in pairs]
     return sorted(turned, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
-
-
-def _turned(pair: PairRow) -> PairRow:
-    """The same pair, seen from the other side."""
-    opposite = {"better": "worse", "worse": "better"}
-    return pair.model_copy(
-        update={
-            "a": pair.b,
-            "b": pair.a,
-            "difference": -pair.difference,
-            "low": None if pair.high is None else -pair.high,
-            "high": None if pair.low is None else -pair.low,
-            "verdict": opposite.get(pair.verdict, pair.verdict),
-        }
-    )
 
 
 def _run_row(run: Run, study: Path) -> RunRow:

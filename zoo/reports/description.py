@@ -71,7 +71,8 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
         if row["status"] != "finished":
             console.print(f"{row['status']:<28}  {row['run']}")
             continue
-        losses = (f"{row[key] / unit:8.4f}" for key in ("test_loss", "validation_loss"))
+        given = (row[key] for key in ("test_loss", "validation_loss"))
+        losses = (f"{'':8}" if loss is None else f"{loss / unit:8.4f}" for loss in given)
         console.print("  ".join([*losses, f"{row['parameters']:>10,}", row["run"]]))
 
 

@@ -106,22 +106,7 @@ def _breakable(call: str) -> Markup:
 def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
     """(row, column) -> the pair, seen from the row."""
     pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
-    return pairs | {(pair.b, pair.a): _turned(pair) for pair in comparison.pairs}
-
-
-def _turned(pair: PairRow) -> PairRow:
-    """The same pair, seen from the other side."""
-    opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
-    return pair.model_copy(
-        update={
-            "a": pair.b,
-            "b": pair.a,
-            "difference": -pair.difference,
-            "low": None if pair.high is None else -pair.high,
-            "high": None if pair.low is None else -pair.low,
-            "verdict": opposite.get(pair.verdict, pair.verdict),
-        }
-    )
+    return pairs | {(pair.b, pair.a): pair.turned() for pair in comparison.pairs}
 
 
 def _told(pair: PairRow) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.comparison import Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
 
@@ -118,15 +119,6 @@ def _table(*columns: str, left: Sequence[str]) -> Table:
         fold = name in ("model", "pair")
         table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=not fold)
     return table
-
-
-def short(number: float) -> str:
-    """Three digits and a letter: 412, 9.8k, 151k, 6.4M."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            scaled = number / size
-            return f"{scaled:.1f}{letter}" if scaled < 10 else f"{scaled:.0f}{letter}"
-    return f"{number:.0f}"
 
 
 def _legend(comparison: Comparison, *, bits: bool) -> str:
