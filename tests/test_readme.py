@@ -18,9 +18,13 @@ SHORTENED = """#!/bin/sh
 # python, but a training stops after three steps
 script=$1 command=$2
 shift 2
+case "$*" in
+  *--flops*) budget="--flops 10M" ;;
+  *) budget="--steps 3" ;;
+esac
 case $command in
-  train) set -- "$@" --steps 3 ;;
-  compare) set -- "$@" --steps 3 --seeds 1 ;;
+  train) set -- "$@" $budget ;;
+  compare) set -- "$@" $budget --seeds 1 ;;
 esac
 exec {python} {root}/$script $command "$@"
 """

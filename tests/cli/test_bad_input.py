@@ -102,6 +102,7 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores Ctrl-C
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/.*.partial")):
@@ -115,7 +116,10 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
 def test_a_signal_ends_a_run_and_leaves_nothing_half_written(tmp_path, words, sent, code):
     process = start(tmp_path, "--data", "words.txt")
     process.send_signal(sent)
-    _, stderr = process.communicate(timeout=30)
+    try:
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == code
     assert "Traceback" not in stderr
     assert list((tmp_path / "runs").glob("*/*")) == []

@@ -103,11 +103,9 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     lines = []
     if len(shown) < len(pairs):
         lines.append(f"all {len(pairs)} pairs stand in the report")
-    brought = (
-        "" if comparison.correlation is None else f"; pairing brought a correlation of {comparison.correlation:.2f}"
-    )
-    lines.append("difference: test loss ± the pair's own 95% interval; p and verdict allow for all pairs")
-    lines.append(f"by {comparison.method}{brought}")
+    brought = "" if comparison.correlation is None else f"; correlation over seeds {comparison.correlation:.2f}"
+    allowed = f"; p and verdict allow for all pairs ({comparison.method})" if len(pairs) > 1 else ""
+    lines.append(f"difference: test loss ± the pair's own 95% interval{allowed}{brought}")
     if len(table.columns) == 5:
         lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
@@ -127,7 +125,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     what = f"{'bits' if bits else 'nats'} per token"
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     interval = any(row.test and row.test.low is not None for row in rows)
-    about = "; ±: 95% interval, for new seeds and new documents" if interval else ""
+    about = "; ±: 95% interval, for new seeds and new documents (differences have narrower ones)" if interval else ""
     lines = [f"test, valid: {what}, {over}{about}"]
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")
