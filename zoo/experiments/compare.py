@@ -58,17 +58,7 @@ class Plan:
 
     def runs(self, rates: Mapping[str, float]) -> list[RunConfig]:
         """The runs that are reported, at the learning rates (label -> rate) that were chosen."""
-        return [
-            run.model_copy(
-                update={
-                    "training": run.training.model_copy(update={"lr": rates[run.label]}),
-                    "chosen_from": self.study.lr_grid,
-                }
-            )
-            if run.label in rates
-            else run
-            for run in self.study.scaled(self.matched).runs()
-        ]
+        return self.study.scaled(self.matched).chosen(rates)
 
     def any_rates(self) -> dict[str, float]:
         """Learning rates that stand in for those that will be chosen."""
@@ -98,13 +88,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     if tried:
         cells = plan.cells(plan.runs(choose_rates(tried)))
     runs = [_execute(cell, plan.corpus, listener) for cell in cells]
-    key = fingerprint(
-        {
-            "study": plan.study.model_dump(mode="json"),
-            "runs": [run.recorded.fingerprint for run in [*tried, *runs]],
-        }
-    )
-    path = plan.directory / f"study-{key}.json"
+    path = plan.directory / record_name(plan.study, [*tried, *runs])
     if path.is_file():
         return path, read_study(path)
     record = StudyRecord(
@@ -128,6 +112,12 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     probed = record.model_copy(update={"costs": probe(list(cells.values()), plan.corpus), "samples": samples})
     write_study(path, probed)
     return probed
+
+
+def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:
+    """The file of a comparison's record: named after what was asked, and after the trials and runs that answer it."""
+    fingerprints = [run.recorded.fingerprint for run in runs]
+    return f"study-{fingerprint({'study': study.model_dump(mode='json'), 'runs': fingerprints})}.json"
 
 
 def choose_rates(trials: Sequence[Run]) -> dict[str, float]:

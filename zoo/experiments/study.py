@@ -16,6 +16,7 @@ from zoo.errors import UsageError, describe_faults
 
 DEFAULT_STEPS = 1000
 DEFAULT_LENGTH = 64
+LAST_SEED = 2**63 - 1
 TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "threads")
 
 
@@ -105,6 +106,8 @@ class StudyConfig(Frozen):
             raise ValueError("no models to compare")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"a seed stands twice in {list(self.seeds)}: it would count as two runs")
+        if self.lr_grid and sorted(set(self.lr_grid)) != list(self.lr_grid) or len(self.lr_grid) == 1:
+            raise ValueError(f"lr_grid={list(self.lr_grid)} is no grid: give at least two rates, from the lowest")
         if self.lr_grid and self.training.lr is not None:
             raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates: give one")
         return self
@@ -121,11 +124,29 @@ class StudyConfig(Frozen):
 
     def trials(self) -> list[RunConfig]:
         """The runs that choose a learning rate: every model at every rate of the grid, under one more seed."""
-        one = self.model_copy(update={"seeds": (max(self.seeds) + 1,)})
+        extra = next(seed for seed in (max(self.seeds) + 1, *range(len(self.seeds) + 1)) if self._is_free(seed))
+        one = self.model_copy(update={"seeds": (extra,)})
         return [
             run.model_copy(update={"training": run.training.model_copy(update={"lr": lr}), "trial": True})
             for run in one.runs()
             for lr in self.lr_grid
+        ]
+
+    def _is_free(self, seed: int) -> bool:
+        return seed <= LAST_SEED and seed not in self.seeds
+
+    def chosen(self, rates: Mapping[str, float]) -> list[RunConfig]:
+        """The runs that are reported, at the learning rates (label -> rate) that were chosen from the grid, if any."""
+        return [
+            run.model_copy(
+                update={
+                    "training": run.training.model_copy(update={"lr": rates[run.label]}),
+                    "chosen_from": self.lr_grid,
+                }
+            )
+            if run.label in rates
+            else run
+            for run in self.runs()
         ]
 
     def runs(self) -> list[RunConfig]:
