@@ -212,3 +212,73 @@ def test_costs_are_probed_for_every_model(study):
 def test_the_table_fits_eighty_columns(run_zoo, words):
     done = run_zoo("compare", "--models", "mlp,dilated-wavenet,transformer", *SMALL, "--steps", "3")
     assert max(len(line) for line in done.stdout.splitlines()) <= 80, done.stdout
+
+
+def test_where_a_learning_rate_came_from_is_about_this_comparison_though_its_runs_are_reused(zoo_json, words):
+    command = ["compare", "--models", "mlp(hidden=8)", *SMALL, "--steps", "20", "--seeds", "2", "--set", "clip=0.5"]
+    (set_,) = zoo_json(*command, "--lr", "0.01")["models"]
+    (chosen,) = zoo_json(*command, "--lr-grid", "1e-6,0.01")["models"]
+    (recipe,) = zoo_json(*command)["models"]
+    assert set_["losses"] == chosen["losses"] == recipe["losses"]
+    assert [row["lr_from"] for row in (set_, chosen, recipe)] == ["setting", "grid", "recipe"]
+
+
+def test_a_budget_that_whole_steps_cannot_hit_is_told(zoo_json, run_zoo, words):
+    command = ["compare", "--models", "mlp(hidden=8),mlp(hidden=200)", *SMALL, "--flops", "500k", "--seeds", "1"]
+    rows = {row["label"]: row for row in zoo_json(*command)["models"]}
+    assert rows["mlp(hidden=200)"]["off_budget"] > 1
+    assert "mlp(hidden=200): +" in run_zoo(*command).stdout
+
+
+def test_report_draws_the_comparison_that_was_run_last_though_its_record_is_older(run_zoo, zoo_json, words):
+    command = ["compare", "--models", "mlp(hidden=8)", *SMALL, "--steps", "5", "--seeds"]
+    first = zoo_json(*command, "2")
+    zoo_json(*command, "3")
+    assert zoo_json(*command, "2") == first
+    for place in (
+        first["directory"],
+        f"{first['directory']}/comparison.json",
+        f"{first['directory']}/{first['record']}",
+    ):
+        assert zoo_json("report", place) == first
+
+
+def test_runs_from_another_environment_are_told(run_zoo, tmp_path, study):
+    path = tmp_path / study["runs"][-1]["directory"] / "environment.json"
+    environment = json.loads(path.read_text())
+    path.write_text(json.dumps({**environment, "torch": "0.1", "dirty": True}))
+    assert run_zoo("report", study["directory"]).returncode == 0
+    written = (tmp_path / study["directory"] / "report.md").read_text()
+    assert f"torch {environment['torch']}; " in written
+    assert "torch 0.1" in written
+
+
+def test_a_model_that_cannot_sample_is_compared_all_the_same(run_zoo, zoo_json, words, mine):
+    mine.write_text(
+        mine.read_text()
+        .replace("self.table = ", "self.place = nn.Parameter(torch.zeros(8, vocab_size))\n        self.table = ")
+        .replace("self.table(tokens)", "self.table(tokens) + self.place[torch.arange(tokens.shape[1])]")
+        .replace("from torch import nn", "import torch\nfrom torch import nn")
+    )
+    document = zoo_json("compare", "--models", "bigram,./mine.py:Mine", *SMALL, "--steps", "5", "--seeds", "1")
+    row = next(row for row in document["models"] if row["label"] == "./mine.py:Mine")
+    assert row["samples"] == []
+    assert "IndexError" in row["cost"]["unmeasured"]["samples"]
+
+
+def test_the_largest_seed_leaves_room_for_a_grid(zoo_json, words):
+    command = ["train", "bigram", *SMALL, "--steps", "2", "--seed", str(2**63 - 1), "--lr-grid", "0.01,0.1"]
+    assert zoo_json(*command)["models"][0]["lr_from"] == "grid"
+
+
+def test_a_grid_in_a_study_file_is_one(run_zoo, tmp_path, words):
+    (tmp_path / "study.toml").write_text('models = ["bigram"]\nlr_grid = [0.01, 0.01]\n')
+    done = run_zoo("compare", "study.toml", *SMALL)
+    assert done.returncode == 2
+    assert "give at least two rates" in done.stderr
+
+
+def test_the_edge_of_the_grid_is_told_for_any_rate(zoo_json, words):
+    grid = "0.00000123456789,0.0123456789"
+    (row,) = zoo_json("train", "mlp(hidden=8)", *SMALL, "--steps", "20", "--lr-grid", grid)["models"]
+    assert (row["lr"], row["lr_at_edge"]) == (0.0123456789, True)

@@ -27,6 +27,7 @@ def model(label: str, mean: float | None, *, seeds: int = 5, diverged: int = 0) 
         receptive_field=1,
         off_size=None,
         used=Used(steps=1, tokens=1, seconds=1, flops=1),
+        off_budget=0,
         tokens_per_second=1,
         lr=0.01,
         lr_from="recipe",
@@ -58,7 +59,7 @@ def pair(a: str, b: str, difference: float, verdict: str, *, p: float = 0.01, ne
 def test_of_two_the_better_is_named_with_its_margin_and_how_sure_it_is() -> None:
     said = verdict_sentence([model("gru", 1.0), model("mlp", 1.1)], [pair("gru", "mlp", -0.1, "better")])
     assert said == (
-        "gru is better than mlp by 0.1000 nats per token (95% interval 0.0500 to 0.1500, p = 0.01, 5 seeds)."
+        "gru is better than mlp by 0.1000 nats per token (95% interval 0.0500 to 0.1500, p = 0.010, 5 seeds)."
     )
 
 
@@ -78,16 +79,29 @@ def test_of_many_the_best_is_named_with_those_that_it_does_not_beat_and_its_leas
     models = [model(label, loss) for label, loss in (("a", 1.0), ("b", 1.1), ("c", 1.2), ("d", 1.3))]
     pairs = [pair("a", "b", -0.1, "undecided"), pair("a", "c", -0.2, "better", p=0.03), pair("a", "d", -0.3, "better")]
     assert verdict_sentence(models, [*pairs, pair("c", "d", -0.1, "better")]) == (
-        "a and b cannot be told apart with these 5 seeds; a is better than each of the 2 others, by 0.2000 nats per "
-        "token or more (p = 0.03, 5 seeds)."
+        "a and b cannot be told apart with these 5 seeds. a is better than both others; the nearest is c, by 0.2000 "
+        "nats per token (95% interval 0.1500 to 0.2500; all p = 0.030, 5 seeds)."
     )
+
+
+def test_models_that_differ_from_one_another_are_never_said_not_to_though_each_may_equal_the_best() -> None:
+    models = [model(label, loss) for label, loss in (("wild", 1.0), ("quiet", 1.1), ("worse", 1.2))]
+    pairs = [
+        pair("wild", "quiet", -0.1, "undecided"),
+        pair("wild", "worse", -0.2, "undecided"),
+        pair("quiet", "worse", -0.1, "better"),
+    ]
+    assert verdict_sentence(models, pairs) == "quiet and worse cannot be told from wild with these 5 seeds."
+    pairs[2] = pair("quiet", "worse", -0.1, "undecided")
+    assert verdict_sentence(models, pairs) == "wild, quiet and worse cannot be told apart with these 5 seeds."
 
 
 def test_the_best_of_many_that_beats_all() -> None:
     models = [model(label, loss) for label, loss in (("a", 1.0), ("b", 1.1), ("c", 1.2))]
     pairs = [pair("a", "b", -0.1, "better", p=1e-9), pair("a", "c", -0.2, "better", p=1e-9)]
     assert verdict_sentence(models, pairs) == (
-        "a is better than each of the 2 others, by 0.1000 nats per token or more (p < 0.001, 5 seeds)."
+        "a is better than both others; the nearest is b, by 0.1000 nats per token (95% interval 0.0500 to 0.1500; all "
+        "p < 0.001, 5 seeds)."
     )
 
 

@@ -156,7 +156,7 @@ def test_losses_switch_to_bits_and_back(browser: Chromium, report: Report, examp
         f"{model.test.mean / math.log(2):.4f} ± {(model.test.high - model.test.mean) / math.log(2):.4f}"
         for model in example("nine").models
     ]
-    assert "bits per token or more" in browser.run("document.querySelector('header').innerText")
+    assert "bits per token" in browser.run("document.querySelector('header').innerText")
     titles = browser.run("[...document.querySelectorAll('.title')].filter(e => e.getBoundingClientRect().width)"
                          ".map(e => e.textContent).filter(text => text.includes('per token'))")  # fmt: skip
     assert titles == [f"{loss} loss, bits per token" for loss in ("test", "validation", "test")]

@@ -31,7 +31,8 @@ def test_the_verdict_comes_first_then_table_pairs_method_and_how_to_run_it(examp
     document = render_markdown(example("nine"), FIGURES)
     places = [document.index(words) for words in (
         "# The lecture's five networks", "**tree, 76K and transformer", "## Losses", "(figures/forest.svg)", "## Pairs",
-        "(figures/cost-flops.svg)", "## Method", "## Run it again", "python cli.py compare study-0123456789.json",
+        "(figures/cost-flops.svg)", "## Method", "## Run it again",
+        "python cli.py compare runs/a-study/study-0123456789.json --fresh",
     )]  # fmt: skip
     assert places == sorted(places)
 

@@ -185,7 +185,8 @@ def test_the_verdict_stands_first_and_the_floor_and_the_source_are_told(example,
     assert page.text.index(verdict) < page.text.index("Losses")
     for words in ("1.9301", "Building makemore Part 5", "Tukey, pooled", "names", "6.4M training tokens",
                   "a probe of 64 found 3", "edge of the grid", "every model scaled to 22,000 parameters",
-                  "python cli.py compare study-0123456789.json", "5f" * 32, "with changes"):  # fmt: skip
+                  "python cli.py compare runs/a-study/study-0123456789.json --fresh",
+                  "5f" * 32, "with changes"):  # fmt: skip
         assert words in page.text
 
 

@@ -107,9 +107,17 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     if set(record.costs) >= set(runs):
         return record
     cells = {cell.config.label: cell for cell in plan.cells(plan.runs(plan.any_rates()))}
-    sound = [run for run in runs.values() if run.result.status == "finished"]
-    samples = {run.label: tuple(draw_samples(run, load_model(run)[0], count=SAMPLES)) for run in sound}
-    probed = record.model_copy(update={"costs": probe(list(cells.values()), plan.corpus), "samples": samples})
+    costs, samples = probe(list(cells.values()), plan.corpus), {}
+    for label, run in runs.items():
+        if run.result.status == "finished":
+            try:
+                samples[label] = tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))
+            except Exception as error:  # a stranger's model may train and not stream
+                why = f"{type(error).__name__}: {error}".splitlines()[0]
+                costs[label] = costs[label].model_copy(
+                    update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
+                )
+    probed = record.model_copy(update={"costs": costs, "samples": samples})
     write_study(path, probed)
     return probed
 

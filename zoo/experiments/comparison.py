@@ -10,6 +10,9 @@ from zoo.experiments.record import SCHEMA_VERSION, DataRecord, Environment, Resu
 from zoo.experiments.study import Published, StudyConfig
 from zoo.experiments.study_record import Cost
 
+NEAR = 0.02
+"""What is further off than this, relative, from the size or the budget that was asked for is told."""
+
 
 class Spread(Frozen):
     """Mean over the seeds and standard deviation (None for a single one)."""
@@ -75,6 +78,8 @@ class ModelRow(Frozen):
     off_size: float | None
     """How far the matched size is from the one that was asked for, relative; None where none was."""
     used: Used
+    off_budget: float
+    """How far what was used is from the budget, relative."""
     tokens_per_second: float
     """Target tokens in training: by the probe where there was one, else over the runs."""
     lr: float
@@ -137,10 +142,13 @@ class Comparison(Frozen):
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
     study: StudyConfig
+    folder: str
+    """The study's folder, below that of all runs."""
     record: str
-    """The file of the study's record."""
+    """The file of the study's record in it."""
     data: DataRecord
-    environment: Environment
+    environments: tuple[Environment, ...]
+    """Where its runs were made: more than one if some were reused."""
     verdict: str
     method: str
     reason: str

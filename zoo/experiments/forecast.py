@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from zoo.experiments.compare import Plan
-from zoo.experiments.record import is_run
+from zoo.experiments.compare import Plan, choose_rates
+from zoo.experiments.record import is_run, read_run
 from zoo.experiments.speed import told, training_speed
 
 
@@ -15,8 +15,10 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
     Raises:
         RegistryError, UsageError, RunError: as preparing the study does.
     """
-    configs = [*plan.trials(), *plan.runs(plan.any_rates())]
-    cells = plan.cells(configs)
+    trials, rates = plan.cells(plan.trials()), plan.any_rates()
+    if trials and all(is_run(cell.directory) for cell in trials):
+        rates = choose_rates([read_run(cell.directory) for cell in trials])
+    cells = [*trials, *plan.cells(plan.runs(rates))]
     unknown = {c.config.label: c for c in cells if c.settings.steps is not None and not is_run(c.directory)}
     speeds = training_speed(list(unknown.values()), plan.corpus)
     rows = []

@@ -106,7 +106,7 @@ class StudyConfig(Frozen):
             raise ValueError("no models to compare")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"a seed stands twice in {list(self.seeds)}: it would count as two runs")
-        if self.lr_grid and sorted(set(self.lr_grid)) != list(self.lr_grid) or len(self.lr_grid) == 1:
+        if (self.lr_grid and sorted(set(self.lr_grid)) != list(self.lr_grid)) or len(self.lr_grid) == 1:
             raise ValueError(f"lr_grid={list(self.lr_grid)} is no grid: give at least two rates, from the lowest")
         if self.lr_grid and self.training.lr is not None:
             raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates: give one")

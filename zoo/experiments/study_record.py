@@ -3,8 +3,10 @@
 study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from the runs that it names
 """
 
+import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,8 @@ from zoo.config import Frozen
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.record import SCHEMA_VERSION, Run, read_run, write_json
 from zoo.experiments.study import Matched, StudyConfig
+
+COMPARISON = "comparison.json"
 
 
 class Cost(Frozen):
@@ -92,13 +96,20 @@ def write_study(path: Path, record: StudyRecord) -> None:
 
 
 def find_study(directory: Path) -> Path:
-    """The record of the comparison in a study's folder that was run last; or the file itself.
+    """The record that the comparison.json of a study's folder was drawn from, else the newest one there.
+
+    The comparison.json may be named itself, and so may the record.
 
     Raises:
         RunError: there is none.
     """
-    if directory.is_file():
+    if directory.is_file() and directory.name != COMPARISON:
         return directory
+    shown = directory if directory.is_file() else directory / COMPARISON
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        named = shown.parent / Path(json.loads(shown.read_text())["record"]).name
+        if named.is_file():
+            return named
     found = sorted(directory.glob("study-*.json"), key=lambda path: path.stat().st_mtime_ns)
     if not found:
         below = sorted(directory.glob("*/study-*.json")) if directory.is_dir() else []

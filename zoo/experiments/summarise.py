@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Literal
 
 import numpy as np
 
+from zoo.config import TrainingConfig
+from zoo.errors import RunError
 from zoo.experiments.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.record import Result, Run, read_losses
 from zoo.experiments.statistics import Analysis, analyse
+from zoo.experiments.study import StudyConfig
 from zoo.experiments.study_record import Cost, StudyRecord
 from zoo.experiments.verdict import verdict_sentence
 
@@ -31,9 +35,10 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     pairs = _pairs(analysis, [row.label for row in rows])
     return Comparison(
         study=record.study,
+        folder=path.parent.name,
         record=path.name,
         data=runs[0].recorded.data,
-        environment=runs[0].environment,
+        environments=tuple(dict.fromkeys(run.environment for run in runs)),
         verdict=verdict_sentence(rows, pairs),
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
@@ -49,6 +54,9 @@ def _analyse(runs: Mapping[str, Sequence[Run]]) -> Analysis | None:
     if not runs:
         return None
     losses = [[read_losses(run.directory, "test") for run in own] for own in runs.values()]
+    shapes = {(len(own), tokens.tobytes()) for own in losses for _, tokens in own}
+    if len(shapes) > 1:
+        raise RunError("The runs of the comparison do not have the same seeds and the same test documents.")
     return analyse(list(runs), np.array([[nats for nats, _ in own] for own in losses]), losses[0][0][1])
 
 
@@ -59,11 +67,12 @@ def _row(
     diverged = sum(result.status == "diverged" for result in results)
     test = None
     if analysis and label in analysis.estimates:
-        sd = stdev(result.test_loss or 0.0 for result in results) if len(results) > 1 else None
-        test = Interval(**asdict(analysis.estimates[label]), sd=sd)
+        spread = _spread([result.test_loss for result in results], diverged)
+        test = Interval(**asdict(analysis.estimates[label]), sd=spread.sd if spread else None)
     floor = first.recorded.data.floor.get("test")
-    lr, cost, matched = first.recorded.settings["lr"], record.costs.get(label), record.matched.get(label)
-    tried = {f"{trial.recorded.settings['lr']:g}": trial.result.validation_loss for trial in trials}
+    cost, matched, used = record.costs.get(label), record.matched.get(label), _used(runs)
+    lr = first.recorded.settings["lr"]
+    tried = {trial.recorded.settings["lr"]: trial.result.validation_loss for trial in trials}
     return ModelRow(
         label=label,
         model=str(first.recorded.run.model),
@@ -81,12 +90,13 @@ def _row(
         parameters=first.result.parameters,
         receptive_field=first.result.receptive_field,
         off_size=matched.deviation if matched else None,
-        used=_used(runs),
+        used=used,
+        off_budget=_off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
         lr=lr,
-        lr_from=first.recorded.lr_from,
-        lr_trials=tried,
-        lr_at_edge=bool(tried) and lr in (min(map(float, tried)), max(map(float, tried))),
+        lr_from=_lr_from(record.study),
+        lr_trials={repr(rate): loss for rate, loss in tried.items()},
+        lr_at_edge=bool(tried) and lr in (min(tried), max(tried)),
         published=next((model.published for model in record.study.models if model.label == label), None),
         cost=cost,
         curve=_band(runs),
@@ -99,6 +109,19 @@ def _spread(values: Sequence[float | None], diverged: int) -> Spread | None:
     if diverged or len(known) < len(values):
         return None  # never a mean over the survivors alone
     return Spread(mean=fmean(known), sd=stdev(known) if len(known) > 1 else None)
+
+
+def _lr_from(study: StudyConfig) -> Literal["recipe", "setting", "grid"]:
+    """Of this comparison: a run may have been made for another one, with the same rate from elsewhere."""
+    if study.lr_grid:
+        return "grid"
+    return "recipe" if study.training.lr is None else "setting"
+
+
+def _off_budget(training: TrainingConfig, used: Used) -> float:
+    """How far what a run used is from the budget, relative: few and large steps do not hit it."""
+    asked, spent = getattr(training, training.budget or "steps"), getattr(used, training.budget or "steps")
+    return 0.0 if asked is None or spent is None else spent / asked - 1
 
 
 def _speed(results: Sequence[Result], cost: Cost | None) -> float:

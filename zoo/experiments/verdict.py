@@ -4,9 +4,7 @@ import math
 from collections.abc import Sequence
 
 from zoo.experiments.comparison import ModelRow, PairRow
-
-FEWEST = 3
-"""Seeds below which there is no verdict."""
+from zoo.experiments.statistics import FEWEST_SEEDS
 
 
 def verdict_sentence(models: Sequence[ModelRow], pairs: Sequence[PairRow], *, bits: bool = False) -> str:
@@ -24,12 +22,10 @@ def verdict_sentence(models: Sequence[ModelRow], pairs: Sequence[PairRow], *, bi
         sentences.append("No model finished under every seed.")
     elif len(models) == 1:
         return ""
-    elif seeds < FEWEST:
-        sentences.append(f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST} nothing can be told apart.")
-    elif len(finished) == 2:
-        sentences.append(_of_two(pairs[0], seeds, unit, name))
-    elif len(finished) > 2:
-        sentences.append(_of_many(finished, [pair for pair in pairs if pair.a == finished[0]], seeds, unit, name))
+    elif seeds < FEWEST_SEEDS:
+        sentences.append(f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart.")
+    elif len(finished) >= 2:
+        sentences += _tied(finished[0], pairs, seeds) + _beaten(finished[0], pairs, seeds, unit, name)
     sentences += [
         f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}."
         for model in models
@@ -47,42 +43,42 @@ def pair_words(pair: PairRow) -> str:
 
 
 def chance(p: float) -> str:
-    """`p = 0.03`, or `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+    """A p-value: 0.031, or < 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _of_two(pair: PairRow, seeds: int, unit: float, name: str) -> str:
-    if pair.verdict == "undecided":
-        return f"{_apart([pair.a, pair.b], seeds)}{_needed(pair)}."
-    low, high = abs((pair.high or 0.0) / unit), abs((pair.low or 0.0) / unit)
-    return (
-        f"{pair.a} is better than {pair.b} by {abs(pair.difference) / unit:.4f} {name} per token "
-        f"(95% interval {low:.4f} to {high:.4f}, {chance(pair.p or 0.0)}, {seeds} seeds)."
-    )
+def _tied(best: str, pairs: Sequence[PairRow], seeds: int) -> list[str]:
+    """Whom the best model cannot be told from; that nobody of them can, only if that holds for every pair of them."""
+    own = [pair for pair in pairs if pair.a == best]
+    labels = [pair.b for pair in own if pair.verdict == "undecided"]
+    if not labels:
+        return []
+    among = [pair for pair in pairs if pair.a in labels and pair.b in labels]
+    if any(pair.verdict != "undecided" for pair in among):
+        return [f"{_listed(labels)} cannot be told from {best} with these {seeds} seeds."]
+    needed = f" (it would take about {own[0].seeds_needed})" if len(own) == 1 and own[0].seeds_needed else ""
+    return [f"{_listed([best, *labels])} cannot be told apart with these {seeds} seeds{needed}."]
 
 
-def _of_many(finished: Sequence[str], against_best: Sequence[PairRow], seeds: int, unit: float, name: str) -> str:
-    best = finished[0]
-    tied = [pair.b for pair in against_best if pair.verdict == "undecided"]
-    beaten = [pair for pair in against_best if pair.verdict == "better"]
+def _beaten(best: str, pairs: Sequence[PairRow], seeds: int, unit: float, name: str) -> list[str]:
+    """Whom the best model is better than, and by how much than the nearest of them."""
+    own = [pair for pair in pairs if pair.a == best]
+    beaten = [pair for pair in own if pair.verdict == "better"]
     if not beaten:
-        return f"{_apart(finished, seeds)}."
+        return []
     nearest = min(beaten, key=lambda pair: abs(pair.difference))
-    surely = chance(max(pair.p or 0.0 for pair in beaten))
-    margin = f"by {abs(nearest.difference) / unit:.4f} {name} per token or more ({surely}, {seeds} seeds)"
-    if not tied:
-        return f"{best} is better than each of the {len(beaten)} others, {margin}."
-    others = "the other" if len(beaten) == 1 else f"each of the {len(beaten)} others"
-    return f"{_apart([best, *tied], seeds)}; {best} is better than {others}, {margin}."
+    low, high = (abs(bound or 0.0) / unit for bound in (nearest.high, nearest.low))
+    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token (95% interval {low:.4f} to {high:.4f}"
+    p = chance(max(pair.p or 0.0 for pair in beaten))
+    surely = f"p {'' if p.startswith('<') else '= '}{p}, {seeds} seeds)."
+    if len(beaten) == 1:
+        return [f"{best} is better than {nearest.b} {by}, {surely}"]
+    others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
+    return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
 
 
-def _apart(labels: Sequence[str], seeds: int) -> str:
-    joined = f"{', '.join(labels[:-1])} and {labels[-1]}"
-    return f"{joined} cannot be told apart with these {seeds} seeds"
-
-
-def _needed(pair: PairRow) -> str:
-    return f" (it would take about {pair.seeds_needed})" if pair.seeds_needed else ""
+def _listed(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
 
 
 def _count(number: int, what: str) -> str:

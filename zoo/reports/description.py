@@ -82,9 +82,9 @@ def print_forecast(rows: list[dict[str, Any]]) -> None:
     table = _table("model", "params", "steps", "runs", "there", "seconds")
     for label in dict.fromkeys(row["label"] for row in rows):
         own = [row for row in rows if row["label"] == label]
-        numbers = (own[0]["parameters"], own[0]["steps"] or 0, len(own), sum(row["there"] for row in own))
-        seconds = sum(row["seconds"] for row in own)
-        table.add_row(Text(label), *(f"{number:,}" for number in numbers), f"{seconds:,.0f}")
+        numbers = (own[0]["parameters"], own[0]["steps"], len(own), sum(row["there"] for row in own))
+        cells = ("" if number is None else f"{number:,}" for number in numbers)
+        table.add_row(Text(label), *cells, f"{sum(row['seconds'] for row in own):,.0f}")
     console.print(table)
     console.print(f"about {sum(row['seconds'] for row in rows):,.0f} s of training, and evaluations")
 

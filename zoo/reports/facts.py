@@ -1,10 +1,11 @@
 """What page and document say in words: what was compared, what is to be noted, how to read it, how to run it again."""
 
-from zoo.experiments.comparison import Comparison, ModelRow
+import shlex
+from collections.abc import Iterable
+
+from zoo.experiments.comparison import NEAR, Comparison, ModelRow
 from zoo.reports.numbers import field, loss, percent, short, storage
 
-OFF_SIZE = 0.02
-"""A matched size further off than this is noted."""
 BUDGETS = {
     "steps": "steps",
     "tokens": "training tokens",
@@ -35,7 +36,7 @@ def unbroken(words: str) -> str:
 
 def setting(comparison: Comparison) -> dict[str, str]:
     """What was the same for all models."""
-    study, data, machine = comparison.study, comparison.data, comparison.environment
+    study, data, machines = comparison.study, comparison.data, comparison.environments
     training, targets = study.training, data.targets
     budget = training.budget
     kind = "one stream" if data.is_stream else "documents"
@@ -46,7 +47,8 @@ def setting(comparison: Comparison) -> dict[str, str]:
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {study.data.tokens}",
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
-        "Machine": f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, torch {machine.torch}",
+        "Machine": _distinct(f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, "
+        f"torch {machine.torch}" for machine in machines),
     }  # fmt: skip
     if study.match:
         facts["Size"] = f"every model scaled to {_amount(study.match.target)} " + (
@@ -72,9 +74,14 @@ def notes(comparison: Comparison) -> list[str]:
         if model.lr_at_edge:
             found.append(f"{model.label} took {model.lr:g}, at the edge of the grid of learning rates: "
                          "a wider one may do better.")  # fmt: skip
-        if model.off_size is not None and abs(model.off_size) > OFF_SIZE:
+        if model.off_size is not None and abs(model.off_size) > NEAR:
             found.append(f"{model.label} is {percent(model.off_size)} off the size that was asked for, "
                          "the nearest it can reach.")  # fmt: skip
+        if abs(model.off_budget) > NEAR:
+            found.append(f"{model.label} used {percent(model.off_budget)} off the budget, the nearest that whole steps "
+                         "reach.")  # fmt: skip
+        if model.lr_trials and set(model.lr_trials.values()) == {None}:
+            found.append(f"{model.label} diverged at every learning rate of the grid; the lowest was taken.")
         if model.context != comparison.study.context:
             found.append(f"{model.label} has a context of {model.context:,}.")
         if cost:
@@ -116,7 +123,8 @@ def method(comparison: Comparison) -> list[str]:
             f"Method: {comparison.method}. {comparison.reason}",
             "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
             "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
-            "letter cannot be told apart, which does not say that they are equal.",
+            "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
+            "that was fixed beforehand: who adds seeds until there is a verdict errs more often.",
         ]
     if any(pair.p_permutation is not None for pair in comparison.pairs):
         paragraphs.append(
@@ -132,22 +140,32 @@ def method(comparison: Comparison) -> list[str]:
 
 
 def environment(comparison: Comparison) -> dict[str, str]:
-    """Where it ran."""
-    machine = comparison.environment
-    commit = "outside of a checkout" if machine.commit is None else machine.commit
+    """Where it ran; of runs that were reused from elsewhere, there too."""
+    machines = comparison.environments
+    commits = (
+        ("outside of a checkout" if machine.commit is None else machine.commit)
+        + (", with changes" if machine.dirty else "")
+        for machine in machines
+    )
     return {
-        "commit": f"{commit}, with changes" if machine.dirty else commit,
-        "versions": f"zoo {machine.zoo}, Python {machine.python}, torch {machine.torch}",
-        "machine": f"{machine.platform}, {machine.device}, {_count(machine.threads, 'thread')}",
+        "commit": _distinct(commits),
+        "versions": _distinct(
+            f"zoo {machine.zoo}, Python {machine.python}, torch {machine.torch}" for machine in machines
+        ),
+        "machine": _distinct(
+            f"{machine.platform}, {machine.device}, {_count(machine.threads, 'thread')}" for machine in machines
+        ),
         "corpus": f"{comparison.data.name}, SHA-256 {comparison.data.digest}",
     }
 
 
 def commands(comparison: Comparison) -> dict[str, str]:
-    """What to type -> what it does, in the folder of the report."""
+    """What to type -> what it does, where the folder of runs is."""
+    folder = shlex.quote(f"runs/{comparison.folder}")
     return {
-        f"python cli.py compare {comparison.record}": "trains every model again",
-        "python cli.py verify .": "computes every loss again from the weights that were kept",
+        f"python cli.py compare {shlex.quote(f'runs/{comparison.folder}/{comparison.record}')} --fresh": "trains every "
+        "model again, beside what is there",
+        f"python cli.py verify {folder}": "computes every loss again from the weights that were kept",
     }
 
 
@@ -164,3 +182,8 @@ def _amount(number: float) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _distinct(told: Iterable[str]) -> str:
+    """Every one once."""
+    return "; ".join(dict.fromkeys(told))

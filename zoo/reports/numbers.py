@@ -4,6 +4,7 @@ import math
 
 from markupsafe import Markup
 
+from zoo.experiments import verdict
 from zoo.experiments.comparison import Interval, Spread
 
 
@@ -72,8 +73,8 @@ def field(tokens: int | None) -> str:
 
 
 def chance(p: float | None) -> str:
-    """A p-value: 0.031, or < 0.001."""
-    return "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """A p-value, where there is one."""
+    return "" if p is None else verdict.chance(p)
 
 
 def _three(number: float) -> str:

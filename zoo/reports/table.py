@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.experiments.comparison import Comparison, ModelRow, Spread
+from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
 from zoo.reports.numbers import short
 
@@ -94,7 +94,7 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
         cells = [
             f"{pair.a} - {pair.b}",
             f"{pair.difference / unit:+.4f}{half}",
-            "" if pair.p is None else chance(pair.p).removeprefix("p").strip().removeprefix("= "),
+            "" if pair.p is None else chance(pair.p),
             pair.verdict,
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
         ]
@@ -134,7 +134,11 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on this split")
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
-    lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
+    lines.append(
+        "s: seconds of training, without evaluation"
+        if any(row.published for row in rows)
+        else "sees: receptive field in tokens; tok/s, s: training without evaluation"
+    )
     lines += [
         f"{row.label}: never better than its initial weights under {row.untrained} of {row.seeds} seeds"
         for row in rows
@@ -143,7 +147,17 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     lines += [
         f"{row.label}: {row.off_size:+.1%} off the size that was asked for, the nearest it can reach"
         for row in rows
-        if row.off_size is not None and abs(row.off_size) > 0.02
+        if row.off_size is not None and abs(row.off_size) > NEAR
+    ]
+    lines += [
+        f"{row.label}: {row.off_budget:+.1%} off the budget, the nearest that whole steps reach"
+        for row in rows
+        if abs(row.off_budget) > NEAR
+    ]
+    lines += [
+        f"{row.label}: declares to see {row.receptive_field or 'all'} tokens, a probe found otherwise"
+        for row in rows
+        if row.cost and row.cost.field_agrees is False
     ]
     return _wrapped([*lines, *_rates(rows)])
 
