@@ -201,10 +201,9 @@ def report(directory: str, **flags: Any) -> None:
 @click.argument("directory", type=click.Path())
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 def verify(directory: str, device: str) -> None:
-    """Losses of a run, or of all runs below DIRECTORY, computed again from weights, curves and corpus.
+    """Numbers of a run, or of all runs and comparisons below DIRECTORY, computed again from weights and corpus.
 
-    Comparisons are computed again from their runs. Names the first number of each that differs; exit code 1 if any
-    does.
+    Names the first of each that differs; exit code 1 if any does.
     """
     from pathlib import Path
 
