@@ -81,7 +81,7 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import known_models
-    from zoo.experiments.study import study_from
+    from zoo.experiments.asked import study_from
     from zoo.reports.session import run
 
     outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
@@ -103,7 +103,7 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
     from zoo.catalog import expand_names, known_models
-    from zoo.experiments.study import study_from
+    from zoo.experiments.asked import study_from
     from zoo.reports.session import run
 
     if study is None and not models:
@@ -127,7 +127,7 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
 def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
     from zoo.experiments.again import evaluate_again
-    from zoo.experiments.study import data_flags
+    from zoo.experiments.asked import data_flags
     from zoo.reports.description import print_evaluation
 
     wanted = splits or ("validation", "test")

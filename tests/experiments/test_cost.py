@@ -14,13 +14,13 @@ from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.experiments import memory, speed
+from zoo.experiments.asked import make_study
 from zoo.experiments.cell import Cell, make_model, prepare
 from zoo.experiments.cost import flops_a_position, probe, state_size, training_peak, training_shapes
 from zoo.experiments.flops import FlopCounter
 from zoo.experiments.memory import peak_of
 from zoo.experiments.reach import CPU, find_reach
 from zoo.experiments.speed import Speed, in_turns, part_of_validation, training_speed
-from zoo.experiments.study import make_study
 from zoo.experiments.study_record import Cost
 from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel, State

@@ -11,8 +11,9 @@ from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError
+from zoo.experiments.asked import make_study
 from zoo.experiments.match import WIDEST, match, nearest_width
-from zoo.experiments.study import Matched, StudyConfig, make_study
+from zoo.experiments.study import Matched, StudyConfig
 from zoo.models.build import build, count_parameters, model_config
 
 SCALABLE = [
