@@ -43,3 +43,9 @@ def mine(tmp_path: Path) -> Path:
     path = tmp_path / "mine.py"
     path.write_text(MINE)
     return path
+
+
+@pytest.fixture(autouse=True)
+def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe of speed takes a single step a turn: no test here is about how fast a model is."""
+    monkeypatch.setattr("zoo.experiments.speed.SECONDS_A_TURN", 0.0)
