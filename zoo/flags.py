@@ -100,7 +100,7 @@ TRAINING_OPTIONS = [
     click.option("--steps", type=click.IntRange(1), help="Budget in steps; or --tokens, --seconds, --flops. [1000]"),
     click.option("--seconds", type=positive, metavar="FLOAT", help="Budget in seconds of training."),
     click.option("--flops", type=large, metavar="NUMBER", help="Budget in FLOPs of training, such as 2e12 or 2T."),
-    click.option("--context", type=click.IntRange(1), help="How many tokens back a model may look. [8]"),
+    click.option("--context", type=click.IntRange(1), help="How many tokens back mlp and the wavenets look. [8]"),
     click.option("--length", type=click.IntRange(1), help="Tokens of a training row of a stream. [64]"),
     click.option("--batch-size", type=click.IntRange(1), help="Rows a step. [128]"),
     click.option("--lr", type=positive, metavar="FLOAT", help="Learning rate for all. [each model's recipe]"),

@@ -3,7 +3,7 @@
 import pytest
 
 from zoo.experiments.comparison import Interval, ModelRow, PairRow, Used
-from zoo.experiments.verdict import pair_words, verdict_sentence
+from zoo.experiments.verdict import chance, pair_words, verdict_sentence
 
 
 def model(label: str, mean: float | None, *, seeds: int = 5, diverged: int = 0) -> ModelRow:
@@ -80,7 +80,7 @@ def test_of_many_the_best_is_named_with_those_that_it_does_not_beat_and_its_leas
     pairs = [pair("a", "b", -0.1, "undecided"), pair("a", "c", -0.2, "better", p=0.03), pair("a", "d", -0.3, "better")]
     assert verdict_sentence(models, [*pairs, pair("c", "d", -0.1, "better")]) == (
         "a and b cannot be told apart with these 5 seeds. a is better than both others; the nearest is c, by 0.2000 "
-        "nats per token (95% interval 0.1500 to 0.2500; all p = 0.030, 5 seeds)."
+        "nats per token (95% interval 0.1500 to 0.2500; all p ≤ 0.030, 5 seeds)."
     )
 
 
@@ -111,6 +111,16 @@ def test_fewer_than_three_seeds_have_no_verdict(seeds: int) -> None:
     said = verdict_sentence(models, [pair("gru", "mlp", -0.1, "none")])
     assert said.startswith(f"No verdict: {seeds} seed")
     assert "better" not in said
+
+
+def test_seeds_that_were_added_after_a_look_are_told() -> None:
+    models, pairs = [model("gru", 1.0), model("mlp", 1.1)], [pair("gru", "mlp", -0.1, "better")]
+    said = verdict_sentence(models, pairs, looked=(3, 4))
+    assert said.endswith("Seeds were added after a look at 3 and 4: the p-values are too small.")
+
+
+def test_a_p_value_near_the_level_shows_on_which_side_it_is() -> None:
+    assert [chance(p) for p in (0.0503, 0.0496, 0.0312, 0.00001)] == ["0.0503", "0.0496", "0.031", "< 0.001"]
 
 
 def test_diverged_models_are_told_beside_the_verdict_of_the_others() -> None:

@@ -86,6 +86,7 @@ def make_comparison(
     return Comparison(
         study=config,
         folder="a-study",
+        looked=(),
         record="study-0123456789.json",
         data=DataRecord(name="names", digest="5f" * 32, is_stream=False, characters="abcdefghijklmnopqrstuvwxyz",
                         targets={"train": 182625, "validation": 22655, "test": 22866},

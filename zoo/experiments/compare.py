@@ -14,6 +14,7 @@ from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
 from zoo.experiments.record import Run, is_run
 from zoo.experiments.run import execute, load_model
+from zoo.experiments.statistics import FEWEST_SEEDS
 from zoo.experiments.study import Matched, StudyConfig
 from zoo.experiments.study_record import StudyRecord, read_study, write_study
 from zoo.training.loop import Progress
@@ -96,6 +97,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         matched=dict(plan.matched),
         trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
         runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
+        looked=earlier_looks(plan.study, plan.directory),
     )
     write_study(path, record)
     return path, record
@@ -120,6 +122,17 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     probed = record.model_copy(update={"costs": costs, "samples": samples})
     write_study(path, probed)
     return probed
+
+
+def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
+    """Numbers of seeds under which this comparison has been looked at, each less than now; two are no look."""
+
+    def same(other: StudyConfig) -> bool:
+        fewer = FEWEST_SEEDS <= len(other.seeds) < len(study.seeds) and set(other.seeds) < set(study.seeds)
+        return fewer and other.model_copy(update={"seeds": study.seeds}) == study
+
+    others = (read_study(path).study for path in directory.glob("study-*.json"))
+    return tuple(sorted({len(other.seeds) for other in others if same(other)}))
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:

@@ -149,6 +149,8 @@ class Comparison(Frozen):
     data: DataRecord
     environments: tuple[Environment, ...]
     """Where its runs were made: more than one if some were reused."""
+    looked: tuple[int, ...]
+    """Numbers of seeds, fewer than these, under which the same comparison was looked at before."""
     verdict: str
     method: str
     reason: str

@@ -90,7 +90,10 @@ def _width_option(contestant: Contestant) -> str:
     name: str = contestant.model.name
     option = MODELS.get(name).Config.scales_with
     if option is None:
-        raise UsageError(f"Model '{name}' has no width to scale (its Config names none): leave it out of --match.")
+        raise UsageError(
+            f"Model '{name}' has no width to scale: its Config names none, as scales_with = \"hidden\" would. "
+            "Leave it out of --match, or name one."
+        )
     return option
 
 

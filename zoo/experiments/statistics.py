@@ -320,7 +320,7 @@ def _pairs(names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, fa
                 seeds_se=seeds_se,
                 documents_se=documents_se,
                 verdict="none" if not judged else found if p < LEVEL else "undecided",
-                seeds_needed=int(needed[i]) if p >= LEVEL and needed[i] else None,
+                seeds_needed=max(int(needed[i]), by_seed.shape[1] + 1) if p >= LEVEL and needed[i] else None,
             )
         )
     return tuple(pairs)

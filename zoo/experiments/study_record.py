@@ -68,6 +68,8 @@ class StudyRecord(Frozen):
     matched: Mapping[str, Matched] = Field(default_factory=dict)
     trials: tuple[str, ...] = ()
     runs: tuple[str, ...]
+    looked: tuple[int, ...] = ()
+    """Seeds of earlier comparisons, the same but for fewer seeds, that were looked at before this one was run."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 

@@ -5,14 +5,18 @@ from collections.abc import Sequence
 
 from zoo.experiments.comparison import ModelRow, PairRow
 from zoo.experiments.statistics import FEWEST_SEEDS
+from zoo.experiments.studentized_range import LEVEL
 
 
-def verdict_sentence(models: Sequence[ModelRow], pairs: Sequence[PairRow], *, bits: bool = False) -> str:
+def verdict_sentence(
+    models: Sequence[ModelRow], pairs: Sequence[PairRow], *, looked: Sequence[int] = (), bits: bool = False
+) -> str:
     """Who is better, by how much and how surely; or that it cannot be told, and what it would take.
 
     Args:
         models: from the best to the worst, diverged ones last.
         pairs: every pair of models that finished under all seeds, the better mean first.
+        looked: numbers of seeds, fewer than these, under which the same comparison was looked at before.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds = max(model.seeds for model in models)
@@ -23,9 +27,15 @@ def verdict_sentence(models: Sequence[ModelRow], pairs: Sequence[PairRow], *, bi
     elif len(models) == 1:
         return ""
     elif seeds < FEWEST_SEEDS:
-        sentences.append(f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart.")
+        sentences.append(
+            f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart "
+            f"(--seeds {FEWEST_SEEDS} or more)."
+        )
     elif len(finished) >= 2:
         sentences += _tied(finished[0], pairs, seeds) + _beaten(finished[0], pairs, seeds, unit, name)
+        if looked:
+            first = " and ".join(map(str, looked))
+            sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
     sentences += [
         f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}."
         for model in models
@@ -44,7 +54,9 @@ def pair_words(pair: PairRow) -> str:
 
 def chance(p: float) -> str:
     """A p-value: 0.031, or < 0.001."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # on which side of 5% it is can be read
 
 
 def _tied(best: str, pairs: Sequence[PairRow], seeds: int) -> list[str]:
@@ -70,9 +82,9 @@ def _beaten(best: str, pairs: Sequence[PairRow], seeds: int, unit: float, name: 
     low, high = (abs(bound or 0.0) / unit for bound in (nearest.high, nearest.low))
     by = f"by {abs(nearest.difference) / unit:.4f} {name} per token (95% interval {low:.4f} to {high:.4f}"
     p = chance(max(pair.p or 0.0 for pair in beaten))
-    surely = f"p {'' if p.startswith('<') else '= '}{p}, {seeds} seeds)."
     if len(beaten) == 1:
-        return [f"{best} is better than {nearest.b} {by}, {surely}"]
+        return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {seeds} seeds)."]
+    surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {seeds} seeds)."
     others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
     return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
 

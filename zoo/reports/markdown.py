@@ -118,8 +118,8 @@ def _pairs(comparison: Comparison) -> list[str]:
         ],
         "p": [escaped(chance(pair.p)) for pair in pairs],
         "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
-        "± seeds": [loss(pair.seeds_se) for pair in pairs],
-        "± documents": [loss(pair.documents_se) for pair in pairs],
+        "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
+        "s.e. documents": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
     }
     about = "Below zero, the first is better. 95% interval: of the pair alone. " + (
@@ -127,7 +127,7 @@ def _pairs(comparison: Comparison) -> list[str]:
     )
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
-    about += "± seeds, ± documents: standard errors of the difference over new seeds and over new documents."
+    about += "s.e.: standard errors of the difference over new seeds and over new documents."
     return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
 
 

@@ -62,7 +62,7 @@ class ProgressBar(Listener):
             name = f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
         if result.status == "diverged":
             last = run.curve[-1] if run.curve else None
-            good = f"; last good evaluation {last.validation_loss:.4f} at step {last.step:,}" if last else ""
+            good = f"; last finite evaluation {last.validation_loss:.5g} at step {last.step:,}" if last else ""
             line = f"{name}: diverged at step {result.diverged_at:,}{good}"
         else:
             losses = {"test": result.test_loss, "validation": result.validation_loss}

@@ -24,16 +24,13 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
-    if all(row.above_floor is None for row in rows):
-        columns.pop("floor+", None)
-    if all(not row.letters for row in rows):
-        columns.pop("group", None)
+    columns = {name: cell for name, cell in columns.items() if any(cell(row) for row in rows)}
     _print_table(columns, rows, console)
     console.print(_legend(comparison, bits=bits), style="dim", highlight=False, markup=False)
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()
         _print_pairs(comparison, unit, console)
-    if sentence := verdict_sentence(rows, comparison.pairs, bits=bits):
+    if sentence := verdict_sentence(rows, comparison.pairs, looked=comparison.looked, bits=bits):
         console.print()
         console.print(textwrap.fill(sentence, 80), style="bold", highlight=False, markup=False)
 
@@ -108,6 +105,8 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     lines.append(f"difference: test loss ± the pair's own 95% interval{allowed}{brought}")
     if len(table.columns) == 5:
         lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
+    if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
+        lines.append("no number of seeds: the difference is too small for any, or for a test split of this size")
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
 
 
