@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.config import RunConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.errors import RunError
 from zoo.experiments.again import draw_samples
 from zoo.experiments.cell import Cell, file_name, prepare
 from zoo.experiments.cost import probe
@@ -131,8 +133,12 @@ def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
         fewer = FEWEST_SEEDS <= len(other.seeds) < len(study.seeds) and set(other.seeds) < set(study.seeds)
         return fewer and other.model_copy(update={"seeds": study.seeds}) == study
 
-    others = (read_study(path).study for path in directory.glob("study-*.json"))
-    return tuple(sorted({len(other.seeds) for other in others if same(other)}))
+    looks = set()
+    for path in directory.glob("study-*.json"):
+        with suppress(RunError):  # a damaged record of another comparison is for `verify` to tell
+            other = read_study(path).study
+            looks |= {len(other.seeds)} if same(other) else set()
+    return tuple(sorted(looks))
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:
