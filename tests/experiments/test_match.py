@@ -129,7 +129,7 @@ def test_flops_of_training_a_token_are_matched(text: str, corpus: str, request: 
 
 
 def test_the_bigram_is_refused_by_name(documents: Corpus) -> None:
-    with pytest.raises(UsageError, match=r"Model 'bigram' has no width to scale.*leave it out of --match"):
+    with pytest.raises(UsageError, match=r"Model 'bigram' has no width to scale.*Leave it out of --match"):
         match(study_of("gru", "bigram", parameters=1000), documents)
 
 
