@@ -9,7 +9,7 @@ from torch import Tensor
 from zoo.catalog import MODELS
 from zoo.models.bigram import Bigram
 from zoo.models.build import build
-from zoo.sampling import choose, generate
+from zoo.sampling import choose, generate, stream
 
 DRAWS = 20_000
 LOGITS = [0.3, -0.4, 1.1, 0.6, -1.2]
@@ -58,6 +58,38 @@ def test_top_k_draws_from_the_k_likeliest_in_proportion(top_k):
     kept = sorted(range(5), key=lambda token: -LOGITS[token])[:top_k]
     weights = torch.tensor([logits[token].exp() if token in kept else 0.0 for token in range(5)])
     assert_drawn_from(weights / weights.sum(), Counter(drawn.tolist()), DRAWS)
+
+
+@pytest.mark.parametrize(("top_p", "kept"), [(1e-9, 1), (0.3, 1), (0.5, 2), (0.6, 2), (0.75, 3), (0.99, 5), (1.0, 5)])
+def test_top_p_draws_from_the_fewest_likeliest_that_hold_the_share(top_p, kept):
+    logits = torch.tensor(LOGITS)  # probabilities 0.20, 0.10, 0.45, 0.27, 0.05
+    drawn = choose(logits.expand(DRAWS, -1), top_p=top_p, generator=torch.Generator().manual_seed(0))
+    nucleus = sorted(range(5), key=lambda token: -LOGITS[token])[:kept]
+    weights = torch.tensor([logits[token].exp() if token in nucleus else 0.0 for token in range(5)])
+    assert_drawn_from(weights / weights.sum(), Counter(drawn.tolist()), DRAWS)
+
+
+def test_the_share_of_top_p_is_of_the_k_likeliest_at_the_temperature():
+    logits = torch.tensor(LOGITS)
+    options = {"temperature": 0.5, "top_k": 3, "top_p": 0.65}  # at 0.5: 0.63 and 0.23 of the three likeliest
+    drawn = choose(logits.expand(DRAWS, -1), **options, generator=torch.Generator().manual_seed(0))
+    assert set(drawn.tolist()) == {2, 3}
+
+
+def test_a_stream_gives_the_tokens_of_generate_as_they_come(random_bigram):
+    options = {"count": 6, "length": 12, "seed": 3}
+    tokens = torch.stack(list(stream(random_bigram, prompt(2), **options)), dim=1).tolist()
+    rows = [row[: row.index(0)] if 0 in row else row for row in tokens]
+    assert rows == generate(random_bigram, prompt(2), **options)
+    assert all(set(row[row.index(0) :]) == {0} for row in tokens if 0 in row)
+
+
+def test_a_stream_that_is_left_early_leaves_the_model_in_its_mode(random_bigram):
+    random_bigram.train()
+    tokens = stream(random_bigram, prompt(), count=2, length=9, stops=False)
+    next(tokens)
+    tokens.close()
+    assert random_bigram.training
 
 
 def test_every_transition_is_drawn_from_the_row_of_the_last_token(random_bigram):

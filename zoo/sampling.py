@@ -1,4 +1,9 @@
-"""Generation for any model, through its streaming state."""
+"""Generation for any model, through its streaming state: `stream` yields tokens as they come, `generate` collects them.
+
+boundary and prompt -> prefill -> choose -> step -> choose -> step ...
+"""
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -7,21 +12,81 @@ from zoo.models.interface import SequenceModel
 from zoo.tokens import BOUNDARY
 
 
-def choose(logits: Tensor, *, temperature: float, top_k: int | None, generator: torch.Generator) -> Tensor:
-    """(B, V) -> (B,) drawn from softmax(logits / temperature) over the `top_k` likeliest; at 0 the likeliest itself."""
+def choose(
+    logits: Tensor,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """(B, V) -> (B,) drawn from softmax(logits / temperature); at temperature 0 the likeliest itself.
+
+    Args:
+        top_k: draw from so many likeliest tokens (Fan et al. 2018, section 5.4).
+        top_p: of these, from the fewest likeliest that hold this share of the probability, at least one (nucleus
+            sampling, Holtzman et al. 2020, section 3.1).
+    """
     if temperature == 0:
         return logits.argmax(dim=-1)
-    if top_k is not None and top_k < logits.shape[-1]:
-        kept = logits.topk(top_k, dim=-1)
-        logits = torch.full_like(logits, float("-inf")).scatter(-1, kept.indices, kept.values)
-    return torch.multinomial(
-        torch.softmax((logits - logits.max(-1, keepdim=True).values).float() / temperature, dim=-1),
-        1,
-        generator=generator,
-    ).squeeze(1)
+    logits = (logits - logits.amax(-1, keepdim=True)).float() / temperature
+    if top_k is not None or top_p is not None:
+        likeliest = logits.sort(dim=-1, descending=True, stable=True)
+        share = torch.softmax(likeliest.values[:, :top_k], dim=-1)  # (B, k)
+        before = share.cumsum(dim=-1) - share  # what the likelier ones hold together
+        dropped = torch.ones_like(logits, dtype=torch.bool)
+        dropped[:, : share.shape[1]] = before >= (top_p or 2.0)
+        dropped[:, 0] = False
+        logits = logits.masked_fill(dropped.gather(-1, likeliest.indices.argsort(dim=-1)), float("-inf"))
+    return torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=generator).squeeze(1)
 
 
 @torch.no_grad()
+def stream(
+    model: SequenceModel,
+    prompt: Tensor,
+    *,
+    count: int,
+    length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stops: bool = True,
+    seed: int = 0,
+) -> Iterator[Tensor]:
+    """`count` continuations of one prompt in evaluation mode, a token (count,) of each at a time.
+
+    Args:
+        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; the boundary token before
+            them is added here.
+        length: tokens after the prompt, at most.
+        temperature, top_k, top_p: as in `choose`.
+        stops: a boundary token ends a sample (documents), which is boundary tokens from there on; otherwise it is
+            never drawn (streams).
+        seed: samples with the same seed are the same.
+    """
+    device = prompt.device
+    generator = torch.Generator(device).manual_seed(seed)
+    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).expand(count, -1)
+    was_training = model.training
+    model.eval()
+    try:
+        logits, state = model.prefill(start, model.begin(count))
+        ended = torch.zeros(count, dtype=torch.bool, device=device)
+        for remaining in range(length - 1, -1, -1):
+            if not stops:
+                logits = logits.index_fill(1, torch.tensor([BOUNDARY], device=device), float("-inf"))
+            token = choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+            token = token.masked_fill(ended, BOUNDARY)
+            yield token
+            ended |= token == BOUNDARY
+            if not remaining or ended.all():
+                return
+            logits, state = model.step(token, state)
+    finally:
+        model.train(was_training)
+
+
 def generate(
     model: SequenceModel,
     prompt: Tensor,
@@ -30,39 +95,23 @@ def generate(
     length: int,
     temperature: float = 1.0,
     top_k: int | None = None,
+    top_p: float | None = None,
     stops: bool = True,
     seed: int = 0,
 ) -> list[list[int]]:
-    """`count` continuations of one prompt in evaluation mode.
-
-    Args:
-        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; the boundary token before
-            them is added here.
-        length: tokens after the prompt, at most.
-        stops: a boundary token ends a sample (documents); otherwise it is never drawn (streams).
-        seed: samples with the same seed are the same.
-
-    Returns:
-        The tokens after the prompt, without boundaries.
-    """
-    device = prompt.device
-    generator = torch.Generator(device).manual_seed(seed)
-    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).expand(count, -1)
-    was_training = model.training
-    model.eval()
-    logits, state = model.prefill(start, model.begin(count))
-    columns: list[Tensor] = []
-    ended = torch.zeros(count, dtype=torch.bool, device=device)
-    for _ in range(length):
-        if not stops:
-            logits[:, BOUNDARY] = float("-inf")
-        token = choose(logits, temperature=temperature, top_k=top_k, generator=generator)
-        token = token.masked_fill(ended, BOUNDARY)
-        columns.append(token)
-        ended |= token == BOUNDARY
-        if ended.all():
-            break
-        logits, state = model.step(token, state)
-    model.train(was_training)
+    """What `stream` yields, as a list a sample: the tokens after the prompt, without boundaries."""
+    columns = list(
+        stream(
+            model,
+            prompt,
+            count=count,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            stops=stops,
+            seed=seed,
+        )
+    )
     rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
     return [[token for token in row if token != BOUNDARY] for row in rows]

@@ -219,22 +219,28 @@ def test_where_the_field_was_not_probed_nothing_is_said_of_it() -> None:
     assert cost_with(declared_field=3).field_agrees is None
 
 
+POSITION = 8
+"""Bytes of a position in the stream."""
+
+
 @pytest.mark.parametrize(
     ("text", "tokens", "bytes_", "grows"),
     [
-        ("bigram", 64, 8, False),
-        ("mlp", 64, 8 * 8, False),
+        ("bigram", 64, 0, False),
+        ("mlp", 64, 8 * 7, False),
         ("mlp", 4, 8 * 4, True),
-        ("wavenet", 64, 8 * 8, False),
-        ("dilated-wavenet(kernel=3)", 64, 8 * 9, False),
-        ("bow", 64, 8 * 64, True),
-        ("transformer", 10, 8 * 10, True),
-        ("gru", 1, 8, True),
+        ("wavenet", 64, POSITION + 4 * (1 * 10 + (2 + 4) * 68), False),
+        ("wavenet(tree=true,per_position=true)", 64, 8 * 7, False),
+        ("dilated-wavenet(kernel=3)", 64, POSITION + 4 * 2 * (1 + 3) * 32, False),
+        ("bow", 64, POSITION + 4 * 64, False),
+        ("transformer", 64, POSITION + 4 * 2 * 2 * 64 * 32, True),
+        ("transformer", 65, POSITION + 4 * 2 * 2 * 128 * 32, True),
+        ("gru(layers=2)", 1, 4 * 2 * 72, False),
+        ("lstm", 1, 4 * 2 * 64, False),
     ],
 )
-def test_the_default_state_is_the_tokens_that_the_model_may_look_at(
-    text: str, tokens: int, bytes_: int, grows: bool
-) -> None:
+def test_a_state_is_what_the_kind_of_model_needs(text: str, tokens: int, bytes_: int, grows: bool) -> None:
+    """Token window, ring a level, running sum, key-value cache, hidden vectors."""
     assert state_size(make(text, 8), tokens) == (bytes_, grows)
 
 
@@ -300,7 +306,7 @@ def test_a_probe_tells_everything_of_every_model(
         assert cost.train_tokens_per_second > 0
         assert cost.evaluation_tokens_per_second > 0
         assert cost.state_tokens == 64
-        assert cost.state_grows == (cell.receptive_field is None)
+        assert cost.state_grows == (cell.config.label == "transformer")
         assert (cost.flops_forward == 0) == (cell.config.label == "bigram")
         assert 3 * cost.flops_forward >= cost.flops_training >= cost.flops_forward
         assert Cost.model_validate_json(cost.model_dump_json()) == cost

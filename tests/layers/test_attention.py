@@ -79,3 +79,16 @@ def test_gain_scales_the_initial_output():
 def test_sizes_that_do_not_fit_raise_with_the_numbers(channels, heads, message):
     with pytest.raises(ValueError, match=message):
         CausalSelfAttention(channels, heads=heads, rotary=True)
+
+
+@pytest.mark.parametrize("parts", [[1] * 7, [3, 1, 3], [7]], ids=str)
+@pytest.mark.parametrize("rotary", [True, False])
+def test_a_row_that_comes_in_parts_is_attended_to_as_the_whole_one_is(rotary: bool, parts: list[int]) -> None:
+    attention = CausalSelfAttention(8, heads=2, rotary=rotary).double().eval()
+    row = torch.randn(3, 7, 8, dtype=torch.float64)
+    keys, values = (torch.full((3, 2, 9, 4), torch.nan, dtype=torch.float64) for _ in range(2))
+    attended, position = [], 0
+    for part in row.split(parts, dim=1):
+        attended.append(attention.stream(part, keys, values, position))
+        position += part.shape[1]
+    torch.testing.assert_close(torch.cat(attended, dim=1), attention(row))

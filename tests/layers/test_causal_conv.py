@@ -48,3 +48,14 @@ def test_every_output_is_the_sum_over_its_taps(kernel, dilation, x, assert_agree
         rows.append(torch.stack(outputs))
     inputs = [x, layer.linear.weight, layer.linear.bias]
     assert_agree(layer(x), torch.stack(rows), inputs)
+
+
+@pytest.mark.parametrize("parts", [[1] * 9, [4, 1, 4], [9]], ids=str)
+def test_a_row_that_comes_in_parts_is_convolved_as_the_whole_one_is(parts: list[int]) -> None:
+    conv = CausalConv(3, 4, kernel=3, dilation=2).double()
+    row, ring = torch.randn(2, 9, 3, dtype=torch.float64), torch.zeros(2, 4, 3, dtype=torch.float64)
+    convolved, position = [], 0
+    for part in row.split(parts, dim=1):
+        convolved.append(conv.stream(part, ring, position))
+        position += part.shape[1]
+    torch.testing.assert_close(torch.cat(convolved, dim=1), conv(row))

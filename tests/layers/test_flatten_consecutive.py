@@ -73,3 +73,15 @@ def test_sizes_below_one_raise(layer, sizes):
 @pytest.mark.parametrize("layer", [FlattenConsecutive(2), SlidingFlatten(2, dilation=4)], ids=repr)
 def test_repr_reproduces_the_call(layer):
     assert repr(eval(repr(layer))) == repr(layer)
+
+
+@pytest.mark.parametrize("parts", [[1] * 20, [20], [3, 1, 1, 9, 6], [1, 19]], ids=str)
+@pytest.mark.parametrize(("n", "dilation"), [(1, 4), (2, 1), (2, 4), (3, 1), (3, 5), (4, 3)])
+def test_a_row_that_comes_in_parts_is_fused_as_the_whole_one_is(n: int, dilation: int, parts: list[int]) -> None:
+    sliding = SlidingFlatten(n, dilation)
+    before, row = torch.randn(2, sliding.reach, 5), torch.randn(2, sum(parts), 5)
+    ring, fused, position = before.clone(), [], 0
+    for part in row.split(parts, dim=1):
+        fused.append(sliding.stream(part, ring, position))
+        position += part.shape[1]
+    torch.testing.assert_close(torch.cat(fused, dim=1), sliding(torch.cat([before, row], dim=1)), rtol=0, atol=0)

@@ -32,7 +32,7 @@ def test_a_model_without_options_needs_no_config():
     torch.testing.assert_close(logits, model.table.weight[[1, 4]])
 
 
-def test_the_default_state_keeps_no_more_than_the_receptive_field():
+def test_the_default_state_keeps_what_the_next_logits_may_see():
     model = Window(Window.Config(), vocab_size=2, context=4)
     state = model.begin(1)
     lengths = []
@@ -40,7 +40,7 @@ def test_the_default_state_keeps_no_more_than_the_receptive_field():
         logits, state = model.step(torch.tensor([token]), state)
         lengths.append(int(logits[0, 0]))
     assert lengths == [1, 2, 3, 4, 4, 4]
-    assert state["tokens"].tolist() == [[2, 3, 4, 5]]
+    assert state["tokens"].tolist() == [[3, 4, 5]]
 
 
 def test_a_model_without_forward_says_what_it_must_define():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.models.build import count_parameters
+from zoo.models.transformer import ROOM
 
 
 def layer_norm(x: Tensor, norm) -> Tensor:
@@ -101,3 +102,14 @@ def test_dropout_acts_in_training_alone(make_model, draw):
     assert torch.equal(model(tokens), model(tokens))
     model.train()
     assert not torch.equal(model(tokens), model(tokens))
+
+
+@pytest.mark.parametrize("text", ["transformer", "transformer(learned_positions=50)"])
+def test_a_stream_goes_on_beyond_the_room_of_its_cache(text, make_model, draw):
+    model, tokens = make_model(text), draw(2, 3 * ROOM)
+    logits, state = model.prefill(tokens[:, : ROOM - 1], model.begin(2))
+    for t in range(ROOM - 1, 2 * ROOM + 1):
+        torch.testing.assert_close(logits, model(tokens[:, :t])[:, -1], rtol=0, atol=1e-10)
+        logits, state = model.step(tokens[:, t], state)
+    logits, _ = model.prefill(tokens[:, 2 * ROOM + 1 :], state)
+    torch.testing.assert_close(logits, model(tokens)[:, -1], rtol=0, atol=1e-10)

@@ -1,5 +1,6 @@
 """Causal multi-head self-attention (Vaswani et al. 2017, section 3.2)."""
 
+import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -32,9 +33,28 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        q, k, v = rearrange(self.qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
+        q, k, v = self._heads(x, start=0)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-        return self.drop(self.out(rearrange(mixed, "b h t d -> b t (h d)")))
+        return self.drop(self._merge(mixed))
+
+    def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
+        """(B, T, C) -> (B, T, C), after `position` inputs, in evaluation mode.
+
+        Args:
+            keys, values: (B, H, S, D), those of the inputs before; room for all these: S >= position + T. Updated
+                in place.
+        """
+        length = position + x.shape[1]
+        q, keys[:, :, position:length], values[:, :, position:length] = self._heads(x, start=position)
+        mask = x.new_ones(x.shape[1], length, dtype=torch.bool).tril(position) if x.shape[1] > 1 else None
+        return self._merge(F.scaled_dot_product_attention(q, keys[:, :, :length], values[:, :, :length], mask))
+
+    def _heads(self, x: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
+        q, k, v = rearrange(self.qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
+        return (rotate(q, start=start), rotate(k, start=start), v) if self.rotary else (q, k, v)
+
+    def _merge(self, mixed: Tensor) -> Tensor:
+        """(B, H, T, D) -> (B, T, C)."""
+        return self.out(rearrange(mixed, "b h t d -> b t (h d)"))

@@ -22,3 +22,7 @@ class CausalConv(nn.Module):
         """(B, T, C_in) -> (B, T, C_out)."""
         padded: Tensor = F.pad(x, (0, 0, self.flatten.reach, 0))
         return self.linear(self.flatten(padded))
+
+    def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
+        """(B, T, C_in) -> (B, T, C_out), after `position` inputs of which the last stand in `ring`, at first zeros."""
+        return self.linear(self.flatten.stream(x, ring, position))

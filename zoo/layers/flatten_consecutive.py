@@ -37,6 +37,10 @@ class SlidingFlatten(nn.Module):
 
     Position t of the output holds the inputs t, t - dilation, ..., t - (n-1)·dilation, the oldest first. Followed by
     a Linear it is a dilated convolution whose weights are those of the tree.
+
+    `stream` computes the same for a row that comes in parts. It keeps the last `reach` inputs in a ring, where the
+    newest takes the place of the oldest, so that a position costs n reads whatever the dilation (Paine et al. 2016,
+    Fast Wavenet Generation Algorithm, section 2).
     """
 
     def __init__(self, n: int, dilation: int = 1) -> None:
@@ -62,6 +66,25 @@ class SlidingFlatten(nn.Module):
         if self.n == 1:
             return x
         return torch.cat([x.narrow(1, k * self.dilation, length) for k in range(self.n)], dim=-1)
+
+    def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
+        """(B, T, C) -> (B, T, n·C), after `position` inputs; T >= 1.
+
+        Args:
+            ring: (B, reach, C), input s at s mod reach; before the first input, what stands before the row.
+                Updated in place.
+        """
+        if self.n == 1:
+            return x
+        now = position % self.reach
+        if x.shape[1] == 1:
+            past = [ring[:, (now - k * self.dilation) % self.reach] for k in range(self.n - 1, 0, -1)]
+            fused = torch.cat([*past, x[:, 0]], dim=-1).unsqueeze(1)
+            ring[:, now] = x[:, 0]
+            return fused
+        row = torch.cat([ring.roll(-now, dims=1), x], dim=1)  # in time's order
+        ring.copy_(row[:, -self.reach :].roll(now + x.shape[1], dims=1))
+        return self(row)
 
     def extra_repr(self) -> str:
         return f"{self.n}, dilation={self.dilation}"

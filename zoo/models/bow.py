@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import linear, output_head
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, State
 
 
 class BagOfWords(SequenceModel):
@@ -38,6 +38,25 @@ class BagOfWords(SequenceModel):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
         x = self.embedding(tokens)
-        count = torch.arange(1, tokens.shape[1] + 1, device=x.device, dtype=x.dtype)
-        mean = x.cumsum(dim=1) / count.unsqueeze(-1)
-        return self.head(torch.relu(self.hidden(torch.cat([mean, x], dim=-1))))
+        count = torch.arange(1, tokens.shape[1] + 1, device=x.device)
+        return self._read(x, x.cumsum(dim=1), count.unsqueeze(-1))
+
+    def _read(self, x: Tensor, total: Tensor, count: Tensor) -> Tensor:
+        """(..., C), the sum (..., C) of `count` (..., 1) embeddings -> (..., V)."""
+        return self.head(torch.relu(self.hidden(torch.cat([total / count, x], dim=-1))))
+
+    @property
+    def bounded_state(self) -> bool:
+        return True
+
+    def begin(self, batch_size: int) -> State:
+        """The running sum and how many it holds."""
+        weight = self.embedding.weight
+        count = torch.zeros(batch_size, 1, dtype=torch.long, device=weight.device)
+        return {"sum": weight.new_zeros(batch_size, weight.shape[1]), "count": count}
+
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        x = self.embedding(tokens)
+        state = {"sum": state["sum"] + x.sum(dim=1), "count": state["count"] + tokens.shape[1]}
+        return self._read(x[:, -1], state["sum"], state["count"]), state

@@ -7,6 +7,8 @@ the next can refine it) and to the skip sum (so the head sees all depths).
            -> relu, Linear, relu, Linear -> (B, T, V)
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, Field
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import CausalConv, linear, output_head
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, State
 
 
 class GatedLayer(nn.Module):
@@ -28,7 +30,15 @@ class GatedLayer(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C) -> (B, T, C), (B, T, S): what goes up, and what goes out."""
-        signal, gate = self.conv(x).chunk(2, dim=-1)
+        return self._both(x, self.conv(x))
+
+    def stream(self, x: Tensor, ring: Tensor, position: int) -> tuple[Tensor, Tensor]:
+        """(B, T, C) -> (B, T, C), (B, T, S), after `position` inputs of which the last stand in `ring`."""
+        return self._both(x, self.conv.stream(x, ring, position))
+
+    def _both(self, x: Tensor, convolved: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, C), (B, T, 2·C) -> (B, T, C), (B, T, S)."""
+        signal, gate = convolved.chunk(2, dim=-1)
         z = torch.tanh(signal) * torch.sigmoid(gate)
         return x if self.residual is None else x + self.residual(z), self.skip(z)
 
@@ -71,7 +81,33 @@ class DilatedWaveNet(SequenceModel):
         for layer in self.layers:
             x, skip = layer(x)
             total = total + skip
+        return self._read(total)
+
+    def _read(self, total: Tensor) -> Tensor:
+        """(..., S) -> (..., V)."""
         return self.head(F.relu(self.hidden(F.relu(total))))
+
+    def _named_layers(self) -> Iterator[tuple[str, GatedLayer]]:
+        """From the tokens up: the name of a layer's ring in a state, and the layer."""
+        for index, layer in enumerate(self.layers):
+            yield f"layer{index}", layer  # type: ignore[misc]  # a ModuleList does not say of what
+
+    def begin(self, batch_size: int) -> State:
+        """A ring of each layer's last inputs, zeros at first, and how many there have been."""
+        C, weight = self.config.channels, self.embedding.weight
+        rings = {
+            name: weight.new_zeros(batch_size, layer.conv.flatten.reach, C) for name, layer in self._named_layers()
+        }
+        return {"position": torch.zeros(batch_size, dtype=torch.long), **rings}
+
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        x, position = self.embedding(tokens), int(state["position"][0])
+        total = x.new_zeros(())
+        for name, layer in self._named_layers():
+            x, skip = layer.stream(x, state[name], position)
+            total = total + skip[:, -1]
+        return self._read(total), {**state, "position": state["position"] + tokens.shape[1]}
 
 
 def dilations_for(context: int, kernel: int, stacks: int) -> list[int]:

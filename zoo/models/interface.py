@@ -10,8 +10,9 @@ A model predicts the next token at every position of a row, from the past alone:
         def forward(self, tokens):  # (B, T) -> (B, T, V)
             return self.table(tokens)
 
-It returns logits; the loss lives once, in `zoo.training.loss`. Streaming works without another line: the default
-`step` keeps the tokens that the model may look at and runs `forward` on them.
+It returns logits; the loss lives once, in `zoo.training.loss`. Streaming works without another line: by default a
+state holds the tokens that the model may still look at, and `forward` runs on them again. A model with a state of its
+own, such as a hidden vector, overrides `begin` and `prefill`.
 """
 
 from typing import Any, ClassVar
@@ -75,6 +76,11 @@ class SequenceModel(nn.Module):
         """How many tokens a logit depends on, its own position included; None where there is no bound."""
         return None
 
+    @property
+    def bounded_state(self) -> bool:
+        """Whether the state of a stream stops growing; where it does, a token costs the same however long the past."""
+        return self.receptive_field is not None
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V): logits of the next token at every position."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")
@@ -84,17 +90,21 @@ class SequenceModel(nn.Module):
         return self.forward(tokens)[:, -1]
 
     def begin(self, batch_size: int) -> State:
-        """A fresh state for `batch_size` streams."""
+        """A fresh state for `batch_size` streams, where the weights are. Streams are for evaluation mode."""
         device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
         return {"tokens": torch.empty(batch_size, 0, dtype=torch.long, device=device)}
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B,) and a state -> (B, V) logits of the token after, and the state to go on with."""
+        """(B,) and a state -> (B, V) logits of the token after, and the state to go on with.
+
+        The memory of the given state may be reused: to come back to it, copy its tensors before.
+        """
         return self.prefill(tokens.unsqueeze(1), state)
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with; T >= 1."""
         past = torch.cat([state["tokens"], tokens], dim=1)
-        if self.receptive_field is not None:
-            past = past[:, -self.receptive_field :]
-        return self.last(past), {"tokens": past}
+        if self.receptive_field is None:
+            return self.last(past), {"tokens": past}
+        window = past[:, -self.receptive_field :]
+        return self.last(window), {"tokens": past[:, max(0, past.shape[1] - self.receptive_field + 1) :]}

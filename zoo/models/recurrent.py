@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import output_head
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, State
 
 
 class Recurrent(SequenceModel):
@@ -45,6 +45,24 @@ class Recurrent(SequenceModel):
         """(B, T) -> (B, T, V)."""
         hidden, _ = self.cells(self.embedding(tokens))
         return self.head(self.drop(hidden))
+
+    @property
+    def bounded_state(self) -> bool:
+        return True
+
+    def begin(self, batch_size: int) -> State:
+        """The hidden vectors of every layer, and an LSTM's cell states."""
+        names = ("hidden", "cell") if isinstance(self.cells, nn.LSTM) else ("hidden",)
+        size = batch_size, self.config.layers, self.config.hidden
+        return {name: self.embedding.weight.new_zeros(size) for name in names}
+
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        before = [tensor.transpose(0, 1).contiguous() for tensor in state.values()]  # torch has the layers first
+        hidden, after = self.cells(self.embedding(tokens), tuple(before) if len(before) > 1 else before[0])
+        vectors = after if len(before) > 1 else (after,)
+        state = {name: vector.transpose(0, 1) for name, vector in zip(state, vectors, strict=True)}
+        return self.head(hidden[:, -1]), state
 
 
 class RNN(Recurrent):

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import CausalSelfAttention, linear, output_head
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, State
+
+ROOM = 64
+"""Tokens that a fresh key-value cache has room for; it doubles when it is full."""
 
 
 class Block(nn.Module):
@@ -30,7 +33,14 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = x + self.attention(self.norm1(x))
+        return self._mlp(x + self.attention(self.norm1(x)))
+
+    def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
+        """(B, T, C) -> (B, T, C), after `position` inputs, whose keys and values stand in the cache."""
+        return self._mlp(x + self.attention.stream(self.norm1(x), keys, values, position))
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
         return x + self.drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
 
@@ -97,8 +107,33 @@ class Transformer(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
+        return self.head(self.norm(self.blocks(self.drop(self._embed(tokens, start=0)))))
+
+    def _embed(self, tokens: Tensor, *, start: int) -> Tensor:
+        """(B, T) -> (B, T, C), of the positions from `start`."""
         x = self.embedding(tokens)
-        if self.positions is not None:
-            last = self.positions.num_embeddings - 1
-            x = x + self.positions(torch.arange(tokens.shape[1], device=x.device).clamp(max=last))
-        return self.head(self.norm(self.blocks(self.drop(x))))
+        if self.positions is None:
+            return x
+        place = torch.arange(start, start + tokens.shape[1], device=x.device)
+        return x + self.positions(place.clamp(max=self.positions.num_embeddings - 1))
+
+    def begin(self, batch_size: int) -> State:
+        """An empty key-value cache, (B, layers, heads, room, channels a head), and how many positions it holds."""
+        layers, heads, C = self.config.layers, self.config.heads, self.config.channels
+        room = self.embedding.weight.new_zeros(batch_size, layers, heads, ROOM, C // heads)
+        return {"keys": room, "values": room.clone(), "position": torch.zeros(batch_size, dtype=torch.long)}
+
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        position, T = int(state["position"][0]), tokens.shape[1]
+        keys, values = (with_room(state[name], position + T) for name in ("keys", "values"))
+        x = self._embed(tokens, start=position)
+        for layer, block in enumerate(self.blocks):
+            x = block.stream(x, keys[:, layer], values[:, layer], position)  # type: ignore[operator]
+        return self.head(self.norm(x[:, -1])), {"keys": keys, "values": values, "position": state["position"] + T}
+
+
+def with_room(cache: Tensor, length: int) -> Tensor:
+    """(..., S, D) -> the same with room for `length` positions; where it has to grow, at least to twice its size."""
+    missing = length - cache.shape[-2]
+    return cache if missing <= 0 else F.pad(cache, (0, 0, 0, max(missing, cache.shape[-2])))

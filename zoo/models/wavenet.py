@@ -11,13 +11,16 @@ or sliding over the whole row, where level l is a convolution of dilation n^l, w
     (B, N-1+T) -> embed (B, N-1+T, C) -> level (B, ..., H) -> ... -> (B, T, H) -> (B, T, V)
 """
 
+from collections.abc import Iterator
+
 import torch
 from pydantic import BaseModel, Field, model_validator
 from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import BatchNorm, FlattenConsecutive, SlidingFlatten, last_window, linear, output_head, pad_start
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, State
+from zoo.tokens import BOUNDARY
 
 
 class Level(nn.Module):
@@ -83,13 +86,41 @@ class WaveNet(SequenceModel):
             windows = padded.unfold(1, self.context, 1)  # (B, T, N)
             return self._tree(windows.flatten(0, 1)).unflatten(0, tokens.shape)
         x = self.embedding(padded)
-        for slide, level in zip(self.slides, self.levels, strict=True):
+        for _, slide, level in self._stages():
             x = level(slide(x))
         return self.head(x)  # of (B, T, H)
+
+    def _stages(self) -> Iterator[tuple[str, SlidingFlatten, Level]]:
+        """From the tokens up: the name of a level's ring in a state, how it slides, and what it does."""
+        for index, (slide, level) in enumerate(zip(self.slides, self.levels, strict=True)):
+            yield f"level{index}", slide, level  # type: ignore[misc]  # a ModuleList does not say of what
 
     def last(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, V), as a tree on one window."""
         return self._tree(last_window(tokens, self.context))
+
+    def begin(self, batch_size: int) -> State:
+        """A ring of each level's last inputs, at first those of boundary tokens, and how many there have been.
+
+        Statistics for each position need the window as a whole: then a state is the tokens themselves.
+        """
+        if self.config.per_position:
+            return super().begin(batch_size)
+        state = {"position": torch.zeros(batch_size, dtype=torch.long)}
+        x = self.embedding.weight[BOUNDARY].expand(batch_size, 1, -1)  # (B, 1, C)
+        for name, slide, level in self._stages():
+            state[name] = x.repeat(1, slide.reach, 1)
+            x = level(x.repeat(1, 1, slide.n))
+        return state
+
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        if self.config.per_position:
+            return super().prefill(tokens, state)
+        x, position = self.embedding(tokens), int(state["position"][0])
+        for name, slide, level in self._stages():
+            x = level(slide.stream(x, state[name], position))
+        return self.head(x[:, -1]), {**state, "position": state["position"] + tokens.shape[1]}
 
     def _tree(self, windows: Tensor) -> Tensor:
         """(B, N) -> (B, V)."""
