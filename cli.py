@@ -9,7 +9,7 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.flags import DATA_OPTIONS, TRAINING_OPTIONS, not_negative, positive, seed_value, with_options
+from zoo.flags import DATA_OPTIONS, TRAINING_OPTIONS, not_negative, positive, seed_value, share, with_options
 from zoo.output import print_json
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -144,6 +144,9 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     "--temperature", default=1.0, show_default=True, type=not_negative, metavar="FLOAT", help="0: the likeliest token."
 )
 @click.option("--top-k", type=click.IntRange(1), help="Draw from the k likeliest tokens.")
+@click.option(
+    "--top-p", type=share, metavar="FLOAT", help="Draw from the fewest tokens that hold this share of the probability."
+)
 @click.option("--prompt", default="", help="What every sample starts with.")
 @click.option(
     "--seed",
@@ -154,19 +157,24 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     help="The same seed, the same samples.",
 )
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
+@click.option("--stream", "streams", is_flag=True, help="Print samples while they are drawn.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def sample(run: str, as_json: bool, **options: Any) -> None:
+def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
-    from zoo.experiments.again import sample_again
+    from zoo.experiments.samples import open_samples
+    from zoo.reports.samples import print_pieces, print_samples
 
-    samples, notices = sample_again(run, **options)
-    for notice in notices:
+    if streams and as_json:
+        raise click.UsageError("--stream prints text as it comes, --json one document at the end: give one of them.")
+    samples = open_samples(run)
+    for notice in samples.notices:
         click.echo(notice, err=True)
-    if as_json:
-        return print_json(samples)
-    separator = "\n---\n" if any("\n" in entry["text"] for entry in samples) else "\n"
-    lines = [entry["text"] + ("  (in training)" if entry["in_training"] else "") for entry in samples]
-    return click.echo(separator.join(lines))
+    if streams:
+        print_pieces(samples.stream(**options))
+    elif as_json:
+        print_json(samples.draw(**options))
+    else:
+        print_samples(samples.draw(**options))
 
 
 @cli.command("runs", short_help="The finished runs, and what came out.")

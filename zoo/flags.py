@@ -36,6 +36,14 @@ def positive(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """A number above 0 and up to 1."""
+    number = positive(text)
+    if number > 1:
+        raise click.BadParameter(f"'{text}' is not a share, above 0 and up to 1.")
+    return number
+
+
 def tokens_value(text: str) -> str | int:
     """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
     kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())

@@ -44,6 +44,8 @@ def last_line(text: str) -> str:
         (["evaluate", "absent"], 1, "'absent' does not exist"),
         (["evaluate", "."], 1, "is no finished run"),
         (["sample", "."], 1, "is no finished run"),
+        (["sample", ".", "--stream", "--json"], 2, "give one of them"),
+        (["sample", ".", "--top-p", "1.5"], 2, "'1.5' is not a share, above 0 and up to 1"),
         (["describe", "wavenet(per_position=true)"], 2, "needs tree=true"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

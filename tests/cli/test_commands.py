@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 
 def test_compare_trains_both_models_under_the_same_seeds_and_orders_them_by_test_loss(run_zoo, tmp_path):
     done = run_zoo("compare", "--models", "bigram,mlp", "--data", "invented(documents=2000)", "--steps", "60")
@@ -102,6 +104,33 @@ def test_samples_are_reproducible_start_with_the_prompt_and_mark_training_docume
     greedy = zoo_json("sample", run, "-n", "2", "--temperature", "0")
     assert greedy == [{"text": "abc", "in_training": True}] * 2
     assert "Character 'z'" in run_zoo("sample", run, "--prompt", "z").stderr
+
+
+@pytest.mark.parametrize(
+    ("corpus", "flags"),
+    [
+        ("abc\nbcd\ncab\n" * 20, []),
+        ("ein Gruß\nÄpfel\n" * 20, ["--tokens", "bytes"]),
+        ("to be, or not to be\n" * 40, ["--documents", "none"]),
+    ],
+    ids=["documents", "bytes", "stream"],
+)
+def test_samples_that_are_printed_as_they_come_are_those_that_are_printed_at_the_end(
+    run_zoo, zoo_json, tmp_path, corpus, flags
+):
+    (tmp_path / "some.txt").write_text(corpus)
+    words = ["train", "bigram", "--data", "some.txt", *flags, "--length", "8", "--steps", "60", "--lr", "0.3"]
+    run = zoo_json(*words)["runs"][0]["directory"]
+    options = ["-n", "7", "--length", "25", "--top-p", "0.9", "--seed", "5"]
+    at_the_end, as_they_come = run_zoo("sample", run, *options), run_zoo("sample", run, *options, "--stream")
+    assert at_the_end.returncode == as_they_come.returncode == 0
+    assert as_they_come.stdout == at_the_end.stdout
+
+
+def test_a_nucleus_of_the_likeliest_token_is_greedy(zoo_json, words):
+    run = zoo_json("train", "gru(hidden=8)", "--data", str(words), "--steps", "20")["runs"][0]["directory"]
+    narrow, greedy = (zoo_json("sample", run, *option) for option in (["--top-p", "1e-9"], ["--temperature", "0"]))
+    assert narrow == greedy
 
 
 def test_a_stream_from_standard_input_trains_and_samples(run_zoo, zoo_json):

@@ -9,13 +9,13 @@ from pathlib import Path
 from zoo.config import RunConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
-from zoo.experiments.again import draw_samples
 from zoo.experiments.cell import Cell, file_name, prepare
 from zoo.experiments.cost import probe
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
 from zoo.experiments.record import Run, is_run
 from zoo.experiments.run import execute, load_model
+from zoo.experiments.samples import draw_samples
 from zoo.experiments.statistics import FEWEST_SEEDS
 from zoo.experiments.study import Matched, StudyConfig
 from zoo.experiments.study_record import StudyRecord, read_study, write_study

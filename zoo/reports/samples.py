@@ -1,0 +1,29 @@
+"""`sample`, as a terminal shows it: a sample a line, or a rule between samples of several lines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from zoo.experiments.samples import Piece
+
+MARK = "  (in training)"
+RULE = "\n---\n"
+
+
+def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
+    """All of them."""
+    separator = RULE if any("\n" in sample["text"] for sample in samples) else "\n"
+    click.echo(separator.join(sample["text"] + MARK * sample["in_training"] for sample in samples))
+
+
+def print_pieces(pieces: Iterable[Piece]) -> None:
+    """Pieces as they come."""
+    text, separator = "", ""
+    for piece in pieces:
+        click.echo(separator + piece.text, nl=False)
+        text, separator = text + piece.text, ""
+        if piece.ends is not None:
+            click.echo(MARK * piece.ends, nl=False)
+            text, separator = "", RULE if "\n" in text else "\n"
+    click.echo()
