@@ -72,6 +72,26 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     print_json(description) if as_json else print_description(description)
 
 
+@cli.command(short_help="Does a model hold the contract, or does it cheat?")
+@click.argument("model")
+@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@click.option("--vocab", default=27, show_default=True, type=click.IntRange(8), help="Vocabulary size.")
+@click.option("--compile", is_flag=True, help="torch.compile and torch.export too (a minute, and a C++ compiler).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) -> None:
+    """Check MODEL against the contract: shapes, causality, streaming, learning and more; exit code 1 if it fails.
+
+    MODEL may have options, and may be a file of your own: './mine.py:Mine(hidden=96)'.
+    """
+    from zoo.conformance.contract import check_model
+    from zoo.reports.conformance import print_conformance
+
+    document = check_model(model, context=context, vocab_size=vocab, compile=compile)
+    print_json(document) if as_json else print_conformance(document)
+    if not document["passed"]:
+        raise click.exceptions.Exit(1)
+
+
 @cli.command(short_help="Train one model once.")
 @click.argument("model")
 @click.option(

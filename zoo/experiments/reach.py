@@ -50,7 +50,7 @@ def find_reach(model: SequenceModel) -> Reach:
     rows = max(1, min(ROWS, TOKENS // length))
     with isolated(CPU, seed=0):
         model.eval()
-        _stir(model)
+        stir(model)
         try:
             found = _longest(model.double(), rows, length)
         except Exception:
@@ -67,31 +67,40 @@ def _longest(model: SequenceModel, rows: int, length: int) -> int:
 
 
 def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
-    """How many of the last tokens of random rows have a gradient from the last logits, through the embeddings.
+    """How many of the last tokens of random rows have a gradient from the last logits, through the embeddings."""
+    strongest = influence(model, rows, length)
+    seen = strongest.nonzero()
+    if not len(seen):
+        return 0
+    earliest = int(seen[0])
+    faded = strongest[earliest] < FADED_GRADIENT * torch.finfo(strongest.dtype).tiny
+    return length if faded else length - earliest
+
+
+def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
+    """(T,), the largest gradient of the logits at a position of random rows with respect to every token's embedding.
 
     Every place of every row is a token of its own, numbered beyond the vocabulary, and the embeddings are looked up
     in a table that knows them: so it does not matter how a model arranges its tokens, in windows or one by one.
+
+    Raises:
+        ValueError: a model without an embedding of tokens, or whose gradient is not finite.
+        Exception: a model that does more with its tokens than to look them up.
     """
     first = max(model.vocab_size, length) + 1  # beyond what a table of positions is asked for
     tokens = first + torch.arange(rows * length).view(rows, length)
     usual = torch.randint(_lowest(model), model.vocab_size, (first + tokens.numel(),))
     usual[: model.vocab_size] = torch.arange(model.vocab_size)
     with torch.enable_grad(), _looking_up(model, usual) as tables:
-        last = model(tokens)[:, -1]
-        gradients = torch.autograd.grad(last, tables, torch.randn_like(last), allow_unused=True)
-    size = torch.zeros(rows, length, dtype=last.dtype)
+        logits = model(tokens)[:, at]
+        gradients = torch.autograd.grad(logits, tables, torch.randn_like(logits), allow_unused=True)
+    size = torch.zeros(rows, length, dtype=logits.dtype)
     for gradient in gradients:
         if gradient is not None:
             size = size.maximum(gradient[first:].abs().amax(dim=1).view(rows, length))
     if not size.isfinite().all():
         raise ValueError("a gradient is not finite")
-    strongest = size.amax(dim=0)  # (T,)
-    seen = strongest.nonzero()
-    if not len(seen):
-        return 0
-    earliest = int(seen[0])
-    faded = strongest[earliest] < FADED_GRADIENT * torch.finfo(size.dtype).tiny
-    return length if faded else length - earliest
+    return size.amax(dim=0)
 
 
 def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
@@ -133,7 +142,8 @@ def _lowest(model: SequenceModel) -> int:
     return BOUNDARY + 1 if model.vocab_size > 2 else BOUNDARY
 
 
-def _stir(model: SequenceModel) -> None:
+def stir(model: SequenceModel) -> None:
+    """Move every weight by random noise, so that no path hides behind one that starts at zero."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

@@ -1,0 +1,125 @@
+"""The checks in their order, and what comes out of them for one model."""
+
+import warnings
+from typing import Any, Literal, NamedTuple
+
+from zoo.blame import places, reason
+from zoo.calls import Call, parse_call
+from zoo.conformance import (
+    causality,
+    compilation,
+    determinism,
+    dtype,
+    field,
+    independence,
+    learning,
+    options,
+    padding,
+    shape,
+    stacking,
+    streaming,
+    weights,
+)
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import CPU, Subject
+from zoo.training.device import isolated
+
+CHECKS: dict[str, Check] = {
+    module.CHECK.name: module.CHECK
+    for module in (
+        shape,
+        dtype,
+        determinism,
+        causality,
+        independence,
+        padding,
+        field,
+        streaming,
+        learning,
+        options,
+        weights,
+        stacking,
+    )
+}
+SLOW: dict[str, Check] = {compilation.CHECK.name: compilation.CHECK}
+"""Checks that take long, and are asked for."""
+
+
+class Outcome(NamedTuple):
+    """What came out of a check; a skipped one waits for `waits_for`, which failed."""
+
+    check: Check
+    status: Literal["passed", "failed", "skipped"]
+    findings: tuple[Finding, ...]
+    waits_for: tuple[str, ...] = ()
+
+
+class Contract:
+    """The contract over one model; a check runs when its outcome is asked for, once, after those that it needs."""
+
+    def __init__(self, subject: Subject, *, compile: bool = False) -> None:
+        self.subject = subject
+        self.checks = {**CHECKS, **(SLOW if compile else {})}
+        self._outcomes: dict[str, Outcome] = {}
+
+    def outcome(self, name: str) -> Outcome:
+        """Of the check of that name."""
+        if name not in self._outcomes:
+            check = self.checks[name]
+            failed = [cause for need in check.needs for cause in self._causes(need)]
+            waits_for = tuple(dict.fromkeys(failed))
+            self._outcomes[name] = Outcome(check, "skipped", (), waits_for) if failed else self._run(check)
+        return self._outcomes[name]
+
+    def outcomes(self) -> list[Outcome]:
+        """Of all checks."""
+        return [self.outcome(name) for name in self.checks]
+
+    def _causes(self, name: str) -> tuple[str, ...]:
+        """The failed checks that keep this one from having passed."""
+        outcome = self.outcome(name)
+        return (name,) if outcome.status == "failed" else outcome.waits_for
+
+    def _run(self, check: Check) -> Outcome:
+        findings: list[Finding] = []
+        with isolated(CPU, threads=1, seed=0), warnings.catch_warnings():
+            try:
+                findings.extend(check.find(self.subject))
+            except Exception as error:
+                findings.append(failure(_told(error)))
+        failed = any(finding.kind == "failure" for finding in findings)
+        return Outcome(check, "failed" if failed else "passed", tuple(findings))
+
+
+def check_model(text: str, *, context: int, vocab_size: int, compile: bool = False) -> dict[str, Any]:
+    """The contract over the model that `text` names, as a document.
+
+    Raises:
+        RegistryError, UsageError: no such model, or options or sizes that it does not take.
+    """
+    call: Call = parse_call(text)
+    subject = Subject.of(call, context=context, vocab_size=vocab_size)
+    outcomes = Contract(subject, compile=compile).outcomes()
+    return {
+        "model": str(call),
+        "context": context,
+        "vocab_size": vocab_size,
+        "passed": all(outcome.status == "passed" for outcome in outcomes),
+        "checks": [
+            {
+                "name": outcome.check.name,
+                "holds": outcome.check.holds,
+                "status": outcome.status,
+                "waits_for": list(outcome.waits_for),
+                "findings": [finding._asdict() for finding in outcome.findings],
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def _told(error: Exception) -> str:
+    """What was raised, where in the contract, and where in the model's own code."""
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
+    own = places(error)
+    return f"Raises {reason(error)}{notes}." + (f" In {own[-1]}" if own else "")

@@ -1,0 +1,86 @@
+"""The same seed gives the same weights and logits, and nobody but the model chooses its weights."""
+
+import hashlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.training.device import isolated
+from zoo.training.loop import Settings, TrainStep
+
+SETTINGS = Settings(
+    steps=1,
+    batch_size=1,
+    optimizer="adamw",
+    schedule="constant",
+    lr=1e-3,
+    weight_decay=0.1,
+    warmup=0.0,
+    clip=1.0,
+    evaluations=1,
+    dtype="float32",
+)
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Weights under one seed, weights in the harness, logits twice, and weights after an evaluation."""
+    model, again = subject.fresh(seed=3), subject.fresh(seed=3)
+    weights = digests(model)
+    if changed := differing(weights, digests(again)):
+        yield failure(f"One seed gives two different '{changed}': draw random numbers from torch alone.")
+        return
+    if changed := differing(weights, digests(_alone(subject, seed=3))):
+        yield failure(f"'{changed}' is not as the class makes it: the harness has touched the initialisation.")
+        return
+    TrainStep(model.to(CPU), SETTINGS, CPU)
+    if changed := differing(weights, digests(model)):
+        yield failure(f"'{changed}' has changed before the first step: the harness has touched the initialisation.")
+        return
+    model, tokens = subject.stirred(), subject.tokens(2, 2 * subject.context + 1)
+    weights = digests(model)
+    with torch.no_grad():
+        twice = [model(tokens) for _ in range(2)]
+    if not twice[0].equal(twice[1]):
+        yield failure(
+            "The same tokens give other logits the second time in evaluation mode: it draws random numbers "
+            "(look at self.training), or keeps something from one call to the next."
+        )
+        return
+    if changed := differing(weights, digests(model)):
+        yield failure(f"Evaluating changes '{changed}': only training may (look at self.training).")
+        return
+    model.train()
+    if not logits_of(model, tokens).equal(logits_of(subject.stirred().train(), tokens)):
+        yield failure("One seed gives two different logits in training mode: draw random numbers from torch alone.")
+
+
+def digests(model: nn.Module) -> dict[str, str]:
+    """Name -> SHA-256 of every parameter and buffer, those that are not saved included."""
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {name: hashlib.sha256(_bytes(tensor)).hexdigest() for name, tensor in tensors.items()}
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> str | None:
+    """The first name of which the two disagree."""
+    return next((name for name in {**one, **other} if one.get(name) != other.get(name)), None)
+
+
+def _alone(subject: Subject, *, seed: int) -> nn.Module:
+    """The class called by itself, with nothing of the harness around it."""
+    with isolated(CPU, seed=seed):
+        return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+CHECK = Check(
+    "determinism",
+    "One seed, one model; nobody else sets its weights.",
+    find,
+    needs=("shape",),
+)

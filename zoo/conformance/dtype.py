@@ -1,0 +1,34 @@
+"""A model computes in the type that it was moved to, and under autocast."""
+
+from collections.abc import Iterator
+
+import torch
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import Subject, logits_of
+
+ADVICE = (
+    "A tensor made inside takes its type and device from the input (x.new_zeros(...)), or is a buffer of the module."
+)
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """float32 and float64 by `to`, bfloat16 by autocast as `--dtype bfloat16` does."""
+    tokens = subject.tokens(2, subject.context + 1)
+    for dtype in (torch.float32, torch.float64):
+        name = str(dtype).removeprefix("torch.")
+        try:
+            logits = logits_of(subject.fresh().to(dtype).eval(), tokens)
+        except Exception as error:
+            yield failure(f"In {name} it raises {type(error).__name__}: {str(error).splitlines()[0]} {ADVICE}")
+            return
+        if logits.dtype is not dtype:
+            yield failure(f"In {name} it gives {str(logits.dtype).removeprefix('torch.')}. {ADVICE}")
+            return
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = logits_of(subject.fresh().eval(), tokens)
+    if not logits.isfinite().all():
+        yield failure("A logit is not finite with --dtype bfloat16.")
+
+
+CHECK = Check("dtype", "Computes in the type it is moved to, and in bfloat16.", find, needs=("shape",))

@@ -1,0 +1,24 @@
+"""The receptive field that a model declares is the one that a probe finds."""
+
+from collections.abc import Iterator
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import Subject
+from zoo.experiments.reach import find_reach
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """By gradients and by changing tokens, over several times N."""
+    declared = subject.fresh().receptive_field
+    found, length = find_reach(subject.fresh())
+    if declared is None and found is not None:
+        yield failure(
+            f"It declares no bound, and the last {found} of {length} tokens are all that its logits depend on: "
+            f"define the property receptive_field, here {found}."
+        )
+    elif declared is not None and found != declared:
+        seen = f"{found}" if found is not None else f"all {length} probed"
+        yield failure(f"It declares a receptive field of {declared} tokens; logits depend on {seen}.")
+
+
+CHECK = Check("field", "The receptive field is the one it declares.", find, needs=("shape", "determinism", "causality"))

@@ -1,0 +1,110 @@
+"""A model learns eight documents by heart, as far as its receptive field allows, with all of its parameters."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.conformance.check import Check, Finding, failure, remark
+from zoo.conformance.determinism import SETTINGS
+from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.data.rows import Batch, DocumentRows
+from zoo.models.interface import SequenceModel
+from zoo.tokens import BOUNDARY, IGNORED
+from zoo.training.device import isolated
+from zoo.training.loop import TrainStep
+from zoo.training.loss import cross_entropy
+
+DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
+STEPS, LOOK = 600, 20
+NEAR = 0.05
+"""Nats above the least that the receptive field allows."""
+FAR = 0.5
+"""Nats between the first loss and that of a uniform guess that are worth a remark."""
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Full batches, AdamW, the recipe's learning rate and then others: one of them has to do."""
+    batch = documents(subject.vocab_size)
+    first, uniform = loss_of(subject.fresh().eval(), batch), math.log(subject.vocab_size)
+    if abs(first - uniform) > FAR:
+        yield remark(
+            f"The first loss is {first:.2f}, a uniform guess has {uniform:.2f}: scale the last layer down at the start."
+        )
+    model = subject.fresh()
+    least = conditional_entropy(batch, model.receptive_field)
+    best, moved = math.inf, set[str]()
+    for lr in dict.fromkeys((model.recipe.lr, 1e-2, 3e-2, 3e-3)):
+        model = subject.fresh()
+        best = min(best, _train(model, batch, lr, least, moved))
+        if best <= least + NEAR:
+            break
+    unmoved = [name for name, value in model.named_parameters() if value.requires_grad and name not in moved]
+    if unmoved:
+        more = f" and {len(unmoved) - 1} more" if unmoved[1:] else ""
+        yield failure(f"Parameter '{unmoved[0]}'{more} never has a gradient: nothing that is learned depends on it.")
+    elif best > least + NEAR:
+        yield failure(
+            f"After {STEPS} steps on {len(DOCUMENTS)} documents the loss is {best:.3f}; the tokens that it sees allow "
+            f"{least:.3f}. Something that it should see does not reach the logits, or its gradient does not come back."
+        )
+
+
+def documents(vocab_size: int) -> Batch:
+    """The documents as one batch: boundary first, padded on the right."""
+    tokens = [np.array([ord(letter) - ord("a") + 1 for letter in text], dtype=np.int32) for text in DOCUMENTS]
+    rows = DocumentRows([document % vocab_size for document in tokens], CPU)
+    return rows.batch(0, 0, len(DOCUMENTS))
+
+
+def conditional_entropy(batch: Batch, field: int | None) -> float:
+    """The least loss on the batch itself of a model that sees the last `field` tokens (None: all), nats a token."""
+    follows: dict[tuple[int, ...], Counter[int]] = {}
+    for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
+        for t, target in enumerate(targets):
+            if target != IGNORED:
+                past = tokens[: t + 1] if field is None else ([BOUNDARY] * field + tokens[: t + 1])[-field:]
+                follows.setdefault(tuple(past), Counter())[target] += 1
+    nats = sum(-count * math.log(count / found.total()) for found in follows.values() for count in found.values())
+    return nats / batch.scored
+
+
+def loss_of(model: SequenceModel, batch: Batch) -> float:
+    """Mean loss, nats a token."""
+    return cross_entropy(logits_of(model, batch.tokens), batch.targets).item()
+
+
+def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:
+    """Train until it is near the least loss or out of steps; the loss in evaluation mode. `moved` gains the names of
+    the parameters that had a gradient."""
+    for name, parameter in model.named_parameters():
+
+        def remember(parameter: Tensor, name: str = name) -> None:
+            if parameter.grad is not None and parameter.grad.any():
+                moved.add(name)
+
+        if parameter.requires_grad:
+            parameter.register_post_accumulate_grad_hook(remember)
+    best = math.inf
+    with isolated(CPU, seed=0), torch.enable_grad():
+        step = TrainStep(model, replace(SETTINGS, weight_decay=0.0), CPU)
+        for number in range(STEPS):
+            step(batch, lr * min(1.0, (number + 1) / LOOK))
+            if (number + 1) % LOOK == 0:
+                best = min(best, loss_of(model.eval(), batch))
+                model.train()
+                if best <= least + NEAR:
+                    break
+    return best
+
+
+CHECK = Check(
+    "learning",
+    "Learns what it sees of 8 documents, with all parameters.",
+    find,
+    needs=("shape", "determinism", "causality"),
+)

@@ -1,0 +1,82 @@
+"""Every option of a model does something: to its parameters, its logits, or its cost."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from zoo.conformance.check import Check, Finding, failure, information
+from zoo.conformance.determinism import digests
+from zoo.conformance.subject import Subject, logits_of
+from zoo.experiments.flops import FlopCounter
+from zoo.models.interface import ModelOptions
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """One option after the other, from the given options and from those with one switch turned."""
+    idle, untried = [], []
+    for name in subject.model.Config.model_fields:
+        pairs = list(_pairs(subject, name))
+        if not pairs:
+            untried.append(name)
+        elif not any(_effects(subject, one) != _effects(subject, other) for one, other in pairs):
+            idle.append(name)
+    if idle:
+        yield failure(
+            f"Option{'s' * (len(idle) > 1)} {', '.join(idle)}: another value changes neither parameters, logits nor "
+            "cost. Use it, or remove it."
+        )
+    if untried:
+        yield information(f"No other value could be found to try for: {', '.join(untried)}.")
+
+
+def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
+    """Options that differ in one field alone, and can be built."""
+    for base in _bases(subject):
+        found = 0
+        for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
+            other = _changed(subject, base, {name: value})
+            if other is not None and found < 3:
+                found += 1
+                yield base, other
+
+
+def _bases(subject: Subject) -> Iterator[ModelOptions]:
+    """The given options, and those with one switch turned: an option may count beside another one only."""
+    yield subject.config
+    for name, value in dict(subject.config).items():
+        if isinstance(value, bool) and (base := _changed(subject, subject.config, {name: not value})) is not None:
+            yield base
+
+
+def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
+    """The options with a change, or None where the model does not take it."""
+    try:
+        config = subject.model.Config(**{**dict(base), **change})
+        subject.fresh(config=config)
+    except Exception:
+        return None
+    return config
+
+
+def _other_values(value: Any, annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Literal:
+        return [other for other in get_args(annotation) if other != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1, 2 * value, value - 1, value // 2, value + 2, 3 * value, 4 * value]
+    if isinstance(value, float):
+        return [value + 0.25, value / 2, 2 * value, value + 1, 1 - value]
+    return []
+
+
+def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
+    """What an option can change: weights and their shapes, logits in both modes, arithmetic, the state."""
+    model, tokens = subject.fresh(config=config), subject.tokens(2, 3 * subject.context)
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
+    start = tuple(digests(model).items())
+    training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
+    flops = FlopCounter(model).training(3 * subject.context)
+    return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, model.receptive_field
+
+
+CHECK = Check("options", "Every option changes parameters, logits or cost.", find, needs=("shape", "determinism"))

@@ -1,0 +1,34 @@
+"""What stands after the end of a row changes nothing before it, and neither does that something stands there."""
+
+from collections.abc import Iterator
+
+from torch.nn.functional import pad
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.tokens import BOUNDARY
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Rows shorter and longer than N, padded a little and a lot."""
+    model, N = subject.stirred(), subject.context
+    for T in sorted({1, max(1, N - 1), N, 2 * N + 1}):
+        tokens = subject.tokens(2, T)
+        logits = logits_of(model, tokens)
+        for count in (1, N, 4 * N):
+            padded = logits_of(model, pad(tokens, (0, count), value=BOUNDARY))
+            difference = apart(logits, padded[:, :T])
+            if difference > subject.tolerance:
+                yield failure(
+                    f"A row of {T} tokens has other logits, by {difference:.2g}, when {count} boundary tokens stand "
+                    "after it: they depend on the length of the row. Batches are padded on the right."
+                )
+                return
+
+
+CHECK = Check(
+    "padding",
+    "What stands after a row's end changes nothing in it.",
+    find,
+    needs=("shape", "determinism", "causality"),
+)

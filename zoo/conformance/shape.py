@@ -1,0 +1,32 @@
+"""Logits of the next token at every position, for every batch, length and vocabulary."""
+
+from collections.abc import Iterator
+
+from zoo.conformance.check import Check, Finding, failure, noting
+from zoo.conformance.subject import Subject, logits_of
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """One row and several, none at all; rows shorter than N, as long, longer, and of a prime length."""
+    N = subject.context
+    for V in (subject.vocab_size, 2, 300):
+        model = subject.fresh(vocab_size=V).eval()
+        for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (0, N)]:
+            tokens = subject.tokens(B, T) % V
+            before = tokens.clone()
+            with noting(f"on tokens of shape ({B}, {T}), V={V}, N={N}"):
+                logits = logits_of(model, tokens)
+                shape, expected = tuple(logits.shape), (B, T, V)
+            if shape != expected or not logits.is_floating_point():
+                kind = str(logits.dtype).removeprefix("torch.")
+                yield failure(f"Tokens of shape ({B}, {T}) give {kind} of shape {shape}, not logits {expected}.")
+                return
+            if not logits.isfinite().all():
+                yield failure(f"A logit is not finite, on tokens of shape ({B}, {T}) and fresh weights.")
+                return
+            if not before.equal(tokens):
+                yield failure("The tokens that it is given are changed: others read them too. Copy them first.")
+                return
+
+
+CHECK = Check("shape", "Logits (B, T, V) for every B, T and V.", find)

@@ -1,0 +1,117 @@
+"""Streamed logits are those of the forward pass, and a state is a value that belongs to its stream."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from zoo.conformance.check import Check, Finding, failure, noting
+from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.models.interface import SequenceModel, State
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+@torch.no_grad()
+def find(subject: Subject) -> Iterator[Finding]:
+    """Streams of 3N tokens, by step and by prefill in several ways; then the state by itself."""
+    T = 3 * subject.context
+    for dtype in dict.fromkeys((torch.float32, subject.precise)):
+        model, tokens = subject.stirred(dtype), subject.tokens(3, T)
+        dense = logits_of(model, tokens)
+        for B in (1, 3):
+            for parts in _ways(T, subject.context):
+                with noting(f"with {_told(parts)} on {B} stream{'s' * (B > 1)}"):
+                    streamed, places = _stream(model, tokens[:B], parts)
+                difference = apart(dense[:B, places], streamed)
+                if difference > TOLERANCE[dtype]:
+                    yield failure(
+                        f"With {_told(parts)} logits differ from those of forward by {difference:.2g} "
+                        f"({str(dtype).removeprefix('torch.')}): the state lacks something that forward sees, or holds "
+                        "it at the wrong place."
+                    )
+                    return
+    yield from _states(model, tokens, dense, subject)
+
+
+def _ways(length: int, context: int) -> list[list[int]]:
+    """Parts in which a stream may come."""
+    half = [context + 1] + [1] * (length - context - 1)
+    return [[1] * length, [length], half, [1, context, 1, length - context - 2]]
+
+
+def _told(parts: Sequence[int]) -> str:
+    if set(parts) == {1}:
+        return "step alone"
+    return "prefill alone" if len(parts) == 1 else "prefill and step"
+
+
+def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """The logits after every part, (B, parts, V), and the positions that they belong to."""
+    state, logits, places, start = model.begin(len(tokens)), [], [], 0
+    for size in parts:
+        part = tokens[:, start : start + size]
+        result, state = model.step(part[:, 0], state) if size == 1 else model.prefill(part, state)
+        logits.append(result)
+        start += size
+        places.append(start - 1)
+    return torch.stack(logits, dim=1), places
+
+
+def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
+    """A state is tensors, batch first, in no other stream's way, copied and moved, and no larger than declared."""
+    half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise]
+    _, state = model.prefill(tokens[:, :half], model.begin(3))
+    wrong = next((f"'{name}'" for name, value in state.items() if not _is_batch_first(value, 3)), None)
+    if wrong is not None:
+        yield failure(f"{wrong} of a state of 3 streams is not a tensor whose first axis is the stream.")
+        return
+    saved = copied(state)
+    model.step(subject.others(tokens[:, half]), state)
+    model.prefill(subject.others(tokens), model.begin(3))  # another stream, in between
+    if apart(model.step(tokens[:, half], copied(saved))[0], dense[:, half]) > close:
+        yield failure("A copy of a state does not go on where it was taken: something is kept outside of the state.")
+        return
+    turned = {name: value.flip(0) for name, value in saved.items()}
+    if apart(model.step(tokens[:, half].flip(0), turned)[0].flip(0), dense[:, half]) > close:
+        yield failure("Streams whose rows of the state are exchanged do not go on as each other.")
+        return
+    for device in ["cuda"] if torch.cuda.is_available() else []:
+        moved = {name: value.to(device) for name, value in saved.items()}
+        there, _ = model.to(device).step(tokens[:, half].to(device), moved)
+        model.to("cpu")
+        if apart(there.cpu(), dense[:, half]) > 1e-5:
+            yield failure(f"A stream that is moved to {device} does not go on there.")
+            return
+    if model.bounded_state and (grown := _growth(model, subject)):
+        yield failure(
+            f"{grown}, and it declares a bounded one (bounded_state, by default where there is a receptive field)."
+        )
+
+
+def copied(state: State) -> State:
+    """The same state in memory of its own."""
+    return {name: value.clone() for name, value in state.items()}
+
+
+def _growth(model: SequenceModel, subject: Subject) -> str | None:
+    """How the state of a stream grows once it has seen more than its receptive field."""
+    tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0) + 1)
+    state, sizes = model.begin(1), []
+    for _ in range(3):
+        _, state = model.prefill(tokens, state)
+        _, state = model.step(tokens[:, 0], state)
+        sizes.append(sum(value.numel() * value.element_size() for value in state.values()))
+    return f"The state of a stream grows from {sizes[0]:,} to {sizes[-1]:,} bytes" if sizes[-1] > sizes[0] else None
+
+
+def _is_batch_first(value: object, size: int) -> bool:
+    return isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == size
+
+
+CHECK = Check(
+    "streaming",
+    "step and prefill give the logits of forward.",
+    find,
+    needs=("shape", "determinism", "causality", "independence", "padding", "field"),
+)

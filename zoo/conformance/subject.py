@@ -1,0 +1,102 @@
+"""What is checked: a model class with options and sizes, made anew as often as a check likes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from zoo.calls import Call
+from zoo.catalog import MODELS
+from zoo.experiments.reach import stir
+from zoo.models.build import build, model_config
+from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.training.device import isolated
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model under check.
+
+    Args:
+        name: as it was written.
+        model: its class.
+        config: its options.
+        context: N.
+        vocab_size: V.
+    """
+
+    name: str
+    model: type[SequenceModel]
+    config: ModelOptions
+    context: int
+    vocab_size: int
+
+    @classmethod
+    def of(cls, call: Call, *, context: int, vocab_size: int) -> "Subject":
+        """The model that a call names.
+
+        Raises:
+            RegistryError, UsageError: no such model, or options that it does not take.
+        """
+        model = MODELS.get(call.name)
+        return cls(str(call), model, model_config(model, call.options, call.name), context, vocab_size)
+
+    def fresh(
+        self, *, seed: int = 0, config: ModelOptions | None = None, vocab_size: int | None = None
+    ) -> SequenceModel:
+        """A model as training gets it, in training mode and float32."""
+        size = vocab_size or self.vocab_size
+        return build(self.model, config or self.config, vocab_size=size, context=self.context, seed=seed)
+
+    def stirred(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
+        """A model in evaluation mode whose weights and statistics are no longer those that it starts with.
+
+        So no path hides behind a zero. Of `dtype`, or as precise as the model can be.
+        """
+        model = self.fresh(seed=seed)
+        with isolated(CPU, seed=seed), torch.no_grad():
+            stir(model)
+            for number in range(3):
+                model(self.tokens(4, 2 * self.context + 1, seed=number))
+        return model.to(dtype or self.precise).eval()
+
+    @cached_property
+    def precise(self) -> torch.dtype:
+        """float64, or float32 where the model takes no other."""
+        try:
+            with torch.no_grad():
+                self.fresh().double().eval()(self.tokens(1, 2))
+        except Exception:
+            return torch.float32
+        return torch.float64
+
+    @property
+    def tolerance(self) -> float:
+        """What rounding alone may move logits by, relative, at that precision."""
+        return 1e-6 if self.precise is torch.float64 else 1e-4
+
+    def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
+        """Random tokens (B, T), the same every time."""
+        return torch.randint(self.vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
+
+    def others(self, tokens: Tensor) -> Tensor:
+        """Tokens of which each is another than it was."""
+        return (tokens + 1) % self.vocab_size
+
+
+def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
+    """(B, T) -> (B, T, V), without gradients; a model that draws random numbers draws the same every time."""
+    with isolated(CPU, seed=1), torch.no_grad():
+        logits: Tensor = model(tokens)
+    return logits
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """The largest difference, relative to the largest value (or to 1, if that is smaller)."""
+    if not one.numel():
+        return 0.0
+    difference = (one - other).abs().max().item() / max(1.0, one.abs().max().item())
+    return difference if difference == difference else float("inf")

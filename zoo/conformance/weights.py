@@ -1,0 +1,84 @@
+"""Weights go through a file and into a copy whole: tied ones stay tied, buffers come along, nothing stays behind."""
+
+import copy
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.determinism import differing, digests
+from zoo.conformance.dtype import ADVICE
+from zoo.conformance.subject import Subject, logits_of
+from zoo.models.interface import SequenceModel
+from zoo.training.checkpoint import load_weights, save_weights
+
+ELSEWHERE = ("device", "meta")
+"""What torch says of tensors that are not on one device has these words in it."""
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Save and load, copy, and move."""
+    model, tokens = subject.stirred(torch.float32), subject.tokens(2, 2 * subject.context + 1)
+    logits, before = logits_of(model, tokens), digests(model)
+    other = subject.fresh(seed=1).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.safetensors"
+        load_weights(other, path, save_weights(model, path))
+    if changed := differing(_saved(model), _saved(other)):
+        yield failure(f"'{changed}' is not what was saved once the weights are loaded: something else sets it.")
+        return
+    if not logits.equal(logits_of(other, tokens)):
+        yield failure(
+            "Saved and loaded weights give other logits: something that counts is neither a parameter nor a "
+            "persistent buffer."
+        )
+        return
+    copied = copy.deepcopy(model)
+    if not logits.equal(logits_of(copied, tokens)):
+        yield failure("A deepcopy gives other logits: something that counts is not copied.")
+        return
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.add_(1)
+    if changed := differing(before, digests(model)):
+        yield failure(f"'{changed}' changes when a deepcopy of the model does: the two share memory.")
+        return
+    if _tied(model) != _tied(copied) or _tied(model) != _tied(other):
+        yield failure("Weights that are tied come apart in a copy, or when they are loaded.")
+        return
+    yield from _moved(subject, tokens)
+
+
+def _moved(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
+    """Another device: CUDA where there is one, else the meta device, which knows where tensors are and no numbers."""
+    device = "cuda" if torch.cuda.is_available() else "meta"
+    model = subject.fresh().to(device).eval()
+    try:
+        logits_of(model, tokens.to(device))
+    except Exception as error:
+        text = str(error).lower()
+        if device == "cuda" or all(word in text for word in ELSEWHERE):
+            yield failure(f"It cannot be moved to another device: {str(error).splitlines()[0]} {ADVICE}")
+
+
+def _saved(model: SequenceModel) -> dict[str, str]:
+    """Digests of what is saved."""
+    return {name: digest for name, digest in digests(model).items() if name in model.state_dict()}
+
+
+def _tied(model: SequenceModel) -> list[list[str]]:
+    """Groups of names that stand for one and the same parameter."""
+    groups: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        groups.setdefault(id(parameter), []).append(name)
+    return sorted(group for group in groups.values() if group[1:])
+
+
+CHECK = Check(
+    "weights",
+    "Saved, loaded, copied and moved, a model is the same.",
+    find,
+    needs=("shape", "determinism"),
+)
