@@ -1,8 +1,10 @@
 """Logits at t depend on the tokens up to t alone: by changing what comes after, and by gradients."""
 
+import copy
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.subject import CPU, Subject, apart, logits_of
@@ -47,11 +49,15 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def leak(model: SequenceModel, subject: Subject, length: int) -> tuple[float, int]:
     """The largest change of logits at or before any t when all tokens after t change, relative; and that t."""
+
+    def logits_then(tokens: Tensor) -> Tensor:
+        return logits_of(copy.deepcopy(model) if model.training else model, tokens)  # training leaves traces
+
     tokens = subject.tokens(1, length)
-    logits, worst = logits_of(model, tokens), (0.0, 0)
+    logits, worst = logits_then(tokens), (0.0, 0)
     for t in range(length - 1):
         changed = torch.cat([tokens[:, : t + 1], subject.others(tokens[:, t + 1 :])], dim=1)
-        worst = max(worst, (apart(logits[:, : t + 1], logits_of(model, changed)[:, : t + 1]), t))
+        worst = max(worst, (apart(logits[:, : t + 1], logits_then(changed)[:, : t + 1]), t))
     return worst
 
 

@@ -22,7 +22,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     if idle:
         yield failure(
             f"Option{'s' * (len(idle) > 1)} {', '.join(idle)}: another value changes neither parameters, logits nor "
-            "cost. Use it, or remove it."
+            f"cost, at context {subject.context}. Use it, or remove it."
         )
     if untried:
         yield information(f"No other value could be found to try for: {', '.join(untried)}.")

@@ -14,8 +14,8 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Streams of 3N tokens, by step and by prefill in several ways; then the state by itself."""
-    T = 3 * subject.context
+    """Streams of 3N tokens or a few more, by step and by prefill in several ways; then the state by itself."""
+    T = 3 * subject.context + 2
     for dtype in dict.fromkeys((torch.float32, subject.precise)):
         model, tokens = subject.stirred(dtype), subject.tokens(3, T)
         dense = logits_of(model, tokens)

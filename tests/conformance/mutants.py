@@ -1,0 +1,339 @@
+"""Models that cheat or are broken, each in one way, and the checks that must say so.
+
+`Sound` and the built-in models are what they would be without the mistake.
+"""
+
+import random
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import nn
+
+from zoo.layers import SlidingFlatten, pad_start
+from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.recurrent import GRU
+from zoo.models.wavenet import WaveNet
+
+CAUGHT: dict[type[SequenceModel], set[str]] = {}
+"""Mutant -> the checks that fail, and no others."""
+
+
+def caught_by(*names: str) -> Callable[[type[SequenceModel]], type[SequenceModel]]:
+    """Enter a mutant with the checks that must fail."""
+
+    def enter(mutant: type[SequenceModel]) -> type[SequenceModel]:
+        CAUGHT[mutant] = set(names)
+        return mutant
+
+    return enter
+
+
+class Sound(SequenceModel):
+    """A window of N tokens, one hidden layer: holds the contract."""
+
+    class Config(ModelOptions):
+        width: int = Field(24, ge=1, description="channels of everything")
+
+    sees = 0
+    """How many tokens more than N it sees."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.window = context + self.sees
+        self.embedding = nn.Embedding(vocab_size, config.width)
+        self.flatten = SlidingFlatten(self.window)
+        self.hidden = nn.Linear(self.window * config.width, config.width)
+        self.head = nn.Linear(config.width, vocab_size)
+
+    @property
+    def receptive_field(self):
+        return self.context
+
+    def forward(self, tokens):
+        return self.head(self.features(tokens))
+
+    def features(self, tokens):
+        """(B, T) -> (B, T, C)."""
+        return torch.tanh(self.hidden(self.flatten(self.embedding(pad_start(tokens, self.window - 1)))))
+
+
+@caught_by("shape")
+class ForgetsTheTimeOfOneToken(Sound):
+    def forward(self, tokens):
+        return super().forward(tokens).squeeze(1)
+
+
+@caught_by("shape")
+class NeedsAnEvenLength(Sound):
+    def forward(self, tokens):
+        pairs = tokens.unflatten(1, (-1, 2)) if tokens.shape[1] > 1 else tokens
+        return super().forward(pairs.flatten(1))
+
+
+@caught_by("shape")
+class CannotTakeAnEmptyBatch(Sound):
+    def forward(self, tokens):
+        assert tokens.max() < self.vocab_size
+        return super().forward(tokens)
+
+
+@caught_by("shape")
+class OverwritesItsTokens(Sound):
+    def forward(self, tokens):
+        tokens[:, 0] = 0
+        return super().forward(tokens)
+
+
+@caught_by("dtype")
+class KnowsOneTypeOnly(Sound):
+    def forward(self, tokens):
+        ramp = torch.linspace(0.5, 1, self.config.width, device=tokens.device, dtype=torch.float32)
+        return F.linear(self.features(tokens) * ramp, self.head.weight.float(), self.head.bias.float())
+
+
+@caught_by("determinism")
+class IsNoisyInEvaluation(Sound):
+    def forward(self, tokens):
+        return self.head(F.dropout(self.features(tokens), 0.1))
+
+
+@caught_by("determinism")
+class StartsFromOtherRandomNumbers(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        with torch.no_grad():
+            self.head.bias.fill_(random.random())
+
+
+@caught_by("determinism")
+class RemembersTheLastCall(Sound):
+    def forward(self, tokens):
+        features = self.features(tokens)
+        before, self.last_mean = getattr(self, "last_mean", 0.0), features.detach().mean()
+        return self.head(features + before)
+
+
+@caught_by("determinism")
+class CountsItsEvaluations(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, tokens):
+        self.calls += 1
+        return super().forward(tokens)
+
+
+@caught_by("causality")
+class PeeksOneTokenAhead(Sound):
+    def forward(self, tokens):
+        return super().forward(torch.cat([tokens[:, 1:], tokens[:, -1:]], dim=1))
+
+
+@caught_by("causality")
+class PeeksTooLittleToBeSeenInLogits(Sound):
+    def features(self, tokens):
+        features = super().features(tokens)
+        following = F.pad(features[:, 1:], (0, 0, 0, 1))
+        return features + 1e-8 * following
+
+
+@caught_by("causality")
+class PeeksInTraining(Sound):
+    def features(self, tokens):
+        features = super().features(tokens)
+        return features + features.mean(dim=1, keepdim=True) if self.training else features
+
+
+@caught_by("causality")
+class MasksLongRowsOnly(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+
+    @property
+    def receptive_field(self):
+        return None
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return x + F.scaled_dot_product_attention(q, k, v, is_causal=tokens.shape[1] > self.context)
+
+
+@caught_by("causality", "independence")
+class LeaksThroughBatchStatistics(Sound):
+    """BatchNorm that takes the batch's statistics in evaluation mode too: over rows, and over time."""
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        return F.batch_norm(x.flatten(0, 1), None, None, training=True).view_as(x) if x[..., 0].numel() > 1 else x
+
+
+@caught_by("independence")
+class TakesTheMeanOfTheBatch(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x - x.mean(dim=0, keepdim=True) if len(x) > 1 else x
+
+
+@caught_by("padding")
+class DependsOnTheLengthOfTheRow(Sound):
+    def forward(self, tokens):
+        return super().forward(tokens) / tokens.shape[1] ** 0.5
+
+
+@caught_by("field")
+class SeesOneTokenMore(Sound):
+    sees = 1
+
+
+@caught_by("field")
+class SeesOneTokenLess(Sound):
+    sees = -1
+
+
+@caught_by("field")
+class DoesNotDeclareItsWindow(Sound):
+    receptive_field = None
+
+
+@caught_by("streaming")
+class DropsALevelOfItsState(WaveNet):
+    def prefill(self, tokens, state):
+        kept = state["level1"].clone()
+        logits, state = super().prefill(tokens, state)
+        return logits, {**state, "level1": kept}
+
+
+@caught_by("streaming")
+class SharesOneStateAmongStreams(GRU):
+    def begin(self, batch_size):
+        self.hidden = super().begin(batch_size)["hidden"]
+        return {"hidden": self.hidden}
+
+    def prefill(self, tokens, state):
+        logits, state = super().prefill(tokens, {"hidden": self.hidden})
+        self.hidden = state["hidden"]
+        return logits, state
+
+
+@caught_by("streaming")
+class ForgetsTheStateItIsGiven(GRU):
+    def prefill(self, tokens, state):
+        return super().prefill(tokens, self.begin(len(tokens)) if tokens.shape[1] > 1 else state)
+
+
+@caught_by("streaming")
+class HasLayersFirstInItsState(GRU):
+    def begin(self, batch_size):
+        return {"hidden": super().begin(batch_size)["hidden"].transpose(0, 1)}
+
+    def prefill(self, tokens, state):
+        logits, state = super().prefill(tokens, {"hidden": state["hidden"].transpose(0, 1)})
+        return logits, {"hidden": state["hidden"].transpose(0, 1)}
+
+
+@caught_by("streaming")
+class MixesItsStreams(GRU):
+    """The hidden vectors go by their row of the batch, not by their stream."""
+
+    def prefill(self, tokens, state):
+        rows = torch.arange(1, len(tokens) + 1, dtype=state["hidden"].dtype).view(-1, 1, 1)
+        first = not state["hidden"].any()
+        logits, state = super().prefill(tokens, state if first else {"hidden": state["hidden"] / rows})
+        return logits, {"hidden": state["hidden"] * rows}
+
+
+@caught_by("streaming")
+class KeepsEveryTokenOfAStream(GRU):
+    def begin(self, batch_size):
+        return {**super().begin(batch_size), "seen": torch.zeros(batch_size, 0, dtype=torch.long)}
+
+    def prefill(self, tokens, state):
+        logits, after = super().prefill(tokens, {"hidden": state["hidden"]})
+        return logits, {**after, "seen": torch.cat([state["seen"], tokens], dim=1)}
+
+
+@caught_by("learning")
+class HasAnUnusedParameter(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.forgotten = nn.Linear(3, 3)
+
+
+@caught_by("learning")
+class CutsTheGradientOfItsEmbedding(Sound):
+    def features(self, tokens):
+        x = self.embedding(pad_start(tokens, self.window - 1)).detach()
+        return torch.tanh(self.hidden(self.flatten(x)))
+
+
+@caught_by("learning")
+class CannotBeSure(Sound):
+    def forward(self, tokens):
+        return torch.tanh(super().forward(tokens))
+
+
+@caught_by("learning")
+class ReadsItsWindowBlurred(Sound):
+    """The sum of the window in place of its order, though it declares to see all of it."""
+
+    def features(self, tokens):
+        x = self.embedding(pad_start(tokens, self.window - 1)).unfold(1, self.window, 1).sum(dim=-1)
+        return torch.tanh(self.hidden(x.repeat(1, 1, self.window)))
+
+
+@caught_by("options")
+class IgnoresAnOption(Sound):
+    class Config(Sound.Config):
+        layers: int = Field(2, ge=1, description="of no use")
+
+
+@caught_by("options")
+class IgnoresASwitch(Sound):
+    class Config(Sound.Config):
+        gated: bool = Field(False, description="of no use")
+
+
+@caught_by("weights")
+class StartsAnewWhenItIsLoaded(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.register_load_state_dict_post_hook(lambda module, _: nn.init.ones_(module.head.bias))
+
+
+@caught_by("weights")
+class KeepsAStatisticToItself(Sound):
+    """A running mean that is no buffer, so that it is not saved."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.mean = 0.0
+
+    def features(self, tokens):
+        x, mean = super().features(tokens), self.mean
+        if self.training and x.numel() and x.device.type != "meta":
+            self.mean = 0.9 * mean + 0.1 * x.detach().mean().item()
+        return x - mean
+
+
+@caught_by("weights")
+class IsNotCopied(Sound):
+    def __deepcopy__(self, memo):
+        copied = type(self)(self.config, vocab_size=self.vocab_size, context=self.context)
+        copied.to(self.head.weight.dtype).head = self.head
+        copied.load_state_dict(self.state_dict())
+        return copied.train(self.training)
+
+
+@caught_by("weights")
+class LeavesATensorBehind(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.scale = torch.ones(config.width)
+
+    def features(self, tokens):
+        return super().features(tokens) * self.scale
