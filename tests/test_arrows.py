@@ -13,7 +13,7 @@ OURS = {"cli", "registry", "zoo"}
 ALLOWED = {
     "registry": {"registry"},
     "zoo/layers": {"zoo.layers", "zoo.tokens"},
-    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.tokens", "zoo.errors"},
+    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.tokens", "zoo.errors", "zoo.blame"},
     "zoo/data": {"zoo.data", "zoo.config", "zoo.catalog", "zoo.tokens", "zoo.errors", "registry"},
     "zoo/training": {
         "zoo.training",
@@ -27,7 +27,8 @@ ALLOWED = {
 }
 FORBIDDEN = {
     "zoo": {"cli"},
-    "zoo/experiments": {"zoo.reports"},
+    "zoo/experiments": {"zoo.reports", "zoo.conformance"},
+    "zoo/conformance": {"zoo.reports"},
     "zoo/reports": {"zoo.training", "zoo.data", "zoo.models", "zoo.layers"},
 }
 EXCEPTIONS = {

@@ -29,18 +29,20 @@ class ModelError(RunError):
 
 @contextmanager
 def blaming(name: str, what: str) -> Iterator[None]:
-    """What a model raises inside becomes a `ModelError`: "Model './mine.py:Mine' failed to <what>: ...".
+    """What a model's own code raises inside becomes a `ModelError`: "Model './mine.py:Mine' failed <what>: ...".
 
     Raises:
-        ModelError: in place of anything but the project's own errors.
+        ModelError: in place of an exception that passed through a line of the model's own. All others pass: they
+            are ours, and keep their traceback.
     """
     try:
         yield
     except ZooError:
         raise
     except Exception as error:
-        lines = [f"Model '{name}' failed to {what}: {reason(error)}", *(f"  {place}" for place in places(error))]
-        raise ModelError("\n".join(lines)) from error
+        if not (own := places(error)):
+            raise
+        raise ModelError("\n  ".join([f"Model '{name}' failed {what}: {reason(error)}", *own])) from error
 
 
 def reason(error: BaseException) -> str:

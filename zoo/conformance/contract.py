@@ -95,10 +95,11 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     """The contract over the model that `text` names, as a document.
 
     Raises:
-        RegistryError, UsageError: no such model, or options or sizes that it does not take.
+        RegistryError, UsageError, ModelError: no such model, or it cannot be made with these options and sizes.
     """
     call: Call = parse_call(text)
     subject = Subject.of(call, context=context, vocab_size=vocab_size)
+    subject.fresh()
     outcomes = Contract(subject, compile=compile).outcomes()
     return {
         "model": str(call),

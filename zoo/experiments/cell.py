@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from zoo.blame import blaming
 from zoo.catalog import MODELS
 from zoo.config import RunConfig, as_json
 from zoo.data.corpus import Corpus
@@ -124,8 +125,9 @@ def check_output(model: SequenceModel, name: str) -> None:
 
     Raises:
         RunError: it does not; the message says what it does.
+        ModelError: it raises something; the message says what, and where.
     """
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), blaming(name, "on tokens of shape (2, 5)"):
         torch.manual_seed(0)
         model.eval()
         tokens = torch.randint(model.vocab_size, (2, 5))

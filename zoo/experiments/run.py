@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from zoo.blame import blaming
 from zoo.data.corpus import Corpus
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
@@ -41,9 +42,10 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         model = make_model(config, len(corpus.vocabulary)).to(device)
         _check_source(cell, model)
         rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
-        fitted = fit(
-            model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
-        )
+        with blaming(config.model.name, "in training"):
+            fitted = fit(
+                model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
+            )
         finished = fitted.diverged_at is None
         asked = {"train": training.score_train, "validation": True, "test": not config.trial}
         wanted = [split for split in SPLITS if finished and asked[split]]

@@ -1,8 +1,11 @@
 """A model from a class, options as they were written, and sizes: every fault of the options is told at once."""
 
+import inspect
+
 import torch
 from pydantic import ValidationError
 
+from zoo.blame import blaming
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
@@ -27,18 +30,31 @@ def build(
     """A fresh model on the CPU, its weights drawn under `seed`; the caller's random numbers are left alone.
 
     Raises:
-        UsageError: the sizes do not fit the model.
+        UsageError: the sizes do not fit the model, or its `__init__` does not take what every model is given.
+        ModelError: its `__init__` raised something else; the message says what, and where.
     """
-    with torch.random.fork_rng(devices=[]):
+    name = model.__name__
+    with torch.random.fork_rng(devices=[]), blaming(name, f"to start (V={vocab_size}, N={context})"):
         torch.manual_seed(seed)
+        _check_signature(model)
         try:
             return model(config, vocab_size=vocab_size, context=context)
         except ValueError as error:
-            raise UsageError(f"Model {model.__name__}: {error}.") from error
+            raise UsageError(f"Model {name}: {error}.") from error
         except RuntimeError as error:
             if "allocate" not in str(error) and "overflow" not in str(error):
                 raise
-            raise UsageError(f"Model {model.__name__} with {config} does not fit into memory.") from error
+            raise UsageError(f"Model {name} with {config} does not fit into memory.") from error
+
+
+def _check_signature(model: type[SequenceModel]) -> None:
+    try:
+        inspect.signature(model).bind(None, vocab_size=1, context=1)
+    except TypeError as error:
+        raise UsageError(
+            f"Model {model.__name__} cannot be made: {error}. Write `def __init__(self, config, *, vocab_size, "
+            "context)`, and options as fields of its Config."
+        ) from None
 
 
 def count_parameters(model: SequenceModel) -> int:

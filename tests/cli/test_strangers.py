@@ -1,0 +1,73 @@
+"""Mistakes in a model of one's own: what was raised, and the lines of one's own that led to it; nothing else."""
+
+import pytest
+
+MODEL = """
+import torch
+from pydantic import Field
+from torch import nn
+
+from zoo import ModelOptions, SequenceModel
+
+
+class Mine(SequenceModel):
+    class Config(ModelOptions):
+        {config}
+
+    def __init__({signature}):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+        {init}
+
+    def forward(self, tokens):
+        {forward}
+        return self.table(tokens)
+"""
+SOUND = {"config": "pass", "signature": "self, config, *, vocab_size, context", "init": "pass", "forward": "pass"}
+
+
+@pytest.fixture
+def say(run_zoo, tmp_path):
+    """What `train` says of the model with some of its lines replaced."""
+
+    def run(*words: str, **lines: str) -> list[str]:
+        (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, **lines}))
+        done = run_zoo("train", "./mine.py:Mine", "--data", "invented(documents=200)", "--steps", "3", *words)
+        assert done.returncode in (1, 2)
+        assert done.stdout == ""
+        return [line for line in done.stderr.splitlines() if not line.startswith("invented:")]
+
+    return run
+
+
+def test_a_mistake_in_forward_is_told_with_its_line_alone(say):
+    first, line = say(forward="tokens = tokens + torch.zeros(3, dtype=torch.long)")
+    assert first.startswith("Error: Model './mine.py:Mine' failed on tokens of shape (2, 5): RuntimeError: The size")
+    assert line == "  mine.py, line 19, in forward: tokens = tokens + torch.zeros(3, dtype=torch.long)"
+
+
+def test_a_mistake_in_init_is_told_with_its_line_alone(say):
+    first, line = say(init="self.head = nn.Linear(config.width, 3)")
+    assert first.startswith("Error: Model 'Mine' failed to start (V=")
+    assert "AttributeError: 'Config' object has no attribute 'width'" in first
+    assert line == "  mine.py, line 16, in __init__: self.head = nn.Linear(config.width, 3)"
+
+
+def test_a_mistake_that_only_training_makes_is_told_and_leaves_no_run(say, tmp_path):
+    first, line = say(forward="assert len(tokens) < 100, 'too many rows'")
+    assert first == "Error: Model './mine.py:Mine' failed in training: AssertionError: too many rows"
+    assert line.startswith("  mine.py, line 19, in forward")
+    assert not list(tmp_path.glob("runs/*/*/*"))
+
+
+def test_an_init_that_does_not_take_the_sizes_is_told_what_to_write(say):
+    (line,) = say(signature="self, vocab_size, context, config=None, width=8")
+    assert "Model Mine cannot be made" in line
+    assert "def __init__(self, config, *, vocab_size, context)" in line
+
+
+def test_an_option_without_a_type_is_one_line(say):
+    (line,) = say(config="width = 8")
+    assert "'./mine.py:Mine'" in line
+    assert "width" in line
+    assert "annotat" in line

@@ -1,0 +1,124 @@
+"""The contract as others use it: what it says of code that raises, what waits for what, and the pytest helper."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from mutants import PeeksOneTokenAhead, Sound
+
+from zoo.blame import ModelError, blaming
+from zoo.conformance.contract import CHECKS, Contract
+from zoo.conformance.learning import conditional_entropy, documents
+from zoo.conformance.subject import Subject
+
+
+def contract_of(model, **sizes):
+    return Contract(Subject(model.__name__, model, model.Config(), **{"context": 8, "vocab_size": 27, **sizes}))
+
+
+class Raises(Sound):
+    def forward(self, tokens):
+        return super().forward(tokens) + torch.zeros(self.vocab_size + 1)
+
+
+def test_an_exception_is_told_with_the_tokens_and_the_line_of_the_model():
+    outcome = contract_of(Raises).outcome("shape")
+    (finding,) = outcome.findings
+    assert outcome.status == "failed"
+    assert "RuntimeError" in finding.text
+    assert "on tokens of shape (1, 1), V=27, N=8" in finding.text
+    assert "test_contract.py, line" in finding.text
+    assert "in forward: return super().forward(tokens) + torch.zeros(self.vocab_size + 1)" in finding.text
+
+
+def test_what_could_only_be_said_again_waits_for_the_check_that_failed():
+    contract = contract_of(PeeksOneTokenAhead)
+    assert contract.outcome("streaming").waits_for == ("causality",)
+    assert contract.outcome("options").status == "passed"
+
+
+@pytest.mark.parametrize("context", [1, 2, 3, 33])
+def test_any_context_will_do(context):
+    contract = contract_of(Sound, context=context)
+    assert [o.check.name for o in contract.outcomes() if o.status != "passed"] == []
+
+
+def test_checking_leaves_random_numbers_and_threads_as_they_were():
+    threads, numbers = torch.get_num_threads(), torch.get_rng_state()
+    contract_of(Sound).outcomes()
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), numbers)
+
+
+def test_every_need_is_a_check_that_comes_before():
+    seen = set()
+    for name, check in CHECKS.items():
+        assert set(check.needs) <= seen
+        seen.add(name)
+
+
+@pytest.mark.parametrize(
+    ("field", "least"),
+    [(None, 0.3869), (8, 0.3869), (1, None)],
+)
+def test_the_least_loss_is_the_conditional_entropy_of_the_documents(field, least):
+    batch = documents(27)
+    found = conditional_entropy(batch, field)
+    counts = {}
+    for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
+        for t, target in enumerate(targets):
+            if target >= 0:
+                key = tuple(tokens[: t + 1]) if field is None else tuple(([0] * 9 + tokens[: t + 1])[-field:])
+                counts.setdefault(key, []).append(target)
+    nats = [
+        -torch.tensor(list_.count(target) / len(list_)).log().item() for list_ in counts.values() for target in list_
+    ]
+    assert found == pytest.approx(sum(nats) / len(nats), abs=1e-6)
+    assert least is None or found == pytest.approx(least, abs=1e-3)
+
+
+def test_the_harness_blames_the_line_of_the_model_and_no_line_of_its_own():
+    with pytest.raises(ModelError) as error, blaming("mine", "on tokens (2, 5)"):
+        Raises(Raises.Config(), vocab_size=27, context=8)(torch.zeros(2, 5, dtype=torch.long))
+    first, *lines = str(error.value).splitlines()
+    assert first.startswith("Model 'mine' failed on tokens (2, 5): RuntimeError: The size of tensor")
+    assert all("test_contract.py" in line for line in lines)
+
+
+PLUGIN_TEST = """
+from torch import nn
+from zoo import SequenceModel
+from zoo.testing import contract
+
+
+class Table(SequenceModel):
+    receptive_field = 1
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+
+
+class Ahead(Table):
+    def forward(self, tokens):
+        return self.table(tokens.roll(-1, 1))
+
+
+test_table = contract(Table)
+test_ahead = contract(Ahead)
+test_named = contract("gru(hidden=8)", layers=2)
+"""
+
+
+def test_a_plugin_author_gets_a_case_a_check(tmp_path):
+    (tmp_path / "test_mine.py").write_text(textwrap.dedent(PLUGIN_TEST))
+    command = [sys.executable, "-m", "pytest", "-q", "-rfs", "-p", "no:cacheprovider", "test_mine.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    (failed,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert "test_ahead[causality]" in failed
+    assert f"1 failed, {3 * len(CHECKS) - 5} passed, 4 skipped" in done.stdout
