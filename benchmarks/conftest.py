@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from tables import generation_tables
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
@@ -14,7 +15,7 @@ from zoo.models.interface import SequenceModel
 CONTEXT = 8
 THREADS = 2
 
-Fresh = Callable[[str], SequenceModel]
+Fresh = Callable[..., SequenceModel]
 
 
 @pytest.fixture(autouse=True)
@@ -36,18 +37,24 @@ def corpus() -> Corpus:
 def fresh(corpus: Corpus) -> Fresh:
     """A registered model with its default options."""
 
-    def make(name: str) -> SequenceModel:
+    def make(name: str, *, context: int = CONTEXT) -> SequenceModel:
         model = MODELS.get(name)
         size = len(corpus.vocabulary)
-        return build(model, model_config(model, {}, name), vocab_size=size, context=CONTEXT, seed=1)
+        return build(model, model_config(model, {}, name), vocab_size=size, context=context, seed=1)
 
     return make
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tokens a second, which the table of times does not show."""
-    session = getattr(config, "_benchmarksession", None)
-    rates = {case.name: case.extra_info.get("tokens_per_second") for case in session.benchmarks} if session else {}
-    terminalreporter.section("tokens per second (median)")
-    for name, rate in sorted(rates.items()):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tokens a second, which the table of times does not show, and the tables of generation."""
+    session = getattr(terminalreporter.config, "_benchmarksession", None)
+    cases = [(case.name, case.extra_info, case.stats.median) for case in session.benchmarks] if session else []
+    plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if "table" not in facts}
+    if plain:
+        terminalreporter.section("tokens per second (median)")
+    for name, rate in sorted(plain.items()):
         terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)
+    for title, lines in generation_tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
