@@ -7,23 +7,52 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.api import compare, evaluate, load, sample, train
     from zoo.catalog import CORPORA, MODELS
     from zoo.config import Recipe
     from zoo.data.source import Source
+    from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel
+    from zoo.naming import register
+    from zoo.results import Compared, TrainedRun
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CORPORA": "zoo.catalog",
+    "Compared": "zoo.results",
     "MODELS": "zoo.catalog",
     "ModelOptions": "zoo.models.interface",
     "Recipe": "zoo.config",
     "SequenceModel": "zoo.models.interface",
     "Source": "zoo.data.source",
+    "TrainedRun": "zoo.results",
+    "adapt": "zoo.models.adapt",
+    "compare": "zoo.api",
+    "evaluate": "zoo.api",
+    "load": "zoo.api",
+    "register": "zoo.naming",
+    "sample": "zoo.api",
+    "train": "zoo.api",
 }
 
-__all__ = ["CORPORA", "MODELS", "ModelOptions", "Recipe", "SequenceModel", "Source"]
+__all__ = [
+    "CORPORA",
+    "MODELS",
+    "Compared",
+    "ModelOptions",
+    "Recipe",
+    "SequenceModel",
+    "Source",
+    "TrainedRun",
+    "adapt",
+    "compare",
+    "evaluate",
+    "load",
+    "register",
+    "sample",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -89,8 +89,8 @@ class OverwritesItsTokens(Sound):
 @caught_by("dtype")
 class KnowsOneTypeOnly(Sound):
     def forward(self, tokens):
-        ramp = torch.linspace(0.5, 1, self.config.width, device=tokens.device, dtype=torch.float32)
-        return F.linear(self.features(tokens) * ramp, self.head.weight.float(), self.head.bias.float())
+        turn = torch.eye(self.config.width, device=tokens.device)
+        return self.head(self.features(tokens) @ turn)
 
 
 @caught_by("determinism")

@@ -171,6 +171,49 @@ def test_what_a_class_of_a_notebook_uses_is_part_of_its_source(run_cell: Callabl
     assert model_digest(run_cell(CELL), "mine") != model_digest(run_cell(CELL.replace(number, "8")), "mine")
 
 
+@pytest.mark.parametrize("edited", ["loose_script.py", "loose_parts.py"])
+def test_a_script_s_model_is_known_by_the_script_and_what_it_imports_from_its_folder(folder: Path, edited: str) -> None:
+    files = {"loose_script.py": "import loose_parts\n\nclass Mine:\n    pass\n", "loose_parts.py": "A = 1\n"}
+    write(folder, files)
+    mine = importlib.import_module("loose_script").Mine
+    before = model_digest(mine, "loose_script:Mine")
+    write(folder, {edited: files[edited] + "# edited\n"})
+    assert model_digest(mine, "loose_script:Mine") != before
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from cell_parts import Block\n\nclass Mine:\n    def forward(self):\n        return Block()\n",
+        "from cell_parts import helper\n\nclass Mine:\n    def forward(self):\n        return helper()\n",
+        "import cell_parts\n\nclass Mine:\n    def forward(self):\n        return cell_parts.Block()\n",
+        "from cell_parts import Block\n\nclass Helper(Block):\n    pass\n\n"
+        "class Mine:\n    def forward(self):\n        return Helper()\n",
+    ],
+    ids=["class", "function", "module", "base"],
+)
+def test_a_file_that_a_class_of_a_notebook_uses_counts(
+    folder: Path, run_cell: Callable[[str], type], cell: str
+) -> None:
+    parts = "class Block:\n    pass\n\ndef helper():\n    return 1\n"
+    write(folder, {"cell_parts.py": parts})
+    before = model_digest(run_cell(cell), "mine")
+    write(folder, {"cell_parts.py": parts + "# edited\n"})
+    assert model_digest(run_cell(cell), "mine") != before
+
+
+def test_the_version_of_a_library_that_a_file_imports_counts_and_that_of_another_does_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, {"mine.py": "import einops.layers\n\nclass Mine:\n    pass\n"})
+    before = file_digest(folder)
+    installed = {"einops": "1.0", "click": "1.0"}
+    monkeypatch.setattr("zoo.experiments.fingerprint.version", installed.__getitem__)
+    other = file_digest(folder)
+    installed["click"] = "2.0"
+    assert file_digest(folder) == other != before
+
+
 def test_the_harness_that_is_digested_is_there() -> None:
     root = Path(zoo.__file__).parent
     assert [name for name in HARNESS if not (root / name).exists()] == []

@@ -65,13 +65,12 @@ class Subject:
 
     @cached_property
     def precise(self) -> torch.dtype:
-        """float64, or float32 where the model takes no other."""
+        """float64, or float32 where the model takes or gives no other."""
         try:
-            with torch.no_grad():
-                self.fresh().double().eval()(self.tokens(1, 2))
+            logits = logits_of(self.fresh().double().eval(), self.tokens(1, 2))
         except Exception:
             return torch.float32
-        return torch.float64
+        return logits.dtype
 
     @property
     def tolerance(self) -> float:

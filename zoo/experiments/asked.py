@@ -1,10 +1,10 @@
-"""What a user asked for, as a `StudyConfig`: a study file, flags, or a file with flags on top."""
+"""What a user asked for, as a `StudyConfig`: a study file, flags or a call's settings, or a file with these on top."""
 
 import difflib
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,11 @@ from zoo.experiments.study import StudyConfig
 
 DEFAULT_STEPS = 1000
 TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "threads")
+SETTINGS = (
+    *("data", "documents", "split_seed", "dedupe", "context", "match", "lr_grid"),
+    *TrainingConfig.model_fields,
+)
+"""By their names in Python; `tokens` says what a token is if it is text, is a budget if it is a number, or has both."""
 
 
 def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
@@ -108,6 +113,53 @@ def study_from(
     return make_study(load_study(Path(file), recipe) if file is not None else {}, overrides)
 
 
+def study_of(
+    settings: Mapping[str, Any],
+    *,
+    models: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    name: str | None = None,
+    file: str | None = None,
+    recipe: str | None = None,
+    beside: Sequence[str] = (),
+) -> StudyConfig:
+    """What a call in Python asks for: a study file, if there is one, with SETTINGS by name on top; None says nothing.
+
+    `beside` are the names that the call has for other things, for the message about one that nobody has.
+
+    Raises:
+        UsageError: a name that is no setting, or all faults of the values, in one line.
+    """
+    check_names(settings, list(dict.fromkeys([*beside, *SETTINGS])))
+    given = {key: value for key, value in settings.items() if value is not None}
+    tokens = given.pop("tokens", ())
+    told = list(tokens) if isinstance(tokens, list | tuple) else [tokens]
+    training = {key: given[key] for key in TrainingConfig.model_fields if key in given}
+    budgets = [value for value in told if not isinstance(value, str)]
+    overrides = {
+        "name": name,
+        "models": models,
+        "seeds": seeds,
+        "data": data_flags({**dict.fromkeys(SETTINGS), **given, "tokens": told}),
+        "training": training | ({"tokens": budgets[-1]} if budgets else {}),
+        **{key: given.get(key) for key in ("context", "match", "lr_grid")},
+    }
+    return make_study(load_study(Path(file), recipe) if file is not None else {}, overrides)
+
+
+def check_names(given: Iterable[str], known: Sequence[str]) -> None:
+    """Every setting that is given is one of those that are known.
+
+    Raises:
+        UsageError: one is not; the message lists those that are.
+    """
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise UsageError(f"Unknown setting '{name}'. Settings: {', '.join(known)}.{hint}")
+
+
 def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyConfig:
     """`base`, with `overrides` on top (nested mappings are merged, None overrides nothing), checked as a whole.
 
@@ -127,11 +179,7 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     if overrides.get("match"):
         base = {key: value for key, value in base.items() if key != "match"}
     merged = _merge({**base, "training": base_training}, overrides)
-    for key in merged["training"]:
-        if key not in TrainingConfig.model_fields:
-            close = difflib.get_close_matches(key, TrainingConfig.model_fields, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
-            raise UsageError(f"Unknown setting '{key}'. Settings: {', '.join(TrainingConfig.model_fields)}.{hint}")
+    check_names(merged["training"], list(TrainingConfig.model_fields))
     if not set(BUDGETS) & set(merged["training"]):
         merged["training"]["steps"] = DEFAULT_STEPS
     if "name" not in merged:

@@ -1,7 +1,8 @@
 """What makes two runs the same: everything that can change a number, hashed.
 
 The source of a model counts, and of what it imports from its own file's folder, from its own distribution or from
-the zoo, so that an edited `mine.py` is another run. So does the source of the harness that every run passes through.
+the zoo, so that an edited `mine.py` is another run; of other libraries that a stranger's model imports, the version. So
+does the source of the harness that every run passes through.
 """
 
 import ast
@@ -9,9 +10,10 @@ import hashlib
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Iterator
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ HARNESS = (
     "tokens.py",
     "data",
     "layers",
+    "models/adapt.py",
     "models/interface.py",
     "models/build.py",
     "training",
@@ -54,7 +57,8 @@ def model_digest(model: type, target: str) -> str:
         target: where it was found, "module:attribute" or "./file.py:Name"; its class may stand elsewhere.
 
     Of classes of modules in files: those files and all that they import from their own place. Of classes that were
-    typed into a notebook: their own text, and of the functions and classes of the notebook that they use.
+    typed into a notebook: their own text, and of the functions and classes that they use by name, in the notebook or
+    in files that no distribution owns. Of the libraries that these files import: their versions.
     """
     files: set[Path] = set()
     typed: list[str] = []
@@ -70,7 +74,8 @@ def model_digest(model: type, target: str) -> str:
         files.update(own)
         if not own:
             typed += _typed_source(ancestor, set())
-    return fingerprint({"files": _digest(sorted(files)), "typed": typed}, digits=64)
+    parts = {"files": _digest(sorted(files)), "typed": typed, "libraries": _libraries(files)}
+    return fingerprint(parts, digits=64)
 
 
 def _module_sources(module_name: str) -> list[Path]:
@@ -80,7 +85,29 @@ def _module_sources(module_name: str) -> list[Path]:
         return []
     path = Path(file).resolve()
     depth = module_name.count(".") + (path.name == "__init__.py")
-    return imported_files(path, (path.parents[depth], _distribution(module_name.partition(".")[0])))
+    top = module_name.partition(".")[0]
+    return imported_files(path, (path.parents[depth], None if _is_loose(top, path) else _distribution(top)))
+
+
+def _is_loose(package: str, path: Path) -> bool:
+    """Whether a file stands in a folder of the user's own: no distribution's, no library's, and not the zoo's."""
+    libraries = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
+    within_a_library = any(path.is_relative_to(folder) for folder in libraries)
+    return package not in _owners() and not within_a_library and not path.is_relative_to(ZOO)
+
+
+def _libraries(files: Iterable[Path]) -> dict[str, str]:
+    """Distribution -> version, of all that files outside of the zoo import by name; torch stands elsewhere."""
+    strangers = [path for path in files if not path.is_relative_to(ZOO)]
+    names = {name[0] for path in strangers for dots, name in _import_statements(path.read_bytes()) if not dots and name}
+    found = {distribution for name in names for distribution in _owners().get(name, ())} - {"torch", "sequence-zoo"}
+    return {distribution: version(distribution) for distribution in sorted(found)}
+
+
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    """Top-level package -> the distributions that have it (looked up once: it reads all metadata)."""
+    return packages_distributions()
 
 
 def imported_files(start: Path, place: Place) -> list[Path]:
@@ -102,10 +129,9 @@ def imported_files(start: Path, place: Place) -> list[Path]:
 
 @cache
 def _distribution(package: str) -> frozenset[str]:
-    """The top-level packages of the distribution that `package` belongs to (looked up once: it reads all metadata)."""
-    owners = packages_distributions()
-    own = set(owners.get(package, ()))
-    return frozenset({package, *(name for name, distributions in owners.items() if own & set(distributions))})
+    """The top-level packages of the distribution that `package` belongs to."""
+    own = set(_owners().get(package, ()))
+    return frozenset({package, *(name for name, distributions in _owners().items() if own & set(distributions))})
 
 
 def _imports(path: Path, places: list[Place]) -> Iterator[tuple[str, ...]]:
@@ -160,7 +186,7 @@ def _typed_source(value: Any, seen: set[int]) -> list[str]:
                 source += _typed_source(function, seen)
             elif not name.startswith("_"):
                 source.append(f"{name} = {member!r}")
-        return source
+        return source + [text for base in value.__bases__ for text in _used_source(base, seen)]
     code = value.__code__
     try:
         source = [inspect.getsource(value)]
@@ -170,13 +196,22 @@ def _typed_source(value: Any, seen: set[int]) -> list[str]:
         ]
     for name in code.co_names:
         used = value.__globals__.get(name)
-        if inspect.isfunction(used) or isinstance(used, type):
-            no_file = getattr(sys.modules.get(used.__module__), "__file__", None) is None
-            if no_file and used.__module__ != "builtins":
-                source += _typed_source(used, seen)
+        if inspect.isfunction(used) or isinstance(used, type) or inspect.ismodule(used):
+            source += _used_source(used, seen)
         elif isinstance(used, bool | int | float | str):
             source.append(f"{name} = {used!r}")
     return source
+
+
+def _used_source(value: Any, seen: set[int]) -> list[str]:
+    """What counts of a class, function or module that is used by name: its text, or its files; of a library nothing."""
+    home = value.__name__ if inspect.ismodule(value) else value.__module__
+    file = getattr(sys.modules.get(home), "__file__", None)
+    if file is None:
+        return [] if home in sys.builtin_module_names or inspect.ismodule(value) else _typed_source(value, seen)
+    if not _is_loose(home.partition(".")[0], Path(file).resolve()):
+        return []
+    return [f"{home} {_digest(_module_sources(home))}"]
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -40,7 +40,7 @@ def build(
         try:
             return model(config, vocab_size=vocab_size, context=context)
         except ValueError as error:
-            raise UsageError(f"Model {name}: {error}.") from error
+            raise UsageError(f"Model {name}: {str(error).rstrip('.')}.") from error
         except RuntimeError as error:
             if "allocate" not in str(error) and "overflow" not in str(error):
                 raise

@@ -46,8 +46,8 @@ def standalone(markup: str) -> str:
     start, _, rest = markup.partition(">")
     start = SIZE.sub(_with_margin, start)
     style = (
-        f"svg{{{plain_variables(dark=False)}font-family:system-ui,sans-serif;background:var(--paper)}}"
-        f"@media(prefers-color-scheme:dark){{svg{{{plain_variables(dark=True)}}}}}{figure_style()}"
+        f".figure{{{plain_variables(dark=False)}font-family:system-ui,sans-serif;background:var(--paper)}}"
+        f"@media(prefers-color-scheme:dark){{.figure{{{plain_variables(dark=True)}}}}}{figure_style()}"
     )
     return f"{start}>{Markup('<style>{}</style>').format(Markup(style))}{rest}\n"
 

@@ -1,4 +1,4 @@
-"""A study from the command line: run it, write its report, and show what came out."""
+"""A study, asked for by a command or a call: run it, write its report, and show what came out."""
 
 import sys
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import click
 from rich.console import Console
 
-from zoo.experiments.compare import add_probes, make_plan, run_study
+from zoo.experiments.compare import Plan, add_probes, make_plan, run_study
 from zoo.experiments.comparison import Comparison
 from zoo.experiments.forecast import forecast
 from zoo.experiments.study import StudyConfig
-from zoo.experiments.study_record import find_study, read_study
+from zoo.experiments.study_record import StudyRecord, find_study, read_study
 from zoo.experiments.summarise import summarise
 from zoo.output import print_json
 from zoo.reports.description import print_forecast
@@ -22,10 +22,11 @@ from zoo.reports.table import print_comparison
 
 
 class Outcome(NamedTuple):
-    """A comparison and the study's folder that it stands in."""
+    """A comparison, the study's folder that it stands in, and its page, if a report was written."""
 
     directory: Path
     comparison: Comparison
+    page: Path | None
 
 
 def run(study: StudyConfig, flags: Mapping[str, Any], *, report: bool = False) -> Outcome | None:
@@ -43,13 +44,22 @@ def run(study: StudyConfig, flags: Mapping[str, Any], *, report: bool = False) -
         expected = forecast(plan)
         print_json(expected) if flags["as_json"] else print_forecast(expected)
         return None
-    with ProgressBar(Console(stderr=True)) as progress:
+    outcome = perform(plan, Console(stderr=True), report=report)
+    show(outcome, flags)
+    return outcome
+
+
+def perform(plan: Plan, console: Console, *, report: bool) -> Outcome:
+    """Train what is missing, write the report if asked, and tell on `console` how it goes.
+
+    Raises:
+        RegistryError, ZooError: as `run_study`.
+    """
+    with ProgressBar(console) as progress:
         path, record = run_study(plan, progress)
         if report:
             record = add_probes(plan, path, record)
-    outcome = Outcome(path.parent, summarise(path, record))
-    show(outcome, flags, report=report)
-    return outcome
+    return _outcome(path, record, report=report)
 
 
 def draw(directory: str, flags: Mapping[str, Any]) -> None:
@@ -59,13 +69,12 @@ def draw(directory: str, flags: Mapping[str, Any]) -> None:
         RunError: no such record, or a run of it is missing or damaged.
     """
     path = find_study(Path(directory))
-    show(Outcome(path.parent, summarise(path, read_study(path))), flags, report=True)
+    show(_outcome(path, read_study(path), report=True), flags)
 
 
-def show(outcome: Outcome, flags: Mapping[str, Any], *, report: bool) -> None:
-    """The tables or the document on standard output, the report in the study's folder."""
-    directory, comparison = outcome
-    written = write_report(comparison, directory) if report else []
+def show(outcome: Outcome, flags: Mapping[str, Any]) -> None:
+    """The tables or the document on standard output."""
+    directory, comparison, page = outcome
     if flags["as_json"]:
         document = comparison.model_dump(mode="json")
         for row in document["runs"]:
@@ -73,5 +82,11 @@ def show(outcome: Outcome, flags: Mapping[str, Any], *, report: bool) -> None:
         print_json({"directory": str(directory), **document})
     else:
         print_comparison(comparison, bits=flags["bits"], console=Console(width=None if sys.stdout.isatty() else 160))
-    if written:
-        click.echo(f"report: {written[0]}", err=True)
+    if page:
+        click.echo(f"report: {page}", err=True)
+
+
+def _outcome(path: Path, record: StudyRecord, *, report: bool) -> Outcome:
+    comparison = summarise(path, record)
+    page = write_report(comparison, path.parent)[0] if report else None
+    return Outcome(path.parent, comparison, page)

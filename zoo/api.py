@@ -1,0 +1,247 @@
+"""The commands as functions, for notebooks and scripts: the same names, the same settings, the same runs.
+
+    run = zoo.train("gru", data="names", steps=2000)
+    zoo.sample(run, prompt="ma")
+    zoo.compare(["mlp", "wavenet(hidden=96)", Mine], seeds=5)
+
+A flag of the command line is a keyword here, and so is what it takes with `--set`. What is told on the way goes to
+standard error. A wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+import click
+from pydantic import Field, SkipValidation, ValidationError, validate_call
+from rich.console import Console
+
+from zoo.catalog import CORPORA, MODELS, expand_names, known_models
+from zoo.config import Positive, Seed
+from zoo.data.source import CorpusLoader
+from zoo.errors import UsageError, describe_faults
+from zoo.experiments.again import evaluate_again
+from zoo.experiments.asked import data_flags, study_of
+from zoo.experiments.compare import make_plan
+from zoo.experiments.record import read_run
+from zoo.experiments.samples import draw_samples
+from zoo.experiments.study import StudyConfig
+from zoo.models.interface import SequenceModel
+from zoo.naming import name_of
+from zoo.reports.session import Outcome, perform
+from zoo.results import Compared, TrainedRun
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Place = str | os.PathLike[str]
+Model = str | type[SequenceModel]
+Data = Place | CorpusLoader
+SplitName = Literal["train", "validation", "test"]
+
+
+def train(
+    model: Model,
+    *,
+    data: Data | None = None,
+    seed: int = 1,
+    steps: int | None = None,
+    tokens: Any = None,
+    seconds: float | None = None,
+    flops: float | None = None,
+    context: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    out: Place = "runs",
+    fresh: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> TrainedRun:
+    """Train a model once; a run that is there already is loaded instead.
+
+    Args:
+        model: as on the command line, "gru(hidden=96)" or "./mine.py:Mine"; or a class, under the name that it is
+            registered by, or else its own.
+        data: a corpus by its name, a path, or a function that returns a Source.
+        steps, tokens, seconds, flops: the budget, one of them; 1000 steps if there is none. `tokens="bytes"` says
+            what a token is, `tokens=("bytes", 2_000_000)` both.
+        out: where runs are kept.
+        fresh: train anew, beside what is there.
+        progress: tell on standard error what is trained, and what came out.
+        settings: the other ones of the command line: length, schedule, weight_decay, device, threads, ...
+
+    Returns:
+        The run; if it diverged, its `result.status` says so.
+
+    Raises:
+        RegistryError, ZooError: before anything is trained, if it cannot be.
+    """
+    given = {"data": data, "context": context, "batch_size": batch_size, "lr": lr, **settings}
+    budget = {"steps": steps, "tokens": tokens, "seconds": seconds, "flops": flops}
+    study = _study(train, given | budget, models=[model], seeds=[seed])
+    outcome = _perform(study, out, fresh=fresh, progress=progress, report=False)
+    return load(outcome.directory / outcome.comparison.runs[0].directory)
+
+
+def compare(
+    models: Sequence[Model] | Place,
+    *,
+    data: Data | None = None,
+    seeds: int | Sequence[int] | None = None,
+    steps: int | None = None,
+    tokens: Any = None,
+    seconds: float | None = None,
+    flops: float | None = None,
+    context: int | None = None,
+    match: Mapping[str, float] | None = None,
+    lr_grid: Sequence[float] | None = None,
+    recipe: str | None = None,
+    name: str | None = None,
+    out: Place = "runs",
+    fresh: bool = False,
+    report: bool = True,
+    progress: bool = True,
+    **settings: Any,
+) -> Compared:
+    """Train models under the same seeds: which is better?
+
+    Args:
+        models: a list of what `train` takes; or the path of a study file, on top of which comes what is given here.
+        data, steps, tokens, seconds, flops, out, fresh, progress, settings: as for `train`.
+        seeds: how many, or which ones; 3 if nothing is said.
+        match: scale every model to one size, `{"parameters": 76_000}`, or "flops" of training a token.
+        lr_grid: train each model at each rate under one extra seed; the best on validation is taken.
+        recipe: which of the study file's recipes; its first if nothing is said.
+        name: of the folder of the runs; made of the models and the corpus if nothing is said.
+        report: measure costs, draw samples and write report.html.
+
+    Raises:
+        RegistryError, ZooError: before anything is trained, if it cannot be.
+    """
+    given = {"data": data, "context": context, "match": match, "lr_grid": lr_grid, **settings}
+    budget = {"steps": steps, "tokens": tokens, "seconds": seconds, "flops": flops}
+    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
+    study = _study(compare, given | budget, models=models, seeds=numbers, recipe=recipe, name=name)
+    return Compared(*_perform(study, out, fresh=fresh, progress=progress, report=report))
+
+
+def load(run: TrainedRun | Place) -> TrainedRun:
+    """The finished run in a directory.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+        UsageError: something else than a directory.
+    """
+    if isinstance(run, TrainedRun):
+        return run
+    if not isinstance(run, str | os.PathLike):
+        raise UsageError(f"A run is what `train` returns, or its directory; {type(run).__name__} is neither.")
+    return TrainedRun(read_run(Path(run)))
+
+
+def _checked(call: Callable[P, R]) -> Callable[P, R]:
+    """The call; a name that it does not take, or a value out of range, is a UsageError."""
+    signature, validated = inspect.signature(call), validate_call(config={"arbitrary_types_allowed": True})(call)
+
+    @wraps(call)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        by_name = signature.bind_partial(*args).arguments  # a fault is told with the name of its argument
+        try:
+            return validated(**by_name, **kwargs)  # type: ignore[call-arg]
+        except ValidationError as error:
+            names = ", ".join(signature.parameters)
+            raise UsageError(f"{call.__name__}: {describe_faults(error)}. It takes: {names}.") from None
+
+    return checked
+
+
+@_checked
+def evaluate(
+    run: SkipValidation[TrainedRun | Place],
+    splits: Sequence[SplitName] = ("validation", "test"),
+    *,
+    data: SkipValidation[Data | None] = None,
+    documents: Literal["auto", "line", "none"] | None = None,
+    tokens: Literal["characters", "bytes"] | None = None,
+    split_seed: Seed | None = None,
+    dedupe: bool | None = None,
+    device: str = "auto",
+) -> dict[str, float]:
+    """Split -> loss (nats a token) of a run's weights on its own corpus, or on another in the run's vocabulary.
+
+    Args:
+        splits: any of train, validation and test.
+        data, documents, tokens, split_seed, dedupe: another corpus, as for `train`.
+
+    Raises:
+        RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
+    """
+    flags = {"documents": documents, "tokens": [tokens], "split_seed": split_seed, "dedupe": dedupe}
+    corpus = data_flags({"data": None if data is None else name_of(data, CORPORA), **flags})
+    document, notices = evaluate_again(str(load(run).directory), splits, device=device, data=corpus)
+    for notice in notices:
+        click.echo(notice, err=True)
+    return {row["split"]: row["loss"] for row in document["splits"]}
+
+
+@_checked
+def sample(
+    run: SkipValidation[TrainedRun | Place],
+    count: Positive = 10,
+    *,
+    prompt: str = "",
+    temperature: Annotated[float, Field(ge=0)] = 1.0,
+    top_k: Positive | None = None,
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None,
+    seed: Seed = 0,
+    length: Positive | None = None,
+) -> list[str]:
+    """Texts from the model of a run, each beginning with the prompt; the same seed gives the same ones.
+
+    Args:
+        temperature: 0 takes the likeliest token.
+        top_k, top_p: draw from so many likeliest tokens, or from the fewest that hold this share of the probability.
+        length: tokens after the prompt, at most; 100, or 300 of a stream, if nothing is said.
+
+    Raises:
+        RunError, UsageError: no such run, or a prompt with a character that it does not know.
+    """
+    found = load(run)
+    choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
+
+
+def _study(
+    call: Callable[..., Any],
+    settings: Mapping[str, Any],
+    *,
+    models: Sequence[Model] | Place,
+    seeds: Sequence[int] | None,
+    **study: str | None,
+) -> StudyConfig:
+    """What a call asks for, its models and its corpus by their names."""
+    parameters = inspect.signature(call).parameters.values()
+    beside = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    data, file, names = settings["data"], None, None
+    if isinstance(models, str | os.PathLike):
+        file = os.fspath(models)
+        if not os.path.isfile(file):
+            raise UsageError(f"No study file '{file}'. Models are given in a list.")
+    elif study.get("recipe") is not None:
+        raise UsageError("recipe picks a recipe of a study file, and there is none.")
+    else:
+        names = known_models([text for model in models for text in expand_names(name_of(model, MODELS))])
+    named = {**settings, "data": None if data is None else name_of(data, CORPORA)}
+    return study_of(named, models=names, seeds=seeds, file=file, beside=beside, **study)
+
+
+def _perform(study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool) -> Outcome:
+    terminal = sys.stderr.isatty()  # said, for a notebook asks for colours and yet cannot draw over what is there
+    console = Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
+    plan = make_plan(study, Path(out), fresh=fresh)
+    console.print(plan.corpus.summary(), highlight=False, markup=False, soft_wrap=True)
+    return perform(plan, console, report=report)

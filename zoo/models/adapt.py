@@ -1,0 +1,173 @@
+"""A torch module from elsewhere as a model of the zoo, in one line.
+
+    Mine = adapt(Thing)
+
+
+    @adapt(scales_with="width", recipe=Recipe(lr=1e-2))
+    def Other(vocab_size, width: int = 64, dropout: float = 0.0):
+        return thing.Decoder(thing.Options(tokens=vocab_size, channels=width), dropout=dropout)
+
+What the class or function takes beside the sizes becomes the options of the model: `./mine.py:Other(width=96)`.
+"""
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, overload
+from weakref import WeakSet
+
+import torch
+from pydantic import BaseModel, Field, create_model
+from pydantic.fields import FieldInfo
+from torch import Tensor, nn
+
+from zoo.config import Recipe, Value
+from zoo.errors import ZooError
+from zoo.models.interface import ModelOptions, SequenceModel
+
+Make = Callable[..., nn.Module]
+Sees = int | Callable[[int], int] | None
+
+_made: WeakSet[nn.Module] = WeakSet()
+
+
+class AdaptError(ZooError, TypeError):
+    """What was to be adapted, or what it gives, cannot be a model."""
+
+
+class Adapted(SequenceModel):
+    """What the models that `adapt` returns share: a module that somebody else wrote."""
+
+    make: ClassVar[Make]
+    sees: ClassVar[Sees]
+
+    def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        make, name = type(self).make, type(self).__name__
+        given = {"vocab_size": vocab_size, "context": context, **dict(config)}
+        signature = inspect.signature(make)
+        taken = OrderedDict((key, given[key]) for key in signature.parameters if key in given)
+        arguments = inspect.BoundArguments(signature, taken)
+        module = make(*arguments.args, **arguments.kwargs)
+        if not isinstance(module, nn.Module):
+            raise AdaptError(f"{name} makes a {type(module).__name__}, not a torch.nn.Module.")
+        if module in _made:
+            raise AdaptError(f"{name} gives the same module twice, trained or not: it must make a new one every time.")
+        _made.add(module)
+        self.module = module
+
+    @property
+    def receptive_field(self) -> int | None:
+        """As it was given to `adapt`."""
+        sees = type(self).sees
+        return sees(self.context) if callable(sees) else sees
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T) -> (B, T, V); no rows give no logits, which a module that infers a shape may not know."""
+        if not tokens.numel():
+            return torch.empty(*tokens.shape, self.vocab_size, device=tokens.device)
+        match self.module(tokens):
+            case Tensor() as logits:
+                return logits
+            case object(logits=Tensor() as logits) | {"logits": Tensor() as logits} | [Tensor() as logits, *_]:
+                return logits
+            case output:
+                raise AdaptError(
+                    f"{type(self).__name__} gives a {type(output).__name__} without logits: it must give a tensor "
+                    '(B, T, V), a tuple or list that begins with one, or something with .logits or ["logits"].'
+                )
+
+
+@overload
+def adapt(
+    make: Make, *, recipe: Recipe = ..., scales_with: str | None = ..., receptive_field: Sees = ..., paper: str = ...
+) -> type[SequenceModel]: ...
+
+
+@overload
+def adapt(
+    *, recipe: Recipe = ..., scales_with: str | None = ..., receptive_field: Sees = ..., paper: str = ...
+) -> Callable[[Make], type[SequenceModel]]: ...
+
+
+def adapt(
+    make: Make | None = None,
+    *,
+    recipe: Recipe = SequenceModel.recipe,
+    scales_with: str | None = None,
+    receptive_field: Sees = None,
+    paper: str = "",
+) -> type[SequenceModel] | Callable[[Make], type[SequenceModel]]:
+    """A model from a class or function that makes a torch module; without `make`, a decorator.
+
+    The module takes tokens (B, T) and gives logits (B, T, V), causal as those of every model: as a tensor, first in a
+    tuple or list, as `.logits` or as `["logits"]`.
+
+    Args:
+        make: takes `vocab_size`; `context` too, if it wants to know it. Its other parameters of type bool, int, float,
+            str or a `Literal` of them become options, their type taken from the default where it is not annotated;
+            `Annotated[int, Field(ge=1, description="...")]` bounds and describes one. Those of other types keep their
+            defaults.
+        recipe: what training it well takes.
+        scales_with: the option that makes it wider, which `--match` turns.
+        receptive_field: how many tokens a logit depends on, or a function of the context that says so; None where
+            there is no bound.
+        paper: where the idea comes from.
+
+    Raises:
+        AdaptError: a TypeError; `make` is a module rather than something that makes one, takes no `vocab_size`, needs
+            what cannot be an option, or has no option `scales_with`. The model raises it where `make` gives no module,
+            or one that it gave before, and where the module gives no logits.
+    """
+    if make is None:
+        return partial(adapt, recipe=recipe, scales_with=scales_with, receptive_field=receptive_field, paper=paper)
+    if not (isinstance(make, type) or inspect.isfunction(make)):
+        raise AdaptError(
+            f"adapt takes a class, or a function that makes a module, not a {type(make).__name__}: every seed needs "
+            "fresh weights. Write a function (vocab_size) that makes it."
+        )
+    name = make.__name__
+    signature = inspect.signature(make, eval_str=True)
+    if "vocab_size" not in signature.parameters:
+        raise AdaptError(f"{name} takes no vocab_size: write a function (vocab_size, ...) that makes it.")
+    options = _options(signature, name)
+    if scales_with not in (None, *options):
+        raise AdaptError(f"{name} has no option '{scales_with}' to scale with. Its options: {', '.join(options)}.")
+    config = create_model("Config", __base__=ModelOptions, __module__=make.__module__, **options)
+    config.scales_with = scales_with
+    members = {"Config": config, "recipe": recipe, "paper": paper, "make": make, "sees": receptive_field}
+    identity = {key: getattr(make, key) for key in ("__module__", "__qualname__", "__doc__")}
+    return type(name, (Adapted,), members | identity)
+
+
+def _options(signature: inspect.Signature, name: str) -> dict[str, Any]:
+    """Name -> (type, field), for every parameter that can be an option."""
+    options = {}
+    for key, parameter in signature.parameters.items():
+        if key in ("vocab_size", "context") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        default = ... if parameter.default is parameter.empty else parameter.default
+        field = default if isinstance(default, FieldInfo) else Field(default)
+        annotation = parameter.annotation
+        if annotation is parameter.empty:
+            annotation = Value if field.is_required() else type(field.default)
+        if _can_be_written(annotation):
+            options[key] = (annotation, field)
+        elif field.is_required():
+            raise AdaptError(
+                f"{name} needs '{key}', which cannot be written as an option: write a function (vocab_size, ...) "
+                "that makes it."
+            )
+    return options
+
+
+def _can_be_written(annotation: Any) -> bool:
+    """Whether `name=value` can say a value of the type."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _can_be_written(parts[0])
+    if origin in (Union, UnionType):
+        return all(part is NoneType or _can_be_written(part) for part in parts)
+    return origin is Literal or annotation in (bool, int, float, str)

@@ -1,0 +1,206 @@
+"""What the calls of `zoo.api` give back: a run, a comparison and a figure, as a notebook shows and uses them."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from zoo.config import RunConfig
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import UsageError, ZooError
+from zoo.experiments.comparison import Comparison, ModelRow, RunRow
+from zoo.experiments.record import Result, Run, read_run
+from zoo.experiments.run import load_model
+from zoo.models.interface import SequenceModel
+from zoo.reports.figures import draw, standalone
+from zoo.reports.table import print_comparison
+
+
+class TrainedRun:
+    """A finished run: what was asked, what came out, and the model.
+
+    Args:
+        record: the run as it was read from its directory; its curve and its environment stand there.
+    """
+
+    def __init__(self, record: Run) -> None:
+        self.record = record
+
+    @property
+    def directory(self) -> Path:
+        """Where it stands."""
+        return self.record.directory
+
+    @property
+    def config(self) -> RunConfig:
+        """What was asked, verbatim."""
+        return self.record.recorded.run
+
+    @property
+    def result(self) -> Result:
+        """Losses (nats a token), and what was used of every budget."""
+        return self.record.result
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """`encode` and `decode`."""
+        return Vocabulary(self.record.recorded.data.characters)
+
+    @cached_property
+    def model(self) -> SequenceModel:
+        """The model with the weights that were best on validation, on the CPU, in evaluation mode.
+
+        Raises:
+            RegistryError, RunError: nobody has the model's name any more, or there are no weights that fit it.
+        """
+        model, notice = load_model(self.record)
+        if notice:
+            click.echo(notice, err=True)
+        return model
+
+    def __repr__(self) -> str:
+        result, losses = self.result, {"validation": self.result.validation_loss, "test": self.result.test_loss}
+        said = [f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None]
+        if result.status == "diverged":
+            said = [f"diverged at step {result.diverged_at:,}"]
+        model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
+        return f"TrainedRun({', '.join([model, *said, str(self.directory)])})"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing that a notebook shows."""
+
+    name: str
+    svg: str = field(repr=False)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: str | Path) -> Path:
+        """Write it into a file; returns its path.
+
+        Raises:
+            UsageError: a name for another kind of picture.
+        """
+        file = Path(path)
+        if file.suffix != ".svg":
+            raise UsageError(f"A figure is written as SVG: name it '{file.with_suffix('.svg')}', not '{file}'.")
+        file.write_text(self.svg, encoding="utf-8")
+        return file
+
+
+class Compared:
+    """A comparison; shown, it is its table.
+
+    Args:
+        directory: the study's folder.
+        comparison: every number of it.
+        report: its page, report.html; None if none was asked for.
+    """
+
+    def __init__(self, directory: Path, comparison: Comparison, report: Path | None) -> None:
+        self.directory = directory
+        self.comparison = comparison
+        self.report = report
+
+    @property
+    def verdict(self) -> str:
+        """Which is better, by how much, how surely; empty for one model alone."""
+        return self.comparison.verdict
+
+    @property
+    def runs(self) -> list[TrainedRun]:
+        """Every run, the models of the first seed first.
+
+        Raises:
+            RunError: one is not there any more.
+        """
+        return [TrainedRun(read_run(self.directory / row.directory)) for row in self.comparison.runs]
+
+    def table(self, *, bits: bool = False, width: int = 80) -> str:
+        """The tables and the verdict as `compare` prints them."""
+        text = io.StringIO()
+        plain = Console(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
+        print_comparison(self.comparison, bits=bits, console=plain)
+        return text.getvalue().rstrip("\n")
+
+    def __repr__(self) -> str:
+        return self.table()
+
+    def plot(self, figure: str = "forest") -> Figure:
+        """A figure of the report.
+
+        Raises:
+            UsageError: it has no such figure; the message lists those that it has.
+        """
+        figures = draw(self.comparison)
+        if figure not in figures:
+            raise UsageError(f"No figure '{figure}' of this comparison. Figures: {', '.join(figures)}.")
+        return Figure(figure, standalone(figures[figure]))
+
+    def to_pandas(self, rows: str = "models") -> Any:
+        """A frame with a row a model, best first; or of its "pairs", "runs", or points of learning "curves".
+
+        Losses are nats a token, NaN where there is none; a receptive field without bound is infinite.
+
+        Raises:
+            UsageError: other rows.
+            ZooError: pandas is not installed.
+        """
+        if rows not in FRAMES:
+            raise UsageError(f"No rows '{rows}'. Rows: {', '.join(FRAMES)}.")
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ZooError("to_pandas needs pandas, which is not installed: pip install pandas.") from None
+        found = [
+            {name: NOTHING.get(name, math.nan) if value is None else value for name, value in row.items()}
+            for row in FRAMES[rows](self)
+        ]
+        return pandas.DataFrame(found)
+
+
+NOTHING = {"receptive_field": math.inf}
+"""What stands for None in a frame, where that is not NaN."""
+
+
+def _model_row(row: ModelRow) -> dict[str, Any]:
+    test, validation = row.test, row.validation
+    return {
+        "label": row.label,
+        "group": row.letters,
+        "test": test and test.mean,
+        "low": test and test.low,
+        "high": test and test.high,
+        "validation": validation and validation.mean,
+        "above_floor": row.above_floor,
+        "parameters": row.parameters,
+        "receptive_field": row.receptive_field,
+        "tokens_per_second": row.tokens_per_second,
+        **row.used.model_dump(),
+        "lr": row.lr,
+        "seeds": row.seeds,
+        "diverged": row.diverged,
+    }
+
+
+def _run_row(row: RunRow, directory: Path) -> dict[str, Any]:
+    told = row.model_dump(exclude={"schema_version", "weights_sha256"})
+    return {"label": row.label, "seed": row.seed, **told, "directory": str(directory / row.directory)}
+
+
+FRAMES: dict[str, Callable[[Compared], list[dict[str, Any]]]] = {
+    "models": lambda compared: [_model_row(row) for row in compared.comparison.models],
+    "pairs": lambda compared: [pair.model_dump() for pair in compared.comparison.pairs],
+    "runs": lambda compared: [_run_row(row, compared.directory) for row in compared.comparison.runs],
+    "curves": lambda compared: [
+        {"label": row.label, **point.model_dump()} for row in compared.comparison.models for point in row.curve
+    ],
+}
