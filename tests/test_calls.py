@@ -1,6 +1,6 @@
 import pytest
 
-from zoo.calls import parse_assignment, parse_call, split_at_commas
+from zoo.calls import parse_assignment, parse_call, short_names, split_at_commas
 from zoo.config import Call
 from zoo.errors import UsageError
 
@@ -98,3 +98,17 @@ def test_a_parenthesis_without_its_partner_is_an_error(text: str) -> None:
 @pytest.mark.parametrize("text", ["mlp", "wavenet(hidden=128,tree=true)", "x(lr=0.001,name=relu)", "invented(seed=-1)"])
 def test_a_call_is_printed_as_it_was_written(text: str) -> None:
     assert str(parse_call(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "called"),
+    [
+        (["gru", "./mine.py:Mine(width=8)"], ["gru", "Mine(width=8)"]),
+        (["a (b)/mine.py:Mine", "./mine.py:Other"], ["Mine", "Other"]),
+        (["./a.py:Mine", "./b.py:Mine"], ["./a.py:Mine", "./b.py:Mine"]),
+        (["gru", "./mine.py:gru"], ["gru", "./mine.py:gru"]),
+        (["./mine.py", "gru(hidden=8"], ["./mine.py", "gru(hidden=8"]),
+    ],
+)
+def test_a_model_of_a_file_is_called_by_its_class_where_that_is_clear(written, called):
+    assert short_names(written) == called

@@ -3,10 +3,12 @@
 import ast
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from registry.files import is_file_reference
 from zoo.errors import UsageError
 
 Value = bool | int | float | str
@@ -48,6 +50,19 @@ def parse_call(text: str) -> Call:
             raise UsageError(f"'{text}' gives '{key}' twice.")
         options[key] = value
     return Call(name=match["name"].strip(), options=options)
+
+
+def short_names(texts: Sequence[str]) -> list[str]:
+    """What to call each in a table: `./mine.py:Mine(width=8)` is `Mine(width=8)`, where no other is called so too."""
+    short = [_without_path(text) for text in texts]
+    return [name if short.count(name) == 1 else text for name, text in zip(short, texts, strict=True)]
+
+
+def _without_path(text: str) -> str:
+    match = _CALL.fullmatch(text)
+    if match is None or not is_file_reference(match["name"]) or ":" not in match["name"]:
+        return text
+    return match["name"].rpartition(":")[2] + text.removeprefix(match["name"])
 
 
 def parse_assignment(text: str) -> tuple[str, Value]:

@@ -71,8 +71,8 @@ def test_an_edited_model_file_is_another_run(zoo_json, words, mine):
 
 def test_a_model_from_a_file_is_compared_evaluated_and_sampled(run_zoo, zoo_json, words, mine):
     document = zoo_json("compare", "--models", "bigram,./mine.py:Mine", "--data", "words.txt", "--steps", "5")
-    assert {row["label"] for row in document["models"]} == {"bigram", "./mine.py:Mine"}
-    run = next(run["directory"] for run in document["runs"] if run["label"] == "./mine.py:Mine")
+    assert {row["label"] for row in document["models"]} == {"bigram", "Mine"}
+    run = next(run["directory"] for run in document["runs"] if run["label"] == "Mine")
     assert run_zoo("evaluate", run).returncode == 0
     assert len(run_zoo("sample", run, "-n", "4").stdout.splitlines()) == 4
 
@@ -174,7 +174,7 @@ def test_a_diverged_model_is_reported_and_ranked_last(zoo_json, run_zoo, tmp_pat
     mine.write_text(mine.read_text().replace("self.table(tokens)", "(self.table(tokens) * 1e30).exp()"))
     command = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "words.txt", "--steps", "5", "--seeds", "2"]
     document = zoo_json(*command)
-    assert [(row["label"], row["diverged"]) for row in document["models"]] == [("bigram", 0), ("./mine.py:Mine", 2)]
+    assert [(row["label"], row["diverged"]) for row in document["models"]] == [("bigram", 0), ("Mine", 2)]
     assert document["models"][1]["test"] is None
     assert "diverged 2/2" in run_zoo(*command).stdout
 

@@ -139,7 +139,7 @@ def test_a_diverged_model_has_no_pairs_and_the_verdict_says_so(zoo_json, words, 
     models = "./mine.py:Mine,bigram,mlp(hidden=8)"
     document = zoo_json("compare", "--models", models, *SMALL, "--steps", "5", "--seeds", "3")
     assert [{pair["a"], pair["b"]} for pair in document["pairs"]] == [{"bigram", "mlp(hidden=8)"}]
-    assert document["verdict"].endswith("./mine.py:Mine diverged under 3 of 3 seeds.")
+    assert document["verdict"].endswith("Mine diverged under 3 of 3 seeds.")
 
 
 def test_compare_writes_a_report_and_draws_it_again_from_records_alone(run_zoo, tmp_path, study):
@@ -261,7 +261,7 @@ def test_a_model_that_cannot_sample_is_compared_all_the_same(run_zoo, zoo_json, 
         .replace("from torch import nn", "import torch\nfrom torch import nn")
     )
     document = zoo_json("compare", "--models", "bigram,./mine.py:Mine", *SMALL, "--steps", "5", "--seeds", "1")
-    row = next(row for row in document["models"] if row["label"] == "./mine.py:Mine")
+    row = next(row for row in document["models"] if row["label"] == "Mine")
     assert row["samples"] == []
     assert "IndexError" in row["cost"]["unmeasured"]["samples"]
 

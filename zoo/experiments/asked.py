@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoo.calls import parse_assignment
+from zoo.calls import parse_assignment, short_names
 from zoo.config import BUDGETS, Call, DataConfig, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.study import StudyConfig
@@ -202,4 +202,4 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 
 def _name(models: Sequence[str], corpus: Call | str) -> str:
     """A comparison by flags is named after its models and corpus."""
-    return f"{'-'.join(models)}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"
+    return f"{'-'.join(short_names(models))}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from zoo.calls import short_names
 from zoo.config import Call, DataConfig, Frozen, Positive, RunConfig, Seed, TrainingConfig
 
 DEFAULT_LENGTH = 64
@@ -19,7 +20,7 @@ class Published(Frozen):
 
 
 class Contestant(Frozen):
-    """One row of the table, labelled as it was written unless it has a label."""
+    """One row of the table; a study labels it as it was written, a file's by the class alone, unless it has a label."""
 
     label: str = Field(min_length=1)
     model: Call
@@ -86,6 +87,16 @@ class StudyConfig(Frozen):
     lr_grid: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="train every model at each under one extra seed; the best on validation is taken"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _labelled(cls, value: Any) -> Any:
+        models = value.get("models") if isinstance(value, dict) else None
+        if not isinstance(models, list | tuple):
+            return value
+        written = [model for model in models if isinstance(model, str)]
+        labels = dict(zip(written, short_names(written), strict=True))
+        return {**value, "models": [{"label": labels[m], "model": m} if isinstance(m, str) else m for m in models]}
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "StudyConfig":
