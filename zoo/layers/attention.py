@@ -52,8 +52,9 @@ class CausalSelfAttention(nn.Module):
 
     def _heads(self, x: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
-        q, k, v = rearrange(self.qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
-        return (rotate(q, start=start), rotate(k, start=start), v) if self.rotary else (q, k, v)
+        qkv = rearrange(self.qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
+        q, k = rotate(qkv[:2], start=start) if self.rotary else qkv[:2]
+        return q, k, qkv[2]
 
     def _merge(self, mixed: Tensor) -> Tensor:
         """(B, H, T, D) -> (B, T, C)."""

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def rotate(x: Tensor, *, start: int = 0, base: float = 10_000.0) -> Tensor:
-    """(B, H, T, D) -> (B, H, T, D): pair (i, i + D/2) of position t is turned by the angle (start + t)·base^(-2i/D).
+    """(..., T, D) -> (..., T, D): pair (i, i + D/2) of position t is turned by the angle (start + t)·base^(-2i/D).
 
     The dot product of two rotated vectors depends on their distance alone, so positions need no table and no limit.
 
