@@ -84,10 +84,10 @@ def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) ->
     MODEL may have options, and may be a file of your own: './mine.py:Mine(hidden=96)'.
     """
     from zoo.conformance.contract import check_model
-    from zoo.reports.conformance import print_conformance
+    from zoo.reports.conformance import conformance_lines
 
     document = check_model(model, context=context, vocab_size=vocab, compile=compile)
-    print_json(document) if as_json else print_conformance(document)
+    print_json(document) if as_json else click.echo("\n".join(conformance_lines(document)))
     if not document["passed"]:
         raise click.exceptions.Exit(1)
 

@@ -327,3 +327,17 @@ def test_a_figure_or_frame_that_is_not_there_is_told_with_those_that_are(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         getattr(compared, method)("none")
+
+
+def test_a_class_of_a_notebook_is_checked_and_what_it_breaks_is_shown(run_cell: RunCell, run_zoo: Any) -> None:
+    ahead = run_cell(CELL.replace("table(tokens)", "table(tokens.roll(-1, 1))")).Mine
+    sound, broken = zoo.check("bigram", context=4), zoo.check(ahead)
+    assert sound
+    assert not broken
+    assert repr(broken).endswith("Mine breaks the contract: causality; 4 more wait for it.")
+    assert repr(sound) == run_zoo("check", "bigram", "--context", "4").stdout.rstrip()
+
+
+def test_a_wrong_name_of_check_is_told() -> None:
+    with pytest.raises(UsageError, match=r"unknown option 'contxt'. It takes: model, context, vocab_size, compile"):
+        zoo.check("bigram", contxt=4)

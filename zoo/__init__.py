@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import compare, evaluate, load, sample, train
+    from zoo.api import check, compare, evaluate, load, sample, train
     from zoo.catalog import CORPORA, MODELS
     from zoo.config import Recipe
     from zoo.data.source import Source
@@ -28,6 +28,7 @@ _HOME = {
     "Source": "zoo.data.source",
     "TrainedRun": "zoo.results",
     "adapt": "zoo.models.adapt",
+    "check": "zoo.api",
     "compare": "zoo.api",
     "evaluate": "zoo.api",
     "load": "zoo.api",
@@ -46,6 +47,7 @@ __all__ = [
     "Source",
     "TrainedRun",
     "adapt",
+    "check",
     "compare",
     "evaluate",
     "load",

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from zoo.catalog import CORPORA, MODELS, expand_names, known_models
 from zoo.config import Positive, Seed
+from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.again import evaluate_again
@@ -33,7 +34,7 @@ from zoo.experiments.study import StudyConfig
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
 from zoo.reports.session import Outcome, perform
-from zoo.results import Compared, TrainedRun
+from zoo.results import Checked, Compared, TrainedRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -213,6 +214,25 @@ def sample(
     found = load(run)
     choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
+
+
+@_checked
+def check(
+    model: SkipValidation[Model], *, context: Positive = 8, vocab_size: int = 27, compile: bool = False
+) -> Checked:
+    """The contract over a model: shapes, causality, streaming, learning and more.
+
+    Args:
+        model: as for `train`.
+        context: N.
+        vocab_size: V.
+        compile: torch.compile and torch.export too, which takes a minute and a C++ compiler.
+
+    Raises:
+        RegistryError, ZooError: no such model, or it cannot be made with these options and sizes.
+    """
+    name = name_of(model, MODELS)
+    return Checked(check_model(name, context=context, vocab_size=vocab_size, compile=compile))
 
 
 def _study(

@@ -18,6 +18,7 @@ from zoo.experiments.comparison import Comparison, ModelRow, RunRow
 from zoo.experiments.record import Result, Run, read_run
 from zoo.experiments.run import load_model
 from zoo.models.interface import SequenceModel
+from zoo.reports.conformance import conformance_lines
 from zoo.reports.figures import draw, standalone
 from zoo.reports.table import print_comparison
 
@@ -71,6 +72,19 @@ class TrainedRun:
             said = [f"diverged at step {result.diverged_at:,}"]
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
         return f"TrainedRun({', '.join([model, *said, str(self.directory)])})"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The contract over one model, shown as `check` prints it; true if the model holds it."""
+
+    document: dict[str, Any] = field(repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.document["passed"])
+
+    def __repr__(self) -> str:
+        return click.unstyle("\n".join(conformance_lines(self.document)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`check`, as a terminal shows it: a line a check, what it found below, and in the end one sentence."""
 
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,31 +10,32 @@ WIDTH = 80
 SIGNS = {"passed": ("ok", "green"), "failed": ("FAILED", "red"), "skipped": ("waits", "yellow")}
 
 
-def print_conformance(document: dict[str, Any]) -> None:
-    """The contract over one model."""
+def conformance_lines(document: dict[str, Any]) -> Iterator[str]:
+    """The contract over one model, with colours."""
     checks = document["checks"]
-    click.secho(document["model"], bold=True, nl=False)
-    click.echo(f"  context {document['context']}, vocabulary {document['vocab_size']}")
+    name = click.style(document["model"], bold=True)
+    yield f"{name}  context {document['context']}, vocabulary {document['vocab_size']}"
     column = max(len(check["name"]) for check in checks) + 2
     for check in checks:
         sign, colour = SIGNS[check["status"]]
-        click.echo(f"{check['name']:<{column}}", nl=False)
-        click.secho(f"{sign:<8}", fg=colour, nl=False)
-        if check["status"] == "skipped":
-            click.echo(f"for {', '.join(check['waits_for'])}")
-        else:
-            click.echo(_indented(check["holds"], column + 8).lstrip())
+        waits = check["status"] == "skipped"
+        said = f"for {', '.join(check['waits_for'])}" if waits else _indented(check["holds"], column + 8).lstrip()
+        yield f"{check['name']:<{column}}{click.style(f'{sign:<8}', fg=colour)}{said}"
         for finding in check["findings"]:
-            text = finding["text"] if finding["kind"] == "failure" else f"{finding['kind']}: {finding['text']}"
-            click.secho(_indented(text, column + 8), dim=finding["kind"] != "failure")
-    failed = [check["name"] for check in checks if check["status"] == "failed"]
-    click.echo()
+            plain = finding["kind"] == "failure"
+            text = finding["text"] if plain else f"{finding['kind']}: {finding['text']}"
+            yield click.style(_indented(text, column + 8), dim=not plain)
+    yield ""
+    yield click.style(_verdict(document), bold=True)
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    failed = [check["name"] for check in document["checks"] if check["status"] == "failed"]
     if not failed:
-        click.secho(f"{document['model']} holds the contract.", bold=True)
-        return
-    waiting = sum(check["status"] == "skipped" for check in checks)
-    rest = f"; {waiting} more wait for it" if waiting else ""
-    click.secho(f"{document['model']} breaks the contract: {', '.join(failed)}{rest}.", bold=True)
+        return f"{document['model']} holds the contract."
+    waiting = sum(check["status"] == "skipped" for check in document["checks"])
+    rest = f"; {waiting} more wait for {'it' if len(failed) == 1 else 'them'}" if waiting else ""
+    return f"{document['model']} breaks the contract: {', '.join(failed)}{rest}."
 
 
 def _indented(text: str, indent: int) -> str:
