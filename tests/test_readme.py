@@ -14,6 +14,9 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.
 SHELL: list[str] = [text for language, text in BLOCKS if language == "sh" and "python cli.py" in text]
 PYTHON = next(text for language, text in BLOCKS if language == "python")
 
+LONG = ("--data names", "--match", "--seeds 5", "--dry-run")
+"""What makes an example need the data, or many models."""
+
 SHORTENED = """#!/bin/sh
 # python, but a training stops after three steps
 script=$1 command=$2
@@ -32,7 +35,7 @@ exec {python} {root}/$script $command "$@"
 
 @pytest.mark.parametrize(
     "block",
-    [pytest.param(block, marks=pytest.mark.slow if "--data names" in block else ()) for block in SHELL],
+    [pytest.param(block, marks=pytest.mark.slow if any(word in block for word in LONG) else ()) for block in SHELL],
     ids=[block.splitlines()[0] for block in SHELL],
 )
 def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -62,7 +65,7 @@ def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request:
     assert done.stdout
 
 
-COMMANDS = ["list", "describe", "train", "evaluate", "sample", "compare", "runs", "verify"]
+COMMANDS = ["list", "describe", "check", "new", "train", "evaluate", "sample", "compare", "runs", "verify"]
 
 
 def test_the_readme_has_examples_of_every_command() -> None:

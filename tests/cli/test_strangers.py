@@ -66,6 +66,17 @@ def test_an_init_that_does_not_take_the_sizes_is_told_what_to_write(say):
     assert "def __init__(self, config, *, vocab_size, context)" in line
 
 
+def test_a_run_whose_file_is_not_here_says_where_to_go(run_zoo, zoo_json, tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL.format(**SOUND))
+    words = ["--data", "invented(documents=200)", "--steps", "2"]
+    run = zoo_json("train", "./mine.py:Mine", *words)["runs"][0]["directory"]
+    (tmp_path / "mine.py").rename(tmp_path / "moved.py")
+    done = run_zoo("sample", run)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("is a run of './mine.py:Mine', a file that is not here: go where it was trained.")
+
+
 def test_an_option_without_a_type_is_one_line(say):
     (line,) = say(config="width = 8")
     assert "'./mine.py:Mine'" in line

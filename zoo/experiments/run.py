@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
 from zoo.data.corpus import Corpus
 from zoo.data.splits import SPLITS
@@ -65,10 +66,14 @@ def load_model(run: Run) -> tuple[SequenceModel, str]:
     """The model of a run with its weights, on the CPU, in evaluation mode; and a notice if its source has changed.
 
     Raises:
-        RunError: it diverged at once, or its weights are damaged or no longer fit the model's code.
+        RunError: it diverged at once, its model's file is not here, or its weights are damaged or no longer fit the
+            model's code.
     """
     if run.result.best_step is None:
         raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
+    name = run.recorded.run.model.name
+    if is_file_reference(name) and not split_file_reference(name)[0].is_file():
+        raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
     model = make_model(run.recorded.run, len(Vocabulary(run.recorded.data.characters)))
     load_weights(model, run.directory / "weights.safetensors", run.result.weights_sha256)
     same = source_of(run.recorded.run, model) == run.recorded.model_source
