@@ -92,6 +92,22 @@ def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) ->
         raise click.exceptions.Exit(1)
 
 
+@cli.command(short_help="A package for a model of your own.")
+@click.argument("name")
+@click.option("--out", default=".", show_default=True, type=click.Path(), help="Where its folder is made.")
+def new(name: str, out: str) -> None:
+    """Write the folder NAME: a model with its test, README and entry point, which works as it stands.
+
+    Nothing is overwritten.
+    """
+    from zoo.scaffold import write_package
+
+    package = write_package(name, out)
+    for file in package.files:
+        click.echo(file)
+    click.echo("\n".join(["\nnext:", *(f"  {command}" for command in package.commands)]), err=True)
+
+
 @cli.command(short_help="Train one model once.")
 @click.argument("model")
 @click.option(

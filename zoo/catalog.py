@@ -24,7 +24,10 @@ def _model_problem(loaded: object) -> str | None:
 
 
 def _corpus_problem(loaded: object) -> str | None:
-    return None if callable(loaded) else "is not a function that returns a zoo.Source"
+    from functools import partial
+    from inspect import isroutine
+
+    return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
 
 
 MODELS: "Registry[type[SequenceModel]]" = Registry(

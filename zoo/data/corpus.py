@@ -2,7 +2,9 @@
 
 import hashlib
 import inspect
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,6 +23,9 @@ from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
+
+ROUNDING = 1e-6
+"""How far above 0 a log probability may come out."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,26 @@ class Corpus:
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
-        """Split -> loss (nats a token) of the perfect model on this very split; None where it is not known."""
+        """Split -> loss (nats a token) of the perfect model on this very split; None where it is not known.
+
+        Raises:
+            DataError: the source does not give the log probability of every document.
+        """
         if self.log_likelihood is None or self.deduped:
             return dict.fromkeys(SPLITS)
-        return {split: -sum(self.log_likelihood(self.text[split])) / self.targets[split] for split in SPLITS}
+        return {split: -sum(self._log_likelihoods(split)) / self.targets[split] for split in SPLITS}
+
+    def _log_likelihoods(self, split: str) -> list[float]:
+        documents = self.text[split]
+        nats = self.log_likelihood(documents) if self.log_likelihood else []
+        odd = [value for value in nats if not -math.inf < value < ROUNDING]
+        if odd or len(nats) != len(documents):
+            gives = f"{odd[0]:g} for one of" if odd else f"{len(nats)} numbers for"
+            raise DataError(
+                f"Corpus '{self.name}': log_likelihood gives {gives} {len(documents)} documents. Each needs its log "
+                "probability, finite and at most 0."
+            )
+        return nats
 
     def summary(self) -> str:
         """One line: what was taken, how much, and what stands in two splits."""
@@ -172,6 +193,8 @@ def _source(config: DataConfig) -> Source:
             raise UsageError(f"Corpus '{name}': {describe_faults(error)}. Its options: {known}.") from None
         if not isinstance(source, Source):
             raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.Source.")
+        if not isinstance(source.text, Sequence):
+            raise DataError(f"Corpus '{name}' gave its documents as a {type(source.text).__name__}, not as a list.")
         return source if config.documents == "auto" else _rearranged(source, config)
     if name != "-" and not os.path.exists(name):  # which, unlike Path.exists, takes any text
         try:

@@ -1,0 +1,113 @@
+"""`new`: a package for a model of one's own, which passes its checks and tests as it stands. No torch here."""
+
+import keyword
+import os
+import re
+import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from shlex import quote
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from zoo.catalog import MODELS
+from zoo.errors import UsageError, ZooError
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+FILES = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "{module}.py": "model.py",
+    "tests/test_{module}.py": "tests/test_model.py",
+}
+"""What is written -> the template that it comes from."""
+
+
+class Names(NamedTuple):
+    """The name of a package and its model as each needs it: my-model, my_model, MyModel."""
+
+    name: str
+    module: str
+    class_name: str
+
+
+class Package(NamedTuple):
+    """What was written."""
+
+    names: Names
+    directory: str
+    files: list[str]
+
+    @property
+    def commands(self) -> list[str]:
+        """What to do with it next."""
+        folder, (name, module, class_name) = quote(self.directory), self.names
+        model = quote(f"{os.path.join(self.directory, module)}.py:{class_name}")
+        install = f"pip install --no-deps -e {folder}"
+        return [f"zoo check {model}", f"pytest {folder}", install, f"zoo compare --models gru,{name}"]
+
+
+def write_package(name: str, out: str) -> Package:
+    """The package `out`/`name`, written whole or not at all.
+
+    Raises:
+        UsageError: it cannot be the name of a package and of a model.
+        ZooError: the folder is there already.
+    """
+    names = names_of(name)
+    directory = os.path.join(out, name)
+    if os.path.lexists(directory):
+        raise ZooError(f"'{directory}' is there already, and nothing is overwritten: take another name, or --out.")
+    texts = {path.format(module=names.module): _render(template, names) for path, template in FILES.items()}
+    os.makedirs(out, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}.") as hidden:
+        for path, text in texts.items():
+            file = Path(hidden, name, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        os.rename(os.path.join(hidden, name), directory)
+    return Package(names, directory, [os.path.join(directory, path) for path in texts])
+
+
+def names_of(name: str) -> Names:
+    """The name in its three spellings.
+
+    Raises:
+        UsageError: it is not written as one, or Python, pytest or the zoo knows it as something else.
+    """
+    if not NAME.fullmatch(name):
+        likely = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-")
+        hint = f" Did you mean '{likely}'?" if name.isascii() and NAME.fullmatch(likely) else ""
+        raise UsageError(
+            f"{name!r} cannot be a model's name: lower-case letters a to z, digits, and dashes between them, a letter "
+            f"first.{hint}"
+        )
+    names = Names(name, name.replace("-", "_"), "".join(part.capitalize() for part in name.split("-")))
+    if taken := _taken(names):
+        raise UsageError(f"'{name}' cannot be a new model's name: {taken}. Take another one.")
+    return names
+
+
+def _taken(names: Names) -> str | None:
+    """What the name means already."""
+    name, module, class_name = names
+    if keyword.iskeyword(module) or keyword.iskeyword(class_name):
+        return "it is a word of Python's own"
+    if name.startswith("test"):
+        return "pytest takes what begins with 'test' for a test"
+    if owners := [entry.origin for entry in MODELS.entries() if entry.name == name]:
+        return f"there is such a model ({owners[0]})"
+    if find_spec(module):
+        return f"Python finds another module '{module}'"
+    try:
+        return f"a distribution '{distribution(name).name}' is installed"
+    except PackageNotFoundError:
+        return None
+
+
+def _render(template: str, names: Names) -> str:
+    loader = PackageLoader("zoo", "templates/plugin")
+    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.get_template(f"{template}.jinja").render(names._asdict())
