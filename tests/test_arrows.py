@@ -14,7 +14,7 @@ ALLOWED = {
     "registry": {"registry"},
     "zoo/layers": {"zoo.layers", "zoo.tokens"},
     "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.tokens", "zoo.errors", "zoo.blame"},
-    "zoo/data": {"zoo.data", "zoo.config", "zoo.catalog", "zoo.tokens", "zoo.errors", "registry"},
+    "zoo/data": {"zoo.data", "zoo.config", "zoo.catalog", "zoo.tokens", "zoo.errors", "zoo.blame", "registry"},
     "zoo/training": {
         "zoo.training",
         "zoo.models",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.models.adapt import adapt
-    from zoo.models.interface import ModelOptions, SequenceModel
+    from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
     from zoo.results import Compared, TrainedRun
 
@@ -26,6 +26,7 @@ _HOME = {
     "Recipe": "zoo.config",
     "SequenceModel": "zoo.models.interface",
     "Source": "zoo.data.source",
+    "State": "zoo.models.interface",
     "TrainedRun": "zoo.results",
     "adapt": "zoo.models.adapt",
     "check": "zoo.api",
@@ -45,6 +46,7 @@ __all__ = [
     "Recipe",
     "SequenceModel",
     "Source",
+    "State",
     "TrainedRun",
     "adapt",
     "check",

@@ -33,9 +33,9 @@ class Frozen(BaseModel):
 class Recipe(Frozen):
     """What training a model well takes; a class attribute of every model."""
 
-    lr: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
-    weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of matrices")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
+    lr: float = Field(default=3e-3, gt=0, description="peak learning rate of AdamW")
+    weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay of matrices")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
 
 
 class DataConfig(Frozen):

@@ -32,7 +32,7 @@ def _fault(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown option '{where}'"
-    if fault["type"] == "missing":
+    if fault["type"].startswith("missing"):  # of a value, or of an argument of a function
         return f"'{where}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo import ModelOptions, Recipe, SequenceModel
+from zoo import ModelOptions, Recipe, SequenceModel, State
 from zoo.layers import linear, output_head
 
 
@@ -68,7 +68,7 @@ class MinGRU(SequenceModel):
         x, _ = self._run(tokens, self.begin(len(tokens)))
         return self.head(x)
 
-    def _run(self, tokens: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _run(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T) and a state -> (B, T, C), and the state to go on with."""
         x, after = self.embedding(tokens), []
         for block, before in zip(self.blocks, state["hidden"].unbind(1), strict=True):
@@ -80,11 +80,11 @@ class MinGRU(SequenceModel):
     def bounded_state(self) -> bool:
         return True
 
-    def begin(self, batch_size: int) -> dict[str, Tensor]:
+    def begin(self, batch_size: int) -> State:
         """The hidden vector of every block, (B, layers, C)."""
         return {"hidden": self.embedding.weight.new_zeros(batch_size, self.config.layers, self.config.channels)}
 
-    def prefill(self, tokens: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
         x, state = self._run(tokens, state)
         return self.head(x[:, -1]), state

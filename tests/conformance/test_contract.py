@@ -1,5 +1,6 @@
 """The contract as others use it: what it says of code that raises, what waits for what, and the pytest helper."""
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -8,7 +9,7 @@ import pytest
 import torch
 from mutants import PeeksOneTokenAhead, Sound
 
-from zoo.blame import ModelError, blaming
+from zoo.blame import StrangerError, blaming, places
 from zoo.conformance.contract import CHECKS, Contract
 from zoo.conformance.learning import conditional_entropy, documents
 from zoo.conformance.subject import Subject
@@ -80,7 +81,7 @@ def test_the_least_loss_is_the_conditional_entropy_of_the_documents(field, least
 
 
 def test_the_harness_blames_the_line_of_the_model_and_no_line_of_its_own():
-    with pytest.raises(ModelError) as error, blaming("mine", "on tokens (2, 5)"):
+    with pytest.raises(StrangerError) as error, blaming("Model 'mine'", "on tokens (2, 5)", module=Raises.__module__):
         Raises(Raises.Config(), vocab_size=27, context=8)(torch.zeros(2, 5, dtype=torch.long))
     first, *lines = str(error.value).splitlines()
     assert first.startswith("Model 'mine' failed on tokens (2, 5): RuntimeError: The size of tensor")
@@ -122,3 +123,19 @@ def test_a_plugin_author_gets_a_case_a_check(tmp_path):
     (failed,) = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert "test_ahead[causality]" in failed
     assert f"1 failed, {3 * len(CHECKS) - 5} passed, 4 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(("package", "lines"), [("mine_installed", 1), ("another", 0)])
+def test_the_lines_of_an_installed_package_are_its_own_and_those_of_other_libraries_are_not(
+    tmp_path, monkeypatch, package, lines
+):
+    (tmp_path / "mine_installed.py").write_text("def forward(tokens):\n    return tokens[9]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("zoo.blame.LIBRARIES", tmp_path)
+    installed = importlib.import_module("mine_installed")
+    del sys.modules["mine_installed"]
+    try:
+        installed.forward([])
+    except IndexError as error:
+        found = [place for place in places(error, f"{package}.model") if "test_contract" not in place]
+        assert len(found) == lines

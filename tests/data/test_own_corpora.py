@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from registry import ProviderError
+from zoo.blame import StrangerError
 from zoo.catalog import CORPORA
 from zoo.data.corpus import Corpus
 from zoo.data.source import Source
@@ -88,3 +89,13 @@ def test_a_floor_that_cannot_be_one_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=said):
         load_floor(nats)
+
+
+def test_a_mistake_in_a_corpus_is_told_with_its_line_alone(load: Load, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("def load(*, count: int = 3):\n    return [text for text in range(count)][count]\n")
+    with pytest.raises(StrangerError) as error:
+        load(f"{file}:load", {"count": 2})
+    first, line = str(error.value).splitlines()
+    assert first == f"Corpus '{file}:load' failed to load: IndexError: list index out of range"
+    assert line == "  broken.py, line 2, in load: return [text for text in range(count)][count]"

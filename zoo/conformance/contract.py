@@ -86,7 +86,7 @@ class Contract:
             try:
                 findings.extend(check.find(self.subject))
             except Exception as error:
-                findings.append(failure(_told(error)))
+                findings.append(failure(_told(error, self.subject.model.__module__)))
         failed = any(finding.kind == "failure" for finding in findings)
         return Outcome(check, "failed" if failed else "passed", tuple(findings))
 
@@ -95,7 +95,7 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     """The contract over the model that `text` names, as a document.
 
     Raises:
-        RegistryError, UsageError, ModelError: no such model, or it cannot be made with these options and sizes.
+        RegistryError, UsageError, StrangerError: no such model, or it cannot be made with these options and sizes.
     """
     call: Call = parse_call(text)
     subject = Subject.of(call, context=context, vocab_size=vocab_size)
@@ -119,8 +119,8 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     }
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, module: str) -> str:
     """What was raised, where in the contract, and where in the model's own code."""
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
-    own = places(error)
+    own = places(error, module)
     return f"Raises {reason(error)}{notes}." + (f" In {own[-1]}" if own else "")

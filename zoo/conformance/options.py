@@ -9,6 +9,9 @@ from zoo.conformance.subject import Subject, logits_of
 from zoo.experiments.flops import FlopCounter
 from zoo.models.interface import ModelOptions
 
+LONG = 32
+"""Tokens beyond N that are enough to see what an option does there."""
+
 
 def find(subject: Subject) -> Iterator[Finding]:
     """One option after the other, from the given options and from those with one switch turned."""
@@ -71,11 +74,12 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 
 def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     """What an option can change: weights and their shapes, logits in both modes, arithmetic, the state."""
-    model, tokens = subject.fresh(config=config), subject.tokens(2, 3 * subject.context)
+    length = subject.context + min(2 * subject.context, LONG)
+    model, tokens = subject.fresh(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
     training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
-    flops = FlopCounter(model).training(3 * subject.context)
+    flops = FlopCounter(model).training(length)
     return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, model.receptive_field
 
 

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
 from registry.files import is_file_reference
+from zoo.blame import blaming
 from zoo.catalog import CORPORA
 from zoo.config import DataConfig
 from zoo.data.files import arrange, join_lines, read_source
@@ -186,8 +187,10 @@ def _source(config: DataConfig) -> Source:
     as_bytes = config.tokens == "bytes"
     if name in CORPORA.names() or is_file_reference(name):
         loader = CORPORA.get(name)
+        module = getattr(loader, "__module__", None) or ""
         try:
-            source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
+            with blaming(f"Corpus '{name}'", "to load", module=module):
+                source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
         except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"
             raise UsageError(f"Corpus '{name}': {describe_faults(error)}. Its options: {known}.") from None

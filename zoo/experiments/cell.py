@@ -125,9 +125,10 @@ def check_output(model: SequenceModel, name: str) -> None:
 
     Raises:
         RunError: it does not; the message says what it does.
-        ModelError: it raises something; the message says what, and where.
+        StrangerError: it raises something; the message says what, and where.
     """
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), blaming(name, "on tokens of shape (2, 5)"):
+    who, module = f"Model '{name}'", type(model).__module__
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), blaming(who, "on tokens of shape (2, 5)", module=module):
         torch.manual_seed(0)
         model.eval()
         tokens = torch.randint(model.vocab_size, (2, 5))

@@ -43,7 +43,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         model = make_model(config, len(corpus.vocabulary)).to(device)
         _check_source(cell, model)
         rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
-        with blaming(config.model.name, "in training"):
+        with blaming(f"Model '{config.model.name}'", "in training", module=type(model).__module__):
             fitted = fit(
                 model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
             )

@@ -31,10 +31,11 @@ def build(
 
     Raises:
         UsageError: the sizes do not fit the model, or its `__init__` does not take what every model is given.
-        ModelError: its `__init__` raised something else; the message says what, and where.
+        StrangerError: its `__init__` raised something else; the message says what, and where.
     """
     name = model.__name__
-    with torch.random.fork_rng(devices=[]), blaming(name, f"to start (V={vocab_size}, N={context})"):
+    what = f"to start (V={vocab_size}, N={context})"
+    with torch.random.fork_rng(devices=[]), blaming(f"Model '{name}'", what, module=model.__module__):
         torch.manual_seed(seed)
         _check_signature(model)
         try:
