@@ -27,7 +27,7 @@ exec {python} {root}/cli.py $command "$@"
 PIP = """#!/bin/sh
 # pip, but into a folder of the test, and without a network
 for last; do :; done
-exec {python} -m pip install --quiet --no-deps --no-index --no-build-isolation --target {site} "$last"
+exec {python} -m pip install --quiet --no-deps --no-index --no-build-isolation --target {site} "./$last"
 """
 
 
