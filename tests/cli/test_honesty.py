@@ -1,6 +1,7 @@
 """What a comparison must not let through: models that cheat, sources that change, seeds and labels that coincide."""
 
 import json
+import math
 
 import pytest
 
@@ -168,3 +169,18 @@ def test_the_list_shows_a_file_and_what_is_wrong_with_it(run_zoo, tmp_path, mine
     done = run_zoo("list", "./broken.py:Mine", "--check", "--json")
     assert done.returncode == 0
     assert "SystemExit: 3" in json.loads(done.stdout)["models"][0]["problem"]
+
+
+def test_two_classes_of_one_file_under_one_label_are_two_runs(zoo_json, tmp_path, words, mine):
+    other = (
+        mine.read_text()
+        + "\n\nclass Other(Mine):\n    def forward(self, tokens):\n        return 0 * self.table(tokens)\n"
+    )
+    mine.write_text(other)
+    losses = []
+    for name in ("Mine", "Other"):
+        text = f'name = "one"\nseeds = [1]\nmodels = [{{label = "new", model = "./mine.py:{name}"}}]\n'
+        (tmp_path / f"{name}.toml").write_text(text)
+        document = zoo_json("compare", f"{name}.toml", "--data", "words.txt", "--steps", "20", "--lr", "0.3")
+        losses.append(document["runs"][0]["validation_loss"])
+    assert losses[0] != losses[1] == pytest.approx(math.log(7))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
+from zoo.config import Recipe
 from zoo.layers import SlidingFlatten, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.models.recurrent import GRU
@@ -250,7 +251,7 @@ class MixesItsStreams(GRU):
 @caught_by("streaming")
 class KeepsEveryTokenOfAStream(GRU):
     def begin(self, batch_size):
-        return {**super().begin(batch_size), "seen": torch.zeros(batch_size, 0, dtype=torch.long)}
+        return {**super().begin(batch_size), "seen": self.head.weight.new_zeros(batch_size, 0)}
 
     def prefill(self, tokens, state):
         logits, after = super().prefill(tokens, {"hidden": state["hidden"]})
@@ -306,6 +307,21 @@ class StartsAnewWhenItIsLoaded(Sound):
 
 
 @caught_by("weights")
+class DoesNotSaveAStatistic(Sound):
+    """A running mean in a buffer that does not go into the file."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.register_buffer("mean", torch.zeros(config.width), persistent=False)
+
+    def features(self, tokens):
+        x, mean = super().features(tokens), self.mean.clone()
+        if self.training and x.numel():
+            self.mean += 0.1 * (x.detach().mean(dim=(0, 1)) - self.mean)
+        return x - mean
+
+
+@caught_by("determinism")
 class KeepsAStatisticToItself(Sound):
     """A running mean that is no buffer, so that it is not saved."""
 
@@ -337,3 +353,189 @@ class LeavesATensorBehind(Sound):
 
     def features(self, tokens):
         return super().features(tokens) * self.scale
+
+
+@caught_by("causality")
+class PeeksInLongRowsOnly(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x + x.mean(dim=1, keepdim=True) if tokens.shape[1] > 64 else x
+
+
+@caught_by("causality")
+class PeeksInBatchesOnly(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x + x.mean(dim=1, keepdim=True) if len(tokens) > 3 else x
+
+
+@caught_by("causality")
+class PeeksWhereGradientsAreWanted(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x + x.mean(dim=1, keepdim=True) if self.training and torch.is_grad_enabled() else x
+
+
+@caught_by("causality")
+class PeeksAfterABoundary(Sound):
+    """A mask for packed documents with its sides exchanged."""
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        ends = (tokens[:, 1:] == 0).any(dim=1) & (tokens[:, 0] == 0)
+        return x + ends.view(-1, 1, 1) * x.mean(dim=1, keepdim=True)
+
+
+@caught_by("causality")
+class StandardisesTheRowInTraining(Sound):
+    """It keeps a running mean as BatchNorm does, and reads the row's own beside it."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.register_buffer("running_mean", torch.zeros(config.width))
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x - (x.mean(dim=1, keepdim=True) if self.training else self.running_mean)
+
+
+@caught_by("determinism")
+class SeedsRandomNumbers(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        torch.manual_seed(42)
+        super().__init__(config, vocab_size=vocab_size, context=context)
+
+
+@caught_by("shape")
+class HasPlaceForSixtyFourTokens(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.place = nn.Embedding(64, config.width)
+
+    def features(self, tokens):
+        return super().features(tokens) + self.place(torch.arange(tokens.shape[1], device=tokens.device))
+
+
+@caught_by("streaming")
+class ForgetsOnceInAHundredTokens(GRU):
+    def begin(self, batch_size):
+        return {**super().begin(batch_size), "age": torch.zeros(batch_size, dtype=torch.long)}
+
+    def prefill(self, tokens, state):
+        age = state["age"] + tokens.shape[1]
+        kept = state["hidden"] * (int(state["age"][0]) != 100 if tokens.device.type != "meta" else 1)
+        logits, after = super().prefill(tokens, {"hidden": kept})
+        return logits, {**after, "age": age}
+
+
+@caught_by("streaming")
+class ComputesItsLastLogitsOtherwise(Sound):
+    def last(self, tokens):
+        return super().last(tokens) if len(tokens) < 3 else super().last(tokens[:, -1:])
+
+
+@caught_by("weights")
+class LeavesItsIndexBehind(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x + 0.1 * self.embedding(torch.arange(2)).mean(dim=0)
+
+
+@caught_by("weights")
+class TiesMemoryInPlaceOfParameters(Sound):
+    class Config(Sound.Config):
+        width: int = Field(24, ge=2, description="channels of everything")
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.head.weight.data = self.embedding.weight.data
+
+
+@caught_by("options")
+class CannotBeMadeWithOtherOptions(Sound):
+    class Config(Sound.Config):
+        layers: int = Field(1, ge=1, description="more than one was never tried")
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.more = [self.hiden for _ in range(config.layers - 1)]
+
+
+class ConvolvesByFourierTransform(Sound):
+    """A long convolution, which rounds from everywhere to everywhere."""
+
+    receptive_field = None
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.decay = nn.Parameter(torch.linspace(-3, 3, config.width))
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        if not x.numel():
+            return x
+        T = x.shape[1]
+        kernel = torch.sigmoid(self.decay) ** torch.arange(T, device=x.device).unsqueeze(1)
+        spectrum = torch.fft.rfft(x, 2 * T, dim=1) * torch.fft.rfft(kernel, 2 * T, dim=0)
+        return torch.fft.irfft(spectrum, 2 * T, dim=1)[:, :T]
+
+
+class AttendsInFloat32AndKeepsTheWeights(Sound):
+    """Attention whose softmax is in float32, as large models have it, and is kept to be looked at."""
+
+    receptive_field = None
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.asks = nn.Linear(config.width, 2 * config.width)
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        q, k = self.asks(x).chunk(2, dim=-1)
+        future = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
+        scores = (q @ k.transpose(1, 2)).masked_fill(future, float("-inf"))
+        self.weights = scores.float().softmax(dim=-1).to(x.dtype)
+        return x + self.weights @ x
+
+
+class RoutesToExperts(Sound):
+    """Each token to one of eight experts, some of which see few tokens."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.router = nn.Linear(config.width, 8)
+        self.experts = nn.Parameter(torch.randn(8, config.width, config.width) * config.width**-0.5)
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        share, chosen = self.router(x).softmax(dim=-1).max(dim=-1, keepdim=True)
+        every = torch.einsum("btc,ecd->bted", x, self.experts)
+        one = every.gather(2, chosen.unsqueeze(-1).expand(-1, -1, -1, x.shape[-1])).squeeze(2)
+        return x + share * one
+
+
+class IsOrthogonal(Sound):
+    """A weight that is computed from another."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.turn = nn.utils.parametrizations.orthogonal(nn.Linear(config.width, config.width, bias=False))
+
+    def features(self, tokens):
+        return self.turn(super().features(tokens))
+
+
+class LearnsSlowlyWithMuchDropout(Sound):
+    recipe = Recipe(lr=1e-4)
+
+    def features(self, tokens):
+        return F.dropout(super().features(tokens), 0.5, self.training)
+
+
+UNUSUAL = [
+    ConvolvesByFourierTransform,
+    AttendsInFloat32AndKeepsTheWeights,
+    RoutesToExperts,
+    IsOrthogonal,
+    LearnsSlowlyWithMuchDropout,
+]

@@ -1,6 +1,8 @@
 """The checks in their order, and what comes out of them for one model."""
 
+import sys
 import warnings
+from contextlib import redirect_stdout
 from typing import Any, Literal, NamedTuple
 
 from zoo.blame import places, reason
@@ -22,6 +24,7 @@ from zoo.conformance import (
 )
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import CPU, Subject
+from zoo.errors import ZooError
 from zoo.training.device import isolated
 
 CHECKS: dict[str, Check] = {
@@ -82,10 +85,11 @@ class Contract:
 
     def _run(self, check: Check) -> Outcome:
         findings: list[Finding] = []
-        with isolated(CPU, threads=1, seed=0), warnings.catch_warnings():
+        quiet = warnings.catch_warnings(action="ignore"), redirect_stdout(sys.stderr)
+        with isolated(CPU, threads=1, seed=0), quiet[0], quiet[1]:
             try:
                 findings.extend(check.find(self.subject))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 findings.append(failure(_told(error, self.subject.model.__module__)))
         failed = any(finding.kind == "failure" for finding in findings)
         return Outcome(check, "failed" if failed else "passed", tuple(findings))
@@ -119,8 +123,9 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     }
 
 
-def _told(error: Exception, module: str) -> str:
+def _told(error: BaseException, module: str) -> str:
     """What was raised, where in the contract, and where in the model's own code."""
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
     own = places(error, module)
-    return f"Raises {reason(error)}{notes}." + (f" In {own[-1]}" if own else "")
+    what = str(error) if isinstance(error, ZooError) else f"Raises {reason(error)}"
+    return f"{what.rstrip('.')}{notes}." + (f" In {own[-1]}" if own else "")

@@ -32,12 +32,17 @@ def find(subject: Subject) -> Iterator[Finding]:
     if changed := differing(weights, digests(again)):
         yield failure(f"One seed gives two different '{changed}': draw random numbers from torch alone.")
         return
-    if changed := differing(weights, digests(_alone(subject, seed=3))):
+    with isolated(CPU, seed=3):
+        alone = _alone(subject)
+    if changed := differing(weights, digests(alone)):
         yield failure(f"'{changed}' is not as the class makes it: the harness has touched the initialisation.")
         return
     TrainStep(model.to(CPU), SETTINGS, CPU)
     if changed := differing(weights, digests(model)):
         yield failure(f"'{changed}' has changed before the first step: the harness has touched the initialisation.")
+        return
+    if _reseeds(subject):
+        yield failure("It seeds torch's random numbers itself, so all seeds are one: leave that to the caller.")
         return
     model, tokens = subject.stirred(), subject.tokens(2, 2 * subject.context + 1)
     weights = digests(model)
@@ -52,9 +57,30 @@ def find(subject: Subject) -> Iterator[Finding]:
     if changed := differing(weights, digests(model)):
         yield failure(f"Evaluating changes '{changed}': only training may (look at self.training).")
         return
-    model.train()
-    if not logits_of(model, tokens).equal(logits_of(subject.stirred().train(), tokens)):
+    models = [subject.stirred().train() for _ in range(2)]
+    before = digests(models[0])
+    first, other = (logits_of(model, tokens) for model in models)
+    if not first.equal(other):
         yield failure("One seed gives two different logits in training mode: draw random numbers from torch alone.")
+        return
+    if not first.equal(logits_of(models[0], tokens)) and before == digests(models[0]):
+        yield failure(
+            "In training mode the same tokens and random numbers give other logits the second time, and no buffer has "
+            "changed: it keeps something as a plain attribute."
+        )
+
+
+def _reseeds(subject: Subject) -> bool:
+    """Whether random numbers go on alike after two different seeds: after it is made, or after a call in training."""
+    after = []
+    for seed in (0, 1):
+        with isolated(CPU, seed=seed):
+            model = _alone(subject)
+            made = torch.get_rng_state()
+        with isolated(CPU, seed=seed), torch.no_grad():
+            model.train()(subject.tokens(2, subject.context + 1))
+            after.append((made, torch.get_rng_state()))
+    return any(one.equal(other) for one, other in zip(*after, strict=True))
 
 
 def digests(model: nn.Module) -> dict[str, str]:
@@ -68,10 +94,9 @@ def differing(one: dict[str, str], other: dict[str, str]) -> str | None:
     return next((name for name in {**one, **other} if one.get(name) != other.get(name)), None)
 
 
-def _alone(subject: Subject, *, seed: int) -> nn.Module:
+def _alone(subject: Subject) -> nn.Module:
     """The class called by itself, with nothing of the harness around it."""
-    with isolated(CPU, seed=seed):
-        return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
+    return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:

@@ -15,6 +15,7 @@ from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.data.rows import Batch, DocumentRows
 from zoo.errors import ZooError
+from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.device import isolated
@@ -23,6 +24,8 @@ from zoo.training.loss import cross_entropy
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
 STEPS, LOOK = 600, 20
+LONG, ROWS_OF = 150, 4
+"""Tokens of a long row, and models that see some."""
 NEAR = 0.05
 """Nats above the least that the receptive field allows."""
 FAR = 0.5
@@ -47,17 +50,20 @@ def find(subject: Subject) -> Iterator[Finding]:
             break
     else:
         training = True
+    _on_long_rows(subject, moved)
     unmoved = [name for name, value in model.named_parameters() if value.requires_grad and name not in moved]
     if unmoved:
         more = f" and {len(unmoved) - 1} more" if unmoved[1:] else ""
         yield failure(f"Parameter '{unmoved[0]}'{more} never has a gradient: nothing that is learned depends on it.")
+    elif not math.isfinite(best):
+        yield failure(f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {LOOK} steps.")
     elif best > least + NEAR:
         yield failure(
             f"After {STEPS} steps on {len(DOCUMENTS)} documents the loss is {best:.3f}; the tokens that it sees allow "
             f"{least:.3f}. Something that it should see does not reach the logits, or its gradient does not come back."
         )
     elif not training:
-        yield remark("It learns the documents without dropout alone.")
+        yield remark("It learns the documents in evaluation mode alone: without dropout, on running statistics.")
 
 
 def _short(subject: Subject) -> Subject:
@@ -87,6 +93,16 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
                 follows.setdefault(tuple(past), Counter())[target] += 1
     nats = sum(-count * math.log(count / found.total()) for found in follows.values() for count in found.values())
     return nats / batch.scored
+
+
+def _on_long_rows(subject: Subject, moved: set[str]) -> None:
+    """`moved` gains the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
+    for seed in range(ROWS_OF):
+        model, tokens = subject.fresh(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
+        with isolated(CPU, seed=seed), torch.enable_grad():
+            stir(model)
+            cross_entropy(model(tokens), tokens.roll(-1, 1)).backward()
+        moved |= {name for name, value in model.named_parameters() if value.grad is not None and value.grad.any()}
 
 
 def loss_of(model: SequenceModel, batch: Batch) -> float:

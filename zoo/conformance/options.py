@@ -1,11 +1,15 @@
 """Every option of a model does something: to its parameters, its logits, or its cost."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from zoo.conformance.check import Check, Finding, failure, information
+from pydantic import ValidationError
+
+from zoo.conformance.check import Check, Finding, failure, information, noting
 from zoo.conformance.determinism import digests
 from zoo.conformance.subject import Subject, logits_of
+from zoo.errors import UsageError
 from zoo.experiments.flops import FlopCounter
 from zoo.models.interface import ModelOptions
 
@@ -16,11 +20,12 @@ LONG = 32
 def find(subject: Subject) -> Iterator[Finding]:
     """One option after the other, from the given options and from those with one switch turned."""
     idle, untried = [], []
+    effects = cache(lambda config: _effects(subject, config))
     for name in subject.model.Config.model_fields:
         pairs = list(_pairs(subject, name))
         if not pairs:
             untried.append(name)
-        elif not any(_effects(subject, one) != _effects(subject, other) for one, other in pairs):
+        elif not any(effects(one) != effects(other) for one, other in pairs):
             idle.append(name)
     if idle:
         yield failure(
@@ -37,25 +42,30 @@ def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOpt
         found = 0
         for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
             other = _changed(subject, base, {name: value})
-            if other is not None and found < 3:
+            if other is not None and found < 6:
                 found += 1
                 yield base, other
 
 
 def _bases(subject: Subject) -> Iterator[ModelOptions]:
-    """The given options, and those with one switch turned: an option may count beside another one only."""
+    """The given options, and those with one of them changed: an option may count beside another value only."""
     yield subject.config
     for name, value in dict(subject.config).items():
-        if isinstance(value, bool) and (base := _changed(subject, subject.config, {name: not value})) is not None:
+        changed = (
+            _changed(subject, subject.config, {name: other})
+            for other in _other_values(value, subject.model.Config.model_fields[name].annotation)
+        )
+        if base := next(filter(None, changed), None):
             yield base
 
 
 def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
     """The options with a change, or None where the model does not take it."""
     try:
-        config = subject.model.Config(**{**dict(base), **change})
-        subject.fresh(config=config)
-    except Exception:
+        with noting(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
+            config = subject.model.Config(**{**dict(base), **change})
+            subject.fresh(config=config)
+    except (ValidationError, UsageError):
         return None
     return config
 
@@ -66,21 +76,23 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int):
-        return [value + 1, 2 * value, value - 1, value // 2, value + 2, 3 * value, 4 * value]
+        others = (value + 1, 2 * value, 1, 2, value // 2, value - 1, value + 2, 3 * value, 4 * value)
+        return [other for other in dict.fromkeys(others) if other != value]
     if isinstance(value, float):
         return [value + 0.25, value / 2, 2 * value, value + 1, 1 - value]
     return []
 
 
 def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
-    """What an option can change: weights and their shapes, logits in both modes, arithmetic, the state."""
+    """What an option can change: weights and their shapes, logits in both modes, arithmetic, the size of a state."""
     length = subject.context + min(2 * subject.context, LONG)
     model, tokens = subject.fresh(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
     training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
-    flops = FlopCounter(model).training(length)
-    return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, model.receptive_field
+    flops, state = FlopCounter(model).training(length), model.begin(2)
+    sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
+    return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
 
 
 CHECK = Check("options", "Every option changes parameters, logits or cost.", find, needs=("shape", "determinism"))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import Subject, logits_of
 
@@ -11,12 +13,15 @@ def find(subject: Subject) -> Iterator[Finding]:
     N = subject.context
     for V in (subject.vocab_size, 2, 300):
         model = subject.fresh(vocab_size=V).eval()
-        for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (0, N)]:
+        for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (1, 150), (17, 2), (0, N)]:
             tokens = subject.tokens(B, T) % V
             before = tokens.clone()
             with noting(f"on tokens of shape ({B}, {T}), V={V}, N={N}"):
                 logits = logits_of(model, tokens)
-                shape, expected = tuple(logits.shape), (B, T, V)
+            if not isinstance(logits, Tensor):
+                yield failure(f"It returns a {type(logits).__name__}, not logits: a tensor (B, T, V). See `zoo.adapt`.")
+                return
+            shape, expected = tuple(logits.shape), (B, T, V)
             if shape != expected or not logits.is_floating_point():
                 kind = str(logits.dtype).removeprefix("torch.")
                 yield failure(f"Tokens of shape ({B}, {T}) give {kind} of shape {shape}, not logits {expected}.")

@@ -9,13 +9,16 @@ from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import Subject, apart, logits_of
 from zoo.models.interface import SequenceModel, State
 
+LONG = 150
+"""Tokens of a stream whose past is longer than that: rings and caches have to go round."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Streams of 3N tokens or a few more, by step and by prefill in several ways; then the state by itself."""
-    T = 3 * subject.context + 2
+    """Streams of 3N tokens and more, by step and by prefill in several ways; then the state by itself, and `last`."""
+    field = subject.fresh().receptive_field
+    T = max(3 * subject.context + 2, LONG if field is None else min(2 * field + subject.context, LONG))
     for dtype in dict.fromkeys((torch.float32, subject.precise)):
         model, tokens = subject.stirred(dtype), subject.tokens(3, T)
         dense = logits_of(model, tokens)
@@ -23,14 +26,22 @@ def find(subject: Subject) -> Iterator[Finding]:
             for parts in _ways(T, subject.context):
                 with noting(f"with {_told(parts)} on {B} stream{'s' * (B > 1)}"):
                     streamed, places = _stream(model, tokens[:B], parts)
-                difference = apart(dense[:B, places], streamed)
-                if difference > TOLERANCE[dtype]:
+                if streamed.shape != (B, len(parts), subject.vocab_size):
+                    given = tuple(streamed[:, 0].shape)
+                    yield failure(f"step and prefill give logits {given}, not (B, V), here {(B, subject.vocab_size)}.")
+                    return
+                differences = [apart(dense[:B, place], streamed[:, i]) for i, place in enumerate(places)]
+                if max(differences) > TOLERANCE[dtype]:
+                    first = next(place for place, d in zip(places, differences, strict=True) if d > TOLERANCE[dtype])
                     yield failure(
-                        f"With {_told(parts)} logits differ from those of forward by {difference:.2g} "
-                        f"({str(dtype).removeprefix('torch.')}): the state lacks something that forward sees, or holds "
-                        "it at the wrong place."
+                        f"With {_told(parts)} logits differ from those of forward by {max(differences):.2g} "
+                        f"({str(dtype).removeprefix('torch.')}), first at t={first} of {T}: the state lacks something "
+                        "that forward sees, or holds it at the wrong place."
                     )
                     return
+        if (difference := apart(dense[:, -1], model.last(tokens))) > TOLERANCE[dtype]:
+            yield failure(f"last gives other logits than the last ones of forward, by {difference:.2g}.")
+            return
     yield from _states(model, tokens, dense, subject)
 
 
@@ -50,7 +61,7 @@ def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple
     """The logits after every part, (B, parts, V), and the positions that they belong to."""
     state, logits, places, start = model.begin(len(tokens)), [], [], 0
     for size in parts:
-        part = tokens[:, start : start + size]
+        part = tokens[:, start : start + size].clone()
         result, state = model.step(part[:, 0], state) if size == 1 else model.prefill(part, state)
         logits.append(result)
         start += size
@@ -61,8 +72,13 @@ def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple
 def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
     """A state is tensors, batch first, in no other stream's way, copied and moved, and no larger than declared."""
     half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise]
+    fresh = model.begin(3)
+    if not isinstance(fresh, dict):
+        yield failure(f"begin gives a {type(fresh).__name__}, not a dict of tensors.")
+        return
     _, state = model.prefill(tokens[:, :half], model.begin(3))
-    wrong = next((f"'{name}'" for name, value in state.items() if not _is_batch_first(value, 3)), None)
+    values = [*fresh.items(), *state.items()]
+    wrong = next((f"'{name}'" for name, value in values if not _is_batch_first(value, 3)), None)
     if wrong is not None:
         yield failure(f"{wrong} of a state of 3 streams is not a tensor whose first axis is the stream.")
         return
@@ -96,7 +112,7 @@ def copied(state: State) -> State:
 
 def _growth(model: SequenceModel, subject: Subject) -> str | None:
     """How the state of a stream grows once it has seen more than its receptive field."""
-    tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0) + 1)
+    tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0, LONG) + 1)
     state, sizes = model.begin(1), []
     for _ in range(3):
         _, state = model.prefill(tokens, state)

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from zoo.calls import Call
 from zoo.catalog import MODELS
@@ -14,6 +17,7 @@ from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.training.device import isolated
 
 CPU = torch.device("cpu")
+NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,18 @@ class Subject:
             stir(model)
             for number in range(3):
                 model(self.tokens(4, 2 * self.context + 1, seed=number))
-        return model.to(dtype or self.precise).eval()
+        return in_type(model, dtype or self.precise).eval()
 
     @cached_property
     def precise(self) -> torch.dtype:
-        """float64, or float32 where the model takes or gives no other."""
+        """float64, or float32 where the model cannot be moved to it or computes some of it in less."""
         try:
-            logits = logits_of(self.fresh().double().eval(), self.tokens(1, 2))
+            model = self.fresh().double().eval()
+            with _Narrow() as narrow:
+                logits_of(model, self.tokens(1, 2))
         except Exception:
             return torch.float32
-        return logits.dtype
+        return torch.float32 if narrow.found else torch.float64
 
     @property
     def tolerance(self) -> float:
@@ -90,7 +96,23 @@ def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, T, V), without gradients; a model that draws random numbers draws the same every time."""
     with isolated(CPU, seed=1), torch.no_grad():
         logits: Tensor = model(tokens)
-    return logits
+    return logits.clone() if isinstance(logits, Tensor) else logits  # a model may give the same memory again
+
+
+def in_type(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
+    """The model in float32 or float64; what is complex stays complex, which `to` would not leave it."""
+    return model.double() if dtype is torch.float64 else model.float()
+
+
+class _Narrow(TorchDispatchMode):
+    """Notes whether something is computed in less than float64."""
+
+    found = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.found |= any(isinstance(leaf, Tensor) and leaf.dtype in NARROW for leaf in tree_leaves(result))
+        return result
 
 
 def apart(one: Tensor, other: Tensor) -> float:

@@ -4,23 +4,34 @@ import copy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from zoo.blame import reason
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.determinism import differing, digests
 from zoo.conformance.dtype import ADVICE
-from zoo.conformance.subject import Subject, logits_of
+from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
+from zoo.training.device import isolated
 
 ELSEWHERE = ("device", "meta")
-"""What torch says of tensors that are not on one device has these words in it."""
+"""What is said of tensors that are not on one device has these words in it."""
+ATEN = torch.ops.aten
+MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.index_put_.default, ATEN.index_put.default}
+"""Operations that may take tensors of several devices."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Save and load, copy, and move."""
     model, tokens = subject.stirred(torch.float32), subject.tokens(2, 2 * subject.context + 1)
+    with isolated(CPU, seed=1):
+        stir(model)  # after the last call: what copies its weights in a call has old ones
     logits, before = logits_of(model, tokens), digests(model)
     other = subject.fresh(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -52,15 +63,29 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _moved(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
-    """Another device: CUDA where there is one, else the meta device, which knows where tensors are and no numbers."""
+    """Another device: CUDA where there is one, else the meta device, which has no numbers."""
     device = "cuda" if torch.cuda.is_available() else "meta"
-    model = subject.fresh().to(device).eval()
+    model, tokens = subject.fresh().to(device).eval(), tokens.to(device)
     try:
-        logits_of(model, tokens.to(device))
+        with _OneDevice(), torch.no_grad():
+            model(tokens)
+            _, state = model.prefill(tokens, model.begin(len(tokens)))
+            model.step(tokens[:, 0], state)
     except Exception as error:
         text = str(error).lower()
         if device == "cuda" or all(word in text for word in ELSEWHERE):
-            yield failure(f"It cannot be moved to another device: {str(error).splitlines()[0]} {ADVICE}")
+            yield failure(f"It cannot be moved to another device: {reason(error)} {ADVICE}")
+
+
+class _OneDevice(TorchDispatchMode):
+    """Refuses operations on tensors of several devices, which the meta device itself lets pass here and there."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim())
+        devices = sorted({tensor.device.type for tensor in tensors})
+        if len(devices) > 1 and func not in MOVING:
+            raise RuntimeError(f"{func} has tensors on more than one device: {' and '.join(devices)}.")
+        return func(*args, **(kwargs or {}))
 
 
 def _saved(model: SequenceModel) -> dict[str, str]:
@@ -69,10 +94,10 @@ def _saved(model: SequenceModel) -> dict[str, str]:
 
 
 def _tied(model: SequenceModel) -> list[list[str]]:
-    """Groups of names that stand for one and the same parameter."""
+    """Groups of names that stand for one and the same memory, as parameters that are tied do."""
     groups: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
-        groups.setdefault(id(parameter), []).append(name)
+        groups.setdefault(parameter.data_ptr(), []).append(name)
     return sorted(group for group in groups.values() if group[1:])
 
 

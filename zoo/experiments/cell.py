@@ -66,6 +66,7 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
     source = source_of(config, model)
     key = fingerprint(
         {
+            "class": type(model).__qualname__,
             "model": as_json(model.config),
             "recipe": as_json(model.recipe),
             "context": config.context,

@@ -68,12 +68,13 @@ def _longest(model: SequenceModel, rows: int, length: int) -> int:
 
 def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
     """How many of the last tokens of random rows have a gradient from the last logits, through the embeddings."""
-    strongest = influence(model, rows, length)
-    seen = strongest.nonzero()
+    strongest, middle = influence(model, rows, length), length // 2
+    noise = influence(model, rows, length, at=middle)[middle + 1 :].max()  # a Fourier transform, for one, rounds
+    seen = (strongest > 10 * noise).nonzero()
     if not len(seen):
         return 0
     earliest = int(seen[0])
-    faded = strongest[earliest] < FADED_GRADIENT * torch.finfo(strongest.dtype).tiny
+    faded = strongest[earliest] < max(FADED_GRADIENT * torch.finfo(strongest.dtype).tiny, 1e4 * noise.item())
     return length if faded else length - earliest
 
 

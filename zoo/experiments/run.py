@@ -43,6 +43,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         model = make_model(config, len(corpus.vocabulary)).to(device)
         _check_source(cell, model)
         rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
+        counter = FlopCounter(model, windows=training.rows == "windows")  # a trained model may not be copied
         with blaming(f"Model '{config.model.name}'", "in training", module=type(model).__module__):
             fitted = fit(
                 model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
@@ -57,8 +58,8 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         write_json(partial / "environment.json", describe_environment(device_name(device), training.threads))
         write_curve(partial / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
         (partial / "losses.safetensors").write_bytes(save(_losses(scores)))
-        flops = FlopCounter(model, windows=training.rows == "windows").total(fitted.shapes)
-        write_json(partial / "result.json", _result(cell, fitted, scores, weights, flops))
+        result = _result(cell, fitted, scores, weights, counter.total(fitted.shapes))
+        write_json(partial / "result.json", result)
     return read_run(cell.directory)
 
 
