@@ -18,7 +18,7 @@ LONG = 32
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One option after the other, from the given options and from those with one switch turned."""
+    """One option after the other, from the given options and from those with another one changed."""
     idle, untried = [], []
     effects = cache(lambda config: _effects(subject, config))
     for name in subject.model.Config.model_fields:
