@@ -102,3 +102,13 @@ def test_a_model_with_nothing_to_train_is_refused(model: nn.Module) -> None:
 def test_the_whole_cosine_run_averages_about_half_the_peak() -> None:
     falling = rates("cosine", steps=1000)
     assert math.fsum(falling) / 1000 == pytest.approx(0.5 * 0.505, rel=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_complex_parameters_are_trained(kind):
+    model = nn.Module()
+    model.pole = nn.Parameter(torch.tensor([[0.3 + 0.4j]]))
+    optimizer = make_optimizer(model, kind, lr=0.1, weight_decay=0.0)
+    (model.pole.abs() ** 2).sum().backward()
+    optimizer.step()
+    assert model.pole.abs().item() < 0.5

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +13,6 @@ from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.data.rows import Batch, DocumentRows
-from zoo.errors import ZooError
 from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
 from zoo.tokens import BOUNDARY, IGNORED
@@ -34,7 +32,7 @@ FAR = 0.5
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Full batches, AdamW, the recipe's learning rate and then others, in the end without dropout: one has to do."""
-    subject, batch = _short(subject), documents(subject.vocab_size)
+    subject, batch = subject.at_some_context(), documents(subject.vocab_size)
     first, uniform = loss_of(subject.fresh().eval(), batch), math.log(subject.vocab_size)
     if abs(first - uniform) > FAR:
         yield remark(
@@ -64,16 +62,6 @@ def find(subject: Subject) -> Iterator[Finding]:
         )
     elif not training:
         yield remark("It learns the documents in evaluation mode alone: without dropout, on running statistics.")
-
-
-def _short(subject: Subject) -> Subject:
-    """The same model at a context no longer than the documents need, where it takes one."""
-    for context in range(8, min(17, subject.context)):
-        shorter = replace(subject, context=context)
-        with suppress(ZooError):
-            shorter.fresh()
-            return shorter
-    return subject
 
 
 def documents(vocab_size: int) -> Batch:

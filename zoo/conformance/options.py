@@ -13,12 +13,10 @@ from zoo.errors import UsageError
 from zoo.experiments.flops import FlopCounter
 from zoo.models.interface import ModelOptions
 
-LONG = 32
-"""Tokens beyond N that are enough to see what an option does there."""
-
 
 def find(subject: Subject) -> Iterator[Finding]:
     """One option after the other, from the given options and from those with another one changed."""
+    subject = subject.at_some_context()
     idle, untried = [], []
     effects = cache(lambda config: _effects(subject, config))
     for name in subject.model.Config.model_fields:
@@ -85,7 +83,7 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 
 def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     """What an option can change: weights and their shapes, logits in both modes, arithmetic, the size of a state."""
-    length = subject.context + min(2 * subject.context, LONG)
+    length = 3 * subject.context
     model, tokens = subject.fresh(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())

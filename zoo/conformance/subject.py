@@ -1,6 +1,7 @@
 """What is checked: a model class with options and sizes, made anew as often as a check likes."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from zoo.calls import Call
 from zoo.catalog import MODELS
+from zoo.errors import ZooError
 from zoo.experiments.reach import stir
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
@@ -66,6 +68,15 @@ class Subject:
             for number in range(3):
                 model(self.tokens(4, 2 * self.context + 1, seed=number))
         return in_type(model, dtype or self.precise).eval()
+
+    def at_some_context(self) -> "Subject":
+        """The same model at a context of 8 to 16, where it takes one: long enough to tell, short enough to train."""
+        for context in range(8, 17):
+            other = replace(self, context=context)
+            with suppress(ZooError):
+                other.fresh()
+                return other
+        return self
 
     @cached_property
     def precise(self) -> torch.dtype:

@@ -22,9 +22,10 @@ def make_optimizer(model: nn.Module, kind: str, *, lr: float, weight_decay: floa
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    fused = not any(parameter.is_complex() for parameter in parameters)  # torch fuses real ones only
     if kind == "sgd":
-        return torch.optim.SGD(groups, lr=lr, fused=True)
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)
+        return torch.optim.SGD(groups, lr=lr, fused=fused)
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=fused)
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
