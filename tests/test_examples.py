@@ -38,6 +38,7 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in FOLDER.glob("*.py")} == {name.partition(":")[0] for name in LIBRARIES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_an_example_holds_the_contract(example: str, check: str) -> None:
     outcome = contract(example).outcome(check)
@@ -51,6 +52,7 @@ def test_an_example_is_as_large_as_the_built_in_models_and_takes_long_rows(examp
     assert logits_of(model, subject.tokens(1, 1000)).isfinite().all()
 
 
+@pytest.mark.slow
 def test_an_example_trains_and_is_sampled(example: str, run_zoo, zoo_json) -> None:
     run = zoo_json("train", f"{FOLDER}/{example}", *DATA, "--steps", "3")["runs"][0]
     assert run["validation_loss"] < 4

@@ -28,7 +28,8 @@ def test_a_package_is_written_and_what_to_do_next_is_told(run_zoo, tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["my-model"]
 
 
-@pytest.mark.parametrize("name", ["my-model", pytest.param("field", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["my-model", "field"])
 def test_its_own_tests_pass_as_they_stand(name: str, run_zoo, tmp_path: Path) -> None:
     assert run_zoo("new", name).returncode == 0
     tested = subprocess.run(

@@ -53,6 +53,7 @@ def test_the_example_is_laid_out_as_what_new_writes(tmp_path: Path) -> None:
     assert projects[0] == projects[1]
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass_as_they_stand() -> None:
     command = [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:benchmark", "-q"]
     environment = {**os.environ, "PYTHONPATH": str(PLUGIN.parents[1])}
@@ -96,6 +97,7 @@ def test_its_model_is_compared_with_a_built_in_one(zoo) -> None:
     assert all(0 < row["floor"] < row["test"]["mean"] for row in document["models"])
 
 
+@pytest.mark.slow
 def test_uninstalled_it_is_gone(make_programs, wheel: Path, plugin: Path, tmp_path: Path) -> None:
     programs = make_programs(wheel, plugin)
     programs.pip("uninstall", "--yes", "min-gru")
@@ -109,6 +111,7 @@ def test_uninstalled_it_is_gone(make_programs, wheel: Path, plugin: Path, tmp_pa
         assert line.startswith("Error: Unknown ")
 
 
+@pytest.mark.slow
 def test_what_new_writes_is_listed_once_it_is_installed_in_place(make_programs, wheel: Path, tmp_path: Path) -> None:
     programs = make_programs(wheel)
     written = programs("zoo", "new", "my-model", cwd=tmp_path)
