@@ -4,6 +4,7 @@ boundary and prompt -> prefill -> choose -> step -> choose -> step ...
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,31 +88,8 @@ def stream(
         model.train(was_training)
 
 
-def generate(
-    model: SequenceModel,
-    prompt: Tensor,
-    *,
-    count: int,
-    length: int,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    stops: bool = True,
-    seed: int = 0,
-) -> list[list[int]]:
-    """What `stream` yields, as a list a sample: the tokens after the prompt, without boundaries."""
-    columns = list(
-        stream(
-            model,
-            prompt,
-            count=count,
-            length=length,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            stops=stops,
-            seed=seed,
-        )
-    )
+def generate(model: SequenceModel, prompt: Tensor, *, count: int, **options: Any) -> list[list[int]]:
+    """What `stream` yields under the same options, a list a sample: the tokens after the prompt, without boundaries."""
+    columns = list(stream(model, prompt, count=count, **options))
     rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
     return [[token for token in row if token != BOUNDARY] for row in rows]
