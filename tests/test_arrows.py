@@ -12,15 +12,25 @@ OURS = {"cli", "registry", "zoo"}
 
 ALLOWED = {
     "registry": {"registry"},
-    "zoo/layers": {"zoo.layers", "zoo.tokens"},
-    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.tokens", "zoo.errors", "zoo.blame"},
-    "zoo/data": {"zoo.data", "zoo.config", "zoo.catalog", "zoo.tokens", "zoo.errors", "zoo.blame", "registry"},
+    "zoo/layers": {"zoo.layers", "zoo.packing", "zoo.tokens"},
+    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.packing", "zoo.tokens", "zoo.errors", "zoo.blame"},
+    "zoo/data": {
+        "zoo.data",
+        "zoo.config",
+        "zoo.catalog",
+        "zoo.packing",
+        "zoo.tokens",
+        "zoo.errors",
+        "zoo.blame",
+        "registry",
+    },
     "zoo/training": {
         "zoo.training",
         "zoo.models",
         "zoo.data",
         "zoo.layers",
         "zoo.config",
+        "zoo.packing",
         "zoo.tokens",
         "zoo.errors",
     },

@@ -186,6 +186,12 @@ class DependsOnTheLengthOfTheRow(Sound):
         return super().forward(tokens) / tokens.shape[1] ** 0.5
 
 
+@caught_by("padding")
+class LooksAcrossPackedRows(Sound):
+    def packed(self, tokens, packing):
+        return self(tokens.unsqueeze(0)).squeeze(0)
+
+
 @caught_by("field")
 class SeesOneTokenMore(Sound):
     sees = 1

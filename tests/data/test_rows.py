@@ -51,9 +51,10 @@ def test_scored_counts_the_targets_that_are(rows: Rows) -> None:
 def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() -> None:
     rows = DocumentRows([np.array([3, 1, 2], dtype=np.int32), np.array([4], dtype=np.int32)], CPU)
     batch = rows.batch(0, 0, 2)
-    order = batch.tokens[:, 1].argsort()
-    assert batch.tokens[order].tolist() == [[0, 3, 1, 2], [0, 4, 0, 0]]
-    assert batch.targets[order].tolist() == [[3, 1, 2, 0], [4, 0, IGNORED, IGNORED]]
+    tokens, targets = batch.padded()
+    order = tokens[:, 1].argsort()
+    assert tokens[order].tolist() == [[0, 3, 1, 2], [0, 4, 0, 0]]
+    assert targets[order].tolist() == [[3, 1, 2, 0], [4, 0, IGNORED, IGNORED]]
     assert batch.tokens.dtype == batch.targets.dtype == torch.long
     assert BOUNDARY == 0
 
@@ -61,7 +62,7 @@ def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() ->
 def test_an_empty_document_is_one_target_its_end() -> None:
     rows = DocumentRows([np.zeros(0, dtype=np.int32)], CPU)
     batch = rows.batch(0, 0, 1)
-    assert (batch.tokens.tolist(), batch.targets.tolist(), rows.targets) == ([[0]], [[0]], 1)
+    assert (batch.tokens.tolist(), batch.targets.tolist(), rows.targets) == ([0], [0], 1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, COUNT, 2 * COUNT + 5])
@@ -69,9 +70,9 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
     rows, epochs = documents(), 4
     drawn: list[int] = []
     for step in range(-(-epochs * COUNT // batch_size)):
-        batch = rows.batch(3, step, batch_size)
-        assert len(batch.tokens) == batch_size
-        drawn += batch.targets[:, 0].tolist()
+        _, targets = rows.batch(3, step, batch_size).padded()
+        assert len(targets) == batch_size
+        drawn += targets[:, 0].tolist()
     orders = [drawn[epoch * COUNT : (epoch + 1) * COUNT] for epoch in range(epochs)]
     assert all(sorted(order) == list(range(1, COUNT + 1)) for order in orders)
     assert len({tuple(order) for order in orders}) == epochs, "every epoch has an order of its own"
@@ -79,15 +80,18 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
 
 def test_every_batch_size_draws_the_same_documents_in_the_same_order() -> None:
     rows = documents()
-    one_by_one = [int(rows.batch(3, step, 1).targets[0, 0]) for step in range(30)]
-    assert rows.batch(3, 0, 30).targets[:, 0].tolist() == one_by_one
+    one_by_one = [int(rows.batch(3, step, 1).targets[0]) for step in range(30)]
+    assert rows.batch(3, 0, 30).padded()[1][:, 0].tolist() == one_by_one
 
 
-def test_a_batch_is_as_wide_as_its_longest_document() -> None:
+def test_a_batch_of_documents_holds_no_padding_and_says_how_wide_it_would_be_with_it() -> None:
     rows = documents()
     for step in range(10):
         batch = rows.batch(0, step, 3)
-        assert (batch.targets != IGNORED).any(dim=0).all()
+        _, targets = batch.padded()
+        assert (targets != IGNORED).any(dim=0).all()
+        assert batch.tokens.shape == batch.targets.shape == ((targets != IGNORED).sum(),)
+        assert batch.shape == (*targets.shape, batch.scored)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 10, 10_000])
@@ -108,7 +112,7 @@ def test_a_window_is_a_target_with_the_tokens_before_it_in_its_document() -> Non
     rows, width = documents(), 4
     dense = rows.batch(0, 0, COUNT)
     expected = set()
-    for tokens, targets in zip(dense.tokens.tolist(), dense.targets.tolist(), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in dense.padded()), strict=True):
         for place, target in enumerate(targets):
             if target != IGNORED:
                 expected.add((*([BOUNDARY] * width + tokens[: place + 1])[-width:], target))

@@ -16,7 +16,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.experiments import memory, speed
 from zoo.experiments.asked import make_study
 from zoo.experiments.cell import Cell, make_model, prepare
-from zoo.experiments.cost import flops_a_position, probe, state_size, training_peak, training_shapes
+from zoo.experiments.cost import flops_a_position, probe, state_size, training_batches, training_peak
 from zoo.experiments.flops import FlopCounter
 from zoo.experiments.memory import peak_of
 from zoo.experiments.reach import CPU, find_reach
@@ -342,17 +342,20 @@ def test_flops_are_those_of_a_position_at_the_length_of_the_stream_s_rows(
     assert (cost.flops_forward, cost.flops_training) == (counter.forward(16) / 16, counter.training(16) / 16)
 
 
-def test_flops_of_documents_are_those_of_batches_as_wide_as_they_come(
+def test_flops_of_documents_are_those_of_their_targets_and_of_the_padding_that_attention_sees(
     documents: Corpus, cells: Callable[..., list[Cell]]
 ) -> None:
     (cell,) = cells(documents, "transformer")
     rows = documents.rows("train", length=16)
-    shapes = training_shapes(cell, rows)
-    assert {B for B, _ in shapes} == {16}
-    assert len({T for _, T in shapes}) > 3
-    flops = flops_a_position(make("transformer", 8), cell, rows)
-    counter = FlopCounter(make("transformer", 8))
-    assert flops.forward == pytest.approx(sum(map(counter.forward, (T for _, T in shapes))) / sum(T for _, T in shapes))
+    shapes = [batch.shape for batch in training_batches(cell, rows)]
+    assert {rows for rows, _, _ in shapes} == {16}
+    assert len({length for _, length, _ in shapes}) > 3
+    model = make("transformer", 8)
+    C, layers, V = model.config.channels, model.config.layers, model.vocab_size
+    a_token = 2 * (layers * 12 * C * C + C * V)
+    padded = sum(rows * layers * 4 * C * length**2 for rows, length, _ in shapes)
+    scored = sum(tokens for _, _, tokens in shapes)
+    assert flops_a_position(model, cell, rows).forward == pytest.approx(a_token + padded / scored)
 
 
 def test_flops_of_windows_are_those_of_their_one_target(stream: Corpus, cells: Callable[..., list[Cell]]) -> None:

@@ -42,11 +42,8 @@ def inputs_of_levels(o: SimpleNamespace, N: int) -> list[int]:
 
 
 def sliding_wavenet(o: SimpleNamespace, N: int, T: int) -> int:
-    """A level leaves as many positions as full groups fit into the row and the N - 1 boundary tokens before it."""
-    levels = sum(
-        (T + N - o.n ** (level + 1)) * 2 * width * o.hidden for level, width in enumerate(inputs_of_levels(o, N))
-    )
-    return levels + T * 2 * o.hidden * V
+    """A level computes every position of the row, and one for the boundary tokens before it."""
+    return (T + 1) * sum(2 * width * o.hidden for width in inputs_of_levels(o, N)) + T * 2 * o.hidden * V
 
 
 def window_of_wavenet(o: SimpleNamespace, N: int, T: int) -> int:
@@ -144,18 +141,18 @@ def test_a_window_with_one_target_is_one_tree_whatever_its_length(text: str, T: 
     N = 9 if "n=3" in text else 8
     model = make(text, N)
     expected = window_of_wavenet(options_of(model), N, T)
-    counter = FlopCounter(model, windows=True)
+    counter = FlopCounter(model, "windows")
     assert (counter.forward(T), counter.training(T)) == (expected, 3 * expected)
 
 
 def test_a_window_of_the_mlp_is_one_position() -> None:
     model = make("mlp(hidden=5)", 4)
-    assert FlopCounter(model, windows=True).forward(9) == mlp(options_of(model), 4, 1)
+    assert FlopCounter(model, "windows").forward(9) == mlp(options_of(model), 4, 1)
 
 
 def test_a_model_without_a_cheaper_way_pays_for_the_whole_window() -> None:
     model = make("gru(hidden=5)", 4)
-    assert FlopCounter(model, windows=True).forward(6) == gru(options_of(model), 4, 6)
+    assert FlopCounter(model, "windows").forward(6) == gru(options_of(model), 4, 6)
 
 
 def test_the_plain_counter_would_miss_the_lstm_and_fused_attention() -> None:
@@ -206,7 +203,7 @@ def test_the_count_does_not_depend_on_the_weights() -> None:
 
 def test_the_total_is_over_steps_rows_and_lengths() -> None:
     counter = FlopCounter(make("transformer", 8))
-    shapes = Counter({(3, 5): 2, (4, 9): 7})
+    shapes = Counter({(3, 5, 15): 2, (4, 9, 36): 7})
     assert counter.total(shapes) == 2 * 3 * counter.training(5) + 7 * 4 * counter.training(9)
     assert counter.total(Counter()) == 0
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from zoo.catalog import MODELS
 from zoo.data.rows import DocumentRows, Rows
 from zoo.models.interface import SequenceModel
-from zoo.tokens import IGNORED
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress
 from zoo.training.optimizer import learning_rate
@@ -80,8 +79,8 @@ def test_training_is_the_loop_one_would_write_by_hand_bit_for_bit(
     else:
         update = torch.optim.AdamW(groups, lr=1.0, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     for step in range(12):
-        tokens, targets, _ = train_rows.batch(7, step, 16)
-        loss = nn.functional.cross_entropy(by_hand(tokens).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+        batch = train_rows.batch(7, step, 16)
+        loss = nn.functional.cross_entropy(by_hand.packed(batch.tokens, batch.packing), batch.targets)
         by_hand.zero_grad()
         loss.backward()
         if clip:
@@ -128,7 +127,9 @@ def test_the_weights_kept_are_the_best_on_validation(
     make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
 ) -> None:
     batch = train_rows.batch(0, 0, 20)
-    few = [row[row > 0].int().numpy() for row in batch.tokens]  # so few documents that it soon learns them by heart
+    few = [
+        row[row > 0].int().numpy() for row in batch.padded()[0]
+    ]  # so few documents that it soon learns them by heart
     model = make_model("mlp")
     fit = train(model, rows=DocumentRows(few, CPU), steps=150, evaluations=15, lr=2e-3)
     losses = [point.validation_loss for point in fit.curve]
@@ -267,7 +268,7 @@ def test_a_budget_of_seconds_ends_after_them_and_its_schedule_and_evaluations_fo
 
 def test_the_shapes_of_all_batches_are_counted(make_model: MakeModel, train: Train, train_rows: Rows) -> None:
     fit = train(make_model("bigram"), seed=3, steps=20)
-    assert fit.shapes == Counter(tuple(train_rows.batch(3, step, 16).tokens.shape) for step in range(20))
+    assert fit.shapes == Counter(train_rows.batch(3, step, 16).shape for step in range(20))
 
 
 def test_the_clock_stands_still_during_evaluation(

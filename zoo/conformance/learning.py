@@ -65,7 +65,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def documents(vocab_size: int) -> Batch:
-    """The documents as one batch: boundary first, padded on the right."""
+    """The documents as one batch."""
     tokens = [np.array([ord(letter) - ord("a") + 1 for letter in text], dtype=np.int32) for text in DOCUMENTS]
     rows = DocumentRows([document % vocab_size for document in tokens], CPU)
     return rows.batch(0, 0, len(DOCUMENTS))
@@ -74,7 +74,7 @@ def documents(vocab_size: int) -> Batch:
 def conditional_entropy(batch: Batch, field: int | None) -> float:
     """The least loss on the batch itself of a model that sees the last `field` tokens (None: all), nats a token."""
     follows: dict[tuple[int, ...], Counter[int]] = {}
-    for tokens, targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
         for t, target in enumerate(targets):
             if target != IGNORED:
                 past = tokens[: t + 1] if field is None else ([BOUNDARY] * field + tokens[: t + 1])[-field:]
@@ -95,7 +95,8 @@ def _on_long_rows(subject: Subject, moved: set[str]) -> None:
 
 def loss_of(model: SequenceModel, batch: Batch) -> float:
     """Mean loss, nats a token."""
-    return cross_entropy(logits_of(model, batch.tokens), batch.targets).item()
+    tokens, targets = batch.padded()
+    return cross_entropy(logits_of(model, tokens), targets).item()
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:

@@ -13,18 +13,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
+
+Shape = tuple[int, int, int]
+"""Of a batch: rows B, length T of the longest, and how many tokens stand in them, padding not counted."""
 
 
 class Batch(NamedTuple):
-    """Rows: `tokens` (B, T) and `targets` (B, T), the next token or IGNORED; of windows (B, 1), the one after.
+    """Rows of training, with the next token as target.
 
-    `scored` counts the targets that are not IGNORED.
+    Of a stream `tokens` (B, T) and `targets` (B, T); of windows (B, W) and (B, 1), the token after; of documents
+    (M,) and (M,), one document after the other as `packing` tells.
     """
 
     tokens: Tensor
     targets: Tensor
-    scored: int  # known on the host, so that nobody has to wait for the device
+    packing: Packing | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """What it costs to compute on it depends on."""
+        rows, length = self.packing.shape if self.packing else self.tokens.shape
+        return rows, length, self.tokens.numel()
+
+    @property
+    def scored(self) -> int:
+        """Targets, all of which count."""
+        return self.targets.numel()
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """Tokens and targets of the same rows as (B, T), with targets IGNORED after the end of each."""
+        if self.packing is None:
+            return self.tokens, self.targets
+        return self.packing.pad(self.tokens, BOUNDARY), self.packing.pad(self.targets, IGNORED)
 
 
 class ScoredBatch(NamedTuple):
@@ -55,7 +77,7 @@ def _generator(*numbers: int) -> torch.Generator:
 
 
 class DocumentRows:
-    """Documents, one a row: boundary first, padded on the right to the longest of the batch.
+    """Documents, one a row, boundary first: packed for training, padded on the right for evaluation.
 
     Stored as 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
     """
@@ -75,7 +97,10 @@ class DocumentRows:
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
-        return self._gather(self._rows(seed, step, batch_size))
+        rows = self._rows(seed, step, batch_size)
+        packing = Packing.of(self._lengths[rows], self.device)
+        place = self._starts[rows].to(self.device, non_blocking=True)[packing.row] + packing.position
+        return Batch(self._flat[place].long(), self._flat[place + 1].long(), packing)
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of its document."""
@@ -91,7 +116,7 @@ class DocumentRows:
         while first < self.count:
             size = max(1, max_tokens // int(self._lengths[order[first]]))
             rows = order[first : first + size]
-            yield ScoredBatch(*self._gather(rows)[:2], rows.numpy())
+            yield self._padded(rows)
             first += size
 
     def _shuffled(self, seed: int, epoch: int) -> Tensor:
@@ -106,18 +131,18 @@ class DocumentRows:
             parts.append(self._order(seed, epoch)[max(0, first - start) : last - start])
         return torch.cat(parts) if len(parts) > 1 else parts[0]
 
-    def _gather(self, rows: Tensor) -> Batch:
+    def _padded(self, rows: Tensor) -> ScoredBatch:
         lengths = self._lengths[rows]
-        width, count = int(lengths.max()), int(lengths.sum())
+        width = int(lengths.max())
         starts = self._starts[rows].to(self.device, non_blocking=True).unsqueeze(1)
         lengths = lengths.to(self.device, non_blocking=True).unsqueeze(1)
         position = torch.arange(width + 1, device=self.device)
         taken = self._flat[(starts + position).clamp_(max=len(self._flat) - 1)].long()
         inside = position[:width] < lengths
-        return Batch(
+        return ScoredBatch(
             torch.where(inside, taken[:, :-1], BOUNDARY),
             torch.where(inside, taken[:, 1:], IGNORED),
-            count,
+            rows.numpy(),
         )
 
 
@@ -145,7 +170,7 @@ class StreamRows:
             self.device, non_blocking=True
         )
         taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
-        return Batch(taken[:, :-1], taken[:, 1:], batch_size * self.length)
+        return Batch(taken[:, :-1], taken[:, 1:])
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
@@ -168,4 +193,4 @@ def _windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
     """The targets at `place` (B,), and the `width` tokens before each, none of them from before `start` (B, 1)."""
     before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
     tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
-    return Batch(tokens, flat[place].long().unsqueeze(1), len(place))
+    return Batch(tokens, flat[place].long().unsqueeze(1))

@@ -15,7 +15,7 @@ from zoo.config import RunConfig, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.fingerprint import fingerprint, harness_digest, model_digest
-from zoo.experiments.flops import FlopCounter
+from zoo.experiments.flops import FlopCounter, Layout
 from zoo.experiments.record import DataRecord, Recorded
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
@@ -181,13 +181,20 @@ def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Set
 
 def step_flops(config: RunConfig, model: SequenceModel, corpus: Corpus) -> float:
     """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
-    training, length = config.training, row_length(config)
-    counter = FlopCounter(model, windows=training.rows == "windows")
-    if training.rows == "windows" or corpus.is_stream:
+    training, length, layout = config.training, row_length(config), layout_of(config, corpus)
+    counter = FlopCounter(model, layout)
+    if layout != "packed":
         return counter.training(length) * training.batch_size
     rows = corpus.rows("train", length=length, device=torch.device("cpu"))
-    batches = (rows.batch(0, step, training.batch_size) for step in range(FLOP_BATCHES))
-    return counter.total(Counter((b.tokens.shape[0], b.tokens.shape[1]) for b in batches)) / FLOP_BATCHES
+    shapes = Counter(rows.batch(0, step, training.batch_size).shape for step in range(FLOP_BATCHES))
+    return counter.total(shapes) / FLOP_BATCHES
+
+
+def layout_of(config: RunConfig, corpus: Corpus) -> Layout:
+    """How the rows of a run's batches lie."""
+    if config.training.rows == "windows":
+        return "windows"
+    return "dense" if corpus.is_stream else "packed"
 
 
 def tokens_a_step(config: RunConfig, corpus: Corpus) -> float:

@@ -10,9 +10,9 @@ from typing import NamedTuple, TypeVar
 import torch
 
 from zoo.data.corpus import Corpus
-from zoo.data.rows import Rows
+from zoo.data.rows import Batch, Rows
 from zoo.experiments.cell import FLOP_BATCHES, Cell, make_model, row_length
-from zoo.experiments.flops import FlopCounter
+from zoo.experiments.flops import FlopCounter, Layout
 from zoo.experiments.memory import kind_of_memory, peak_of
 from zoo.experiments.reach import find_reach
 from zoo.experiments.speed import Speed, evaluation_speed, told, training_speed
@@ -33,7 +33,7 @@ MakeModel = Callable[[], SequenceModel]
 
 
 class Arithmetic(NamedTuple):
-    """FLOPs a position."""
+    """FLOPs a target."""
 
     forward: float
     training: float
@@ -106,19 +106,18 @@ def _cost(
 
 
 def flops_a_position(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
-    """FLOPs of the first training batches over the positions that they predict at, padding included."""
-    windows = cell.settings.window is not None
-    counter, shapes = FlopCounter(model, windows=windows), Counter(training_shapes(cell, rows))
-    predicted = sum(count * B * (1 if windows else T) for (B, T), count in shapes.items())
-    forward = sum(count * B * counter.forward(T) for (B, T), count in shapes.items())
-    return Arithmetic(forward / predicted, counter.total(shapes) / predicted)
+    """FLOPs of the first training batches over their targets."""
+    batches = training_batches(cell, rows)
+    layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
+    counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
+    predicted = sum(batch.scored for batch in batches)
+    return Arithmetic(counter.total(shapes, backward=False) / predicted, counter.total(shapes) / predicted)
 
 
-def training_shapes(cell: Cell, rows: Rows) -> list[tuple[int, int]]:
-    """(B, T) of the batches of the first steps; of a single one where all are alike."""
+def training_batches(cell: Cell, rows: Rows) -> list[Batch]:
+    """The batches of the first steps; a single one where all are of one shape."""
     alike = cell.recorded.data.is_stream or cell.settings.window is not None
-    batches = (draw(rows, cell.settings, cell.config.seed, step) for step in range(1 if alike else FLOP_BATCHES))
-    return [(batch.tokens.shape[0], batch.tokens.shape[1]) for batch in batches]
+    return [draw(rows, cell.settings, cell.config.seed, step) for step in range(1 if alike else FLOP_BATCHES)]
 
 
 def training_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
@@ -126,8 +125,7 @@ def training_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
 
     Resident pages of a small model differ by a tenth or so from one time to the next.
     """
-    shapes = training_shapes(cell, rows)
-    batch = draw(rows, cell.settings, cell.config.seed, shapes.index(max(shapes)))
+    batch = max(training_batches(cell, rows), key=lambda batch: batch.shape)
 
     def train() -> None:
         train_step = TrainStep(fresh().to(cell.device), cell.settings, cell.device)

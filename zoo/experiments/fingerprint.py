@@ -23,6 +23,7 @@ from registry.files import is_file_reference, split_file_reference
 ZOO = Path(zoo.__file__).resolve().parent
 HARNESS = (
     "tokens.py",
+    "packing.py",
     "data",
     "layers",
     "models/adapt.py",

@@ -9,9 +9,9 @@ import torch
 
 from zoo.config import DataConfig, RunConfig
 from zoo.data.corpus import Corpus, load_corpus
-from zoo.data.rows import Batch, Rows
+from zoo.data.rows import Batch, Rows, Shape
 from zoo.errors import DataError
-from zoo.experiments.cell import Cell, make_model, prepare, row_length
+from zoo.experiments.cell import Cell, layout_of, make_model, prepare, row_length
 from zoo.experiments.flops import FlopCounter
 from zoo.training.loop import Settings, draw
 
@@ -25,7 +25,7 @@ class Batches:
     def __init__(self, rows: Rows, settings: Settings, seed: int, *, alike: bool) -> None:
         self._draw: Callable[[int], Batch] = lambda step: draw(rows, settings, seed, step)
         self._alike = alike
-        self._shapes: list[tuple[int, int]] = []
+        self._shapes: list[Shape] = []
         self._tokens = [0]
 
     def tokens(self, steps: int) -> int:
@@ -34,16 +34,16 @@ class Batches:
             return steps * self._until(1)[1][1]
         return self._until(steps)[1][steps]
 
-    def shapes(self, steps: int) -> Counter[tuple[int, int]]:
-        """(B, T) -> how many of the first steps had a batch of that shape."""
+    def shapes(self, steps: int) -> Counter[Shape]:
+        """How many of the first steps had a batch of each shape."""
         if self._alike:
             return Counter({self._until(1)[0][0]: steps})
         return Counter(self._until(steps)[0][:steps])
 
-    def _until(self, steps: int) -> tuple[list[tuple[int, int]], list[int]]:
+    def _until(self, steps: int) -> tuple[list[Shape], list[int]]:
         for step in range(len(self._shapes), steps):
             batch = self._draw(step)
-            self._shapes.append((batch.tokens.shape[0], batch.tokens.shape[1]))
+            self._shapes.append(batch.shape)
             self._tokens.append(self._tokens[-1] + batch.scored)
         return self._shapes, self._tokens
 
@@ -97,10 +97,11 @@ class Remade:
 
     def flops(self, config: RunConfig) -> FlopCounter:
         """The counter of a run's model."""
-        vocab_size, windows = len(self.corpus(config.data).vocabulary), config.training.rows == "windows"
+        corpus = self.corpus(config.data)
+        vocab_size, layout = len(corpus.vocabulary), layout_of(config, corpus)
         return self._once(
-            ("flops", config.model.model_dump_json(), config.context, vocab_size, windows),
-            lambda: FlopCounter(make_model(config, vocab_size), windows=windows),
+            ("flops", config.model.model_dump_json(), config.context, vocab_size, layout),
+            lambda: FlopCounter(make_model(config, vocab_size), layout),
         )
 
     def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:

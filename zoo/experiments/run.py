@@ -17,7 +17,7 @@ from zoo.data.corpus import Corpus
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
-from zoo.experiments.cell import Cell, device_name, make_model, row_length, source_of
+from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
 from zoo.experiments.flops import FlopCounter
 from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
@@ -43,7 +43,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         model = make_model(config, len(corpus.vocabulary)).to(device)
         _check_source(cell, model)
         rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
-        counter = FlopCounter(model, windows=training.rows == "windows")  # a trained model may not be copied
+        counter = FlopCounter(model, layout_of(config, corpus))  # a trained model may not be copied
         with blaming(f"Model '{config.model.name}'", "in training", module=type(model).__module__):
             fitted = fit(
                 model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from zoo.layers.linear import linear
 from zoo.layers.rotary import rotate
+from zoo.packing import Packing
 
 
 class CausalSelfAttention(nn.Module):
@@ -33,10 +34,12 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        q, k, v = self._heads(x, start=0)
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-        return self.drop(self._merge(mixed))
+        return self.drop(self._merge(self._attend(*self._heads(x, start=0))))
+
+    def packed(self, x: Tensor, packing: Packing) -> Tensor:
+        """(M, C) -> (M, C), each row by itself: padded for the attention alone."""
+        q, k, v = self._split(packing.pad(self.qkv(x)), start=0)
+        return self.drop(self.out(packing.pack(rearrange(self._attend(q, k, v), "b h t d -> b t (h d)"))))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, C), after `position` inputs, in evaluation mode.
@@ -50,9 +53,18 @@ class CausalSelfAttention(nn.Module):
         mask = x.new_ones(x.shape[1], length, dtype=torch.bool).tril(position) if x.shape[1] > 1 else None
         return self._merge(F.scaled_dot_product_attention(q, keys[:, :, :length], values[:, :, :length], mask))
 
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Three (B, H, T, D) -> (B, H, T, D), causal."""
+        dropout = self.dropout if self.training else 0.0
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+
     def _heads(self, x: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
-        qkv = rearrange(self.qkv(x), "b t (three h d) -> three b h t d", three=3, h=self.heads)
+        return self._split(self.qkv(x), start=start)
+
+    def _split(self, qkv: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3·C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
+        qkv = rearrange(qkv, "b t (three h d) -> three b h t d", three=3, h=self.heads)
         q, k = rotate(qkv[:2], start=start) if self.rotary else qkv[:2]
         return q, k, qkv[2]
 

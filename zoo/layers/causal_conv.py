@@ -1,10 +1,12 @@
 """Dilated causal convolution, channels last (van den Oord et al. 2016, section 2.1)."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.layers.flatten_consecutive import SlidingFlatten
 from zoo.layers.linear import linear
+from zoo.packing import Packing
 
 
 class CausalConv(nn.Module):
@@ -22,6 +24,12 @@ class CausalConv(nn.Module):
         """(B, T, C_in) -> (B, T, C_out)."""
         padded: Tensor = F.pad(x, (0, 0, self.flatten.reach, 0))
         return self.linear(self.flatten(padded))
+
+    def packed(self, x: Tensor, packing: Packing) -> Tensor:
+        """(M, C_in) -> (M, C_out), each row by itself; zeros before its start."""
+        ways = [k * self.flatten.dilation for k in range(self.flatten.n - 1, 0, -1)]
+        past = [packing.before(x, way) * (packing.position >= way).unsqueeze(-1) for way in ways]
+        return self.linear(torch.cat([*past, x], dim=-1))
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
         """(B, T, C_in) -> (B, T, C_out), after `position` inputs of which the last stand in `ring`, at first zeros."""

@@ -8,6 +8,8 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from zoo.packing import Packing
+
 
 class FlattenConsecutive(nn.Module):
     """(..., T, C) -> (..., T/n, n·C): the channels of n consecutive positions side by side, the oldest first."""
@@ -66,6 +68,17 @@ class SlidingFlatten(nn.Module):
         if self.n == 1:
             return x
         return torch.cat([x.narrow(1, k * self.dilation, length) for k in range(self.n)], dim=-1)
+
+    def replicate(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, n·C), as if the first position stood before the row again and again."""
+        here = torch.arange(x.shape[1], device=x.device)
+        past = [x.index_select(1, (here - k * self.dilation).clamp(min=0)) for k in range(self.n - 1, 0, -1)]
+        return torch.cat([*past, x], dim=-1)
+
+    def packed(self, x: Tensor, packing: Packing) -> Tensor:
+        """(M, C) -> (M, n·C), what `replicate` gives for every row of a packing."""
+        past = [packing.before(x, k * self.dilation) for k in range(self.n - 1, 0, -1)]
+        return torch.cat([*past, x], dim=-1)
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, n·C), after `position` inputs; T >= 1.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.models.interface import SequenceModel
+from zoo.packing import Packing
 
 
 class Bigram(SequenceModel):
@@ -29,4 +30,8 @@ class Bigram(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
+        return self.table(tokens)
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V)."""
         return self.table(tokens)

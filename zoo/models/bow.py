@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import linear, output_head
 from zoo.models.interface import ModelOptions, SequenceModel, State
+from zoo.packing import Packing
 
 
 class BagOfWords(SequenceModel):
@@ -40,6 +41,12 @@ class BagOfWords(SequenceModel):
         x = self.embedding(tokens)
         count = torch.arange(1, tokens.shape[1] + 1, device=x.device)
         return self._read(x, x.cumsum(dim=1), count.unsqueeze(-1))
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V)."""
+        x = self.embedding(tokens)
+        total = packing.pack(packing.pad(x).cumsum(dim=1))
+        return self._read(x, total, 1 + packing.position.unsqueeze(-1))
 
     def _read(self, x: Tensor, total: Tensor, count: Tensor) -> Tensor:
         """(..., C), the sum (..., C) of `count` (..., 1) embeddings -> (..., V)."""

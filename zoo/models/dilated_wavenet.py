@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import CausalConv, linear, output_head
 from zoo.models.interface import ModelOptions, SequenceModel, State
+from zoo.packing import Packing
 
 
 class GatedLayer(nn.Module):
@@ -31,6 +32,10 @@ class GatedLayer(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C) -> (B, T, C), (B, T, S): what goes up, and what goes out."""
         return self._both(x, self.conv(x))
+
+    def packed(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+        """(M, C) -> (M, C), (M, S)."""
+        return self._both(x, self.conv.packed(x, packing))
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> tuple[Tensor, Tensor]:
         """(B, T, C) -> (B, T, C), (B, T, S), after `position` inputs of which the last stand in `ring`."""
@@ -80,6 +85,15 @@ class DilatedWaveNet(SequenceModel):
         total = x.new_zeros(())
         for layer in self.layers:
             x, skip = layer(x)
+            total = total + skip
+        return self._read(total)
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V)."""
+        x = self.embedding(tokens)
+        total = x.new_zeros(())
+        for _, layer in self._named_layers():
+            x, skip = layer.packed(x, packing)
             total = total + skip
         return self._read(total)
 

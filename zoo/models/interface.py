@@ -22,6 +22,8 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from zoo.config import Recipe
+from zoo.packing import Packing
+from zoo.tokens import BOUNDARY
 
 State = dict[str, Tensor]
 """What a model remembers of a stream: tensors, batch first."""
@@ -84,6 +86,13 @@ class SequenceModel(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V): logits of the next token at every position."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V): the logits of `forward` for rows without padding between them; training on documents.
+
+        A model that overrides it computes nothing for padding.
+        """
+        return packing.pack(self.forward(packing.pad(tokens, BOUNDARY)))
 
     def last(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, V): logits after the last token; a windowed model computes nothing else."""

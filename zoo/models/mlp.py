@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import BatchNorm, SlidingFlatten, last_window, linear, output_head, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.packing import Packing
 
 
 class MLP(SequenceModel):
@@ -44,6 +45,11 @@ class MLP(SequenceModel):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
         return self._fuse(pad_start(tokens, self.context - 1))
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V), from M windows: what stands before a row is what stands first in it, the boundary."""
+        back = range(self.context - 1, -1, -1)
+        return self.last(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
 
     def last(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, V), from one window."""

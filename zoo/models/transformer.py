@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import CausalSelfAttention, linear, output_head
 from zoo.models.interface import ModelOptions, SequenceModel, State
+from zoo.packing import Packing
 
 ROOM = 64
 """Tokens that a fresh key-value cache has room for; it doubles when it is full."""
@@ -35,12 +36,16 @@ class Block(nn.Module):
         """(B, T, C) -> (B, T, C)."""
         return self._mlp(x + self.attention(self.norm1(x)))
 
+    def packed(self, x: Tensor, packing: Packing) -> Tensor:
+        """(M, C) -> (M, C)."""
+        return self._mlp(x + self.attention.packed(self.norm1(x), packing))
+
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, C), after `position` inputs, whose keys and values stand in the cache."""
         return self._mlp(x + self.attention.stream(self.norm1(x), keys, values, position))
 
     def _mlp(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+        """(..., C) -> (..., C)."""
         return x + self.drop(self.down(F.gelu(self.up(self.norm2(x)))))
 
 
@@ -107,14 +112,21 @@ class Transformer(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        return self.head(self.norm(self.blocks(self.drop(self._embed(tokens, start=0)))))
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        return self.head(self.norm(self.blocks(self.drop(self._embed(tokens, place)))))
 
-    def _embed(self, tokens: Tensor, *, start: int) -> Tensor:
-        """(B, T) -> (B, T, C), of the positions from `start`."""
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V)."""
+        x = self.drop(self._embed(tokens, packing.position))
+        for block in self.blocks:
+            x = block.packed(x, packing)  # type: ignore[operator]
+        return self.head(self.norm(x))
+
+    def _embed(self, tokens: Tensor, place: Tensor) -> Tensor:
+        """(..., T) tokens at the places (T,) of their rows -> (..., T, C)."""
         x = self.embedding(tokens)
         if self.positions is None:
             return x
-        place = torch.arange(start, start + tokens.shape[1], device=x.device)
         return x + self.positions(place.clamp(max=self.positions.num_embeddings - 1))
 
     def begin(self, batch_size: int) -> State:
@@ -127,7 +139,7 @@ class Transformer(SequenceModel):
         """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
         position, T = int(state["position"][0]), tokens.shape[1]
         keys, values = (with_room(state[name], position + T) for name in ("keys", "values"))
-        x = self._embed(tokens, start=position)
+        x = self._embed(tokens, torch.arange(position, position + T, device=tokens.device))
         for layer, block in enumerate(self.blocks):
             x = block.stream(x, keys[:, layer], values[:, layer], position)  # type: ignore[operator]
         return self.head(self.norm(x[:, -1])), {"keys": keys, "values": values, "position": state["position"] + T}

@@ -8,7 +8,7 @@ window by itself (the lecture):
 
 or sliding over the whole row, where level l is a convolution of dilation n^l, which computes nothing twice:
 
-    (B, N-1+T) -> embed (B, N-1+T, C) -> level (B, ..., H) -> ... -> (B, T, H) -> (B, T, V)
+    (B, T) -> embed (B, 1+T, C) -> level (B, 1+T, H) -> ... -> (B, T, V)
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import BatchNorm, FlattenConsecutive, SlidingFlatten, last_window, linear, output_head, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel, State
+from zoo.packing import Packing
 from zoo.tokens import BOUNDARY
 
 
@@ -81,14 +82,23 @@ class WaveNet(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        padded = pad_start(tokens, self.context - 1)  # (B, N-1+T)
         if self.config.tree:
-            windows = padded.unfold(1, self.context, 1)  # (B, T, N)
+            windows = pad_start(tokens, self.context - 1).unfold(1, self.context, 1)  # (B, T, N)
             return self._tree(windows.flatten(0, 1)).unflatten(0, tokens.shape)
-        x = self.embedding(padded)
+        x = self.embedding(pad_start(tokens, 1))  # one boundary is enough: a level makes the same of all of them
         for _, slide, level in self._stages():
-            x = level(slide(x))
-        return self.head(x)  # of (B, T, H)
+            x = level(slide.replicate(x))
+        return self.head(x[:, 1:])  # of (B, T, H)
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        """(M,) -> (M, V); a row begins with the boundary, and before it stands the same."""
+        if self.config.tree:
+            back = range(self.context - 1, -1, -1)
+            return self._tree(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
+        x = self.embedding(tokens)
+        for _, slide, level in self._stages():
+            x = level(slide.packed(x, packing))
+        return self.head(x)  # of (M, H)
 
     def _stages(self) -> Iterator[tuple[str, SlidingFlatten, Level]]:
         """From the tokens up: the name of a level's ring in a state, how it slides, and what it does."""

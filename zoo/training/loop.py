@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from zoo.data.rows import Batch, Rows
+from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.device import Stopwatch, autocast
 from zoo.training.evaluation import evaluate
@@ -71,7 +71,7 @@ class Progress:
 @dataclass
 class Fit:
     """What came out. The weights of the best point are in the model; `diverged_at` is the step of the first loss
-    that was not finite, or None; `shapes` counts the steps by the (B, T) of their batch."""
+    that was not finite, or None; `shapes` counts the steps by the shape of their batch."""
 
     curve: list[Point] = field(default_factory=list)
     best: Point | None = None
@@ -79,7 +79,7 @@ class Fit:
     tokens: int = 0
     seconds: float = 0.0
     diverged_at: int | None = None
-    shapes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    shapes: Counter[Shape] = field(default_factory=Counter)
 
     def add(self, point: Point) -> bool:
         """One more point of the curve; True when it is the best so far."""
@@ -105,8 +105,7 @@ class TrainStep:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         with self.precision():
-            windows = batch.targets.shape != batch.tokens.shape
-            logits = self.model.last(batch.tokens).unsqueeze(1) if windows else self.model(batch.tokens)
+            logits = logits_of(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
         if self.clip:
@@ -114,6 +113,16 @@ class TrainStep:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return loss.detach()
+
+
+def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
+    """The logits at every target of a batch, (..., V): packed documents, whole rows, or one a window."""
+    if batch.packing is not None:
+        return model.packed(batch.tokens, batch.packing)
+    if batch.targets.shape != batch.tokens.shape:
+        return model.last(batch.tokens)
+    logits: Tensor = model(batch.tokens)
+    return logits
 
 
 def fit(
@@ -168,7 +177,7 @@ def fit(
         lr = learning_rate(middle, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)
         unread.append(train_step(batch, lr))
         result.tokens += batch.scored
-        result.shapes[batch.tokens.shape[0], batch.tokens.shape[1]] += 1
+        result.shapes[batch.shape] += 1
         result.steps += 1
     clock.stop()
     result.seconds = clock.seconds

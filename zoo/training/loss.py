@@ -7,8 +7,8 @@ from zoo.tokens import IGNORED
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T, V), (B, T) -> () mean nats over the targets that are not IGNORED."""
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
+    """(..., V), (...) -> () mean nats over the targets that are not IGNORED."""
+    return F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORED)
 
 
 def row_losses(logits: Tensor, targets: Tensor) -> Tensor:

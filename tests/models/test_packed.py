@@ -1,0 +1,43 @@
+"""Rows without padding: every model gives the logits and the gradients that it gives for padded ones."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from zoo.catalog import MODELS
+from zoo.models.interface import SequenceModel
+from zoo.packing import Packing
+from zoo.tokens import BOUNDARY, IGNORED
+from zoo.training.loss import cross_entropy
+
+LENGTHS = [3, 1, 11, 2, 8, 1, 17]
+MODELS_AND_VARIANTS = [
+    *MODELS.names(),
+    "wavenet(tree=true)",
+    "wavenet(tree=true,per_position=true)",
+    "wavenet(n=8)",
+    "dilated-wavenet(kernel=3,stacks=2)",
+    "transformer(learned_positions=4,tied=true)",
+    "gru(layers=2)",
+]
+
+
+@pytest.mark.parametrize("call", MODELS_AND_VARIANTS)
+def test_packed_rows_have_the_logits_and_gradients_of_padded_ones(
+    call: str, make_model: Callable[..., SequenceModel]
+) -> None:
+    packing, model = Packing.of(torch.tensor(LENGTHS)), make_model(call)
+    tokens = torch.randint(model.vocab_size, packing.shape)
+    tokens[:, 0] = BOUNDARY
+    targets = torch.randint(model.vocab_size, packing.shape)
+    outside = packing.pad(torch.ones(sum(LENGTHS)), 0) == 0
+    logits = model(tokens)
+    cross_entropy(logits, targets.masked_fill(outside, IGNORED)).backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    packed = model.packed(packing.pack(tokens), packing)
+    cross_entropy(packed, packing.pack(targets)).backward()
+    torch.testing.assert_close(packed, packing.pack(logits), rtol=1e-10, atol=1e-10)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-8, atol=1e-10, msg=name)
