@@ -24,6 +24,7 @@ class BagOfWords(SequenceModel):
 
         embedding: int = Field(64, ge=1, description="channels of a token's embedding")
         hidden: int = Field(136, ge=1, description="channels of the hidden layer")
+        dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
     recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "the causal form of the bag-of-words model in karpathy/makemore"
@@ -34,6 +35,7 @@ class BagOfWords(SequenceModel):
         C, H = self.config.embedding, self.config.hidden
         self.embedding = nn.Embedding(vocab_size, C)
         self.hidden = linear(2 * C, H)
+        self.drop = nn.Dropout(self.config.dropout)
         self.head = output_head(H, vocab_size)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -50,7 +52,7 @@ class BagOfWords(SequenceModel):
 
     def _read(self, x: Tensor, total: Tensor, count: Tensor) -> Tensor:
         """(..., C), the sum (..., C) of `count` (..., 1) embeddings -> (..., V)."""
-        return self.head(torch.relu(self.hidden(torch.cat([total / count, x], dim=-1))))
+        return self.head(self.drop(torch.relu(self.hidden(torch.cat([total / count, x], dim=-1)))))
 
     @property
     def bounded_state(self) -> bool:

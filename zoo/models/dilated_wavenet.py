@@ -58,6 +58,7 @@ class DilatedWaveNet(SequenceModel):
         skip: int = Field(64, ge=1, description="channels of the skip sum and of the hidden layer after it")
         kernel: int = Field(2, ge=2, description="positions that a convolution sees")
         stacks: int = Field(1, ge=1, description="how often the dilations 1, k, k², ... are run through")
+        dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
     recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
@@ -73,6 +74,7 @@ class DilatedWaveNet(SequenceModel):
             for index, dilation in enumerate(self.dilations)
         )
         self.hidden = linear(S, S)
+        self.drop = nn.Dropout(self.config.dropout)
         self.head = output_head(S, vocab_size)
 
     @property
@@ -99,7 +101,7 @@ class DilatedWaveNet(SequenceModel):
 
     def _read(self, total: Tensor) -> Tensor:
         """(..., S) -> (..., V)."""
-        return self.head(F.relu(self.hidden(F.relu(total))))
+        return self.head(self.drop(F.relu(self.hidden(F.relu(total)))))
 
     def _named_layers(self) -> Iterator[tuple[str, GatedLayer]]:
         """From the tokens up: the name of a layer's ring in a state, and the layer."""

@@ -24,6 +24,7 @@ class MLP(SequenceModel):
 
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(200, ge=1, description="channels of the hidden layer")
+        dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
     recipe = Recipe(lr=1e-2, weight_decay=0.1)
     paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
@@ -36,6 +37,7 @@ class MLP(SequenceModel):
         self.flatten = SlidingFlatten(context)
         self.hidden = linear(context * C, H, bias=False)
         self.norm = BatchNorm(H)
+        self.drop = nn.Dropout(self.config.dropout)
         self.head = output_head(H, vocab_size)
 
     @property
@@ -58,4 +60,4 @@ class MLP(SequenceModel):
     def _fuse(self, tokens: Tensor) -> Tensor:
         """(B, N-1+T) -> (B, T, V): one output a full window."""
         x = self.flatten(self.embedding(tokens))  # (B, T, N·C)
-        return self.head(torch.tanh(self.norm(self.hidden(x))))
+        return self.head(self.drop(torch.tanh(self.norm(self.hidden(x)))))

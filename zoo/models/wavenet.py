@@ -46,6 +46,7 @@ class WaveNet(SequenceModel):
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(68, ge=1, description="channels of every level")
         n: int = Field(2, ge=2, description="neighbours that a level fuses; the context is a power of it")
+        dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
         tree: bool = Field(False, description="run window by window, as the lecture does, instead of sliding")
         per_position: bool = Field(
             False, description="the lecture's BatchNorm bug: statistics for each position (needs tree=true)"
@@ -74,6 +75,7 @@ class WaveNet(SequenceModel):
         )
         self.group = FlattenConsecutive(n)
         self.slides = nn.ModuleList(SlidingFlatten(n, dilation=n**level) for level in range(depth))
+        self.drop = nn.Dropout(self.config.dropout)
         self.head = output_head(H, vocab_size)
 
     @property
@@ -88,7 +90,7 @@ class WaveNet(SequenceModel):
         x = self.embedding(pad_start(tokens, 1))  # one boundary is enough: a level makes the same of all of them
         for _, slide, level in self._stages():
             x = level(slide.replicate(x))
-        return self.head(x[:, 1:])  # of (B, T, H)
+        return self.head(self.drop(x[:, 1:]))  # of (B, T, H)
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
         """(M,) -> (M, V); a row begins with the boundary, and before it stands the same."""
@@ -98,7 +100,7 @@ class WaveNet(SequenceModel):
         x = self.embedding(tokens)
         for _, slide, level in self._stages():
             x = level(slide.packed(x, packing))
-        return self.head(x)  # of (M, H)
+        return self.head(self.drop(x))  # of (M, H)
 
     def _stages(self) -> Iterator[tuple[str, SlidingFlatten, Level]]:
         """From the tokens up: the name of a level's ring in a state, how it slides, and what it does."""
@@ -137,7 +139,7 @@ class WaveNet(SequenceModel):
         x = self.embedding(windows)
         for level in self.levels:
             x = level(self.group(x))
-        return self.head(x.squeeze(1))  # of (B, H)
+        return self.head(self.drop(x.squeeze(1)))  # of (B, H)
 
 
 def levels_for(context: int, n: int) -> int:
