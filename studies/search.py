@@ -56,7 +56,7 @@ def main(out: Path, models: list[str]) -> None:
             training=TrainingConfig(tokens=TOKENS, threads=1),
             context=CONTEXT,
             seeds=[0],
-            match={"kind": "parameters", "target": PARAMETERS} if scales else None,
+            match={"parameters": PARAMETERS} if scales else None,
         )
         sized = match(study, corpus)[name].model if scales else call
         for number, point in enumerate(points()):
