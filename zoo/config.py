@@ -20,6 +20,7 @@ __all__ = [
     "Seed",
     "TrainingConfig",
     "Value",
+    "Way",
     "as_json",
 ]
 
@@ -72,7 +73,10 @@ class TrainingConfig(Frozen):
     score_train: bool = Field(False, description="evaluate the whole training split at the end too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
-    threads: int = Field(2, ge=1, le=1024, description="CPU threads of torch")
+    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of torch; None: what a probe finds best")
+    execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
+        "auto", description="runs one after the other, in a process each, or the seeds of a model as one; auto: a probe"
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingConfig":
@@ -87,6 +91,13 @@ class TrainingConfig(Frozen):
         return next((name for name in BUDGETS if getattr(self, name) is not None), None)
 
 
+class Way(Frozen):
+    """How the runs of a model are executed."""
+
+    how: Literal["sequential", "side-by-side", "stacked"] = "sequential"
+    threads: int = 1
+
+
 class RunConfig(Frozen):
     """Everything that makes one run: one model, one corpus, one seed."""
 
@@ -96,6 +107,7 @@ class RunConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1, description="N, how many tokens back a model may look")
     seed: Seed = 1
+    stack: tuple[tuple[Seed, float | None], ...] = Field((), description="seeds and rates that were trained as one")
     chosen_from: tuple[float, ...] = Field((), description="the grid that the learning rate was chosen from, if any")
     trial: bool = Field(False, description="only chooses a learning rate: never looks at the test split")
 

@@ -22,7 +22,6 @@ from zoo.models.interface import SequenceModel
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
 
-EXECUTION = "sequential"
 FLOP_BATCHES = 50
 """Batches whose FLOPs stand for all."""
 
@@ -49,6 +48,8 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
     Raises:
         RegistryError, UsageError, RunError: anything in `config` that cannot be.
     """
+    threads = config.training.threads or 1
+    config = config.model_copy(update={"training": config.training.model_copy(update={"threads": threads})})
     device = resolve_device(config.training.device)
     model = make_model(config, len(corpus.vocabulary))
     check_output(model, config.model.name)
@@ -80,8 +81,8 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
             "harness": harness_digest(),
             "torch": torch.__version__,
             "device": device_name(device),
-            "threads": config.training.threads,
-            "execution": EXECUTION,
+            "threads": threads,
+            "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
         }
     )
     return Cell(

@@ -1,7 +1,7 @@
 """A study, run: sizes matched, every cell prepared, then executed one after the other, learning rates first."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,31 +11,19 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, file_name, prepare
 from zoo.experiments.cost import probe
+from zoo.experiments.execute import Listener, execute_all
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
-from zoo.experiments.record import Run, is_run
-from zoo.experiments.run import execute, load_model
+from zoo.experiments.record import Run
+from zoo.experiments.run import load_model
 from zoo.experiments.samples import draw_samples
 from zoo.experiments.statistics import FEWEST_SEEDS
 from zoo.experiments.study import Matched, StudyConfig
 from zoo.experiments.study_record import StudyRecord, read_study, write_study
-from zoo.training.loop import Progress
+from zoo.experiments.ways import Choice, choose_ways, executed, keep_ways
 
 SAMPLES = 12
 """Samples of each model in a report."""
-
-
-class Listener:
-    """What a study tells while it runs; every method does nothing until somebody overrides it."""
-
-    def planned(self, runs: int) -> None:
-        """All cells are sound, nothing has been trained; so many runs are to come."""
-
-    def progressed(self, cell: Cell, progress: Progress) -> None:
-        """A few more steps, or an evaluation."""
-
-    def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
-        """One more cell is done."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +34,7 @@ class Plan:
     corpus: Corpus
     matched: Mapping[str, Matched]
     directory: Path
+    ways: Mapping[str, Choice]
 
     def cells(self, configs: Sequence[RunConfig]) -> list[Cell]:
         """The runs, checked.
@@ -57,11 +46,11 @@ class Plan:
 
     def trials(self) -> list[RunConfig]:
         """The runs that choose learning rates."""
-        return self.study.scaled(self.matched).trials()
+        return executed(self.study.scaled(self.matched).trials(), self.ways)
 
     def runs(self, rates: Mapping[str, float]) -> list[RunConfig]:
         """The runs that are reported, at the learning rates (label -> rate) that were chosen."""
-        return self.study.scaled(self.matched).chosen(rates)
+        return executed(self.study.scaled(self.matched).chosen(rates), self.ways)
 
     def any_rates(self) -> dict[str, float]:
         """Learning rates that stand in for those that will be chosen."""
@@ -69,14 +58,16 @@ class Plan:
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
-    """The plan of a study: its text read, its sizes matched.
+    """The plan of a study: its text read, its sizes matched, its ways of execution chosen.
 
     Raises:
         DataError: the text cannot be read.
         RegistryError, UsageError: a model that cannot be built, or not scaled.
     """
-    corpus = load_corpus(study.data)
-    return Plan(study, corpus, match(study, corpus), study_directory(out, study.name, fresh=fresh))
+    corpus, directory = load_corpus(study.data), study_directory(out, study.name, fresh=fresh)
+    matched = match(study, corpus)
+    scaled = study.scaled(matched)
+    return Plan(study, corpus, matched, directory, choose_ways([*scaled.trials(), *scaled.runs()], corpus, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -87,10 +78,11 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """
     trials, cells = plan.cells(plan.trials()), plan.cells(plan.runs(plan.any_rates()))
     listener.planned(len(trials) + len(cells))
-    tried = [_execute(cell, plan.corpus, listener) for cell in trials]
+    keep_ways(plan.directory, plan.ways)
+    tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.cells(plan.runs(choose_rates(tried)))
-    runs = [_execute(cell, plan.corpus, listener) for cell in cells]
+    runs = execute_all(cells, plan.corpus, listener)
     path = plan.directory / record_name(plan.study, [*tried, *runs])
     if path.is_file():
         return path, read_study(path)
@@ -100,6 +92,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
         runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
         looked=earlier_looks(plan.study, plan.directory),
+        ways={label: choice.way for label, choice in plan.ways.items()},
     )
     write_study(path, record)
     return path, record
@@ -171,11 +164,3 @@ def study_directory(out: Path, name: str, *, fresh: bool) -> Path:
     while numbered(newest + 1).exists():
         newest += 1
     return numbered(newest + 1 if fresh and numbered(newest).exists() else newest)
-
-
-def _execute(cell: Cell, corpus: Corpus, listener: Listener) -> Run:
-    reused = is_run(cell.directory)
-    report: Callable[[Progress], None] = lambda progress: listener.progressed(cell, progress)  # noqa: E731
-    run = execute(cell, corpus, report)
-    listener.finished(cell, run, reused=reused)
-    return run

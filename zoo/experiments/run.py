@@ -55,7 +55,7 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
         _check_source(cell, model)
         weights = save_weights(model, partial / "weights.safetensors")
         write_json(partial / "config.json", cell.recorded)
-        write_json(partial / "environment.json", describe_environment(device_name(device), training.threads))
+        write_json(partial / "environment.json", describe_environment(device_name(device), training.threads or 1))
         write_curve(partial / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
         (partial / "losses.safetensors").write_bytes(save(_losses(scores)))
         result = _result(cell, fitted, scores, weights, counter.total(fitted.shapes))

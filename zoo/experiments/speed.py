@@ -40,20 +40,20 @@ def training_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | E
     An exception stands for a model that cannot do one.
     """
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
+    return in_turns(cells, lambda cell: training_work(cell, corpus, rows(row_length(cell.config), cell.device)))
 
-    def prepared(cell: Cell) -> Work:
-        model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
-        train_step, steps = TrainStep(model, cell.settings, cell.device), count()
-        train = rows(row_length(cell.config), cell.device)
 
-        def step() -> int:
-            batch = draw(train, cell.settings, cell.config.seed, next(steps))
-            train_step(batch, cell.settings.lr)
-            return batch.scored
+def training_work(cell: Cell, corpus: Corpus, train: Rows) -> Work:
+    """Real steps of a fresh model."""
+    model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
+    train_step, steps = TrainStep(model, cell.settings, cell.device), count()
 
-        return step
+    def step() -> int:
+        batch = draw(train, cell.settings, cell.config.seed, next(steps))
+        train_step(batch, cell.settings.lr)
+        return batch.scored
 
-    return in_turns(cells, prepared)
+    return step
 
 
 def evaluation_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from zoo.config import Frozen
+from zoo.config import Frozen, Way
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.record import SCHEMA_VERSION, Run, read_run, write_json
 from zoo.experiments.study import Matched, StudyConfig
@@ -66,6 +66,8 @@ class StudyRecord(Frozen):
     schema_version: int = SCHEMA_VERSION
     study: StudyConfig
     matched: Mapping[str, Matched] = Field(default_factory=dict)
+    ways: Mapping[str, Way] = Field(default_factory=dict)
+    """Label -> how its runs were executed; none in records of when all were sequential."""
     trials: tuple[str, ...] = ()
     runs: tuple[str, ...]
     looked: tuple[int, ...] = ()

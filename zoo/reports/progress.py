@@ -1,12 +1,13 @@
 """What is told on standard error while a study runs: a bar where that is a terminal, a line a run everywhere."""
 
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zoo.experiments.cell import Cell
-from zoo.experiments.compare import Listener
+from zoo.experiments.execute import Listener
 from zoo.experiments.record import Run
 from zoo.training.loop import Progress as Step
 
@@ -28,7 +29,8 @@ class ProgressBar(Listener):
         )
         self._task = self._bar.add_task("preparing", loss="", total=None)
         self._done = 0
-        self._validation = ""
+        self._spent: dict[Path, float] = {}  # directory -> share, of the runs that are being trained
+        self._validation: dict[Path, str] = {}
 
     def __enter__(self) -> "ProgressBar":
         self._bar.start()
@@ -43,19 +45,21 @@ class ProgressBar(Listener):
         self._bar.update(self._task, total=runs)
 
     def progressed(self, cell: Cell, progress: Step) -> None:
+        where = cell.directory
         if progress.validation_loss is not None:
-            self._validation = f" valid {progress.validation_loss:.3f}"
+            self._validation[where] = f" valid {progress.validation_loss:.3f}"
+        self._spent[where] = progress.spent
         loss = f"train {progress.train_loss:.3f}" if progress.train_loss is not None else ""
         self._bar.update(
             self._task,
             description=f"{cell.config.label[:24]} seed {cell.config.seed}",
-            completed=self._done + progress.spent,
-            loss=loss + self._validation,
+            completed=self._done + sum(self._spent.values()),
+            loss=loss + self._validation.get(where, ""),
         )
 
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
         self._done += 1
-        self._validation = ""
+        self._spent.pop(cell.directory, None)
         self._bar.update(self._task, completed=self._done)
         result, name = run.result, f"{cell.config.label} seed {cell.config.seed}"
         if cell.config.trial:

@@ -1,0 +1,41 @@
+"""Execution side by side, as a user asks for it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def losses(document: dict[str, Any]) -> dict[tuple[str, int], float]:
+    return {(run["label"], run["seed"]): run["test_loss"] for run in document["runs"]}
+
+
+SHORT = ("--data", "words.txt", "--seeds", "2", "--steps", "3", "--batch-size", "8", "--json")
+BESIDE = ("--set", "execution=side-by-side", "--out", "beside")
+
+
+def test_side_by_side_gives_the_numbers_of_one_after_the_other(run_zoo, zoo_json, words) -> None:
+    plain = zoo_json("compare", "--models", "gru(hidden=8),bigram", *SHORT)
+    beside = run_zoo("compare", "--models", "gru(hidden=8),bigram", *SHORT, *BESIDE)
+    assert losses(json.loads(beside.stdout)) == losses(plain)
+    assert sum(line.endswith(" s)") for line in beside.stderr.splitlines()) == 4
+    assert {run["status"] for run in json.loads(beside.stdout)["runs"]} == {"finished"}
+    again = run_zoo("compare", "--models", "gru(hidden=8),bigram", *SHORT, *BESIDE)
+    assert again.stderr.count("already there") == 4
+
+
+def test_an_error_in_a_process_is_told_in_one_line_and_leaves_nothing(run_zoo, mine, words, tmp_path: Path) -> None:
+    mine.write_text(
+        mine.read_text().replace("return self", "assert not self.training, 'not today'\n        return self")
+    )
+    result = run_zoo("compare", "--models", "./mine.py:Mine", *SHORT, *BESIDE)
+    assert result.returncode == 1
+    assert "Error: Model './mine.py:Mine' failed in training: AssertionError: not today" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, words, tmp_path: Path) -> None:
+    result = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "3", *BESIDE)
+    assert result.returncode == 2
+    assert "execution='side-by-side' cannot be here" in result.stderr
+    assert not (tmp_path / "beside").exists()

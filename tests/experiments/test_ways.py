@@ -1,0 +1,110 @@
+"""Which way runs are executed, and that it is kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zoo.calls import parse_call
+from zoo.config import DataConfig, RunConfig, TrainingConfig, Way
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.errors import RunError, UsageError
+from zoo.experiments import ways
+from zoo.experiments.cell import prepare
+from zoo.experiments.ways import choose_ways, executed, keep_ways, possible_ways
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return load_corpus(DataConfig(corpus=parse_call("invented(documents=200)")))
+
+
+def runs(*models: str, seeds: int = 2, **training: object) -> list[RunConfig]:
+    settings = TrainingConfig(**{"steps": 3, "batch_size": 4, "length": 8, "device": "cpu", **training})
+    return [
+        RunConfig(model=parse_call(model), label=model, training=settings, seed=seed)
+        for seed in range(seeds)
+        for model in models
+    ]
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "usable_cores", lambda: 2)
+
+
+def test_runs_that_are_soon_over_are_executed_the_plainest_way_without_a_probe(corpus, tmp_path) -> None:
+    choices = choose_ways(runs("gru", "bigram"), corpus, tmp_path)
+    assert {label: choice.way for label, choice in choices.items()} == {"gru": Way(), "bigram": Way()}
+    assert all(choice.steps_per_second == {} for choice in choices.values())
+
+
+@pytest.mark.parametrize("fast", ["sequential, 1 thread", "side-by-side, 1 thread", "sequential, 2 threads"])
+def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypatch) -> None:
+    def rate(way: Way, *_: object) -> float:
+        return 100 if f"{way.how}, {way.threads} thread{'s' * (way.threads > 1)}" == fast else 50
+
+    monkeypatch.setattr(ways, "WORTH", 0)
+    monkeypatch.setattr(ways, "_rate", rate)
+    choices = choose_ways(runs("gru"), corpus, tmp_path)
+    assert choices["gru"].steps_per_second[fast] == 100
+    assert fast.startswith(choices["gru"].way.how)
+    keep_ways(tmp_path, choices)
+    monkeypatch.setattr(ways, "_rate", lambda *_: pytest.fail("probed again"))
+    assert choose_ways(runs("gru", seeds=5, steps=9), corpus, tmp_path) == choices
+    monkeypatch.setattr(ways, "WORTH", 1e9)
+    assert choose_ways(runs("gru", batch_size=5), corpus, tmp_path)["gru"].way == Way(), "another question"
+
+
+def test_a_way_that_is_hardly_faster_is_not_taken(corpus, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(ways, "WORTH", 0)
+    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 + 4 * way.threads)
+    assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way()
+
+
+@pytest.mark.slow
+def test_the_probe_times_real_steps_every_way(corpus, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(ways, "WORTH", 0)
+    (choice,) = choose_ways(runs("gru"), corpus, tmp_path).values()
+    assert list(choice.steps_per_second) == ["sequential, 1 thread", "side-by-side, 1 thread", "sequential, 2 threads"]
+    assert all(rate > 1 for rate in choice.steps_per_second.values())
+
+
+def test_a_damaged_file_of_choices_is_told(corpus, tmp_path) -> None:
+    (tmp_path / "ways.json").write_text("{")
+    with pytest.raises(RunError, match=r"ways.json' is damaged: remove it"):
+        choose_ways(runs("gru"), corpus, tmp_path)
+
+
+def test_threads_that_are_given_are_taken() -> None:
+    assert possible_ways(runs("gru", threads=2), beside=True) == [Way(threads=2)]
+    assert possible_ways(runs("gru", threads=1), beside=True) == [Way(), Way(how="side-by-side")]
+
+
+def test_a_budget_in_seconds_has_the_machine_to_itself() -> None:
+    timed = runs("gru", steps=None, seconds=1.0)
+    assert possible_ways(timed, beside=True) == [Way(), Way(threads=2)]
+
+
+def test_a_single_run_has_nothing_beside_it() -> None:
+    assert possible_ways(runs("gru", seeds=1), beside=False) == [Way(), Way(threads=2)]
+
+
+def test_a_way_that_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="side by side takes several runs"):
+        possible_ways(runs("gru", seeds=1, execution="side-by-side"), beside=False)
+
+
+def test_threads_make_another_run_and_side_by_side_does_not(corpus, tmp_path) -> None:
+    def key(way: Way) -> str:
+        choice = ways.Choice(asked="", way=way, steps_per_second={})
+        (config,) = executed(runs("gru", seeds=1), {"gru": choice})
+        return prepare(config, corpus, tmp_path).recorded.fingerprint
+
+    assert key(Way()) == key(Way(how="side-by-side")) != key(Way(threads=2))
+
+
+def test_choices_of_other_comparisons_stay_in_the_file(corpus, tmp_path: Path) -> None:
+    keep_ways(tmp_path, choose_ways(runs("gru"), corpus, tmp_path))
+    keep_ways(tmp_path, choose_ways(runs("bigram"), corpus, tmp_path))
+    assert set(json.loads((tmp_path / "ways.json").read_text())) == {"gru", "bigram"}

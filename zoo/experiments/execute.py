@@ -1,0 +1,59 @@
+"""Cells, executed in the way of each: one after the other, or side by side."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from zoo.data.corpus import Corpus
+from zoo.experiments.cell import Cell
+from zoo.experiments.processes import side_by_side, usable_cores
+from zoo.experiments.record import Run, is_run, read_run
+from zoo.experiments.run import execute
+from zoo.training.loop import Progress
+
+
+class Listener:
+    """What a study tells while it runs; every method does nothing until somebody overrides it."""
+
+    def planned(self, runs: int) -> None:
+        """All cells are sound, nothing has been trained; so many runs are to come."""
+
+    def progressed(self, cell: Cell, progress: Progress) -> None:
+        """A few more steps, or an evaluation."""
+
+    def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
+        """One more cell is done."""
+
+
+def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> list[Run]:
+    """The run of each cell, in their order; what is there already is read.
+
+    Raises:
+        RunError: as `execute`.
+    """
+    beside = [cell for cell in cells if cell.config.training.execution == "side-by-side" and not is_run(cell.directory)]
+    there = {cell.directory for cell in cells if is_run(cell.directory)}
+
+    def told(number: int, progress: Progress) -> None:
+        listener.progressed(beside[number], progress)
+
+    def finished(number: int, _: None) -> None:
+        listener.finished(beside[number], read_run(beside[number].directory), reused=False)
+
+    side_by_side(
+        [partial(_to_its_directory, cell, corpus) for cell in beside],
+        at_once=usable_cores(),
+        heard=told,
+        finished=finished,
+    )
+    runs = []
+    for cell in cells:
+        run = execute(cell, corpus, partial(listener.progressed, cell))
+        if cell not in beside:
+            listener.finished(cell, run, reused=cell.directory in there)
+        runs.append(run)
+    return runs
+
+
+def _to_its_directory(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> None:
+    """In a process of its own, which has nothing to hand over but what it writes."""
+    execute(cell, corpus, report)
