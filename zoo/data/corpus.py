@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
@@ -22,6 +20,7 @@ from zoo.data.files import arrange, join_lines, read_source
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
+from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
 
@@ -61,21 +60,21 @@ class Corpus:
         return digest.hexdigest()
 
     @cached_property
-    def tokens(self) -> Split[list[NDArray[np.int32]]]:
-        """The splits as tokens, without boundaries."""
-        return Split(*([self.vocabulary.encode(text) for text in self.text[name]] for name in SPLITS))
+    def tokens(self) -> Split[Tokens]:
+        """The splits as tokens."""
+        dtype = self.vocabulary.dtype
+        return Split(*(Tokens.of(map(self.vocabulary.encode, self.text[name]), dtype) for name in SPLITS))
 
     @cached_property
     def targets(self) -> dict[str, int]:
         """Split -> its target tokens: every document's end is one."""
-        ends = 0 if self.is_stream else 1
-        return {split: sum(len(document) + ends for document in self.tokens[split]) for split in SPLITS}
+        return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
         """The split on a device; `length` (T) is for streams alone."""
         device = torch.device(device)
         if self.is_stream:
-            return StreamRows(self.tokens[split][0], length, device)
+            return StreamRows(self.tokens[split], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def row_targets(self, length: int) -> float:
