@@ -6,7 +6,10 @@ from numpy.typing import NDArray
 STORED = 10_000_000
 """Up to so many items an order is drawn and stored; beyond, it is a `Permutation`."""
 
-ROUNDS = 8
+ROUNDS = 6
+BLOCK = 1 << 13
+"""Numbers that are mixed at a time, few enough for a processor's cache."""
+
 Places = NDArray[np.int64]
 
 
@@ -34,9 +37,12 @@ class Permutation:
         return self._walk(items, self._keys[::-1])
 
     def _walk(self, places: Places, keys: list[tuple[int, np.uint64]]) -> Places:
-        result = self._mix(places.astype(np.uint64), keys)
-        while len(outside := np.flatnonzero(result >= self.count)):
-            result[outside] = self._mix(result[outside], keys)
+        result = places.astype(np.uint64)
+        for start in range(0, len(result), BLOCK):
+            block = result[start : start + BLOCK]
+            block[:] = self._mix(block, keys)
+            while len(outside := np.flatnonzero(block >= self.count)):
+                block[outside] = self._mix(block[outside], keys)
         return result.astype(np.int64)
 
     def _mix(self, numbers: NDArray[np.uint64], keys: list[tuple[int, np.uint64]]) -> NDArray[np.uint64]:
