@@ -1,6 +1,7 @@
 """A large file gives what the same file gives in memory; files are large here from the first byte, pieces tiny."""
 
 import errno
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,13 +61,13 @@ def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., obje
             patch.setattr("zoo.data.corpus.LARGE", 0)
             patch.setattr("zoo.data.pieces.PIECE", piece)
             for name, value in constants.items():
-                patch.setattr(f"zoo.data.prepared.{name}", value)
+                patch.setattr(f"zoo.data.passes.{name}", value)
             yield
 
     return context
 
 
-@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+@pytest.mark.parametrize("piece", [3, 1 << 20])
 @pytest.mark.parametrize(("name", "tokens", "documents"), CASES)
 def test_a_large_file_gives_token_for_token_what_it_gives_in_memory(
     load: Load, text_file: Write, large: Callable[..., object], name: str, tokens: str, documents: str, piece: int
@@ -130,7 +131,7 @@ def test_a_file_is_prepared_once(
     with large():
         first = load(text_file(WORDS.encode()))
         with monkeypatch.context() as patch:
-            patch.setattr("zoo.data.prepared._write", None)
+            patch.setattr("zoo.data.prepared.write_tokens", None)
             again = load(text_file(WORDS.encode()))
         other = load(text_file(WORDS.encode()[:-9]))
     assert first.digest == again.digest != other.digest
@@ -184,13 +185,22 @@ def test_what_is_said_of_a_text_that_cannot_be_used_is_the_same(
     assert str(error.value) == str(expected.value)
 
 
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    load: Load, text_file: Write, large: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = text_file(WORDS.encode())
+    monkeypatch.setattr("zoo.data.prepared.write_tokens", lambda *_: os.utime(path, (1, 1)))
+    with large(), pytest.raises(DataError, match=r"corpus\.txt' changed while it was read"):
+        load(path)
+
+
 def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     load: Load, text_file: Write, large: Callable[..., object], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.data.prepared._Writer.add", full)
+    monkeypatch.setattr("zoo.data.passes._Writer.add", full)
     with (
         large(),
         pytest.raises(DataError, match=r"^Cannot prepare corpus\.txt in '.*': No space left on device\. ZOO_CA"),

@@ -198,7 +198,9 @@ def _on(device: torch.device, tokens: Tokens) -> Tensor:
     flat = torch.from_numpy(tokens.flat)
     if device.type != "cpu" and flat.dtype == torch.uint16:
         flat = flat.int()  # which every device can index
-    return flat.to(device)
+    there = flat.to(device)
+    tokens.looked_at(len(flat) if device.type != "cpu" else 0)
+    return there
 
 
 def _bundle(rows: int) -> int:

@@ -57,7 +57,7 @@ class Tokens(Sequence[NDArray[Any]]):
         return cls(flat, starts, order, (text, places))
 
     def __len__(self) -> int:
-        return len(self.starts) - 1 if self.order is None else len(self.order)
+        return len(self.starts) - 1
 
     @overload
     def __getitem__(self, row: int) -> NDArray[Any]: ...
@@ -80,9 +80,7 @@ class Tokens(Sequence[NDArray[Any]]):
     @property
     def targets(self) -> int:
         """Of all documents, the end of each being one."""
-        if self.order is None:
-            return int(self.starts[-1])
-        return int(self.places(np.arange(len(self)))[1].sum())
+        return int(self.starts[-1])
 
     def looked_at(self, rows: int) -> None:
         """So many rows of mapped files were read; now and then their pages are given back (and stay in the cache)."""
