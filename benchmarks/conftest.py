@@ -1,4 +1,4 @@
-"""What every benchmark shares: a corpus, fresh models, and tokens a second in the report."""
+"""What every benchmark shares: a corpus, fresh models, and what the report says beside times."""
 
 from collections.abc import Callable, Iterator
 
@@ -46,14 +46,19 @@ def fresh(corpus: Corpus) -> Fresh:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tokens a second, which the table of times does not show, and the tables of generation."""
+    """What the table of times does not show: tokens a second, memory, and the tables of generation."""
     session = getattr(terminalreporter.config, "_benchmarksession", None)
     cases = [(case.name, case.extra_info, case.stats.median) for case in session.benchmarks] if session else []
-    plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if "table" not in facts}
+    plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if not {"table", "large"} & set(facts)}
     if plain:
         terminalreporter.section("tokens per second (median)")
     for name, rate in sorted(plain.items()):
         terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)
+    large = {name: facts["large"] for name, facts, _ in cases if "large" in facts}
+    if large:
+        terminalreporter.section("large texts")
+    for name, told in large.items():
+        terminalreporter.write_line(f"{name:<28} {told}")
     for title, lines in generation_tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
         terminalreporter.section(title)
         for line in lines:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from zoo.data.rows import DocumentRows, Rows, StreamRows
+from zoo.data.tokens import Tokens
 from zoo.tokens import BOUNDARY, IGNORED
 
 CPU = torch.device("cpu")
@@ -13,12 +14,12 @@ COUNT = 23
 
 def documents(count: int = COUNT) -> DocumentRows:
     """Document i is the token i+1, a few times: a row tells which it is, by its first target."""
-    return DocumentRows([np.full(1 + i * 7 % 5, i + 1, dtype=np.int32) for i in range(count)], CPU)
+    return DocumentRows(Tokens.of([np.full(1 + i * 7 % 5, i + 1) for i in range(count)], np.uint8), CPU)
 
 
 def stream(tokens: int, length: int) -> StreamRows:
     """The tokens 1, 2, 3, ...: a token tells where it stands."""
-    return StreamRows(np.arange(1, tokens + 1, dtype=np.int32), length, CPU)
+    return StreamRows(Tokens.of([np.arange(1, tokens + 1)], np.uint8), length, CPU)
 
 
 @pytest.mark.parametrize("rows", [documents(), stream(200, 16)], ids=["documents", "stream"])
@@ -49,7 +50,7 @@ def test_scored_counts_the_targets_that_are(rows: Rows) -> None:
 
 
 def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() -> None:
-    rows = DocumentRows([np.array([3, 1, 2], dtype=np.int32), np.array([4], dtype=np.int32)], CPU)
+    rows = DocumentRows(Tokens.of([np.array([3, 1, 2]), np.array([4])]), CPU)
     batch = rows.batch(0, 0, 2)
     tokens, targets = batch.padded()
     order = tokens[:, 1].argsort()
@@ -60,7 +61,7 @@ def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() ->
 
 
 def test_an_empty_document_is_one_target_its_end() -> None:
-    rows = DocumentRows([np.zeros(0, dtype=np.int32)], CPU)
+    rows = DocumentRows(Tokens.of([np.zeros(0)]), CPU)
     batch = rows.batch(0, 0, 1)
     assert (batch.tokens.tolist(), batch.targets.tolist(), rows.targets) == ([0], [0], 1)
 
@@ -167,3 +168,32 @@ def test_evaluation_scores_every_token_of_a_stream_once_with_half_a_row_before_i
                     scored.append(target)
     assert scored == list(range(1, tokens + 1))
     assert stretches == list(range(rows.count))
+
+
+@pytest.mark.parametrize("rows", [documents(), stream(200, 16)], ids=["documents", "stream"])
+def test_neighbours_share_a_score_where_there_are_too_many(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.data.rows.MOST_SCORES", 5)
+    few = documents() if isinstance(rows, DocumentRows) else stream(200, 16)
+    alone, together = np.zeros(rows.count), np.zeros(few.count)
+    for own, targets in ((rows, alone), (few, together)):
+        for batch in own.scored(50):
+            np.add.at(targets, batch.row, (batch.targets != IGNORED).sum(dim=1).numpy())
+    size = -(-rows.count // 5)
+    assert few.count == -(-rows.count // size) <= 5
+    assert together.tolist() == [alone[first : first + size].sum() for first in range(0, rows.count, size)]
+
+
+def test_evaluation_sorts_documents_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.data.rows.SORTED", 4)
+    scored = [batch.row.tolist() for batch in documents().scored(10_000)]
+    assert [sorted(rows) for rows in scored] == [list(range(i, min(i + 4, COUNT))) for i in range(0, COUNT, 4)]
+
+
+def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.data.rows.STORED", COUNT - 1)
+    rows = documents()
+    drawn = [int(rows.batch(3, step, 1).targets[0]) for step in range(2 * COUNT)]
+    assert sorted(drawn[:COUNT]) == sorted(drawn[COUNT:]) == list(range(1, COUNT + 1))
+    assert drawn[:COUNT] != drawn[COUNT:]
+    assert rows.batch(3, 0, 2 * COUNT).targets[:, 0].tolist() == drawn
+    assert rows.batch(4, 0, COUNT).targets[:, 0].tolist() != drawn[:COUNT]

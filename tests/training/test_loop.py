@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.catalog import MODELS
 from zoo.data.rows import DocumentRows, Rows
+from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress
@@ -127,9 +128,9 @@ def test_the_weights_kept_are_the_best_on_validation(
     make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
 ) -> None:
     batch = train_rows.batch(0, 0, 20)
-    few = [
-        row[row > 0].int().numpy() for row in batch.padded()[0]
-    ]  # so few documents that it soon learns them by heart
+    few = Tokens.of(
+        [row[row > 0].numpy() for row in batch.padded()[0]]
+    )  # so few documents that it soon learns them by heart
     model = make_model("mlp")
     fit = train(model, rows=DocumentRows(few, CPU), steps=150, evaluations=15, lr=2e-3)
     losses = [point.validation_loss for point in fit.curve]

@@ -13,6 +13,7 @@ from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.data.rows import Batch, DocumentRows
+from zoo.data.tokens import Tokens
 from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
 from zoo.tokens import BOUNDARY, IGNORED
@@ -67,7 +68,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 def documents(vocab_size: int) -> Batch:
     """The documents as one batch."""
     tokens = [np.array([ord(letter) - ord("a") + 1 for letter in text], dtype=np.int32) for text in DOCUMENTS]
-    rows = DocumentRows([document % vocab_size for document in tokens], CPU)
+    rows = DocumentRows(Tokens.of(document % vocab_size for document in tokens), CPU)
     return rows.batch(0, 0, len(DOCUMENTS))
 
 

@@ -7,10 +7,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
@@ -18,10 +17,12 @@ from registry.files import is_file_reference
 from zoo.blame import blaming
 from zoo.catalog import CORPORA
 from zoo.config import DataConfig
-from zoo.data.files import arrange, join_lines, read_source
+from zoo.data.files import arrange, join_lines, read_source, too_few
+from zoo.data.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
+from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
 
@@ -36,53 +37,63 @@ class Corpus:
     Args:
         name: how reports call it.
         is_stream: one stream, or documents.
-        text: what each split holds: documents, or one piece of the stream in a list.
-        overlap: documents of a split that also stand in an earlier one, counted before any were removed.
+        text: what each split holds: documents, or one piece of the stream in a list; None where `prepared` is.
+        overlap: documents of a split that also stand in an earlier one, counted before any were removed, or None.
         log_likelihood: the source's own probabilities, or None.
+        prepared: a text too large to be kept as text.
     """
 
     name: str
     is_stream: bool
     vocabulary: Vocabulary
-    text: Split[list[Document]]
-    overlap: Split[int]
-    deduped: bool
-    log_likelihood: LogLikelihood | None
+    text: Split[list[Document]] | None
+    overlap: Split[int] | None
+    deduped: bool = False
+    log_likelihood: LogLikelihood | None = None
+    prepared: Prepared | None = None
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the splits as they are: the same text split otherwise is another."""
+        """SHA-256 over the splits as they are, or a large file and how it is split: split otherwise it is another."""
+        if self.prepared:
+            return self.prepared.digest
         digest = hashlib.sha256()
         for name in SPLITS:
-            for document in self.text[name]:
+            for document in self._text(name):
                 data = document.encode() if isinstance(document, str) else document
                 digest.update(len(data).to_bytes(8, "little") + data)
             digest.update(b"\xff" * 8)
         return digest.hexdigest()
 
     @cached_property
-    def tokens(self) -> Split[list[NDArray[np.int32]]]:
-        """The splits as tokens, without boundaries."""
-        return Split(*([self.vocabulary.encode(text) for text in self.text[name]] for name in SPLITS))
+    def tokens(self) -> Split[Tokens]:
+        """The splits as tokens."""
+        if self.prepared:
+            return self.prepared.tokens
+        dtype = self.vocabulary.dtype
+        return Split(*(Tokens.of(map(self.vocabulary.encode, self._text(name)), dtype) for name in SPLITS))
+
+    def _text(self, split: str) -> list[Document]:
+        assert self.text is not None
+        return self.text[split]
 
     @cached_property
     def targets(self) -> dict[str, int]:
         """Split -> its target tokens: every document's end is one."""
-        ends = 0 if self.is_stream else 1
-        return {split: sum(len(document) + ends for document in self.tokens[split]) for split in SPLITS}
+        return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
         """The split on a device; `length` (T) is for streams alone."""
         device = torch.device(device)
         if self.is_stream:
-            return StreamRows(self.tokens[split][0], length, device)
+            return StreamRows(self.tokens[split], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def row_targets(self, length: int) -> float:
         """Target tokens of a row of training, on the average."""
         if self.is_stream:
             return float(min(length, self.targets["train"]))
-        return self.targets["train"] / len(self.text.train)
+        return self.targets["train"] / len(self.tokens.train)
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
@@ -96,7 +107,7 @@ class Corpus:
         return {split: -sum(self._log_likelihoods(split)) / self.targets[split] for split in SPLITS}
 
     def _log_likelihoods(self, split: str) -> list[float]:
-        documents = self.text[split]
+        documents = self._text(split)
         nats = self.log_likelihood(documents) if self.log_likelihood else []
         odd = [value for value in nats if not -math.inf < value < ROUNDING]
         if odd or len(nats) != len(documents):
@@ -114,12 +125,14 @@ class Corpus:
         if self.is_stream:
             what = f"one stream, {sum(counts):,} {'characters' if self.vocabulary.characters is not None else 'bytes'}"
         else:
-            what = f"{sum(len(self.text[name]) for name in SPLITS):,} documents"
+            what = f"{sum(len(self.tokens[name]) for name in SPLITS):,} documents"
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
+        if self.overlap is None:
+            return line if self.is_stream else line + "; repeated documents are not counted"
         if self.deduped:
             line += f"; removed {self.overlap.validation:,} / {self.overlap.test:,} repeated documents"
         elif self.overlap.validation or self.overlap.test:
-            seen, count = self.overlap, self.text
+            seen, count = self.overlap, self.tokens
             line += f"; {seen.validation / len(count.validation):.0%} of validation documents also occur in training"
             line += f", {seen.test / len(count.test):.0%} of test documents in either"
         return line
@@ -133,6 +146,9 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
         UsageError: an option that the corpus does not have.
         RegistryError: a name that nobody has, or whose provider is broken.
     """
+    if path := _large_file(config):
+        prepared = prepare(path, config, vocabulary)
+        return Corpus(path.name, prepared.is_stream, prepared.vocabulary, None, None, prepared=prepared)
     source = _source(config)
     if config.tokens == "bytes":
         source = _as_bytes(source)
@@ -150,9 +166,7 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
         if not (split.train and split.validation and split.test):
             few = len(source.text)
             why = "too few to split into three" if few < 10 else "and without the repeated ones a split is empty"
-            raise DataError(
-                f"{source.name} has {few} document{'s' * (few != 1)}, {why}; --documents none reads one stream."
-            )
+            raise too_few(source.name, few, why)
     return Corpus(
         name=source.name,
         is_stream=source.is_stream,
@@ -162,6 +176,15 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
         deduped=config.dedupe,
         log_likelihood=source.log_likelihood,
     )
+
+
+def _large_file(config: DataConfig) -> Path | None:
+    """The file that is to be prepared; to be deduped, a text has to be in memory whatever its size."""
+    name = config.corpus.name
+    if config.dedupe or config.corpus.options or name in CORPORA.names() or is_file_reference(name):
+        return None
+    path = Path(name)
+    return path if os.path.isfile(name) and path.stat().st_size > LARGE else None
 
 
 def _texts(source: Source) -> list[Document]:

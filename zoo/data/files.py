@@ -14,6 +14,9 @@ TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
 """Tokens; a document is one row of a batch, so a longer one is refused (as a stream it is welcome)."""
 
+LONGEST_LISTED = 1000
+"""Characters of a line that still looks like a document."""
+
 Layout = Literal["auto", "line", "none"]
 
 
@@ -50,8 +53,11 @@ def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
     return arrange(clean(raw, name, as_bytes=as_bytes), name, layout)
 
 
-def clean(raw: bytes, name: str, *, as_bytes: bool) -> Document:
+def clean(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
     """Bytes as they are; or UTF-8 as text, without a byte-order mark and with LF for CRLF.
+
+    Args:
+        offset, line: bytes and lines of the file before these.
 
     Raises:
         DataError: a NUL byte or bytes that are not UTF-8, with their place in the file.
@@ -60,16 +66,18 @@ def clean(raw: bytes, name: str, *, as_bytes: bool) -> Document:
         return raw
     if b"\0" in raw:
         raise DataError(
-            f"{name} has a NUL byte at offset {raw.index(0):,}: not text; --tokens bytes takes it as it is."
+            f"{name} has a NUL byte at offset {offset + raw.index(0):,}: not text; --tokens bytes takes it as it is."
         )
     try:
-        return raw.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line += raw.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {error.start:,}); "
+            f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {offset + error.start:,}); "
             "convert it, or use --tokens bytes."
         ) from None
+    text = text if offset else text.removeprefix("\ufeff")
+    return text.replace("\r\n", "\n") if "\r" in text else text
 
 
 def arrange(text: Document, name: str, layout: Layout) -> Source:
@@ -79,18 +87,35 @@ def arrange(text: Document, name: str, layout: Layout) -> Source:
         DataError: no text, or a document too long for a row.
     """
     if not text.strip():
-        raise DataError(f"{name} holds no text.")
+        raise no_text(name)
     lines: Sequence[Document] = _byte_lines(text) if isinstance(text, bytes) else text.split("\n")
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
         return Source(name, text)
     documents = [line for line in lines if line.strip()]
     longest = max(range(len(documents)), key=lambda index: len(documents[index]))
     if len(documents[longest]) > LONGEST_DOCUMENT:
-        raise DataError(
-            f"Document {longest + 1} of {name} has {len(documents[longest]):,} tokens, and a document is one row of "
-            f"at most {LONGEST_DOCUMENT:,}: split it, or read {name} as one stream with --documents none."
-        )
+        raise too_long(name, longest + 1, len(documents[longest]))
     return Source(name, documents)
+
+
+def no_text(name: str) -> DataError:
+    """What is said of a text that is none."""
+    return DataError(f"{name} holds no text.")
+
+
+def too_few(name: str, documents: int, why: str = "too few to split into three") -> DataError:
+    """What is said of documents that leave a split empty."""
+    return DataError(
+        f"{name} has {documents} document{'s' * (documents != 1)}, {why}; --documents none reads one stream."
+    )
+
+
+def too_long(name: str, document: int, tokens: int) -> DataError:
+    """What is said of a document that is no row."""
+    return DataError(
+        f"Document {document:,} of {name} has {tokens:,} tokens, and a document is one row of "
+        f"at most {LONGEST_DOCUMENT:,}: split it, or read {name} as one stream with --documents none."
+    )
 
 
 def _byte_lines(text: bytes) -> list[bytes]:
@@ -102,7 +127,7 @@ def _looks_like_documents(lines: Sequence[Document]) -> bool:
     body = list(lines)
     while body and not body[-1].strip():
         body.pop()
-    return len(body) >= 3 and all(line.strip() for line in body) and max(map(len, body)) <= 1000
+    return len(body) >= 3 and all(line.strip() for line in body) and max(map(len, body)) <= LONGEST_LISTED
 
 
 def _read(path: Path) -> bytes:

@@ -4,8 +4,8 @@ A batch is a pure function of (seed, step): nothing about data order has to be s
 see the same batches. Neither the model nor its context enters.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,8 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.data.permutation import STORED, Permutation
+from zoo.data.tokens import Tokens
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
+
+MOST_SCORES = 1 << 20
+"""Scores of an evaluation; of a split with more rows, as many neighbours as it takes share one."""
+SORTED = 1 << 20
+"""Documents that an evaluation sorts by length at a time."""
 
 Shape = tuple[int, int, int]
 """Of a batch: rows B, length T of the longest, and how many tokens stand in them, padding not counted."""
@@ -50,7 +57,7 @@ class Batch(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """Rows of an evaluation; `row` (B,) numbers the document (or stretch of a stream) that a row scores."""
+    """Rows of an evaluation; `row` (B,) numbers the score that each adds to: of a document, or stretch of a stream."""
 
     tokens: Tensor
     targets: Tensor
@@ -63,7 +70,7 @@ class Rows(Protocol):
     targets: int
     """Target tokens of the whole split."""
     count: int
-    """Documents, or stretches of a stream."""
+    """Scores of an evaluation: documents, or stretches of a stream."""
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...
@@ -77,73 +84,83 @@ def _generator(*numbers: int) -> torch.Generator:
 
 
 class DocumentRows:
-    """Documents, one a row, boundary first: packed for training, padded on the right for evaluation.
+    """Documents, one a row, boundary first: packed for training, padded on the right for evaluation."""
 
-    Stored as 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
-    """
-
-    def __init__(self, documents: list[NDArray[np.int32]], device: torch.device) -> None:
-        lengths = np.array([len(document) + 1 for document in documents], dtype=np.int64)  # targets of each
-        flat = np.full(int(lengths.sum()) + 1, BOUNDARY, dtype=np.int32)
-        starts = np.concatenate([[0], lengths.cumsum()[:-1]])
-        for start, document in zip(starts, documents, strict=True):
-            flat[start + 1 : start + 1 + len(document)] = document
+    def __init__(self, documents: Tokens, device: torch.device) -> None:
         self.device = device
-        self.count = len(documents)
-        self.targets = int(lengths.sum())
-        self._lengths = torch.from_numpy(lengths)  # stays on the CPU: a row's length is known without a sync
-        self._starts = torch.from_numpy(starts)
-        self._flat = torch.from_numpy(flat).to(device)
+        self.targets = documents.targets
+        self._documents = documents
+        self._flat = _on(device, documents)
+        self._bundle = _bundle(len(documents))
+        self.count = -(-len(documents) // self._bundle)
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
-        rows = self._rows(seed, step, batch_size)
-        packing = Packing.of(self._lengths[rows], self.device)
-        place = self._starts[rows].to(self.device, non_blocking=True)[packing.row] + packing.position
+        starts, counts = (torch.from_numpy(part) for part in self._documents.places(self._rows(seed, step, batch_size)))
+        packing = Packing.of(counts, self.device)
+        place = starts.to(self.device, non_blocking=True)[packing.row] + packing.position
+        self._documents.looked_at(batch_size)
         return Batch(self._flat[place].long(), self._flat[place + 1].long(), packing)
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of its document."""
-        place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))  # in the flat text
-        document = torch.searchsorted(self._starts, place, right=False) - 1
-        start = self._starts[document].to(self.device, non_blocking=True).unsqueeze(1)
-        return _windows(self._flat, place.to(self.device, non_blocking=True), start, width)
+        drawn = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step)).numpy()
+        row = np.searchsorted(self._ends, drawn)
+        start, length = self._documents.places(row)
+        place = torch.from_numpy(start + drawn - (self._ends[row] - length))
+        self._documents.looked_at(batch_size)
+        first = torch.from_numpy(start).to(self.device, non_blocking=True).unsqueeze(1)
+        return _windows(self._flat, place.to(self.device, non_blocking=True), first, width)
 
     def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
         """Every document once, those of like length together (evaluation mode mixes nothing between rows)."""
-        order = torch.argsort(self._lengths, descending=True, stable=True)
-        first = 0
-        while first < self.count:
-            size = max(1, max_tokens // int(self._lengths[order[first]]))
-            rows = order[first : first + size]
-            yield self._padded(rows)
-            first += size
+        for block in range(0, len(self._documents), SORTED):
+            rows = np.arange(block, min(block + SORTED, len(self._documents)))
+            lengths = self._documents.places(rows)[1]
+            order = np.argsort(-lengths, kind="stable")
+            first = 0
+            while first < len(rows):
+                size = max(1, max_tokens // int(lengths[order[first]]))
+                some = rows[order[first : first + size]]
+                yield ScoredBatch(*self._padded(some), some // self._bundle)
+                first += size
 
-    def _shuffled(self, seed: int, epoch: int) -> Tensor:
-        return torch.randperm(self.count, generator=_generator(seed, epoch))
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        """(documents,) targets up to the end of each row."""
+        if self._documents.order is None:
+            return self._documents.starts[1:]
+        return self._documents.places(np.arange(len(self._documents)))[1].cumsum()
 
-    def _rows(self, seed: int, step: int, batch_size: int) -> Tensor:
+    def _shuffled(self, seed: int, epoch: int) -> Callable[[int, int], NDArray[np.int64]]:
+        """The rows of an epoch from the first to before the last."""
+        count = len(self._documents)
+        if count > STORED:
+            permutation = Permutation(count, seed, epoch)
+            return lambda first, last: permutation(np.arange(first, last))
+        order = torch.randperm(count, generator=_generator(seed, epoch)).numpy()
+        return lambda first, last: order[first:last]
+
+    def _rows(self, seed: int, step: int, batch_size: int) -> NDArray[np.int64]:
         """Documents without replacement within an epoch; a batch may end one epoch and begin the next."""
-        first, last = step * batch_size, (step + 1) * batch_size
+        first, last, count = step * batch_size, (step + 1) * batch_size, len(self._documents)
         parts = []
-        for epoch in range(first // self.count, (last - 1) // self.count + 1):
-            start = epoch * self.count
-            parts.append(self._order(seed, epoch)[max(0, first - start) : last - start])
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
+        for epoch in range(first // count, (last - 1) // count + 1):
+            start = epoch * count
+            parts.append(self._order(seed, epoch)(max(0, first - start), min(count, last - start)))
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def _padded(self, rows: Tensor) -> ScoredBatch:
-        lengths = self._lengths[rows]
-        width = int(lengths.max())
-        starts = self._starts[rows].to(self.device, non_blocking=True).unsqueeze(1)
-        lengths = lengths.to(self.device, non_blocking=True).unsqueeze(1)
+    def _padded(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Tokens and targets (B, T)."""
+        found, counts = (torch.from_numpy(part) for part in self._documents.places(rows))
+        width = int(counts.max())
+        starts = found.to(self.device, non_blocking=True).unsqueeze(1)
+        lengths = counts.to(self.device, non_blocking=True).unsqueeze(1)
         position = torch.arange(width + 1, device=self.device)
         taken = self._flat[(starts + position).clamp_(max=len(self._flat) - 1)].long()
+        self._documents.looked_at(len(rows))
         inside = position[:width] < lengths
-        return ScoredBatch(
-            torch.where(inside, taken[:, :-1], BOUNDARY),
-            torch.where(inside, taken[:, 1:], IGNORED),
-            rows.numpy(),
-        )
+        return torch.where(inside, taken[:, :-1], BOUNDARY), torch.where(inside, taken[:, 1:], IGNORED)
 
 
 class StreamRows:
@@ -152,41 +169,66 @@ class StreamRows:
     Stored with one boundary before it, so that its first token is predicted too.
     """
 
-    def __init__(self, stream: NDArray[np.int32], length: int, device: torch.device) -> None:
-        self.length = min(length, len(stream))
+    def __init__(self, stream: Tokens, length: int, device: torch.device) -> None:
+        self.targets = stream.targets - 1  # a stream's end is none
+        self.length = min(length, self.targets)
         self.device = device
-        self.targets = len(stream)
-        self._flat = torch.from_numpy(np.concatenate([[BOUNDARY], stream]).astype(np.int32)).to(device)
-        half = max(1, self.length // 2)
-        # (start, first scored, end): the first row scores all it has, every other the part after the first half
-        self._stretches = [(0, 0, self.length)]
-        while (done := self._stretches[-1][2]) < self.targets:
-            end = min(done + half, self.targets)
-            self._stretches.append((max(0, end - self.length), done, end))
-        self.count = len(self._stretches)
+        self._stream = stream
+        self._flat = _on(device, stream)
+        self._half = max(1, self.length // 2)
+        self._stretches = 1 - (self.length - self.targets) // self._half
+        self._bundle = _bundle(self._stretches)
+        self.count = -(-self._stretches // self._bundle)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
             self.device, non_blocking=True
         )
-        taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
+        taken = self._rows(start)
         return Batch(taken[:, :-1], taken[:, 1:])
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
         place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))
+        self._stream.looked_at(batch_size)
         return _windows(self._flat, place.to(self.device, non_blocking=True), torch.zeros_like(place[:, None]), width)
 
     def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every token once, each (but the first ones of the stream) with at least half of `length` before it."""
+        """Every token once, each (but the first ones of the stream) with at least half of `length` before it.
+
+        The first row scores all it has, every other one the part after the first half.
+        """
         size = max(1, max_tokens // self.length)
         position = torch.arange(self.length, device=self.device)
-        for first in range(0, self.count, size):
-            stretches = torch.tensor(self._stretches[first : first + size], device=self.device)
-            start, scored = stretches[:, :1], stretches[:, 1:2]
-            taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
+        for first in range(0, self._stretches, size):
+            stretch = torch.arange(first, min(first + size, self._stretches), device=self.device).unsqueeze(1)
+            scored = torch.where(stretch > 0, self.length + (stretch - 1) * self._half, 0)
+            end = (self.length + stretch * self._half).clamp_(max=self.targets)
+            start = end - self.length
+            taken = self._rows(start)
             targets = torch.where(start + position >= scored, taken[:, 1:], IGNORED)
-            yield ScoredBatch(taken[:, :-1], targets, np.arange(first, first + len(stretches)))
+            yield ScoredBatch(taken[:, :-1], targets, np.arange(first, first + len(stretch)) // self._bundle)
+
+    def _rows(self, start: Tensor) -> Tensor:
+        """(B, 1) -> (B, length + 1) tokens from there on."""
+        taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
+        self._stream.looked_at(len(start))
+        return taken
+
+
+def _on(device: torch.device, tokens: Tokens) -> Tensor:
+    """The flat tokens on a device; on the CPU they stay where they are."""
+    flat = torch.from_numpy(tokens.flat)
+    if device.type != "cpu" and flat.dtype == torch.uint16:
+        flat = flat.int()  # which every device can index
+    there = flat.to(device)
+    tokens.looked_at(len(flat) if device.type != "cpu" else 0)
+    return there
+
+
+def _bundle(rows: int) -> int:
+    """How many neighbouring rows are scored together."""
+    return max(1, -(-rows // MOST_SCORES))
 
 
 def _windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:

@@ -1,9 +1,13 @@
 """Training, validation and test, 80/10/10."""
 
 import random
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -22,17 +26,29 @@ class Split(Generic[T]):
         return getattr(self, name)
 
 
+def cuts(count: int) -> tuple[int, int]:
+    """Where validation and test begin."""
+    return int(0.8 * count), int(0.9 * count)
+
+
+def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
+    """(count,) the numbers of documents in the order in which `split_documents` cuts them."""
+    numbers = array("i", range(count))
+    random.Random(seed).shuffle(numbers)
+    return np.frombuffer(numbers, np.int32)
+
+
 def split_documents(documents: Sequence[T], seed: int) -> Split[list[T]]:
     """Shuffled with `random.Random(seed)`, then cut at 80% and 90%; on names and seed 42 the lecture's own split."""
     shuffled = list(documents)
     random.Random(seed).shuffle(shuffled)
-    first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+    first, second = cuts(len(shuffled))
     return Split(shuffled[:first], shuffled[first:second], shuffled[second:])
 
 
 def split_stream(stream: T, length: int) -> "Split[T]":
     """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices."""
-    first, second = int(0.8 * length), int(0.9 * length)
+    first, second = cuts(length)
     return Split(stream[:first], stream[first:second], stream[second:])  # type: ignore[index]
 
 

@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.source import Document
+from zoo.data.tokens import narrowest
 from zoo.errors import UsageError
+
+PIECE = 1 << 20
+"""Characters that are encoded at a time: what it takes meanwhile is twenty times as large."""
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """(T,) the code points of the characters, half surrogates too."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 @dataclass(frozen=True)
@@ -30,17 +40,25 @@ class Vocabulary:
         """V, the boundary token included."""
         return 257 if self.characters is None else len(self.characters) + 1
 
-    def encode(self, text: Document) -> NDArray[np.int32]:
-        """(T,) tokens, without boundaries.
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of tokens."""
+        return narrowest(len(self))
+
+    def encode(self, text: Document) -> NDArray[Any]:
+        """(T,) tokens, without boundaries, of `dtype`.
 
         Raises:
             UsageError: a character that the vocabulary does not have; the message names it.
         """
         if self.characters is None:
             data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
-            return np.frombuffer(data, dtype=np.uint8).astype(np.int32) + 1
-        points = np.frombuffer(str(text).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        known = np.frombuffer(self.characters.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+            return np.frombuffer(data, dtype=np.uint8).astype(self.dtype) + self.dtype.type(1)
+        pieces = [self._encode(str(text[start : start + PIECE])) for start in range(0, len(text), PIECE)]
+        return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, self.dtype), *pieces])
+
+    def _encode(self, text: str) -> NDArray[Any]:
+        points, known = code_points(text), code_points(self.characters or "")
         index = np.searchsorted(known, points)
         missing = points[known[np.minimum(index, len(known) - 1)] != points] if len(known) else points
         if len(missing):
@@ -48,7 +66,7 @@ class Vocabulary:
                 f"Character {chr(missing[0])!r} is not in the vocabulary of {len(self) - 1} characters: "
                 f"{self.characters!r}"
             )
-        return index.astype(np.int32) + 1
+        return (index + 1).astype(self.dtype)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of the tokens; boundaries are left out, bytes that are not UTF-8 become the replacement sign."""

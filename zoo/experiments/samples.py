@@ -127,5 +127,7 @@ def _training_text(run: Run) -> set[str] | str:
     corpus = corpus_of(run, {})
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")
+    if corpus.text is None:
+        raise RunError(f"{corpus.name} is too large to be kept in memory.")
     documents = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in corpus.text.train]
     return documents[0] if corpus.is_stream else set(documents)

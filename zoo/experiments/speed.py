@@ -6,10 +6,12 @@ from itertools import count
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from zoo.data.corpus import Corpus
 from zoo.data.rows import DocumentRows, Rows, StreamRows
+from zoo.data.tokens import Tokens
 from zoo.experiments.cell import Cell, make_model, row_length
 from zoo.training.device import Stopwatch, isolated
 from zoo.training.evaluation import MAX_TOKENS, evaluate
@@ -77,12 +79,10 @@ def part_of_validation(corpus: Corpus, length: int, device: torch.device) -> Row
     """The first EVALUATED tokens of the validation split or a little more; all of a smaller one."""
     texts = corpus.tokens["validation"]
     if corpus.is_stream:
-        return StreamRows(texts[0][:EVALUATED], length, device)
-    taken, targets = 0, 0
-    while taken < len(texts) and targets < EVALUATED:
-        targets += len(texts[taken]) + 1
-        taken += 1
-    return DocumentRows(texts[:taken], device)
+        return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
+    lengths = texts.places(np.arange(min(EVALUATED, len(texts))))[1]
+    taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
+    return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
 
 
 def in_turns(cells: Sequence[Cell], prepared: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:

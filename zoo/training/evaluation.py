@@ -21,7 +21,7 @@ class Score:
     """Losses of one split.
 
     Args:
-        nats: (rows,) summed loss of each document, or of each stretch of a stream.
+        nats: (rows,) summed loss of each document, or stretch of a stream; of several where there are very many.
         tokens: (rows,) how many targets each has.
     """
 
@@ -51,8 +51,8 @@ def evaluate(
         with torch.no_grad(), isolated(device), autocast(device, dtype):
             for batch in rows.scored(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
-                nats[row] = row_losses(model(batch.tokens), batch.targets)
-                tokens[row] = (batch.targets != IGNORED).sum(dim=1)
+                nats.index_add_(0, row, row_losses(model(batch.tokens), batch.targets))
+                tokens.index_add_(0, row, (batch.targets != IGNORED).sum(dim=1))
     finally:
         for module, training in modes.items():
             module.training = training

@@ -1,0 +1,60 @@
+"""A shuffle that is computed where it is looked at, for sets too large to store an order of them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+STORED = 10_000_000
+"""Up to so many items an order is drawn and stored; beyond, it is a `Permutation`."""
+
+ROUNDS = 6
+BLOCK = 1 << 13
+"""Numbers that are mixed at a time, few enough for a processor's cache."""
+
+Places = NDArray[np.int64]
+
+
+class Permutation:
+    """A bijection of 0, ..., count - 1 that is a pure function of the key.
+
+    A Feistel network over the next power of two (Luby and Rackoff 1988) mixes the two halves of a number's bits by
+    turns; what comes out too large goes in again until it does not (cycle walking: Black and Rogaway 2002), fewer
+    than twice in the mean.
+    """
+
+    def __init__(self, count: int, *key: int) -> None:
+        self.count = count
+        bits = max(2, (count - 1).bit_length())
+        self._low = np.uint64((bits + 1) // 2)
+        self._masks = [np.uint64((1 << (bits // 2)) - 1), np.uint64((1 << ((bits + 1) // 2)) - 1)]
+        self._keys = list(enumerate(np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)))
+
+    def __call__(self, places: Places) -> Places:
+        """(n,) places -> (n,) what stands there."""
+        return self._walk(places, self._keys)
+
+    def inverse(self, items: Places) -> Places:
+        """(n,) items -> (n,) the places where they stand."""
+        return self._walk(items, self._keys[::-1])
+
+    def _walk(self, places: Places, keys: list[tuple[int, np.uint64]]) -> Places:
+        result = places.astype(np.uint64)
+        for start in range(0, len(result), BLOCK):
+            block = result[start : start + BLOCK]
+            block[:] = self._mix(block, keys)
+            while len(outside := np.flatnonzero(block >= self.count)):
+                block[outside] = self._mix(block[outside], keys)
+        return result.astype(np.int64)
+
+    def _mix(self, numbers: NDArray[np.uint64], keys: list[tuple[int, np.uint64]]) -> NDArray[np.uint64]:
+        halves = [numbers >> self._low, numbers & self._masks[1]]
+        for turn, key in keys:
+            changed = turn % 2
+            halves[changed] ^= _scramble(halves[1 - changed], key) & self._masks[changed]
+        return (halves[0] << self._low) | halves[1]
+
+
+def _scramble(numbers: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), shortened: its high bits."""
+    numbers = (numbers ^ key) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers ^= numbers >> np.uint64(27)
+    return (numbers * np.uint64(0x94D049BB133111EB)) >> np.uint64(32)

@@ -1,0 +1,99 @@
+"""The tokens of one split, flat, as narrow as they can be: in memory, or in files that are mapped into it."""
+
+import mmap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from zoo.tokens import BOUNDARY
+
+RELEASED_AFTER = 1024
+"""Rows; the system maps up to 64 KB of a file around each place that is looked at, and counts all as resident."""
+
+
+def narrowest(vocab_size: int) -> np.dtype[Any]:
+    """The unsigned type that holds the tokens of a vocabulary; int32 where 16 bits are too few."""
+    return np.dtype(np.uint8 if vocab_size <= 256 else np.uint16 if vocab_size <= 65_536 else np.int32)
+
+
+class Tokens(Sequence[NDArray[Any]]):
+    """Documents, or one stream as the only one, each the array of its tokens without boundaries.
+
+    Args:
+        flat: 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
+        starts: (documents + 1,) int64, where in `flat` the boundaries stand.
+        order: (documents,) which document comes first, second, ...; None where they stand in order.
+        mappings: the files behind the arrays.
+    """
+
+    def __init__(
+        self,
+        flat: NDArray[Any],
+        starts: NDArray[np.int64],
+        order: NDArray[np.int32] | None = None,
+        mappings: Sequence[mmap.mmap] = (),
+    ) -> None:
+        self.flat, self.starts, self.order = flat, starts, order
+        self._mappings, self._looked_at = mappings, 0
+
+    @classmethod
+    def of(cls, documents: Iterable[NDArray[Any]], dtype: DTypeLike = np.int32) -> "Tokens":
+        """Documents that are in memory."""
+        boundary = np.full(1, BOUNDARY, dtype)
+        pieces, lengths = [boundary], [0]
+        for document in documents:
+            pieces += (document.astype(dtype, copy=False), boundary)
+            lengths.append(len(document) + 1)
+        return cls(np.concatenate(pieces), np.cumsum(lengths, dtype=np.int64))
+
+    @classmethod
+    def mapped(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
+        """The files `tokens`, `starts` and, if there is one, `order`; no page of them is read before it is needed."""
+        (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)
+        order = _map(directory / "order", np.int32)[0] if (directory / "order").exists() else None
+        return cls(flat, starts, order, (text, places))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, row: int) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[NDArray[Any]]: ...
+    def __getitem__(self, row: int | slice) -> NDArray[Any] | list[NDArray[Any]]:
+        if isinstance(row, slice):
+            return [self[index] for index in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        start, length = self.places(np.array([row % len(self)]))
+        return self.flat[start[0] + 1 : start[0] + length[0]]
+
+    def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(B,) rows -> where the boundary before each stands, and its targets, the end being one."""
+        documents = rows if self.order is None else self.order[rows]
+        starts = self.starts[documents]
+        return starts, self.starts[documents + 1] - starts
+
+    @property
+    def targets(self) -> int:
+        """Of all documents, the end of each being one."""
+        return int(self.starts[-1])
+
+    def looked_at(self, rows: int) -> None:
+        """So many rows of mapped files were read; now and then their pages are given back (and stay in the cache)."""
+        self._looked_at += rows
+        if self._looked_at >= RELEASED_AFTER:
+            self._looked_at = 0
+            for mapping in self._mappings:
+                if hasattr(mmap, "MADV_DONTNEED"):
+                    mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def _map(path: Path, dtype: DTypeLike) -> tuple[NDArray[Any], mmap.mmap]:
+    """A file as an array; what is written into it never reaches the file."""
+    with path.open("rb") as file:
+        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return np.frombuffer(mapping, dtype), mapping
