@@ -1,14 +1,15 @@
-"""What every benchmark shares: a corpus, fresh models, and tokens a second in the report."""
+"""What every benchmark shares: two corpora, fresh models, options, and the tables at the end."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tables import generation_tables
+from tables import TABLES
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.errors import DataError
 from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel
 
@@ -33,6 +34,15 @@ def corpus() -> Corpus:
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8_000})))
 
 
+@pytest.fixture(scope="session")
+def names(corpus: Corpus) -> Corpus:
+    """The 32,033 names, from ZOO_DATA, the cache or the network; the embedded corpus where none of them has it."""
+    try:
+        return load_corpus(DataConfig(corpus=Call(name="names")))
+    except DataError:
+        return corpus
+
+
 @pytest.fixture
 def fresh(corpus: Corpus) -> Fresh:
     """A registered model with its default options."""
@@ -45,16 +55,21 @@ def fresh(corpus: Corpus) -> Fresh:
     return make
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--turns", type=int, default=7, help="Turns of each side where two are timed side by side. [7]")
+
+
+@pytest.fixture
+def turns(pytestconfig: pytest.Config) -> int:
+    """How often each side is timed."""
+    return int(pytestconfig.getoption("turns"))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tokens a second, which the table of times does not show, and the tables of generation."""
-    session = getattr(terminalreporter.config, "_benchmarksession", None)
-    cases = [(case.name, case.extra_info, case.stats.median) for case in session.benchmarks] if session else []
-    plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if "table" not in facts}
-    if plain:
-        terminalreporter.section("tokens per second (median)")
-    for name, rate in sorted(plain.items()):
-        terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)
-    for title, lines in generation_tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
-        terminalreporter.section(title)
-        for line in lines:
-            terminalreporter.write_line(line)
+    """What the benchmarks found, below pytest-benchmark's own tables."""
+    for table in TABLES:
+        if lines := table.lines():
+            terminalreporter.section(table.title)
+            for line in lines:
+                terminalreporter.write_line(line)
