@@ -60,7 +60,9 @@ def bench_compare(benchmark: BenchmarkFixture, turns: int, tmp_path: Path) -> No
 def first_progress(words: list[str]) -> None:
     """Run a command on a pseudo-terminal until its bar names a run, then end it."""
     ours, its = pty.openpty()
-    process = subprocess.Popen([sys.executable, CLI, *words], stdout=its, stderr=its, env={**os.environ, "COLUMNS": "100"})
+    process = subprocess.Popen(
+        [sys.executable, CLI, *words], stdout=its, stderr=its, env={**os.environ, "COLUMNS": "100"}
+    )
     os.close(its)
     seen = b""
     try:
