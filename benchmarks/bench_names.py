@@ -44,9 +44,7 @@ NAMES = 128 * 32
 TIMES = 3.0
 """The harness's default batch against makemore's: so many times the tokens a second."""
 COLUMNS = ("tokens/s", "plain, 32", "same batch of 32", "same batch of 128", "128 against 32", "target", "")
-TABLE = Table(
-    "names at makemore's sizes: the harness against a plain loop over a DataLoader", "model", *AT_LIMITS, *COLUMNS
-)
+TABLE = Table("makemore's sizes: the harness against a plain loop over a DataLoader", "model", *AT_LIMITS, *COLUMNS)
 
 
 class NamesDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -135,7 +133,7 @@ def bench_names(benchmark: BenchmarkFixture, names: Corpus, turns: int, call: st
     rows = names.rows("train", length=BLOCK_SIZE)
     needed = needs.of_training(fresh(), [rows.batch(SEED, step, 128) for step in range(10)])
     TABLE.add(
-        name,
+        f"{name} ({names.name})",
         *limits().cells(needed, median(seconds["harness 128"]) / (NAMES // 128)),
         f"{rate['harness 128']:,.0f}",
         f"{rate['plain 32']:,.0f}",

@@ -9,8 +9,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 Work = Callable[[], object]
 
 
-def in_turns(benchmark: BenchmarkFixture, ours: Work, *others: Work, turns: int) -> list[list[float]]:
-    """Seconds of every turn but one that warms up: of `ours`, which is what `benchmark` reports, then of each other."""
+def in_turns(benchmark: BenchmarkFixture, ours: Work, *others: Work, turns: int, warmups: int = 1) -> list[list[float]]:
+    """Seconds of every turn but those that warm up: of `ours`, which is what `benchmark` reports, and of each other."""
     spent: list[list[float]] = [[] for _ in others]
 
     def before() -> None:
@@ -19,8 +19,8 @@ def in_turns(benchmark: BenchmarkFixture, ours: Work, *others: Work, turns: int)
             work()
             seconds.append(time.perf_counter() - began)
 
-    benchmark.pedantic(ours, setup=before, rounds=turns, warmup_rounds=1)
-    return [list(benchmark.stats.stats.data), *(seconds[1:] for seconds in spent)]
+    benchmark.pedantic(ours, setup=before, rounds=turns, warmup_rounds=warmups)
+    return [list(benchmark.stats.stats.data), *(seconds[warmups:] for seconds in spent)]
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
