@@ -57,6 +57,7 @@ def fresh(corpus: Corpus) -> Fresh:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--turns", type=int, default=7, help="Turns of each side where two are timed side by side. [7]")
+    parser.addoption("--full", action="store_true", help="Run the lecture's 200,000 steps instead of timing some.")
 
 
 @pytest.fixture
