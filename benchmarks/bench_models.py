@@ -1,69 +1,95 @@
-"""Throughput of every registered model, plug-ins included: a training step, an evaluation, generation.
+"""Throughput of every registered model, plug-ins included, at two sizes: a training step, an evaluation, generation.
 
-Times are of one call; tokens a second stand below the table, and as extra info in --benchmark-json.
+Tokens a second, the share of the machine's limit that is reached, parameters and operations stand in the table below,
+and as extra info in --benchmark-json.
 """
 
 from collections.abc import Callable
-from itertools import count
 
-import pytest
+import needs
 import torch
-from conftest import Fresh
+from conftest import CONTEXT
+from harness import SEED, stepper
+from limits import AT_LIMITS, Needs, limits
 from pytest_benchmark.fixture import BenchmarkFixture
+from sizes import every_size, sized
+from tables import Table
 
-from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
+from zoo.models.build import count_parameters
+from zoo.models.interface import SequenceModel
 from zoo.sampling import generate
 from zoo.training.evaluation import evaluate
-from zoo.training.loop import Settings, TrainStep
 
 CPU = torch.device("cpu")
 BATCH_SIZE = 128
-SETTINGS = Settings(
-    steps=1000,
-    batch_size=BATCH_SIZE,
-    optimizer="adamw",
-    schedule="constant",
-    lr=1e-3,
-    weight_decay=0.01,
-    warmup=0.0,
-    clip=1.0,
-    evaluations=1,
-    dtype="float32",
-)
-
-every_model = pytest.mark.parametrize("name", MODELS.names())
+STREAMS, LENGTH = 32, 32
+"""Of generation."""
+TABLE = Table("every model: a call", "benchmark", *AT_LIMITS, "of the limit", "tokens/s", "parameters")
 
 
-def measure(benchmark: BenchmarkFixture, call: Callable[[], object], *, tokens: float, rounds: int) -> None:
-    """Time `call`, and put the tokens a second at the median into the report and into --benchmark-json."""
+def measure(
+    benchmark: BenchmarkFixture,
+    call: Callable[[], object],
+    *,
+    model: SequenceModel,
+    needed: Needs,
+    tokens: float,
+    rounds: int,
+) -> None:
+    """Time `call`, and put what its median comes to into the table and into --benchmark-json."""
     benchmark.pedantic(call, rounds=rounds, warmup_rounds=max(1, rounds // 10), iterations=1)
-    benchmark.extra_info["tokens_per_second"] = tokens / benchmark.stats.stats.median
+    seconds, parameters = benchmark.stats.stats.median, count_parameters(model)
+    share = limits().share(needed, seconds)
+    benchmark.extra_info.update(
+        tokens_per_second=tokens / seconds, limit_share=share, parameters=parameters, flops=needed.flops
+    )
+    cells = limits().cells(needed, seconds)
+    case = benchmark.name.removeprefix("bench_")
+    TABLE.add(case, *cells, f"{share:.1%}", f"{tokens / seconds:,.0f}", f"{parameters:,}")
 
 
-@every_model
-def bench_train(benchmark: BenchmarkFixture, fresh: Fresh, corpus: Corpus, name: str) -> None:
+@every_size
+def bench_train(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
     """One step of the loop: draw a batch, forward, backward, clip, update."""
+    model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
     rows = corpus.rows("train", length=64, device=CPU)
-    step = TrainStep(fresh(name).train(), SETTINGS, CPU)
-    number = count()
+    needed = needs.of_training(model, [rows.batch(SEED, step, BATCH_SIZE) for step in range(10)])
     measure(
         benchmark,
-        lambda: step(rows.batch(1, next(number), BATCH_SIZE), SETTINGS.lr),
+        stepper(model, rows, batch_size=BATCH_SIZE),
+        model=model,
+        needed=needed,
         tokens=corpus.row_targets(64) * BATCH_SIZE,
         rounds=50,
     )
 
 
-@every_model
-def bench_evaluate(benchmark: BenchmarkFixture, fresh: Fresh, corpus: Corpus, name: str) -> None:
+@every_size
+def bench_evaluate(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
     """The whole validation split, every token once."""
-    model, rows = fresh(name), corpus.rows("validation", length=64, device=CPU)
-    measure(benchmark, lambda: evaluate(model, rows, device=CPU), tokens=rows.targets, rounds=10)
+    model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
+    rows = corpus.rows("validation", length=64, device=CPU)
+    measure(
+        benchmark,
+        lambda: evaluate(model, rows, device=CPU),
+        model=model,
+        needed=needs.of_evaluation(model, rows),
+        tokens=rows.targets,
+        rounds=10,
+    )
 
 
-@every_model
-def bench_generate(benchmark: BenchmarkFixture, fresh: Fresh, name: str) -> None:
+@every_size
+def bench_generate(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
     """Thirty-two streams of 32 tokens, through `prefill` and `step`."""
-    model, prompt = fresh(name), torch.empty(0, dtype=torch.long)
-    measure(benchmark, lambda: generate(model, prompt, count=32, length=32, stops=False), tokens=32 * 32, rounds=10)
+    model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
+    prompt = torch.empty(0, dtype=torch.long)
+    measure(
+        benchmark,
+        lambda: generate(model, prompt, count=STREAMS, length=LENGTH, stops=False),
+        model=model,
+        needed=needs.of_generation(model, streams=STREAMS, length=LENGTH),
+        tokens=STREAMS * LENGTH,
+        rounds=10,
+    )

@@ -1,14 +1,15 @@
-"""What every benchmark shares: a corpus, fresh models, and what the report says beside times."""
+"""What every benchmark shares: two corpora, fresh models, options, and the tables at the end."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tables import generation_tables
+from tables import TABLES
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.errors import DataError
 from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel
 
@@ -33,6 +34,15 @@ def corpus() -> Corpus:
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8_000})))
 
 
+@pytest.fixture(scope="session")
+def names(corpus: Corpus) -> Corpus:
+    """The 32,033 names, from ZOO_DATA, the cache or the network; the embedded corpus where none of them has it."""
+    try:
+        return load_corpus(DataConfig(corpus=Call(name="names")))
+    except DataError:
+        return corpus
+
+
 @pytest.fixture
 def fresh(corpus: Corpus) -> Fresh:
     """A registered model with its default options."""
@@ -45,21 +55,22 @@ def fresh(corpus: Corpus) -> Fresh:
     return make
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--turns", type=int, default=7, help="Turns of each side where two are timed side by side. [7]")
+    parser.addoption("--full", action="store_true", help="Run the lecture's 200,000 steps instead of timing some.")
+
+
+@pytest.fixture
+def turns(pytestconfig: pytest.Config) -> int:
+    """How often each side is timed."""
+    return int(pytestconfig.getoption("turns"))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the table of times does not show: tokens a second, memory, and the tables of generation."""
-    session = getattr(terminalreporter.config, "_benchmarksession", None)
-    cases = [(case.name, case.extra_info, case.stats.median) for case in session.benchmarks] if session else []
-    plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if not {"table", "large"} & set(facts)}
-    if plain:
-        terminalreporter.section("tokens per second (median)")
-    for name, rate in sorted(plain.items()):
-        terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)
-    large = {name: facts["large"] for name, facts, _ in cases if "large" in facts}
-    if large:
-        terminalreporter.section("large texts")
-    for name, told in large.items():
-        terminalreporter.write_line(f"{name:<28} {told}")
-    for title, lines in generation_tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
-        terminalreporter.section(title)
-        for line in lines:
-            terminalreporter.write_line(line)
+    """What the benchmarks found, below pytest-benchmark's own tables."""
+    for table in TABLES:
+        if lines := table.lines():
+            terminalreporter.section(table.title)
+            for line in lines:
+                terminalreporter.write_line(line)

@@ -1,45 +1,60 @@
-"""What the benchmarks of generation come to, as tables in Markdown."""
+"""Tables in Markdown that stand below pytest-benchmark's own: a benchmark makes one and adds rows while it runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+TABLES: list["Table"] = []
+"""Every table, in the order in which they were made; whoever prints them needs to know no more."""
 
-Case = tuple[Mapping[str, Any], float]
-"""What a benchmark said of itself (table, model, column, ...), and its median in seconds."""
-Cells = dict[tuple[str, int], str]
+UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
-def generation_tables(cases: Sequence[Case]) -> Iterator[tuple[str, list[str]]]:
-    """Title and lines of each table for which there are cases."""
-    for title, cells in {
-        "tokens per second of one stream (times faster than forward again), by context": _by_context(cases),
-        "microseconds a token at context 64, by the length of the stream so far": {
-            key: f"{1e6 * seconds:,.0f}" for key, _, seconds in _of("length", cases)
-        },
-        "tokens per second at context 1,024 (times faster than forward again), by streams at once": {
-            key: f"{facts['tokens_per_second']:,.0f} ({facts['ratio']:.0f}×)" for key, facts, _ in _of("streams", cases)
-        },
-    }.items():
-        if cells:
-            yield title, _pivot(cells)
+class Table:
+    """Rows of text under a title; columns but the first are set to the right."""
+
+    def __init__(self, title: str, *columns: str) -> None:
+        self.title = title
+        self._columns = columns
+        self._rows: list[tuple[str, ...]] = []
+        TABLES.append(self)
+
+    def add(self, *cells: str) -> None:
+        self._rows.append(cells)
+
+    def lines(self) -> list[str]:
+        """In Markdown; none where there are no rows."""
+        rows = [self._columns, *self._rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(self._columns))]
+        padded = [
+            [cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(pairs)]
+            for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+        ]
+        rule = ["-" * (width - bool(column)) + ":" * bool(column) for column, width in enumerate(widths)]
+        return [f"| {' | '.join(row)} |" for row in (padded[0], rule, *padded[1:])] if self._rows else []
 
 
-def _of(table: str, cases: Sequence[Case]) -> Iterator[tuple[tuple[str, int], Mapping[str, Any], float]]:
-    for facts, seconds in cases:
-        if facts["table"] == table:
-            yield (facts["model"], facts["column"]), facts, seconds
+class Pivot(Table):
+    """A row a model, a column a number; cells come one at a time."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self._cells: dict[tuple[str, int], str] = {}
+
+    def put(self, model: str, column: int, text: str) -> None:
+        self._cells[model, column] = text
+
+    def lines(self) -> list[str]:
+        models, columns = sorted({key[0] for key in self._cells}), sorted({key[1] for key in self._cells})
+        self._columns = ("model", *(f"{column:,}" for column in columns))
+        self._rows = [(model, *(self._cells.get((model, column), "") for column in columns)) for model in models]
+        return super().lines()
 
 
-def _by_context(cases: Sequence[Case]) -> Cells:
-    found = list(_of("context", cases))
-    again = {key: seconds for key, facts, seconds in found if facts["way"] == "forwarding"}
-    return {
-        key: f"{1 / seconds:,.0f} ({again[key] / seconds:.1f}×)"
-        for key, facts, seconds in found
-        if facts["way"] == "stepping" and key in again
-    }
+def duration(seconds: float) -> str:
+    """Three digits, in the unit that suits."""
+    if seconds >= 1000:
+        return f"{seconds:,.0f} s"
+    unit, size = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
+    return f"{seconds / size:.3g} {unit}"
 
 
-def _pivot(cells: Cells) -> list[str]:
-    models, columns = (sorted(set(names)) for names in zip(*cells, strict=True))
-    head = ["| model | " + " | ".join(f"{column:,}" for column in columns) + " |", "|---|" + "--:|" * len(columns)]
-    return head + [f"| {model} | " + " | ".join(cells.get((model, c), "") for c in columns) + " |" for model in models]
+def met(reached: bool) -> str:
+    """A benchmark never fails on a target: it says whether it was reached here and now."""
+    return "met" if reached else "short of"

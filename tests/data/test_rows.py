@@ -195,5 +195,5 @@ def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(m
     drawn = [int(rows.batch(3, step, 1).targets[0]) for step in range(2 * COUNT)]
     assert sorted(drawn[:COUNT]) == sorted(drawn[COUNT:]) == list(range(1, COUNT + 1))
     assert drawn[:COUNT] != drawn[COUNT:]
-    assert rows.batch(3, 0, 2 * COUNT).targets[:, 0].tolist() == drawn
-    assert rows.batch(4, 0, COUNT).targets[:, 0].tolist() != drawn[:COUNT]
+    assert rows.batch(3, 0, 2 * COUNT).padded()[1][:, 0].tolist() == drawn
+    assert rows.batch(4, 0, COUNT).padded()[1][:, 0].tolist() != drawn[:COUNT]

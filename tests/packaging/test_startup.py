@@ -56,3 +56,8 @@ def test_a_module_of_names_imports_no_heavy_library(tmp_path: Path, module: str)
 @pytest.mark.parametrize("module", ["zoo.config", "zoo.experiments.record", "zoo.experiments.study"])
 def test_configuration_and_records_are_read_without_torch(tmp_path: Path, module: str) -> None:
     assert "torch" not in python(f"import {module}", tmp_path)
+
+
+def test_what_only_a_report_needs_is_not_imported_before_training(tmp_path: Path) -> None:
+    loaded = python("import zoo.reports.session\nassert 'scipy.special' not in sys.modules", tmp_path)
+    assert not loaded & {"jinja2", "matplotlib"}

@@ -21,8 +21,8 @@ from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from zoo.experiments.letters import compact_letters
 from zoo.experiments.studentized_range import LEVEL, Array, critical_range, range_tail
@@ -111,7 +111,7 @@ class Uncertainty:
         """95%, of the mean with this index."""
         if self.seeds_freedom + 1 < FEWEST_SEEDS:
             return None, None
-        half = float(special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
+        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
         return mean - half, mean + half
 
     def standard_errors(self, index: int) -> tuple[float | None, float | None]:
@@ -183,7 +183,7 @@ def power(
     freedom = shared_freedom(by_seeds / total, (number - 1) * (models - 1 if pooled else 1), documents - 1)
     beyond = critical_range(models, freedom) / np.sqrt(2)
     shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
-    return 1 - special.nctdtr(freedom, shift, beyond)
+    return 1 - scipy.special.nctdtr(freedom, shift, beyond)
 
 
 def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: int) -> Array:
@@ -253,7 +253,7 @@ def _family(losses: Array, differences: Array, paired: Uncertainty) -> Family:
         reason = few if models > 1 else "There is only one model."
         return Family(np.ones_like(differences), "none", reason, None, models)
     t = paired.studentised(differences)
-    own = 2 * special.stdtr(paired.freedom, -t)
+    own = 2 * scipy.special.stdtr(paired.freedom, -t)
     if models == 2:
         return Family(own, "paired t", "Two models are one pair: nothing else to allow for.", paired, models)
     epsilon, alike, variance = _sphericity(losses)

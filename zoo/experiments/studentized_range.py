@@ -4,8 +4,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
+import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def _normal_range_tail(models: int) -> tuple[Array, Array]:
     """Ranges, and the chance that K standard normal numbers spread further."""
     ranges, lowest = np.linspace(0, 14, 2801), np.linspace(-8.5, 8.5, 201)
     density = np.exp(-(lowest**2) / 2)
-    inside = special.ndtr(lowest + ranges[:, None]) - special.ndtr(lowest)
+    inside = scipy.special.ndtr(lowest + ranges[:, None]) - scipy.special.ndtr(lowest)
     within = models * (inside ** (models - 1)) @ density / np.sqrt(2 * np.pi) * (lowest[1] - lowest[0])
     return ranges, np.maximum(1 - within, 0)
 

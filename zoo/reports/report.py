@@ -7,7 +7,6 @@ from zoo.experiments.comparison import Comparison
 from zoo.reports.figures import FIGURES as NAMES
 from zoo.reports.figures import draw, standalone
 from zoo.reports.markdown import render_markdown
-from zoo.reports.page import render_page
 
 FOLDER = "figures"
 
@@ -17,6 +16,8 @@ def write_report(comparison: Comparison, directory: Path) -> list[Path]:
 
     Figures of an earlier report that this one does not have are removed.
     """
+    from zoo.reports.page import render_page  # late: a comparison must not wait for jinja2 before it trains
+
     drawn = {f"{FOLDER}/{name}.svg": standalone(markup) for name, markup in draw(comparison).items()}
     links = {Path(path).stem: path for path in drawn}
     texts = {

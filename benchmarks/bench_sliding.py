@@ -1,0 +1,63 @@
+"""The wavenet sliding over a row against the lecture's tree on every window of it: same weights, same logits.
+
+Rows of T = N: a logit at each of N positions, each with a window of its own. The tree computes every window by itself;
+sliding computes nothing twice, so it wins by more the longer the window is. Timed is what a training step computes of
+the model: forward, loss and backward. Every batch has 1,024 positions.
+"""
+
+from collections.abc import Callable
+from statistics import median
+
+import needs
+import pytest
+import torch
+from conftest import Fresh
+from limits import AT_LIMITS, limits
+from pytest_benchmark.fixture import BenchmarkFixture
+from tables import Table, duration, met
+from turns import in_turns, ratio
+
+from zoo.data.rows import Batch
+from zoo.models.build import build
+from zoo.models.interface import SequenceModel
+from zoo.models.wavenet import WaveNet
+from zoo.training.loss import cross_entropy
+
+POSITIONS = 1024
+LENGTHS = (8, 64, 256)
+TABLE = Table("the wavenet, sliding against the tree on windows", "T = N", *AT_LIMITS, "tree", "ratio", "target", "")
+GAINED: dict[int, float] = {}
+"""Length -> how many times faster, of those that have run."""
+
+
+def learning(model: SequenceModel, batch: Batch) -> Callable[[], None]:
+    """Forward, loss, backward."""
+
+    def learn() -> None:
+        model.zero_grad(set_to_none=True)
+        cross_entropy(model(batch.tokens), batch.targets).backward()
+
+    return learn
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def bench_sliding(benchmark: BenchmarkFixture, fresh: Fresh, turns: int, length: int) -> None:
+    """In turns; faster at each length, and by more than at the shorter ones."""
+    sliding = fresh("wavenet", context=length).train()
+    tree = build(WaveNet, WaveNet.Config(tree=True), vocab_size=sliding.vocab_size, context=length, seed=1).train()
+    tree.load_state_dict(sliding.state_dict())
+    tokens = torch.randint(sliding.vocab_size, (POSITIONS // length, length + 1))
+    batch = Batch(tokens[:, :-1], tokens[:, 1:], POSITIONS)
+    ours, windows = in_turns(benchmark, learning(sliding, batch), learning(tree, batch), turns=turns)
+    gained = ratio(windows, ours)
+    benchmark.extra_info["ratio"] = gained
+    grows = all(gained > other for shorter, other in GAINED.items() if shorter < length)
+    GAINED[length] = gained
+    TABLE.add(
+        f"{length}",
+        *limits().cells(needs.of_training(sliding, [batch], update=False), median(ours)),
+        duration(median(windows)),
+        f"{gained:.2f}×",
+        "above 1×, growing with N",
+        met(gained > 1 and grows),
+    )

@@ -1,0 +1,41 @@
+"""A training step of the harness as `fit` does it: draw the batch, forward, backward, clip, update."""
+
+from collections.abc import Callable
+from itertools import count
+
+import torch
+
+from zoo.data.rows import Rows
+from zoo.models.interface import SequenceModel
+from zoo.training.loop import Settings, TrainStep
+
+SEED = 1
+
+
+def settings(batch_size: int) -> Settings:
+    """Those of `compare` as far as they change how long a step takes."""
+    return Settings(
+        steps=1000,
+        batch_size=batch_size,
+        optimizer="adamw",
+        schedule="constant",
+        lr=1e-3,
+        weight_decay=0.01,
+        warmup=0.0,
+        clip=1.0,
+        evaluations=1,
+        dtype="float32",
+    )
+
+
+def stepper(model: SequenceModel, rows: Rows, *, batch_size: int) -> Callable[[], int]:
+    """Does the next step of training `model`; returns of how many target tokens."""
+    given = settings(batch_size)
+    train_step, numbers = TrainStep(model.train(), given, torch.device("cpu")), count()
+
+    def step() -> int:
+        batch = rows.batch(SEED, next(numbers), batch_size)
+        train_step(batch, given.lr)
+        return batch.scored
+
+    return step
