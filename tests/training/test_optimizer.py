@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.optimizer import learning_rate, make_optimizer
+from zoo.training.optimizer import Optimizer, learning_rate
 
 SCHEDULES = ["cosine", "constant", "step"]
 
@@ -55,25 +55,48 @@ def test_weight_decay_is_for_matrices_alone_and_no_parameter_is_left_out(
     kind: str, name: str, make_model: Callable[..., SequenceModel]
 ) -> None:
     model = make_model(name)
-    optimizer = make_optimizer(model, kind, lr=0.1, weight_decay=0.3)
-    decay = {parameter: group["weight_decay"] for group in optimizer.param_groups for parameter in group["params"]}
-    assert set(decay) == set(model.parameters())
-    for parameter, value in decay.items():
-        assert value == (0.3 if parameter.dim() >= 2 else 0.0)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    Optimizer(model, kind, weight_decay=0.3).step(0.1)
+    for parameter, value in zip(model.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter.detach(), value * (0.97 if parameter.dim() >= 2 else 1.0))
+        assert parameter.grad is None
 
 
 def test_a_frozen_parameter_is_not_trained(make_model: Callable[..., SequenceModel]) -> None:
     model = make_model("mlp")
     model.embedding.weight.requires_grad_(False)
-    optimizer = make_optimizer(model, "adamw", lr=0.1, weight_decay=0.1)
-    assert all(parameter is not model.embedding.weight for g in optimizer.param_groups for parameter in g["params"])
+    optimizer = Optimizer(model, "adamw", weight_decay=0.1)
+    assert {id(parameter) for parameter in model.parameters()} - {
+        id(parameter) for parameter in optimizer.parameters
+    } == {id(model.embedding.weight)}
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_a_parameter_without_a_gradient_stays_as_it_is(kind: str) -> None:
+    model = nn.Linear(3, 4)
+    before = model.weight.detach().clone()
+    model.bias.grad = torch.ones_like(model.bias)
+    Optimizer(model, kind, weight_decay=0.3).step(0.1)
+    assert torch.equal(model.weight, before)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_numbers_of_several_types_are_trained_together(kind: str) -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2).double())
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    Optimizer(model, kind, weight_decay=0.3).step(0.1)
+    assert all((parameter < value).all() for parameter, value in zip(model.parameters(), before, strict=True))
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_updates_are_those_of_the_papers(kind: str) -> None:
     torch.manual_seed(0)
     model = nn.Linear(3, 4).double()
-    optimizer = make_optimizer(model, kind, lr=0.05, weight_decay=0.2)
+    optimizer = Optimizer(model, kind, weight_decay=0.2)
     expected = [parameter.detach().clone() for parameter in (model.weight, model.bias)]
     moments: list[list[Tensor]] = [[torch.zeros_like(p), torch.zeros_like(p)] for p in expected]
     for step in range(1, 6):
@@ -88,7 +111,7 @@ def test_updates_are_those_of_the_papers(kind: str) -> None:
             m, v = moments[index] = [0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g**2]
             change = (m / (1 - 0.9**step)) / ((v / (1 - 0.99**step)).sqrt() + 1e-8)
             expected[index] = (1 - 0.05 * decay) * expected[index] - 0.05 * change
-        optimizer.step()
+        optimizer.step(0.05)
     for parameter, value in zip((model.weight, model.bias), expected, strict=True):
         torch.testing.assert_close(parameter.detach(), value, rtol=1e-9, atol=1e-12)
 
@@ -96,7 +119,7 @@ def test_updates_are_those_of_the_papers(kind: str) -> None:
 @pytest.mark.parametrize("model", [nn.Identity(), nn.Linear(2, 2).requires_grad_(False)])
 def test_a_model_with_nothing_to_train_is_refused(model: nn.Module) -> None:
     with pytest.raises(UsageError, match=f"{type(model).__name__} has no parameters"):
-        make_optimizer(model, "adamw", lr=0.1, weight_decay=0.0)
+        Optimizer(model, "adamw", weight_decay=0.0)
 
 
 def test_the_whole_cosine_run_averages_about_half_the_peak() -> None:
@@ -108,7 +131,7 @@ def test_the_whole_cosine_run_averages_about_half_the_peak() -> None:
 def test_complex_parameters_are_trained(kind):
     model = nn.Module()
     model.pole = nn.Parameter(torch.tensor([[0.3 + 0.4j]]))
-    optimizer = make_optimizer(model, kind, lr=0.1, weight_decay=0.0)
+    optimizer = Optimizer(model, kind, weight_decay=0.0)
     (model.pole.abs() ** 2).sum().backward()
-    optimizer.step()
+    optimizer.step(0.1)
     assert model.pole.abs().item() < 0.5

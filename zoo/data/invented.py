@@ -98,6 +98,14 @@ def _tables() -> tuple[list[str], NDArray[np.float64]]:
     return letters, table
 
 
+@cache
+def _blocks() -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
+    """Of each letter: the states that it can be read in, those that may follow, and the arcs between them."""
+    tables = _tables()[1]
+    ends = [(np.flatnonzero(table.any(axis=1)), np.flatnonzero(table.any(axis=0))) for table in tables]
+    return [(states, next_, table[np.ix_(states, next_)]) for (states, next_), table in zip(ends, tables, strict=True)]
+
+
 def sample(count: int, seed: int) -> list[str]:
     """`count` words, drawn independently; the same count and seed give the same words on every machine."""
     letters, table = _tables()
@@ -125,27 +133,35 @@ def sample(count: int, seed: int) -> list[str]:
 
 
 def log_likelihood(words: Sequence[str]) -> list[float]:
-    """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible."""
+    """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible.
+
+    What words begin with in common is computed once.
+    """
     letters, table = _tables()
     number = {letter: index for index, letter in enumerate(letters)}
-    end = number[""]
-    codes = [[*(number.get(letter, -1) for letter in word), end] for word in words]
-    result = np.zeros(len(words))
-    forward = np.zeros((len(words), table.shape[1]))
-    forward[:, 0] = 1.0
-    for position in range(max(map(len, codes), default=0)):
-        column = np.array([code[position] if position < len(code) else -2 for code in codes])
-        result[column == -1] = -np.inf
-        forward[column == -1] = 0.0
-        for letter in range(len(letters)):
-            rows = column == letter
-            if rows.any():
-                forward[rows] = forward[rows] @ table[letter]
+    end, count = number[""], len(letters)
+    longest = max(map(len, words), default=0) + 1
+    codes = np.full((len(words), longest), end)
+    for row, word in enumerate(words):
+        codes[row, : len(word)] = [number.get(letter, -1) for letter in word]
+    result = np.full(len(words), -np.inf)
+    alive = np.flatnonzero((codes >= 0).all(axis=1))
+    prefix = np.zeros(len(alive), dtype=np.int64)  # of each word that is not over, which one it has begun with
+    forward, nats = np.eye(1, table.shape[1]), np.zeros(1)
+    for position in range(longest):
+        keys, prefix = np.unique(prefix * count + codes[alive, position], return_inverse=True)
+        before, letter = forward[keys // count], keys % count
+        forward = np.zeros_like(before)
+        for one, (states, following, block) in enumerate(_blocks()):
+            rows = np.flatnonzero(letter == one)
+            forward[rows[:, None], following] = before[rows[:, None], states] @ block
         scale = forward.sum(axis=1)
-        reading = column != -2
+        forward /= np.maximum(scale, 1e-300)[:, None]
         with np.errstate(divide="ignore"):
-            result[reading] += np.log(scale[reading])
-        forward[reading] /= np.maximum(scale[reading], 1e-300)[:, None]
+            nats = nats[keys // count] + np.log(scale)
+        over = codes[alive, position] == end
+        result[alive[over]] = nats[prefix[over]]
+        alive, prefix = alive[~over], prefix[~over]
     return [float(value) for value in result]
 
 

@@ -16,7 +16,7 @@ from zoo.models.interface import SequenceModel
 from zoo.training.device import Stopwatch, autocast
 from zoo.training.evaluation import evaluate
 from zoo.training.loss import cross_entropy
-from zoo.training.optimizer import learning_rate, make_optimizer
+from zoo.training.optimizer import Optimizer, learning_rate
 
 READ_EVERY = 25
 """Steps between two looks at the losses: reading a loss makes the host wait for the device."""
@@ -96,22 +96,18 @@ class TrainStep:
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
         self.clip = settings.clip
-        self.optimizer = make_optimizer(model, settings.optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
-        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay)
         self.precision = lambda: autocast(device, settings.dtype)
 
     def __call__(self, batch: Batch, lr: float) -> Tensor:
         """One update; returns the loss () before it, still on the device."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         with self.precision():
             logits = logits_of(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
         if self.clip:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.clip)
+        self.optimizer.step(lr)
         return loss.detach()
 
 

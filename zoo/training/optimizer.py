@@ -3,29 +3,87 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from zoo.errors import UsageError
 
 
-def make_optimizer(model: nn.Module, kind: str, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """AdamW (fused, Loshchilov & Hutter 2019) or SGD; weight decay for matrices, none for biases and norms.
+class Optimizer:
+    """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay for matrices, none for biases and norms.
+
+    The kernels are those of torch.optim.AdamW(fused=True) and SGD(fused=True), called at once: torch.optim imports
+    torch's compiler, which takes as long as torch itself.
+
+    Args:
+        kind: "adamw" or "sgd".
 
     Raises:
         UsageError: the model has no parameters.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not parameters:
-        raise UsageError(f"{type(model).__name__} has no parameters to train.")
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    fused = not any(parameter.is_complex() for parameter in parameters)  # torch fuses real ones only
-    if kind == "sgd":
-        return torch.optim.SGD(groups, lr=lr, fused=fused)
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=fused)
+
+    def __init__(self, model: nn.Module, kind: str, *, weight_decay: float) -> None:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.parameters = sorted(trained, key=lambda parameter: parameter.dim() < 2)  # matrices first
+        if not self.parameters:
+            raise UsageError(f"{type(model).__name__} has no parameters to train.")
+        self._kind, self._weight_decay = kind, weight_decay
+        self._state: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def step(self, lr: float | Tensor) -> None:
+        """One update of the parameters that have a gradient, which is dropped."""
+        groups: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                groups.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
+        for (is_matrix, _), group in groups.items():
+            (self._adamw if self._kind == "adamw" else self._sgd)(group, lr, self._weight_decay if is_matrix else 0.0)
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def _adamw(self, group: list[Tensor], lr: float | Tensor, decay: float) -> None:
+        for parameter in group:
+            if parameter not in self._state:
+                zeros = torch.zeros_like(_real(parameter))
+                steps = torch.zeros((), device=parameter.device)
+                self._state[parameter] = zeros, zeros.clone(), steps
+        means, squares, counts = (list(part) for part in zip(*(self._state[p] for p in group), strict=True))
+        torch._foreach_add_(counts, 1)
+        torch._fused_adamw_(
+            [_real(parameter) for parameter in group],
+            [_real(parameter.grad) for parameter in group],
+            means,
+            squares,
+            [],
+            counts,
+            lr=lr,
+            beta1=0.9,
+            beta2=0.99,
+            weight_decay=decay,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def _sgd(self, group: list[Tensor], lr: float | Tensor, decay: float) -> None:
+        torch._fused_sgd_(
+            [_real(parameter) for parameter in group],
+            [_real(parameter.grad) for parameter in group],
+            [],
+            weight_decay=decay,
+            momentum=0.0,
+            lr=lr,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+
+
+def _real(tensor: Tensor | None) -> Tensor:
+    """Complex numbers as pairs of real ones, which is all that the kernels know."""
+    assert tensor is not None
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
