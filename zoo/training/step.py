@@ -1,0 +1,46 @@
+"""One step of training, for every model: forward, backward, clip, update."""
+
+import torch
+from torch import Tensor
+
+from zoo.data.rows import Batch
+from zoo.models.interface import SequenceModel
+from zoo.training.device import autocast
+from zoo.training.loss import cross_entropy
+from zoo.training.optimizer import make_optimizer
+from zoo.training.settings import Settings
+
+
+class TrainStep:
+    """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
+
+    def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
+        self.model = model
+        self.clip = settings.clip
+        self.optimizer = make_optimizer(model, settings.optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.precision = lambda: autocast(device, settings.dtype)
+
+    def __call__(self, batch: Batch, lr: float) -> Tensor:
+        """One update; returns the loss () before it, still on the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        with self.precision():
+            logits = logits_of(self.model, batch)
+        loss = cross_entropy(logits, batch.targets)
+        loss.backward()
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+
+def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
+    """The logits at every target of a batch, (..., V): packed documents, whole rows, or one a window."""
+    if batch.packing is not None:
+        return model.packed(batch.tokens, batch.packing)
+    if batch.targets.shape != batch.tokens.shape:
+        return model.last(batch.tokens)
+    logits: Tensor = model(batch.tokens)
+    return logits
