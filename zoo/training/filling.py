@@ -24,9 +24,17 @@ def filled(batch: Batch, total: int) -> Batch:
     return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeated(total))
 
 
-def stacked(batches: Sequence[Batch]) -> Batch:
-    """The batches of K replicas as one, every tensor with K in front: (K, B, T), or (K, M) filled up to the longest."""
-    longest = max(len(batch.tokens) for batch in batches)
+def up(size: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-size // multiple) * multiple
+
+
+def stacked(batches: Sequence[Batch], multiple: int = 1) -> Batch:
+    """The batches of K replicas as one, every tensor with K in front.
+
+    (K, B, T); or (K, M), filled up to the longest, and that to a multiple.
+    """
+    longest = up(max(len(batch.tokens) for batch in batches), multiple)
     batches = [filled(batch, longest) for batch in batches]
     tokens = torch.stack([batch.tokens for batch in batches])
     targets = torch.stack([batch.targets for batch in batches])

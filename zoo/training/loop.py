@@ -11,7 +11,9 @@ from torch import Tensor
 
 from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
+from zoo.training.captured import capturing
 from zoo.training.device import Stopwatch
+from zoo.training.filling import filled, up
 from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.settings import Settings
@@ -35,10 +37,16 @@ def fit(
 ) -> Fit:
     """Train `model` in place and leave it with the weights that were best on validation."""
     model.train()
-    step = TrainStep(model, settings, device)
+    train_step = TrainStep(model, settings, device)
+    step = capturing(train_step, device)
     replica = Replica(model, settings, seed, report)
-    seconds = advance([replica], lambda batches, rates: step(batches[0], rates[0]), train, validation, device)
-    return replica.finish(seconds)
+
+    def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
+        return step(filled(batches[0], up(len(batches[0].tokens), step.multiple)), rates[0])
+
+    seconds = advance([replica], update, train, validation, device)
+    replica.fit.compile_seconds = train_step.compile_seconds
+    return replica.finish(seconds, step.execution)
 
 
 def advance(

@@ -25,7 +25,8 @@ def make_optimizer(model: nn.Module, kind: str, *, lr: float, weight_decay: floa
     fused = not any(parameter.is_complex() for parameter in parameters)  # torch fuses real ones only
     if kind == "sgd":
         return torch.optim.SGD(groups, lr=lr, fused=fused)
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=fused)
+    capturable = all(parameter.is_cuda for parameter in parameters)  # as part of a CUDA graph
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=fused, capturable=capturable)
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:

@@ -38,7 +38,9 @@ class Progress:
 @dataclass
 class Fit:
     """What came out. The weights of the best point are in the model; `diverged_at` is the step of the first loss
-    that was not finite, or None; `shapes` counts the steps by the shape of their batch."""
+    that was not finite, or None; `shapes` counts the steps by the shape of their batch; `execution` is how the steps
+    were run: "eager", "captured" (as a CUDA graph), "eager: " and why not captured, or one of them after "compiled"
+    or "stacked"; `compile_seconds` are those of the first step, if it was compiled."""
 
     curve: list[Point] = field(default_factory=list)
     best: Point | None = None
@@ -47,6 +49,8 @@ class Fit:
     seconds: float = 0.0
     diverged_at: int | None = None
     shapes: Counter[Shape] = field(default_factory=Counter)
+    execution: str = "eager"
+    compile_seconds: float = 0.0
 
 
 class Replica:
@@ -93,10 +97,10 @@ class Replica:
             self._best_weights = _copy(self.model)
         self.report(Progress(spent, train_loss, loss))
 
-    def finish(self, seconds: float) -> Fit:
+    def finish(self, seconds: float, execution: str) -> Fit:
         """The weights of the best point go back into the model."""
         self.model.load_state_dict(self._best_weights)
-        self.fit.seconds = seconds
+        self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit
 
 

@@ -23,6 +23,8 @@ class Settings:
     """Tokens of a row that is a window with one target; None where rows are whole."""
     seconds: float | None = None
     """The budget in seconds of training; None where `steps` is."""
+    compile: bool = False
+    """Whether torch.compile makes the model's code, for one model at a time."""
 
     def spent(self, steps: float, seconds: float) -> float:
         """The share of the budget that is spent, 0 to 1."""

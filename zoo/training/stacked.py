@@ -18,6 +18,7 @@ from zoo.blame import reason
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
+from zoo.training.captured import capturing
 from zoo.training.device import autocast
 from zoo.training.filling import stacked
 from zoo.training.loop import advance
@@ -53,26 +54,27 @@ def fit_stacked(
     _check(models, settings, seeds)
     for model in models:
         model.train()
-    step = StackedStep(models, settings, device)
+    stacked_step = StackedStep(models, settings, device)
+    step = capturing(stacked_step, device)
     replicas = [
         Replica(model, own, seed, lambda progress, k=k: report(k, progress))  # type: ignore[misc]
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
+
+    def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
+        return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
+
     try:
-        seconds = advance(
-            replicas,
-            lambda batches, rates: step(stacked(batches), torch.tensor(rates, dtype=torch.float64)),
-            train,
-            validation,
-            device,
-        )
+        seconds = advance(replicas, update, train, validation, device)
     finally:
-        step.stack.part()
-    return [replica.finish(seconds) for replica in replicas]
+        stacked_step.stack.part()
+    return [replica.finish(seconds, step.execution) for replica in replicas]
 
 
 class StackedStep:
     """Forward, backward, clip, update of K models: what `TrainStep` is for one."""
+
+    execution, multiple = "stacked", 1
 
     def __init__(self, models: Sequence[SequenceModel], settings: Sequence[Settings], device: torch.device) -> None:
         self.stack = Stack(models)
@@ -111,5 +113,7 @@ def _check(models: Sequence[SequenceModel], settings: Sequence[Settings], seeds:
     common = {replace(own, lr=0.0, weight_decay=0.0, warmup=0.0, clip=0.0) for own in settings}
     if len(common) > 1:
         raise UsageError("The replicas of a stack may differ in lr, weight_decay, warmup and clip, in nothing else.")
+    if settings[0].compile:
+        raise UsageError("torch.compile is for one model at a time, not for a stack.")
     if settings[0].seconds is not None:
         raise UsageError("A budget of seconds is for one model at a time: replicas of a stack would share the clock.")

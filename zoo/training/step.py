@@ -1,5 +1,8 @@
 """One step of training, for every model: forward, backward, clip, update."""
 
+import time
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,19 +17,33 @@ from zoo.training.settings import Settings
 class TrainStep:
     """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
 
+    multiple = 1
+    """Of which the positions of packed batches should be a multiple."""
+
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
         self.clip = settings.clip
         self.optimizer = make_optimizer(model, settings.optimizer, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.execution = "compiled" if settings.compile else "eager"
+        self.compile_seconds = 0.0  # of the first step, if it is compiled
+        self._logits = _compiled() if settings.compile else logits_of
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.precision = lambda: autocast(device, settings.dtype)
 
-    def __call__(self, batch: Batch, lr: float) -> Tensor:
+    def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
         """One update; returns the loss () before it, still on the device."""
+        if self.execution == "eager" or self.compile_seconds:
+            return self._update(batch, lr)
+        began = time.perf_counter()
+        loss = self._update(batch, lr)
+        self.compile_seconds = time.perf_counter() - began
+        return loss
+
+    def _update(self, batch: Batch, lr: float | Tensor) -> Tensor:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         with self.precision():
-            logits = logits_of(self.model, batch)
+            logits = self._logits(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
         if self.clip:
@@ -44,3 +61,9 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
         return model.last(batch.tokens)
     logits: Tensor = model(batch.tokens)
     return logits
+
+
+def _compiled() -> Callable[[SequenceModel, Batch], Tensor]:
+    """`logits_of`, compiled for the models to come: torch keeps few versions of one function, and models are many."""
+    torch.compiler.reset()
+    return torch.compile(logits_of)
