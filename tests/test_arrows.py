@@ -33,6 +33,7 @@ ALLOWED = {
         "zoo.packing",
         "zoo.tokens",
         "zoo.errors",
+        "zoo.blame",
     },
 }
 FORBIDDEN = {

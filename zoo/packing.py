@@ -21,12 +21,14 @@ class Packing:
     Args:
         position: (M,) its place t in its row.
         row: (M,) the row that it belongs to; rows follow one another.
-        shape: (B, T) of the same rows with padding, known on the host.
+        shape: (B, T) of the same rows with padding, or more; known on the host.
+        lengths: (B,) of the rows, on the CPU; in a stack of packings, where position and row are (K, M), of all rows.
     """
 
     position: Tensor
     row: Tensor
     shape: tuple[int, int]
+    lengths: Tensor
 
     @classmethod
     def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> "Packing":
@@ -35,7 +37,15 @@ class Packing:
         row = torch.repeat_interleave(lengths, output_size=total)
         position = torch.arange(total) - (lengths.cumsum(0) - lengths)[row]
         shape = (len(lengths), int(lengths.max()))
-        return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape)
+        return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape, lengths)
+
+    def repeated(self, total: int) -> "Packing":
+        """These rows, and then the same again and again, the last one cut, until there are `total` >= M positions."""
+        lengths = self.lengths.repeat(-(-total // len(self.position)))
+        ends = lengths.cumsum(0)
+        rows = int(torch.searchsorted(ends, total)) + 1
+        lengths[rows - 1] -= ends[rows - 1] - total
+        return Packing.of(lengths[:rows], self.position.device)
 
     @cached_property
     def _place(self) -> Tensor:

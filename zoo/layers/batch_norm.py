@@ -47,9 +47,9 @@ class BatchNorm(nn.Module):
         if tuple(x.shape[-len(expected) :]) != expected:
             raise ValueError(f"BatchNorm expects an input that ends in {expected}, got shape {tuple(x.shape)}")
         positions = self.per_position or 1
-        # reshape of the statistics is a view, so batch_norm updates them in place
+        # view of the statistics, so that batch_norm updates them in place; their type, for vmap has no mixed ones
         flat = F.batch_norm(
-            x.reshape(-1, self.running_mean.numel()),
+            x.reshape(-1, self.running_mean.numel()).to(self.running_mean.dtype),
             self.running_mean.view(-1),
             self.running_var.view(-1),
             self.weight.repeat(positions) if positions > 1 else self.weight,
@@ -58,7 +58,7 @@ class BatchNorm(nn.Module):
             self.momentum,
             self.eps,
         )
-        return flat.reshape(x.shape)
+        return flat.reshape(x.shape).to(x.dtype)
 
     def extra_repr(self) -> str:
         positions = "" if self.per_position is None else f", per_position={self.per_position}"

@@ -1,0 +1,192 @@
+"""A whole step as a CUDA graph: recorded once, then replayed, so that no kernel waits for Python.
+
+A graph works on the memory that it was recorded with: every batch is copied into static buffers first, and every
+shape of batch has a graph of its own. Packed documents are filled up to a multiple of `MULTIPLE` positions (see
+`zoo.training.filling`), so that few shapes occur. The first steps of a shape are real steps on a side stream, which
+is the warm-up that capture needs; recording computes nothing, so nothing is computed twice.
+
+Where recording fails (a model that reads a number back, for instance) training goes on eagerly, and the reason is kept.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from zoo.blame import reason
+from zoo.data.rows import Batch
+from zoo.packing import Packing
+from zoo.training.filling import up
+
+WARMUP = 3
+"""Eager steps of a shape before it is recorded."""
+GRAPHS = 8
+"""Shapes that are recorded; rarer ones are run eagerly."""
+MULTIPLE = 128
+"""Positions of packed documents are filled up to a multiple of it."""
+
+
+class Step(Protocol):
+    """A step of one model, or of a stack: `TrainStep`, `StackedStep`."""
+
+    @property
+    def execution(self) -> str: ...
+    @property
+    def multiple(self) -> int: ...
+    def __call__(self, batch: Batch, lr: Any) -> Tensor: ...
+
+
+class Graph(Protocol):
+    """Work on a device that can be recorded."""
+
+    def run(self) -> Tensor: ...
+    def record(self) -> None: ...
+    def replay(self) -> Tensor: ...
+
+
+def capturing(step: Step, device: torch.device) -> Step:
+    """The same step, captured on CUDA; on a CPU as it is."""
+    return CapturedStep(step, device) if device.type == "cuda" else step
+
+
+class CapturedStep:
+    """A step that is recorded for every shape of batch and replayed; takes the place of the step.
+
+    Args:
+        step: whole, nothing in it waits for the device; takes the learning rate as a tensor too.
+        graph: makes work recordable; CUDA's unless a test has another.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        device: torch.device,
+        graph: Callable[[Callable[[], Tensor], torch.device], Graph] | None = None,
+    ) -> None:
+        self.step, self.device = step, device
+        self.graph = graph or CudaGraph
+        self.reason = ""
+        """Why it runs eagerly; empty while it does not."""
+        self._slots: dict[Hashable, _Slot] = {}
+
+    @property
+    def execution(self) -> str:
+        """`captured`, or `eager: ` and the reason; what else the step does before it."""
+        if self.reason:
+            return f"{self.step.execution}: {self.reason}"
+        if not any(slot.recorded for slot in self._slots.values()):
+            return self.step.execution
+        return "captured" if self.step.execution == "eager" else f"{self.step.execution}, captured"
+
+    @property
+    def multiple(self) -> int:
+        """What the positions of packed batches should be a multiple of."""
+        return 1 if self.reason else MULTIPLE
+
+    def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
+        """One update; returns the loss before it, still on the device."""
+        batch = _roomy(batch)
+        key = batch.tokens.shape, batch.targets.shape, batch.packing and batch.packing.shape
+        if not self.reason and (key in self._slots or len(self._slots) < GRAPHS):
+            if key not in self._slots:
+                self._slots[key] = _Slot(self, batch, lr)
+            slot = self._slots[key]
+            slot.load(batch, lr)
+            try:
+                return slot()
+            except _RecordError as error:
+                self.reason = str(error)
+                self._slots.clear()
+        return self.step(batch, torch.as_tensor(lr, dtype=torch.float32, device=self.device))
+
+
+class _RecordError(Exception):
+    """Why a step cannot be recorded."""
+
+
+class _Slot:
+    """The static buffers of one shape, and its graph."""
+
+    def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
+        self.batch = Batch(batch.tokens.clone(), batch.targets.clone(), _copy(batch.packing))
+        self.lr = torch.as_tensor(lr, dtype=torch.float32).to(owner.device, copy=True)
+        self.graph = owner.graph(lambda: owner.step(self._fresh(), self.lr), owner.device)
+        self.steps = 0
+        self.recorded = False
+
+    def _fresh(self) -> Batch:
+        """The buffers, with a packing that remembers nothing of the rows that stood in them before."""
+        packing = self.batch.packing
+        return self.batch._replace(packing=packing and replace(packing))
+
+    def load(self, batch: Batch, lr: float | Tensor) -> None:
+        """A batch and its learning rate into the static buffers, without waiting."""
+        self.lr.copy_(torch.as_tensor(lr, dtype=torch.float32), non_blocking=True)
+        for place, tensor in zip(_tensors(self.batch), _tensors(batch), strict=True):
+            place.copy_(tensor, non_blocking=True)
+
+    def __call__(self) -> Tensor:
+        """A step on what is loaded: eagerly at first, then recorded and replayed."""
+        self.steps += 1
+        if self.steps <= WARMUP:
+            return self.graph.run()
+        if not self.recorded:
+            try:
+                self.graph.record()
+            except Exception as error:
+                raise _RecordError(reason(error.__cause__ or error)) from error
+            self.recorded = True
+        return self.graph.replay().clone()
+
+
+class CudaGraph:
+    """torch.cuda.CUDAGraph, with its warm-up on the stream that it is recorded on."""
+
+    def __init__(self, work: Callable[[], Tensor], device: torch.device) -> None:
+        self.work, self.device = work, device
+        self.stream = torch.cuda.Stream(device)
+        self.graph = torch.cuda.CUDAGraph()
+
+    def run(self) -> Tensor:
+        """Eagerly, on the side stream."""
+        current = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
+            result = self.work()
+        current.wait_stream(self.stream)
+        return result
+
+    def record(self) -> None:
+        """Nothing is computed; if it fails, random numbers go on as if it had not been tried."""
+        random_numbers = torch.cuda.get_rng_state(self.device)
+        try:
+            with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
+                self.result = self.work()
+        except Exception:
+            torch.cuda.synchronize(self.device)
+            torch.cuda.set_rng_state(random_numbers, self.device)
+            raise
+
+    def replay(self) -> Tensor:
+        """The result of the recorded work on what stands in its buffers now; the next replay writes over it."""
+        self.graph.replay()
+        return self.result
+
+
+def _roomy(batch: Batch) -> Batch:
+    """A packed batch that says to have more rows, and longer ones, than it has: fewer shapes occur."""
+    if batch.packing is None:
+        return batch
+    rows, length = batch.packing.shape
+    return batch._replace(packing=replace(batch.packing, shape=(up(rows, 32), up(length, 8))))
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    places = [] if batch.packing is None else [batch.packing.position, batch.packing.row]
+    return [batch.tokens, batch.targets, *places]
+
+
+def _copy(packing: Packing | None) -> Packing | None:
+    return packing and replace(packing, position=packing.position.clone(), row=packing.row.clone())

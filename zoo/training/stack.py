@@ -1,0 +1,107 @@
+"""K models of one architecture as one: weights stacked, losses by torch.func.vmap.
+
+torch.func.stack_module_state copies; here the stack is one matrix (K, P), a row a model, so that clipping and updates
+are a few operations whatever the number of layers. The models' own parameters become views of it: to evaluate a model
+of the stack is to evaluate the model.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from zoo.data.rows import Batch
+from zoo.errors import UsageError
+from zoo.models.interface import SequenceModel
+from zoo.packing import Packing
+from zoo.training.loss import cross_entropy
+from zoo.training.step import logits_of
+
+
+class Stack:
+    """The weights and running statistics of K models, and their losses.
+
+    Args:
+        models: of one architecture, on one device; from here to `part` their tensors are views of the stack.
+
+    Attributes:
+        flat: (K, P) all that is trained, a tied matrix once.
+        is_matrix: (P,) whether a number belongs to a parameter of two axes or more.
+
+    Raises:
+        UsageError: nothing to train, or parameters of several types.
+    """
+
+    def __init__(self, models: Sequence[SequenceModel]) -> None:
+        self.models = models
+        trained = {name: p for name, p in models[0].named_parameters() if p.requires_grad}
+        kinds = {p.dtype for p in trained.values()}
+        if len(kinds) != 1 or any(kind.is_complex for kind in kinds):
+            found = ", ".join(sorted(map(str, kinds))) or "none"
+            raise UsageError(f"{type(models[0]).__name__}: a stack needs real parameters of one type; here: {found}.")
+        self.flat = torch.stack(
+            [torch.cat([model.get_parameter(name).detach().flatten() for name in trained]) for model in models]
+        )
+        sizes = [p.numel() for p in trained.values()]
+        self.is_matrix = torch.cat([torch.full((p.numel(),), p.dim() >= 2) for p in trained.values()])
+        self.is_matrix = self.is_matrix.to(self.flat.device)
+        self._parameters = {
+            f"model.{name}": part.view(len(models), *p.shape).detach().requires_grad_()
+            for (name, p), part in zip(trained.items(), self.flat.split(sizes, dim=1), strict=True)
+        }
+        others = [name for name, _ in _tensors(models[0]) if name not in trained]
+        self._buffers = {
+            f"model.{name}": torch.stack([dict(_tensors(model))[name].detach() for model in models]) for name in others
+        }
+        for k, model in enumerate(models):
+            for name, tensor in _tensors(model):
+                tensor.data = (self._parameters | self._buffers)[f"model.{name}"].detach()[k]
+        self._loss = _Loss(models[0])
+
+    def losses(self, batch: Batch) -> Tensor:
+        """(K, ...) tokens, one batch a model -> (K,) losses; running statistics move as the models' own would."""
+        tokens, targets, packing = batch
+        places = () if packing is None else (packing.position, packing.row)
+
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *own: Tensor) -> Tensor:
+            place = Packing(own[2], own[3], packing.shape, packing.lengths) if packing is not None else None
+            return functional_call(self._loss, (parameters, buffers), (Batch(own[0], own[1], place),))
+
+        with _attention(self.flat.device):
+            each = vmap(one, randomness="different")
+            return each(self._parameters, self._buffers, tokens, targets, *places)
+
+    def gradient(self, losses: Tensor) -> Tensor:
+        """(K,) losses -> (K, P), each model's gradient of its own."""
+        gradients = torch.autograd.grad(losses.sum(), list(self._parameters.values()))
+        return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
+
+    def part(self) -> None:
+        """Every model gets memory of its own again."""
+        for model in self.models:
+            for _, tensor in _tensors(model):
+                tensor.data = tensor.detach().clone()
+
+
+class _Loss(nn.Module):
+    """The loss of a model as a module, which is what functional_call calls."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        return cross_entropy(logits_of(self.model, batch), batch.targets)
+
+
+def _tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Parameters and buffers, a shared one once."""
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _attention(device: torch.device) -> AbstractContextManager[None]:
+    """vmap has no batched form of the CPU's fused attention, and would run it model by model."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()

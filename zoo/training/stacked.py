@@ -1,0 +1,119 @@
+"""Many seeds at once: K replicas of one architecture in one process, one batched product in place of K small ones.
+
+Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
+What one does touches no other: a replica that is no longer finite goes on being computed, and nobody reads it.
+
+Their batches of packed documents differ in length and are filled up, see `zoo.training.filling`: the gradients are
+those of the plain loop, but for BatchNorm, whose statistics count a few positions twice. Random numbers of dropout
+are drawn for all at once, so they are other numbers than a replica alone would draw.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from zoo.blame import reason
+from zoo.data.rows import Batch, Rows
+from zoo.errors import UsageError
+from zoo.models.interface import SequenceModel
+from zoo.training.captured import capturing
+from zoo.training.device import autocast
+from zoo.training.filling import stacked
+from zoo.training.loop import advance
+from zoo.training.replica import Fit, Progress, Replica
+from zoo.training.settings import Settings
+from zoo.training.stack import Stack
+from zoo.training.stacked_optimizer import StackedOptimizer
+
+
+def fit_stacked(
+    models: Sequence[SequenceModel],
+    train: Rows,
+    validation: Rows,
+    settings: Sequence[Settings],
+    *,
+    seeds: Sequence[int],
+    device: torch.device,
+    report: Callable[[int, Progress], None] = lambda _, __: None,
+) -> list[Fit]:
+    """Train K models in place, side by side; each is left with the weights that were best on validation.
+
+    Args:
+        settings: of each; they agree in everything but `lr`, `weight_decay`, `warmup` and `clip`.
+        seeds: of the batches of each.
+        report: hears the number of a replica, and its progress.
+
+    Returns:
+        What `fit` would return of each. Seconds are those of the whole stack.
+
+    Raises:
+        UsageError: the replicas do not belong together, or the budget is one of seconds.
+    """
+    _check(models, settings, seeds)
+    for model in models:
+        model.train()
+    stacked_step = StackedStep(models, settings, device)
+    step = capturing(stacked_step, device)
+    replicas = [
+        Replica(model, own, seed, lambda progress, k=k: report(k, progress))  # type: ignore[misc]
+        for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
+    ]
+
+    def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
+        return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
+
+    try:
+        seconds = advance(replicas, update, train, validation, device)
+    finally:
+        stacked_step.stack.part()
+    return [replica.finish(seconds, step.execution) for replica in replicas]
+
+
+class StackedStep:
+    """Forward, backward, clip, update of K models: what `TrainStep` is for one."""
+
+    execution, multiple = "stacked", 1
+
+    def __init__(self, models: Sequence[SequenceModel], settings: Sequence[Settings], device: torch.device) -> None:
+        self.stack = Stack(models)
+        self.optimizer = StackedOptimizer(self.stack.flat, self.stack.is_matrix, settings)
+        self.precision = lambda: autocast(device, settings[0].dtype)
+
+    def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
+        """A stacked batch and (K,) learning rates; returns the losses (K,) before the update, still on the device.
+
+        Raises:
+            UsageError: vmap cannot run the model; the message says why.
+        """
+        try:
+            with self.precision():
+                losses = self.stack.losses(batch)
+            gradient = self.stack.gradient(losses)
+        except (RuntimeError, ValueError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            name = type(self.stack.models[0]).__name__
+            raise UsageError(f"{name} cannot be trained as a stack: {reason(error)}.") from error
+        self.optimizer.step(gradient, lr)
+        return losses.detach()
+
+
+def _check(models: Sequence[SequenceModel], settings: Sequence[Settings], seeds: Sequence[int]) -> None:
+    if not len(models) == len(settings) == len(seeds) >= 1:
+        raise UsageError(
+            f"A stack needs as many settings and seeds as models, not {len(models)} models, "
+            f"{len(settings)} settings and {len(seeds)} seeds."
+        )
+    kinds = {(type(model), repr(model.config), model.vocab_size, model.context) for model in models}
+    if len(kinds) > 1:
+        names = ", ".join(sorted({f"{type(model).__name__} with {model.config!r}" for model in models}))
+        raise UsageError(f"A stack is of one architecture and one size, not of {names}.")
+    common = {replace(own, lr=0.0, weight_decay=0.0, warmup=0.0, clip=0.0) for own in settings}
+    if len(common) > 1:
+        raise UsageError("The replicas of a stack may differ in lr, weight_decay, warmup and clip, in nothing else.")
+    if settings[0].compile:
+        raise UsageError("torch.compile is for one model at a time, not for a stack.")
+    if settings[0].seconds is not None:
+        raise UsageError("A budget of seconds is for one model at a time: replicas of a stack would share the clock.")

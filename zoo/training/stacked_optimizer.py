@@ -1,0 +1,52 @@
+"""The optimizers of `zoo.training.optimizer` for a stack: a row of a matrix (K, P) is a model with its own settings."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from zoo.training.settings import Settings
+
+BETAS, EPS = (0.9, 0.99), 1e-8
+
+
+class StackedOptimizer:
+    """Clip, then AdamW or SGD, row by row; no row touches another.
+
+    Args:
+        flat: (K, P) weights, updated in place.
+        is_matrix: (P,) where weight decay applies.
+        settings: K of them.
+    """
+
+    def __init__(self, flat: Tensor, is_matrix: Tensor, settings: Sequence[Settings]) -> None:
+        def column(values: Sequence[float]) -> Tensor:
+            return torch.tensor(values, dtype=flat.dtype, device=flat.device).unsqueeze(1)
+
+        self.flat = flat
+        self.decay = column([own.weight_decay for own in settings]) * is_matrix
+        self.clip = column([own.clip for own in settings])
+        self.adam = settings[0].optimizer == "adamw"
+        self.steps = torch.zeros((), dtype=torch.float64, device=flat.device)
+        self.mean, self.square = (torch.zeros_like(flat) for _ in range(2))
+
+    @torch.no_grad()
+    def step(self, gradient: Tensor, lr: Tensor) -> None:
+        """(K, P) gradients, which it changes, and (K,) learning rates."""
+        lr = lr.to(self.flat).unsqueeze(1)
+        norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+        gradient *= torch.where(self.clip > 0, factor, 1.0)
+        if self.adam:
+            self._adamw(gradient, lr)
+        else:
+            self.flat -= lr * (gradient + self.decay * self.flat)
+
+    def _adamw(self, gradient: Tensor, lr: Tensor) -> None:
+        """Loshchilov & Hutter 2019, algorithm 2, as torch writes it."""
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - BETAS[0])
+        self.square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        spread = (self.square / (1 - BETAS[1] ** self.steps)).sqrt_().add_(EPS)
+        self.flat.mul_(1 - lr * self.decay)
+        self.flat -= lr / (1 - BETAS[0] ** self.steps) * self.mean / spread

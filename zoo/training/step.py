@@ -1,0 +1,65 @@
+"""One step of training, for every model: forward, backward, clip, update."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from zoo.data.rows import Batch
+from zoo.models.interface import SequenceModel
+from zoo.training.device import autocast
+from zoo.training.loss import cross_entropy
+from zoo.training.optimizer import Optimizer
+from zoo.training.settings import Settings
+
+
+class TrainStep:
+    """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
+
+    multiple = 1
+    """Of which the positions of packed batches should be a multiple."""
+
+    def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
+        self.model = model
+        self.clip = settings.clip
+        self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay)
+        self.execution = "compiled" if settings.compile else "eager"
+        self.compile_seconds = 0.0  # of the first step, if it is compiled
+        self._logits = _compiled() if settings.compile else logits_of
+        self.precision = lambda: autocast(device, settings.dtype)
+
+    def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
+        """One update; returns the loss () before it, still on the device."""
+        if self.execution == "eager" or self.compile_seconds:
+            return self._update(batch, lr)
+        began = time.perf_counter()
+        loss = self._update(batch, lr)
+        self.compile_seconds = time.perf_counter() - began
+        return loss
+
+    def _update(self, batch: Batch, lr: float | Tensor) -> Tensor:
+        with self.precision():
+            logits = self._logits(self.model, batch)
+        loss = cross_entropy(logits, batch.targets)
+        loss.backward()
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.clip)
+        self.optimizer.step(lr)
+        return loss.detach()
+
+
+def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
+    """The logits at every target of a batch, (..., V): packed documents, whole rows, or one a window."""
+    if batch.packing is not None:
+        return model.packed(batch.tokens, batch.packing)
+    if batch.targets.shape != batch.tokens.shape:
+        return model.last(batch.tokens)
+    logits: Tensor = model(batch.tokens)
+    return logits
+
+
+def _compiled() -> Callable[[SequenceModel, Batch], Tensor]:
+    """`logits_of`, compiled for the models to come: torch keeps few versions of one function, and models are many."""
+    torch.compiler.reset()
+    return torch.compile(logits_of)
