@@ -73,6 +73,7 @@ class TrainingConfig(Frozen):
     score_train: bool = Field(False, description="evaluate the whole training split at the end too")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
+    compile: bool = Field(False, description="torch.compile the model; its seconds count")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of torch; None: what a probe finds best")
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto", description="runs one after the other, in a process each, or the seeds of a model as one; auto: a probe"

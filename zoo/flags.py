@@ -127,6 +127,7 @@ TRAINING_OPTIONS = [
     click.option("--device", help="auto, cpu, cuda, cuda:1. [auto]"),
     click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), help="bfloat16: autocast. [float32]"),
     click.option("--threads", type=click.IntRange(1), help="CPU threads of a run. [what a probe finds best]"),
+    click.option("--compile", is_flag=True, default=None, help="torch.compile the models; the seconds count."),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help=SETTINGS),
     click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept."),
     click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 
 def losses(document: dict[str, Any]) -> dict[tuple[str, int], float]:
     return {(run["label"], run["seed"]): run["test_loss"] for run in document["runs"]}
@@ -39,3 +41,28 @@ def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, wor
     assert result.returncode == 2
     assert "execution='side-by-side' cannot be here" in result.stderr
     assert not (tmp_path / "beside").exists()
+
+
+def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(zoo_json, words) -> None:
+    plain = losses(zoo_json("compare", "--models", "dilated-wavenet", *SHORT[:-1]))
+    document = zoo_json(
+        "compare", "--models", "dilated-wavenet", *SHORT[:-1], "--set", "execution=stacked", "--out", "stacked"
+    )
+    assert losses(document) == pytest.approx(plain, abs=1e-4)
+    assert {run["execution"] for run in document["runs"]} == {"stack of 2"}
+    assert {run["fingerprint"] for run in document["runs"]}.isdisjoint(
+        run["fingerprint"] for run in zoo_json("compare", "--models", "dilated-wavenet", *SHORT[:-1])["runs"]
+    )
+
+
+def test_a_model_that_cannot_be_stacked_is_told(run_zoo, words) -> None:
+    result = run_zoo("compare", "--models", "gru", *SHORT, "--set", "execution=stacked")
+    assert result.returncode == 2
+    assert "GRU cannot be trained as a stack" in result.stderr
+
+
+def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:
+    asked = ("compare", "--models", "bigram", *SHORT[:-1], "--steps", "30", "--lr-grid", "0.001,0.01")
+    (plain,), (stacked,) = (zoo_json(*asked, *way)["models"] for way in ((), ("--set", "execution=stacked")))
+    assert stacked["lr_trials"] == pytest.approx(plain["lr_trials"], abs=1e-5)
+    assert stacked["lr_trials"]["0.001"] != stacked["lr_trials"]["0.01"]

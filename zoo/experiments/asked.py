@@ -16,7 +16,7 @@ from zoo.errors import UsageError, describe_faults
 from zoo.experiments.study import StudyConfig
 
 DEFAULT_STEPS = 1000
-TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "threads")
+TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "compile", "threads")
 SETTINGS = (
     *("data", "documents", "split_seed", "dedupe", "context", "match", "lr_grid"),
     *TrainingConfig.model_fields,

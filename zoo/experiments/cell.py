@@ -177,6 +177,7 @@ def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Set
         evaluations=training.evaluations,
         dtype=training.dtype,
         window=row_length(config) if training.rows == "windows" else None,
+        compile=training.compile,
     )
 
 

@@ -1,13 +1,14 @@
-"""Cells, executed in the way of each: one after the other, or side by side."""
+"""Cells, executed in the way of each: one after the other, side by side, or the replicas of a model as a stack."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from zoo.data.corpus import Corpus
 from zoo.experiments.cell import Cell
 from zoo.experiments.processes import side_by_side, usable_cores
 from zoo.experiments.record import Run, is_run, read_run
-from zoo.experiments.run import execute
+from zoo.experiments.run import execute, execute_stack
 from zoo.training.loop import Progress
 
 
@@ -45,13 +46,21 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
         heard=told,
         finished=finished,
     )
-    runs = []
+    runs: dict[Path, Run] = {}
     for cell in cells:
-        run = execute(cell, corpus, partial(listener.progressed, cell))
-        if cell not in beside:
-            listener.finished(cell, run, reused=cell.directory in there)
-        runs.append(run)
-    return runs
+        if cell.directory in runs:
+            continue
+        replicas = [other for other in cells if other.config.label == cell.config.label and cell.config.stack]
+        found = (
+            execute_stack(replicas, corpus, listener.progressed)
+            if replicas
+            else [execute(cell, corpus, partial(listener.progressed, cell))]
+        )
+        for own, run in zip(replicas or [cell], found, strict=True):
+            runs[own.directory] = run
+            if own not in beside:
+                listener.finished(own, run, reused=own.directory in there)
+    return [runs[cell.directory] for cell in cells]
 
 
 def _to_its_directory(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> None:

@@ -91,6 +91,10 @@ class Result(Frozen):
     test_loss: float | None
     tested_at: str | None
     weights_sha256: str
+    execution: str = "sequential"
+    """How it was executed: by itself, beside others, in a stack; and whether its steps were recorded or compiled."""
+    compile_seconds: float = 0.0
+    """Of `seconds`, those that torch.compile took."""
 
 
 class Run(Frozen):

@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from safetensors.numpy import save
 from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
 from zoo.data.corpus import Corpus
+from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
@@ -26,6 +28,7 @@ from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
 from zoo.training.evaluation import Score, evaluate
 from zoo.training.loop import Fit, Progress, fit
+from zoo.training.stacked import fit_stacked
 
 
 def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lambda _: None) -> Run:
@@ -34,33 +37,71 @@ def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lam
     Raises:
         RunError: the directory is taken by something that is no run, or the model's source changed meanwhile.
     """
-    if is_run(cell.directory):
-        return read_run(cell.directory)
-    if cell.directory.exists():
-        raise RunError(f"'{cell.directory}' is there and is no finished run: remove it.")
-    config, training, device = cell.config, cell.config.training, cell.device
-    with isolated(device, threads=training.threads, seed=config.seed), _appearing(cell.directory) as partial:
-        model = make_model(config, len(corpus.vocabulary)).to(device)
-        _check_source(cell, model)
-        rows = {split: corpus.rows(split, length=row_length(config), device=device) for split in SPLITS}
-        counter = FlopCounter(model, layout_of(config, corpus))  # a trained model may not be copied
-        with blaming(f"Model '{config.model.name}'", "in training", module=type(model).__module__):
-            fitted = fit(
-                model, rows["train"], rows["validation"], cell.settings, seed=config.seed, device=device, report=report
-            )
-        finished = fitted.diverged_at is None
-        asked = {"train": training.score_train, "validation": True, "test": not config.trial}
-        wanted = [split for split in SPLITS if finished and asked[split]]
-        scores = {split: evaluate(model, rows[split], device=device, dtype=training.dtype) for split in wanted}
-        _check_source(cell, model)
-        weights = save_weights(model, partial / "weights.safetensors")
-        write_json(partial / "config.json", cell.recorded)
-        write_json(partial / "environment.json", describe_environment(device_name(device), training.threads or 1))
-        write_curve(partial / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
-        (partial / "losses.safetensors").write_bytes(save(_losses(scores)))
-        result = _result(cell, fitted, scores, weights, counter.total(fitted.shapes))
-        write_json(partial / "result.json", result)
-    return read_run(cell.directory)
+    (run,) = _execute([cell], corpus, lambda cell, progress: report(progress))
+    return run
+
+
+def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
+    """The same for the replicas of one model, trained as a stack.
+
+    Raises:
+        RunError: as `execute`.
+        UsageError: vmap cannot run the model.
+    """
+    return _execute(cells, corpus, report)
+
+
+def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
+    """Cells of one model; more than one are a stack."""
+    if all(is_run(cell.directory) for cell in cells):
+        return [read_run(cell.directory) for cell in cells]
+    taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
+    if taken:
+        raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
+    first, device = cells[0].config, cells[0].device
+    with isolated(device, threads=first.training.threads, seed=first.seed), ExitStack() as places:
+        written = [places.enter_context(_appearing(cell.directory)) for cell in cells]
+        models = [make_model(cell.config, len(corpus.vocabulary)).to(device) for cell in cells]
+        for cell, model in zip(cells, models, strict=True):
+            _check_source(cell, model)
+        rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
+        counter = FlopCounter(models[0], layout_of(first, corpus))  # a trained model may not be copied
+        with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
+            fits = _fit(cells, models, rows, report)
+        for cell, model, fitted, place in zip(cells, models, fits, written, strict=True):
+            _write(cell, model, fitted, rows, counter.total(fitted.shapes), place)
+    return [read_run(cell.directory) for cell in cells]
+
+
+def _fit(
+    cells: Sequence[Cell],
+    models: Sequence[SequenceModel],
+    rows: Mapping[str, Rows],
+    report: Callable[[Cell, Progress], None],
+) -> list[Fit]:
+    train, validation, device = rows["train"], rows["validation"], cells[0].device
+    settings, seeds = [cell.settings for cell in cells], [cell.config.seed for cell in cells]
+    if cells[0].config.stack:
+        told: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
+        return fit_stacked(models, train, validation, settings, seeds=seeds, device=device, report=told)
+    alone = partial(report, cells[0])
+    return [fit(models[0], train, validation, settings[0], seed=seeds[0], device=device, report=alone)]
+
+
+def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Rows], flops: int, place: Path) -> None:
+    """Evaluate what was trained, and write all of it into `place`."""
+    training, device = cell.config.training, cell.device
+    finished = fitted.diverged_at is None
+    asked = {"train": training.score_train, "validation": True, "test": not cell.config.trial}
+    wanted = [split for split in SPLITS if finished and asked[split]]
+    scores = {split: evaluate(model, rows[split], device=device, dtype=training.dtype) for split in wanted}
+    _check_source(cell, model)
+    weights = save_weights(model, place / "weights.safetensors")
+    write_json(place / "config.json", cell.recorded)
+    write_json(place / "environment.json", describe_environment(device_name(device), training.threads or 1))
+    write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
+    (place / "losses.safetensors").write_bytes(save(_losses(scores)))
+    write_json(place / "result.json", _result(cell, fitted, scores, weights, flops))
 
 
 def load_model(run: Run) -> tuple[SequenceModel, str]:
@@ -106,7 +147,17 @@ def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flo
         test_loss=loss("test"),
         tested_at=datetime.now(UTC).isoformat(timespec="seconds") if "test" in scores else None,
         weights_sha256=weights,
+        execution=_told(cell, fitted),
+        compile_seconds=fitted.compile_seconds,
     )
+
+
+def _told(cell: Cell, fitted: Fit) -> str:
+    """How a run was executed."""
+    config = cell.config
+    how = f"stack of {len(config.stack)}" if config.stack else str(config.training.execution)
+    steps = fitted.execution.removeprefix("stacked").removeprefix(", ")
+    return ", ".join(part for part in (how, steps if steps != "eager" else "") if part)
 
 
 def _losses(scores: dict[str, Score]) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """How fast models train and evaluate: they take turns, so that a noisy machine falls on all of them alike."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import count
 from statistics import median
 from typing import NamedTuple
 
@@ -13,9 +13,12 @@ from zoo.data.corpus import Corpus
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.tokens import Tokens
 from zoo.experiments.cell import Cell, make_model, row_length
+from zoo.training.captured import capturing
 from zoo.training.device import Stopwatch, isolated
 from zoo.training.evaluation import MAX_TOKENS, evaluate
+from zoo.training.filling import stacked
 from zoo.training.loop import TrainStep, draw
+from zoo.training.stacked import StackedStep
 
 TURNS = 7
 """Timed turns of each model, after one that warms up."""
@@ -48,7 +51,7 @@ def training_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | E
 def training_work(cell: Cell, corpus: Corpus, train: Rows) -> Work:
     """Real steps of a fresh model."""
     model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
-    train_step, steps = TrainStep(model, cell.settings, cell.device), count()
+    train_step, steps = TrainStep(model, cell.settings, cell.device), itertools.count()
 
     def step() -> int:
         batch = draw(train, cell.settings, cell.config.seed, next(steps))
@@ -56,6 +59,22 @@ def training_work(cell: Cell, corpus: Corpus, train: Rows) -> Work:
         return batch.scored
 
     return step
+
+
+def stacked_work(cell: Cell, count: int, corpus: Corpus) -> Work:
+    """Real steps of so many fresh replicas, as a stack."""
+    train = corpus.rows("train", length=row_length(cell.config), device=cell.device)
+    models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device).train() for _ in range(count)]
+    stacked_step, steps = StackedStep(models, [cell.settings] * count, cell.device), itertools.count()
+    step, rates = capturing(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
+
+    def work() -> int:
+        number = next(steps)
+        batches = [draw(train, cell.settings, seed, number) for seed in range(count)]
+        step(stacked(batches, step.multiple), rates)
+        return sum(batch.scored for batch in batches)
+
+    return work
 
 
 def evaluation_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:

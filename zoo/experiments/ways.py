@@ -17,12 +17,14 @@ from pydantic import TypeAdapter, ValidationError
 from zoo.config import Frozen, RunConfig, Way, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
-from zoo.experiments.cell import Cell, prepare, row_length
+from zoo.experiments.cell import Cell, make_model, prepare, row_length
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.processes import can_fork, side_by_side, usable_cores
 from zoo.experiments.record import is_run
-from zoo.experiments.speed import told, training_speed, training_work
+from zoo.experiments.speed import in_turns, stacked_work, told, training_speed, training_work
+from zoo.models.interface import SequenceModel
 from zoo.training.device import isolated, resolve_device
+from zoo.training.stackable import why_not_stacked
 
 FILE = "ways.json"
 WORTH = 5.0
@@ -87,13 +89,15 @@ def possible_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
     ways = [Way(threads=count) for count in threads]
     if on_cpu and cores > 1 and beside and can_fork() and training.seconds is None and threads[0] == 1:
         ways.insert(1, Way(how="side-by-side"))
+    if len(runs) > 1 and training.seconds is None and not training.compile:
+        ways.append(Way(how="stacked", threads=threads[-1]))
     if training.execution == "auto":
         return ways
     asked = [way for way in ways if way.how == training.execution]
     if not asked:
         raise UsageError(
-            f"execution='{training.execution}' cannot be here: side by side takes several runs, several cores, one "
-            "thread a run, Linux without CUDA, and a budget that is not in seconds."
+            f"execution='{training.execution}' cannot be here. side-by-side: several runs, several cores, one thread a "
+            "run, Linux without CUDA; stacked: several runs of a model, no --compile; both: no budget in seconds."
         )
     return asked
 
@@ -136,7 +140,7 @@ def executed(configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> lis
 def _asked(config: RunConfig) -> str:
     """What a choice is for: seeds, learning rates and the length of the runs do not count."""
     training = as_json(config.training)
-    kept = ("batch_size", "rows", "length", "optimizer", "device", "dtype", "threads", "execution")
+    kept = ("batch_size", "rows", "length", "optimizer", "device", "dtype", "compile", "threads", "execution")
     budget = "seconds" if config.training.seconds is not None else "steps"
     return fingerprint(
         {
@@ -169,6 +173,8 @@ def _first_step(cell: Cell, corpus: Corpus) -> float:
 
 def _fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
     """The fastest way of the runs of a model, and what was measured: steps a second of all that run at once."""
+    if why_not_stacked(lambda seed: _fresh(cells[0], seed, corpus)):
+        ways = [way for way in ways if way.how != "stacked"]
     try:
         rates = [_rate(way, cells, corpus) for way in ways]
     except Exception:  # its run will tell
@@ -181,7 +187,8 @@ def _fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tupl
 
 
 def _rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
-    (cell, *_) = cells
+    """Steps a second, those of all runs that are under way at once."""
+    (cell, *_), cores = cells, usable_cores()
     training = cell.config.training.model_copy(update={"threads": way.threads})
     config = cell.config.model_copy(update={"training": training})
     timed = replace(cell, recorded=cell.recorded.model_copy(update={"run": config}))
@@ -190,5 +197,12 @@ def _rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
         return 1 / told(training_speed([timed], corpus), cell.config.label).seconds
 
     if way.how == "side-by-side":
-        return sum(side_by_side([measured] * usable_cores(), at_once=usable_cores()))
+        return sum(side_by_side([measured] * cores, at_once=cores))
+    if way.how == "stacked":
+        prepared = lambda one: stacked_work(one, len(cells), corpus)  # noqa: E731
+        return len(cells) / told(in_turns([timed], prepared), cell.config.label).seconds
     return measured(lambda _: None)
+
+
+def _fresh(cell: Cell, seed: int, corpus: Corpus) -> SequenceModel:
+    return make_model(cell.config.model_copy(update={"seed": seed}), len(corpus.vocabulary))
