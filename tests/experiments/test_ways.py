@@ -77,8 +77,8 @@ def test_a_damaged_file_of_choices_is_told(corpus, tmp_path) -> None:
 
 
 def test_threads_that_are_given_are_taken() -> None:
-    assert possible_ways(runs("gru", threads=2), beside=True) == [Way(threads=2)]
-    assert possible_ways(runs("gru", threads=1), beside=True) == [Way(), Way(how="side-by-side")]
+    assert possible_ways(runs("gru", threads=2), beside=True) == [Way(threads=2), Way(how="stacked", threads=2)]
+    assert possible_ways(runs("gru", threads=1), beside=True) == [Way(), Way(how="side-by-side"), Way(how="stacked")]
 
 
 def test_a_budget_in_seconds_has_the_machine_to_itself() -> None:
@@ -91,7 +91,7 @@ def test_a_single_run_has_nothing_beside_it() -> None:
 
 
 def test_a_way_that_cannot_be_is_refused() -> None:
-    with pytest.raises(UsageError, match="side by side takes several runs"):
+    with pytest.raises(UsageError, match="side-by-side: several runs"):
         possible_ways(runs("gru", seeds=1, execution="side-by-side"), beside=False)
 
 
