@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tables import generation_tables
+from tables import tables
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
@@ -46,7 +46,7 @@ def fresh(corpus: Corpus) -> Fresh:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tokens a second, which the table of times does not show, and the tables of generation."""
+    """Tokens a second, which the table of times does not show, and the tables of the other benchmarks."""
     session = getattr(terminalreporter.config, "_benchmarksession", None)
     cases = [(case.name, case.extra_info, case.stats.median) for case in session.benchmarks] if session else []
     plain = {name: facts.get("tokens_per_second") for name, facts, _ in cases if "table" not in facts}
@@ -54,7 +54,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("tokens per second (median)")
     for name, rate in sorted(plain.items()):
         terminalreporter.write_line(f"{name:<40} {rate:>12,.0f}" if rate else name)
-    for title, lines in generation_tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
+    for title, lines in tables([(facts, seconds) for _, facts, seconds in cases if "table" in facts]):
         terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)

@@ -1,4 +1,4 @@
-"""What the benchmarks of generation come to, as tables in Markdown."""
+"""What the benchmarks come to, as tables in Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ Case = tuple[Mapping[str, Any], float]
 Cells = dict[tuple[str, int], str]
 
 
-def generation_tables(cases: Sequence[Case]) -> Iterator[tuple[str, list[str]]]:
+def tables(cases: Sequence[Case]) -> Iterator[tuple[str, list[str]]]:
     """Title and lines of each table for which there are cases."""
     for title, cells in {
         "tokens per second of one stream (times faster than forward again), by context": _by_context(cases),
@@ -21,6 +21,14 @@ def generation_tables(cases: Sequence[Case]) -> Iterator[tuple[str, list[str]]]:
     }.items():
         if cells:
             yield title, _pivot(cells)
+    if seeds := list(_of("seeds", cases)):
+        ratios = {key: f"{facts['ratio']:.1f}×" for key, facts, _ in seeds}
+        yield f"K seeds as a stack, times faster than one after the other, on {seeds[0][1]['device']}", _pivot(ratios)
+    goals = [facts for facts, _ in cases if facts["table"] == "goals"]
+    if goals:
+        head = ["| | measured | goal | how |", "|---|--:|--:|---|"]
+        rows = [f"| {facts['what']} | {facts['measured']} | {facts['goal']} | {facts['how']} |" for facts in goals]
+        yield f"on {goals[0]['device']}", head + rows
 
 
 def _of(table: str, cases: Sequence[Case]) -> Iterator[tuple[tuple[str, int], Mapping[str, Any], float]]:
