@@ -17,7 +17,6 @@ from torch import Tensor
 
 from zoo.blame import reason
 from zoo.data.rows import Batch
-from zoo.packing import Packing
 from zoo.training.filling import up
 
 WARMUP = 3
@@ -86,7 +85,7 @@ class CapturedStep:
         return 1 if self.reason else MULTIPLE
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
-        """One update; returns the loss before it, still on the device."""
+        """One update; returns the loss before it, still on the device. The batch may be on the CPU."""
         batch = _roomy(batch)
         key = batch.tokens.shape, batch.targets.shape, batch.packing and batch.packing.shape
         if not self.reason and (key in self._slots or len(self._slots) < GRAPHS):
@@ -99,7 +98,7 @@ class CapturedStep:
             except _RecordError as error:
                 self.reason = str(error)
                 self._slots.clear()
-        return self.step(batch, torch.as_tensor(lr, dtype=torch.float32, device=self.device))
+        return self.step(_buffers(batch, self.device), torch.as_tensor(lr, dtype=torch.float32, device=self.device))
 
 
 class _RecordError(Exception):
@@ -110,7 +109,7 @@ class _Slot:
     """The static buffers of one shape, and its graph."""
 
     def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
-        self.batch = Batch(batch.tokens.clone(), batch.targets.clone(), _copy(batch.packing))
+        self.batch = _buffers(batch, owner.device)
         self.lr = torch.as_tensor(lr, dtype=torch.float32).to(owner.device, copy=True)
         self.graph = owner.graph(lambda: owner.step(self._fresh(), self.lr), owner.device)
         self.steps = 0
@@ -123,9 +122,10 @@ class _Slot:
 
     def load(self, batch: Batch, lr: float | Tensor) -> None:
         """A batch and its learning rate into the static buffers, without waiting."""
-        self.lr.copy_(torch.as_tensor(lr, dtype=torch.float32), non_blocking=True)
-        for place, tensor in zip(_tensors(self.batch), _tensors(batch), strict=True):
-            place.copy_(tensor, non_blocking=True)
+        given = [torch.as_tensor(lr, dtype=torch.float32), *_tensors(batch)]
+        for place, tensor in zip([self.lr, *_tensors(self.batch)], given, strict=True):
+            away = place.is_cuda and not tensor.is_cuda  # from pinned memory alone does a copy not wait
+            place.copy_(tensor.pin_memory() if away else tensor, non_blocking=True)
 
     def __call__(self) -> Tensor:
         """A step on what is loaded: eagerly at first, then recorded and replayed."""
@@ -188,5 +188,8 @@ def _tensors(batch: Batch) -> list[Tensor]:
     return [batch.tokens, batch.targets, *places]
 
 
-def _copy(packing: Packing | None) -> Packing | None:
-    return packing and replace(packing, position=packing.position.clone(), row=packing.row.clone())
+def _buffers(batch: Batch, device: torch.device) -> Batch:
+    """A copy of the batch on the device."""
+    tokens, targets, *places = (tensor.to(device, copy=True) for tensor in _tensors(batch))
+    packing = batch.packing and replace(batch.packing, position=places[0], row=places[1])
+    return Batch(tokens, targets, packing)

@@ -7,11 +7,14 @@ of the stack is to evaluate the model.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
 
 from zoo.data.rows import Batch
 from zoo.errors import UsageError
@@ -70,7 +73,7 @@ class Stack:
             place = Packing(own[2], own[3], packing.shape, packing.lengths) if packing is not None else None
             return functional_call(self._loss, (parameters, buffers), (Batch(own[0], own[1], place),))
 
-        with _attention(self.flat.device):
+        with _attention(self.flat.device), _FlatLinear():
             each = vmap(one, randomness="different")
             return each(self._parameters, self._buffers, tokens, targets, *places)
 
@@ -95,6 +98,16 @@ class _Loss(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         return cross_entropy(logits_of(self.model, batch), batch.targets)
+
+
+class _FlatLinear(TorchFunctionMode):
+    """Linear layers see (B·T, C), not (B, T, C): vmap would make a copy of the weights for each of B rows."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.linear and args and args[0].dim() > 2:
+            x, *rest = args
+            return func(x.flatten(0, -2), *rest, **(kwargs or {})).unflatten(0, x.shape[:-1])
+        return func(*args, **(kwargs or {}))
 
 
 def _tensors(model: nn.Module) -> list[tuple[str, Tensor]]:

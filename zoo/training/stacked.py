@@ -41,6 +41,8 @@ def fit_stacked(
     """Train K models in place, side by side; each is left with the weights that were best on validation.
 
     Args:
+        train: on the device, or on the CPU: then the batches of all are copied to the device as one, which is faster
+            than to draw K small ones there.
         settings: of each; they agree in everything but `lr`, `weight_decay`, `warmup` and `clip`.
         seeds: of the batches of each.
         report: hears the number of a replica, and its progress.

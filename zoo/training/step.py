@@ -13,6 +13,8 @@ from zoo.training.loss import cross_entropy
 from zoo.training.optimizer import Optimizer
 from zoo.training.settings import Settings
 
+Forward = Callable[[SequenceModel, Batch], Tensor]
+
 
 class TrainStep:
     """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
@@ -26,21 +28,22 @@ class TrainStep:
         self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay)
         self.execution = "compiled" if settings.compile else "eager"
         self.compile_seconds = 0.0  # of the first step, if it is compiled
-        self._logits = _compiled() if settings.compile else logits_of
+        self._logits: Forward | None = None if settings.compile else logits_of
         self.precision = lambda: autocast(device, settings.dtype)
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
         """One update; returns the loss () before it, still on the device."""
-        if self.execution == "eager" or self.compile_seconds:
-            return self._update(batch, lr)
+        if self._logits is not None:
+            return self._update(self._logits, batch, lr)
         began = time.perf_counter()
-        loss = self._update(batch, lr)
+        self._logits = _compiled(dynamic=batch.packing is not None or None)
+        loss = self._update(self._logits, batch, lr)
         self.compile_seconds = time.perf_counter() - began
         return loss
 
-    def _update(self, batch: Batch, lr: float | Tensor) -> Tensor:
+    def _update(self, forward: Forward, batch: Batch, lr: float | Tensor) -> Tensor:
         with self.precision():
-            logits = self._logits(self.model, batch)
+            logits = forward(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
         if self.clip:
@@ -59,7 +62,7 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
     return logits
 
 
-def _compiled() -> Callable[[SequenceModel, Batch], Tensor]:
-    """`logits_of`, compiled for the models to come: torch keeps few versions of one function, and models are many."""
+def _compiled(*, dynamic: bool | None) -> Forward:
+    """`logits_of`, compiled anew: torch keeps few versions of one function, and models are many."""
     torch.compiler.reset()
-    return torch.compile(logits_of)
+    return torch.compile(logits_of, dynamic=dynamic)
