@@ -334,7 +334,7 @@ def test_a_class_of_a_notebook_is_checked_and_what_it_breaks_is_shown(run_cell: 
     sound, broken = zoo.check("bigram", context=4), zoo.check(ahead)
     assert sound
     assert not broken
-    assert repr(broken).endswith("Mine breaks the contract: causality; 4 more wait for it.")
+    assert repr(broken).endswith("Mine breaks the contract: causality; 5 more wait for it.")
     assert repr(sound) == run_zoo("check", "bigram", "--context", "4").stdout.rstrip()
 
 

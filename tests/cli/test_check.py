@@ -40,7 +40,7 @@ def test_a_model_that_looks_ahead_breaks_it_with_exit_code_1(run_zoo, tmp_path):
     said = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line and line[0] != " "}
     assert said["causality"][0] == "FAILED"
     assert said["streaming"] == ["waits", "for", "causality"]
-    assert done.stdout.splitlines()[-1] == "./mine.py:Both breaks the contract: causality; 4 more wait for it."
+    assert done.stdout.splitlines()[-1] == "./mine.py:Both breaks the contract: causality; 5 more wait for it."
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -214,7 +214,8 @@ def test_describe_shows_options_and_sizes(run_zoo, zoo_json):
     about = zoo_json("describe", "wavenet(embedding=24,hidden=128)")
     assert about["parameters"] == 76_579
     assert about["receptive_field"] == 8
-    assert {option["name"] for option in about["options"]} == {"embedding", "hidden", "n", "tree", "per_position"}
+    options = {"embedding", "hidden", "n", "dropout", "tree", "per_position"}
+    assert {option["name"] for option in about["options"]} == options
     shown = run_zoo("describe", "mlp").stdout
     assert "22,097" in shown
     assert max(map(len, shown.splitlines())) <= 80

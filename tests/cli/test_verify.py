@@ -132,7 +132,7 @@ RUN = [
     ("config.json", "run/training/clip", 0.5, "settings.clip: recorded 1.0, computed again 0.5"),
     ("config.json", "run/training/steps", 50, "settings.steps: recorded 40, computed again 50"),
     ("config.json", "run/training/score_train", False, "train loss: recorded"),
-    ("config.json", "run/training/threads", 9, "threads (of environment.json): recorded 2, computed again 9"),
+    ("config.json", "run/training/threads", 9, "threads (of environment.json): recorded 1, computed again 9"),
     ("config.json", "run/seed", 2, "folder: recorded mlp(hidden=8)-"),
     ("config.json", "run/label", "gru", "folder: recorded mlp(hidden=8)-"),
     ("config.json", "run/trial", True, "trial: recorded True"),

@@ -186,7 +186,7 @@ class DependsOnTheLengthOfTheRow(Sound):
         return super().forward(tokens) / tokens.shape[1] ** 0.5
 
 
-@caught_by("padding")
+@caught_by("packing")
 class LooksAcrossPackedRows(Sound):
     def packed(self, tokens, packing):
         return self(tokens.unsqueeze(0)).squeeze(0)

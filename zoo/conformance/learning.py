@@ -128,5 +128,5 @@ CHECK = Check(
     "learning",
     "Learns what it sees of 8 documents, with all parameters.",
     find,
-    needs=("shape", "determinism", "causality"),
+    needs=("shape", "determinism", "causality", "packing"),
 )

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.config import RunConfig
@@ -66,8 +66,9 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     """
     corpus, directory = load_corpus(study.data), study_directory(out, study.name, fresh=fresh)
     matched = match(study, corpus)
-    scaled = study.scaled(matched)
-    return Plan(study, corpus, matched, directory, choose_ways([*scaled.trials(), *scaled.runs()], corpus, directory))
+    plan = Plan(study, corpus, matched, directory, {})
+    ways = choose_ways([*plan.trials(), *plan.runs(plan.any_rates())], corpus, directory)
+    return replace(plan, ways=ways)
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:

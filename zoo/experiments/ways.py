@@ -125,9 +125,11 @@ def keep_ways(directory: Path, choices: Mapping[str, Choice]) -> None:
 
 
 def executed(configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> list[RunConfig]:
-    """The same runs with their ways fixed; those of a stack know each other."""
+    """The same runs with their ways fixed, where they are chosen; those of a stack know each other."""
 
     def fixed(config: RunConfig) -> RunConfig:
+        if config.label not in choices:
+            return config
         way = choices[config.label].way
         together = [other for other in configs if other.label == config.label and way.how == "stacked"]
         stack = tuple((other.seed, other.training.lr) for other in together)

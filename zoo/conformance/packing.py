@@ -1,0 +1,36 @@
+"""Rows one after the other, as training has documents, have the logits that they have with padding between them."""
+
+from collections.abc import Iterator
+
+import torch
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.packing import Packing
+from zoo.tokens import BOUNDARY
+
+
+@torch.no_grad()
+def find(subject: Subject) -> Iterator[Finding]:
+    """Rows of one token, of some, and of more than N, each beginning with the boundary."""
+    model, N = subject.stirred(), subject.context
+    tokens = subject.tokens(4, N + 3)
+    tokens[:, 0] = BOUNDARY
+    packing = Packing.of(torch.tensor([N + 3, 1, 2, max(1, N - 1)]))
+    logits = model.packed(packing.pack(tokens), packing)
+    expected = packing.pack(logits_of(model, tokens))
+    if logits.shape != expected.shape:
+        yield failure(f"packed gives logits {tuple(logits.shape)}, not (M, V), here {tuple(expected.shape)}.")
+    elif (difference := apart(expected, logits)) > subject.tolerance:
+        yield failure(
+            f"packed gives other logits than forward, by {difference:.2g}: something crosses from one row to the next, "
+            "or positions do not count from the start of their row."
+        )
+
+
+CHECK = Check(
+    "packing",
+    "Rows one after the other have the logits of padded ones.",
+    find,
+    needs=("shape", "determinism", "causality", "independence", "padding"),
+)
