@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +100,13 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
         parameters=count_parameters(model),
         receptive_field=model.receptive_field,
     )
+
+
+def on_threads(cell: Cell, threads: int) -> Cell:
+    """The same cell with so many threads, to be timed, not to be run."""
+    training = cell.config.training.model_copy(update={"threads": threads})
+    config = cell.config.model_copy(update={"training": training})
+    return replace(cell, recorded=cell.recorded.model_copy(update={"run": config}))
 
 
 def _folder(config: RunConfig) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo.config import RunConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
-from zoo.experiments.cell import Cell, file_name, prepare
+from zoo.experiments.cell import Cell, file_name, on_threads, prepare
 from zoo.experiments.cost import probe
 from zoo.experiments.execute import Listener, execute_all
 from zoo.experiments.fingerprint import fingerprint
@@ -104,7 +104,8 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's
     if set(record.costs) >= set(runs):
         return record
-    cells = {cell.config.label: cell for cell in plan.cells(plan.runs(plan.any_rates()))}
+    threads = max(choice.way.threads for choice in plan.ways.values())  # the same for all, whatever each ran on
+    cells = {cell.config.label: on_threads(cell, threads) for cell in plan.cells(plan.runs(plan.any_rates()))}
     costs, samples = probe(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":

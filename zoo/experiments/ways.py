@@ -9,7 +9,6 @@ ways.json     label -> `Choice`
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from zoo.config import Frozen, RunConfig, Way, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
-from zoo.experiments.cell import Cell, make_model, prepare, row_length
+from zoo.experiments.cell import Cell, make_model, on_threads, prepare, row_length
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.processes import can_fork, side_by_side, usable_cores
 from zoo.experiments.record import is_run
@@ -191,9 +190,7 @@ def _fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tupl
 def _rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
     """Steps a second, those of all runs that are under way at once."""
     (cell, *_), cores = cells, usable_cores()
-    training = cell.config.training.model_copy(update={"threads": way.threads})
-    config = cell.config.model_copy(update={"training": training})
-    timed = replace(cell, recorded=cell.recorded.model_copy(update={"run": config}))
+    timed = on_threads(cell, way.threads)
 
     def measured(_: Callable[[None], None]) -> float:
         return 1 / told(training_speed([timed], corpus), cell.config.label).seconds

@@ -49,6 +49,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
         "Machine": _distinct(f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, "
         f"torch {machine.torch}" for machine in machines),
+        "Execution": _distinct(run.execution for run in comparison.runs),
     }  # fmt: skip
     if study.match:
         facts["Size"] = f"every model scaled to {_amount(study.match.target)} " + (
