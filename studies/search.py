@@ -1,15 +1,19 @@
 """The search that found the recipes: the same points of learning rate, weight decay, warm-up, dropout for each model.
 
-    python studies/search.py OUT [MODEL ...]
+    python studies/search.py OUT [MODEL ...]        run what is missing
+    python studies/search.py OUT --table            the trials that are there, in Markdown, the best of a model first
 
 Sixteen points of a scrambled Sobol sequence; names, 76 thousand parameters, 2 million targets, batches of 128, a
-cosine, seed 0 (no study reports it). Validation chooses; nothing looks at the test split. Every finished trial is one
-line of OUT/search.jsonl, and what stands there is not run again. One thread; several of these may share one OUT.
+cosine, seed 0 (no study reports it). Then three more around the best of a model: twice and half its learning rate,
+three times its weight decay. Validation chooses; nothing looks at the test split. Every finished trial is one line of
+OUT/search.jsonl, and what stands there is not run again. One thread; several of these may share one OUT.
 """
 
 import json
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,6 +28,7 @@ from zoo.experiments.study import StudyConfig
 
 POINTS = 16
 RANGES = {"lr": (2e-3, 6e-2), "weight_decay": (1e-2, 1.0)}  # both logarithmic
+AROUND: tuple[dict[str, float], ...] = ({"lr": 2}, {"lr": 0.5}, {"weight_decay": 3})
 WARMUP, DROPOUT = 0.2, 0.3  # from 0 to
 PARAMETERS, TOKENS, CONTEXT = 76_000, 2_000_000, 16
 
@@ -39,6 +44,24 @@ def points() -> list[dict[str, float]]:
         | {"warmup": round(WARMUP * warmup, 2), "dropout": round(DROPOUT * dropout, 2)}
         for *both, warmup, dropout in drawn
     ]
+
+
+def trials(table: Path, model: str) -> dict[int, dict[str, Any]]:
+    """Number -> the finished trial of a model."""
+    lines = [json.loads(line) for line in table.read_text().splitlines()] if table.is_file() else []
+    return {line["point"]: line for line in lines if line["model"] == model}
+
+
+def best_of(done: dict[int, dict[str, Any]]) -> int:
+    """The number of the trial with the lowest validation loss; one that diverged has none."""
+    return min(done, key=lambda number: done[number]["validation_loss"] or math.inf)
+
+
+def around(done: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
+    """The points of the second round."""
+    best = done[best_of({number: trial for number, trial in done.items() if number < POINTS})]
+    found = {name: best[name] for name in ("lr", "weight_decay", "warmup", "dropout")}
+    return [found | {name: float(f"{found[name] * times:.2g}") for name, times in step.items()} for step in AROUND]
 
 
 def main(out: Path, models: list[str]) -> None:
@@ -59,10 +82,11 @@ def main(out: Path, models: list[str]) -> None:
             match={"parameters": PARAMETERS} if scales else None,
         )
         sized = match(study, corpus)[name].model if scales else call
-        for number, point in enumerate(points()):
-            done = [json.loads(line) for line in table.read_text().splitlines()] if table.is_file() else []
-            if any((line["model"], line["point"]) == (name, number) for line in done):
+        for number in range(POINTS + len(AROUND)):
+            done = trials(table, name)
+            if number in done:
                 continue
+            point = points()[number] if number < POINTS else around(done)[number - POINTS]
             options = {**sized.options, "dropout": point["dropout"]} if scales else {}
             training = TrainingConfig(
                 tokens=TOKENS, threads=1, **{key: value for key, value in point.items() if key != "dropout"}
@@ -84,5 +108,35 @@ def main(out: Path, models: list[str]) -> None:
                 )
 
 
+def table(out: Path) -> None:
+    """Validation losses: a row a point and a column a model; then the second round, a row a model. The best is bold."""
+    done = {name: found for name in MODELS.names() if (found := trials(out / "search.jsonl", name))}
+    best = {name: best_of(found) for name, found in done.items()}
+
+    def cell(name: str, number: int) -> str:
+        loss = done[name].get(number, {}).get("validation_loss")
+        text = f"{loss:.4f}" if loss else ""
+        return f"**{text}**" if best[name] == number else text
+
+    print("| lr | weight decay | warm-up | dropout |", " | ".join(done), "|")
+    print("|--:|--:|--:|--:|" + "--:|" * len(done))
+    for number, point in enumerate(points()):
+        print(
+            "|", " | ".join([*(f"{value:g}" for value in point.values()), *(cell(name, number) for name in done)]), "|"
+        )
+    print("\n| | best of the table | lr x 2 | lr / 2 | weight decay x 3 | recipe: lr, weight decay, warm-up; dropout |")
+    print("|---|--:|--:|--:|--:|---|")
+    for name, found in done.items():
+        first = best_of({number: trial for number, trial in found.items() if number < POINTS})
+        recipe = found[best[name]]
+        print(
+            "|", " | ".join([name, *(cell(name, number) for number in (first, *range(POINTS, POINTS + len(AROUND))))]),
+            f"| {recipe['lr']:g}, {recipe['weight_decay']:g}, {recipe['warmup']:g}; {recipe['dropout']:g} |",
+        )  # fmt: skip
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] or list(MODELS.names()))
+    if sys.argv[2:] == ["--table"]:
+        table(Path(sys.argv[1]))
+    else:
+        main(Path(sys.argv[1]), sys.argv[2:] or list(MODELS.names()))

@@ -66,3 +66,15 @@ def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:
     (plain,), (stacked,) = (zoo_json(*asked, *way)["models"] for way in ((), ("--set", "execution=stacked")))
     assert stacked["lr_trials"] == pytest.approx(plain["lr_trials"], abs=1e-5)
     assert stacked["lr_trials"]["0.001"] != stacked["lr_trials"]["0.01"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+def test_a_compiled_run_says_so_and_what_that_took(zoo_json, words) -> None:
+    flags = ("--data", "words.txt", "--steps", "3", "--batch-size", "8")
+    (run,) = zoo_json("train", "bow(hidden=8)", *flags, "--compile")["runs"]
+    (plain,) = zoo_json("train", "bow(hidden=8)", *flags)["runs"]
+    assert run["execution"] == "sequential, compiled"
+    assert 0 < run["compile_seconds"] <= run["seconds"]
+    assert run["test_loss"] == pytest.approx(plain["test_loss"], abs=1e-3)
+    assert run["fingerprint"] != plain["fingerprint"]
