@@ -88,7 +88,7 @@ class GRU(Recurrent):
     class Config(Recurrent.Config):
         hidden: int = Field(72, ge=1, description="channels of the hidden state")
 
-    recipe = Recipe(lr=4.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
     paper = "Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder"
     cell = nn.GRU
 
@@ -96,6 +96,6 @@ class GRU(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory: a cell state that gates write to, keep and read."""
 
-    recipe = Recipe(lr=4.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
     paper = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
     cell = nn.LSTM

@@ -78,7 +78,7 @@ class Transformer(SequenceModel):
                 )
             return self
 
-    recipe = Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14)
+    recipe = Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14)
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     config: Config
 

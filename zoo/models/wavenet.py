@@ -58,7 +58,7 @@ class WaveNet(SequenceModel):
                 raise ValueError("per_position=true needs tree=true: a sliding row has no fixed positions")
             return self
 
-    recipe = Recipe(lr=4.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
     paper = "van den Oord et al. 2016, WaveNet, figure 3, as built in the lecture makemore part 5"
     config: Config
 
