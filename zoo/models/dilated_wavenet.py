@@ -60,7 +60,7 @@ class DilatedWaveNet(SequenceModel):
         stacks: int = Field(1, ge=1, description="how often the dilations 1, k, k², ... are run through")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
-    recipe = Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14)
+    recipe = Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02)
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
     config: Config
 
