@@ -3,6 +3,7 @@
 from typing import Any
 
 from zoo.experiments.compare import Plan, choose_rates
+from zoo.experiments.processes import usable_cores
 from zoo.experiments.record import is_run, read_run
 from zoo.experiments.speed import told, training_speed
 
@@ -10,7 +11,7 @@ from zoo.experiments.speed import told, training_speed
 def forecast(plan: Plan) -> list[dict[str, Any]]:
     """A row a run: its directory below `out`, whether it is there already, its size, and seconds if it is not.
 
-    The seconds are those of training; evaluations come on top.
+    The seconds are those of training; evaluations come on top. `at_once` is how many such runs share the time.
 
     Raises:
         RegistryError, UsageError, RunError: as preparing the study does.
@@ -36,6 +37,7 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
                 "parameters": cell.parameters,
                 "steps": steps,
                 "seconds": seconds,
+                "at_once": usable_cores() if cell.config.training.execution == "side-by-side" else 1,
             }
         )
     return rows

@@ -86,7 +86,7 @@ def print_forecast(rows: list[dict[str, Any]]) -> None:
         cells = ("" if number is None else f"{number:,}" for number in numbers)
         table.add_row(Text(label), *cells, f"{sum(row['seconds'] for row in own):,.0f}")
     console.print(table)
-    console.print(f"about {sum(row['seconds'] for row in rows):,.0f} s of training, and evaluations")
+    console.print(f"about {sum(row['seconds'] / row['at_once'] for row in rows):,.0f} s of training, and evaluations")
 
 
 def _table(*columns: str) -> Table:
