@@ -86,7 +86,8 @@ def side_by_side(
 def _start(number: int, tasks: Sequence[Task[Told, Made]]) -> _Child[Told]:
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_work, args=(tasks[number], there))
-    sys.stdout.flush()
+    sys.stdout.flush()  # or the child would write it again
+    sys.stderr.flush()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside other threads: this one uses none
         process.start()
