@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo.catalog import MODELS
+
 SMALL = ["--data", "words.txt", "--batch-size", "8"]
 
 
@@ -216,8 +218,9 @@ def test_the_table_fits_eighty_columns(run_zoo, words):
 
 def test_where_a_learning_rate_came_from_is_about_this_comparison_though_its_runs_are_reused(zoo_json, words):
     command = ["compare", "--models", "mlp(hidden=8)", *SMALL, "--steps", "20", "--seeds", "2", "--set", "clip=0.5"]
-    (set_,) = zoo_json(*command, "--lr", "0.01")["models"]
-    (chosen,) = zoo_json(*command, "--lr-grid", "1e-6,0.01")["models"]
+    rate = MODELS.get("mlp").recipe.lr
+    (set_,) = zoo_json(*command, "--lr", str(rate))["models"]
+    (chosen,) = zoo_json(*command, "--lr-grid", f"1e-6,{rate}")["models"]
     (recipe,) = zoo_json(*command)["models"]
     assert set_["losses"] == chosen["losses"] == recipe["losses"]
     assert [row["lr_from"] for row in (set_, chosen, recipe)] == ["setting", "grid", "recipe"]

@@ -98,6 +98,7 @@ def _start(number: int, tasks: Sequence[Task[Told, Made]]) -> _Child[Told]:
 def _work(task: Task[Told, Made], pipe: Connection) -> None:
     """In the child."""
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may ignore it
     torch.set_num_threads(1)  # threads of a pool that was not forked would never answer
     try:
         pipe.send(("made", task(lambda told: pipe.send(("told", told)))))
