@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import BatchNorm, SlidingFlatten, last_window, linear, output_head, pad_start
+from zoo.layers import BatchNorm, FlattenConsecutive, last_window, linear, output_head, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.packing import Packing
 
@@ -34,7 +34,7 @@ class MLP(SequenceModel):
         super().__init__(config, vocab_size=vocab_size, context=context)
         C, H = self.config.embedding, self.config.hidden
         self.embedding = nn.Embedding(vocab_size, C)
-        self.flatten = SlidingFlatten(context)
+        self.flatten = FlattenConsecutive(context)
         self.hidden = linear(context * C, H, bias=False)
         self.norm = BatchNorm(H)
         self.drop = nn.Dropout(self.config.dropout)
@@ -46,18 +46,18 @@ class MLP(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        return self._fuse(pad_start(tokens, self.context - 1))
+        return self._fuse(pad_start(tokens, self.context - 1).unfold(1, self.context, 1))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
         """(M,) -> (M, V), from M windows: what stands before a row is what stands first in it, the boundary."""
         back = range(self.context - 1, -1, -1)
-        return self.last(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
+        return self._fuse(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
 
     def last(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, V), from one window."""
-        return self._fuse(last_window(tokens, self.context)).squeeze(1)
+        return self._fuse(last_window(tokens, self.context))
 
-    def _fuse(self, tokens: Tensor) -> Tensor:
-        """(B, N-1+T) -> (B, T, V): one output a full window."""
-        x = self.flatten(self.embedding(tokens))  # (B, T, N·C)
+    def _fuse(self, windows: Tensor) -> Tensor:
+        """(..., N) -> (..., V)."""
+        x = self.flatten(self.embedding(windows)).squeeze(-2)  # (..., N·C)
         return self.head(self.drop(torch.tanh(self.norm(self.hidden(x)))))
