@@ -47,7 +47,7 @@ def bench_sliding(benchmark: BenchmarkFixture, fresh: Fresh, turns: int, length:
     tree = build(WaveNet, WaveNet.Config(tree=True), vocab_size=sliding.vocab_size, context=length, seed=1).train()
     tree.load_state_dict(sliding.state_dict())
     tokens = torch.randint(sliding.vocab_size, (POSITIONS // length, length + 1))
-    batch = Batch(tokens[:, :-1], tokens[:, 1:], POSITIONS)
+    batch = Batch(tokens[:, :-1], tokens[:, 1:])
     ours, windows = in_turns(benchmark, learning(sliding, batch), learning(tree, batch), turns=turns)
     gained = ratio(windows, ours)
     benchmark.extra_info["ratio"] = gained

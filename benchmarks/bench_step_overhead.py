@@ -19,6 +19,7 @@ from statistics import median
 import needs
 import torch
 import torch.nn.functional as F
+from conftest import THREADS
 from harness import SEED
 from limits import AT_LIMITS, limits
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -99,7 +100,9 @@ def drain(descriptor: int) -> None:
 @every_model
 def bench_step(benchmark: BenchmarkFixture, corpus: Corpus, turns: int, tmp_path: Path, name: str) -> None:
     """Every turn is a run of its own, under a seed of its own; pytest-benchmark's own table has the whole run."""
-    training = TrainingConfig(steps=1, batch_size=BATCH_SIZE, evaluations=1, schedule="constant", device="cpu")
+    training = TrainingConfig(
+        steps=1, batch_size=BATCH_SIZE, evaluations=1, schedule="constant", device="cpu", threads=THREADS
+    )
 
     def cell(seed: int, steps: int) -> Cell:
         given = training.model_copy(update={"steps": steps})
