@@ -49,7 +49,7 @@ def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypa
     choices = choose_ways(runs("gru"), corpus, tmp_path)
     assert choices["gru"].steps_per_second[fast] == 100
     assert fast.startswith(choices["gru"].way.how)
-    keep_ways(tmp_path, choices)
+    keep_ways(tmp_path, runs("gru"), choices)
     monkeypatch.setattr(ways, "_rate", lambda *_: pytest.fail("probed again"))
     assert choose_ways(runs("gru", seeds=5, steps=9), corpus, tmp_path) == choices
     monkeypatch.setattr(ways, "WORTH", 1e9)
@@ -97,14 +97,22 @@ def test_a_way_that_cannot_be_is_refused() -> None:
 
 def test_threads_make_another_run_and_side_by_side_does_not(corpus, tmp_path) -> None:
     def key(way: Way) -> str:
-        choice = ways.Choice(asked="", way=way, steps_per_second={})
+        choice = ways.Choice(label="gru", way=way, steps_per_second={})
         (config,) = executed(runs("gru", seeds=1), {"gru": choice})
         return prepare(config, corpus, tmp_path).recorded.fingerprint
 
     assert key(Way()) == key(Way(how="side-by-side")) != key(Way(threads=2))
 
 
-def test_choices_of_other_comparisons_stay_in_the_file(corpus, tmp_path: Path) -> None:
-    keep_ways(tmp_path, choose_ways(runs("gru"), corpus, tmp_path))
-    keep_ways(tmp_path, choose_ways(runs("bigram"), corpus, tmp_path))
-    assert set(json.loads((tmp_path / "ways.json").read_text())) == {"gru", "bigram"}
+def test_choices_for_other_runs_stay_in_the_file(corpus, tmp_path: Path) -> None:
+    for models in (runs("gru"), runs("bigram"), runs("gru", batch_size=5)):
+        keep_ways(tmp_path, models, choose_ways(models, corpus, tmp_path))
+    kept = json.loads((tmp_path / "ways.json").read_text())
+    assert sorted(choice["label"] for choice in kept.values()) == ["bigram", "gru", "gru"]
+
+
+def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpus, tmp_path, monkeypatch) -> None:
+    keep_ways(tmp_path, runs("gru"), choose_ways(runs("gru"), corpus, tmp_path))
+    monkeypatch.setattr(ways, "WORTH", 0)
+    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 * way.threads)
+    assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way(threads=2)

@@ -44,6 +44,11 @@ class Plan:
         """
         return [prepare(config, self.corpus, self.directory) for config in configs]
 
+    def asked(self) -> list[RunConfig]:
+        """All runs, as they were asked for, before ways and learning rates were chosen."""
+        scaled = self.study.scaled(self.matched)
+        return [*scaled.trials(), *scaled.chosen(self.any_rates())]
+
     def trials(self) -> list[RunConfig]:
         """The runs that choose learning rates."""
         return executed(self.study.scaled(self.matched).trials(), self.ways)
@@ -67,8 +72,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     corpus, directory = load_corpus(study.data), study_directory(out, study.name, fresh=fresh)
     matched = match(study, corpus)
     plan = Plan(study, corpus, matched, directory, {})
-    ways = choose_ways([*plan.trials(), *plan.runs(plan.any_rates())], corpus, directory)
-    return replace(plan, ways=ways)
+    return replace(plan, ways=choose_ways(plan.asked(), corpus, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -79,7 +83,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """
     trials, cells = plan.cells(plan.trials()), plan.cells(plan.runs(plan.any_rates()))
     listener.planned(len(trials) + len(cells))
-    keep_ways(plan.directory, plan.ways)
+    keep_ways(plan.directory, plan.asked(), plan.ways)
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.cells(plan.runs(choose_rates(tried)))

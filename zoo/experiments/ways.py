@@ -3,7 +3,7 @@
 A few real steps are timed each way, and the fastest is taken. Threads and stacks change the last digits of a number,
 so what was chosen is kept in the study's folder, and the same command again gives the same numbers:
 
-ways.json     label -> `Choice`
+ways.json     what was asked, as a fingerprint -> `Choice`
 """
 
 import time
@@ -35,8 +35,7 @@ BETTER = 1.1
 class Choice(Frozen):
     """A way, and why."""
 
-    asked: str
-    """Fingerprint of what the choice is for."""
+    label: str
     way: Way
     steps_per_second: Mapping[str, float]
     """Way -> steps of all runs at once, as measured; empty where nothing was to be chosen, or not worth it."""
@@ -52,20 +51,16 @@ def choose_ways(configs: Sequence[RunConfig], corpus: Corpus, directory: Path) -
         RunError: ways.json is damaged.
         RegistryError, UsageError: a run that cannot be, or a way that cannot be here.
     """
-    kept = read_ways(directory)
+    kept, choices, open_ = read_ways(directory), {}, {}
     by_label: dict[str, list[RunConfig]] = {}
     for config in configs:
         by_label.setdefault(config.label, []).append(config)
-    choices, open_ = {}, {}
     for label, runs in by_label.items():
-        asked = _asked(runs[0])
-        if label in kept and kept[label].asked == asked:
-            choices[label] = kept[label]
-        else:
-            ways = possible_ways(runs, beside=len(configs) > 1)
-            choices[label] = Choice(asked=asked, way=ways[0], steps_per_second={})
-            if len(ways) > 1:
-                open_[label] = ways, [prepare(run, corpus, directory) for run in runs]
+        ways = possible_ways(runs, beside=len(configs) > 1)
+        choices[label] = kept.get(asked(runs[0])) or Choice(label=label, way=ways[0], steps_per_second={})
+        cells = [prepare(run, corpus, directory) for run in executed(runs, choices)]
+        if len(ways) > 1 and not choices[label].steps_per_second and not all(is_run(cell.directory) for cell in cells):
+            open_[label] = ways, cells
     if sum(_seconds(cells, corpus) for _, cells in open_.values()) > WORTH:
         for label, (ways, cells) in open_.items():
             way, measured = _fastest(ways, cells, corpus)
@@ -92,13 +87,13 @@ def possible_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
         ways.append(Way(how="stacked", threads=threads[-1]))
     if training.execution == "auto":
         return ways
-    asked = [way for way in ways if way.how == training.execution]
-    if not asked:
+    wanted = [way for way in ways if way.how == training.execution]
+    if not wanted:
         raise UsageError(
             f"execution='{training.execution}' cannot be here. side-by-side: several runs, several cores, one thread a "
             "run, Linux without CUDA; stacked: several runs of a model, no --compile; both: no budget in seconds."
         )
-    return asked
+    return wanted
 
 
 def read_ways(directory: Path) -> dict[str, Choice]:
@@ -114,12 +109,13 @@ def read_ways(directory: Path) -> dict[str, Choice]:
         raise RunError(f"'{path}' is damaged: remove it, and the ways of execution are chosen again.") from None
 
 
-def keep_ways(directory: Path, choices: Mapping[str, Choice]) -> None:
-    """Write them beside those of other comparisons."""
+def keep_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:
+    """Write the choices for these runs beside those for others."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / FILE
     partial = path.with_name(f".{FILE}.partial")
-    partial.write_bytes(_CHOICES.dump_json(read_ways(directory) | dict(choices), indent=2))
+    chosen = {asked(config): choices[config.label] for config in configs}
+    partial.write_bytes(_CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
     partial.replace(path)
 
 
@@ -138,13 +134,14 @@ def executed(configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> lis
     return [fixed(config) for config in configs]
 
 
-def _asked(config: RunConfig) -> str:
-    """What a choice is for: seeds, learning rates and the length of the runs do not count."""
+def asked(config: RunConfig) -> str:
+    """Fingerprint of what a choice is for: seeds, learning rates and the length of the runs do not count."""
     training = as_json(config.training)
     kept = ("batch_size", "rows", "length", "optimizer", "device", "dtype", "compile", "threads", "execution")
     budget = "seconds" if config.training.seconds is not None else "steps"
     return fingerprint(
         {
+            "label": config.label,
             "model": as_json(config.model),
             "context": config.context,
             "budget": budget,
