@@ -99,7 +99,9 @@ def train_stack(train_rows: Rows, validation_rows: Rows) -> Callable[..., list[F
 
 
 @every_stackable
-@pytest.mark.parametrize("kind", ["documents", "streams", "windows"])
+@pytest.mark.parametrize(
+    "kind", ["documents", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("streams", "windows"))]
+)
 def test_gradients_and_updates_in_float64_are_those_of_plain_loops(
     name: str, options: dict[str, Any], kind: str, make_model: MakeModel, train_rows: Rows, stream_rows: Rows
 ) -> None:
