@@ -142,7 +142,7 @@ def test_what_cannot_be_recorded_goes_on_eagerly_with_the_reason(make_model: Mak
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, where it imports its compiler
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
 @pytest.mark.parametrize("name", ["mlp", "transformer"])
 def test_compiled_training_has_the_losses_of_training_as_it_is(
     name: str, make_model: MakeModel, train_rows: Rows
