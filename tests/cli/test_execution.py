@@ -78,3 +78,11 @@ def test_a_compiled_run_says_so_and_what_that_took(zoo_json, words) -> None:
     assert 0 < run["compile_seconds"] <= run["seconds"]
     assert run["test_loss"] == pytest.approx(plain["test_loss"], abs=1e-3)
     assert run["fingerprint"] != plain["fingerprint"]
+
+
+@pytest.mark.parametrize("way", ["execution=stacked", "execution=side-by-side", "threads=2"])
+def test_a_comparison_is_verified_whichever_way_it_was_executed(way: str, run_zoo, zoo_json, words) -> None:
+    flags = ("--lr-grid", "0.001,0.01", "--set", way)
+    folder = zoo_json("compare", "--models", "bigram", *SHORT[:-1], *flags)["directory"]
+    done = run_zoo("verify", folder)
+    assert done.returncode == 0, done.stdout

@@ -97,8 +97,7 @@ def test_a_way_that_cannot_be_is_refused() -> None:
 
 def test_threads_make_another_run_and_side_by_side_does_not(corpus, tmp_path) -> None:
     def key(way: Way) -> str:
-        choice = ways.Choice(label="gru", way=way, steps_per_second={})
-        (config,) = executed(runs("gru", seeds=1), {"gru": choice})
+        (config,) = executed(runs("gru", seeds=1), {"gru": way})
         return prepare(config, corpus, tmp_path).recorded.fingerprint
 
     assert key(Way()) == key(Way(how="side-by-side")) != key(Way(threads=2))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zoo.config import RunConfig
+from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, file_name, on_threads, prepare
@@ -34,7 +34,12 @@ class Plan:
     corpus: Corpus
     matched: Mapping[str, Matched]
     directory: Path
-    ways: Mapping[str, Choice]
+    choices: Mapping[str, Choice]
+
+    @property
+    def ways(self) -> dict[str, Way]:
+        """Label -> how its runs are executed."""
+        return {label: choice.way for label, choice in self.choices.items()}
 
     def cells(self, configs: Sequence[RunConfig]) -> list[Cell]:
         """The runs, checked.
@@ -72,7 +77,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     corpus, directory = load_corpus(study.data), study_directory(out, study.name, fresh=fresh)
     matched = match(study, corpus)
     plan = Plan(study, corpus, matched, directory, {})
-    return replace(plan, ways=choose_ways(plan.asked(), corpus, directory))
+    return replace(plan, choices=choose_ways(plan.asked(), corpus, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -83,7 +88,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """
     trials, cells = plan.cells(plan.trials()), plan.cells(plan.runs(plan.any_rates()))
     listener.planned(len(trials) + len(cells))
-    keep_ways(plan.directory, plan.asked(), plan.ways)
+    keep_ways(plan.directory, plan.asked(), plan.choices)
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.cells(plan.runs(choose_rates(tried)))
@@ -97,7 +102,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
         runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
         looked=earlier_looks(plan.study, plan.directory),
-        ways={label: choice.way for label, choice in plan.ways.items()},
+        ways=plan.ways,
     )
     write_study(path, record)
     return path, record
@@ -108,7 +113,7 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's
     if set(record.costs) >= set(runs):
         return record
-    threads = max(choice.way.threads for choice in plan.ways.values())  # the same for all, whatever each ran on
+    threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
     cells = {cell.config.label: on_threads(cell, threads) for cell in plan.cells(plan.runs(plan.any_rates()))}
     costs, samples = probe(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():

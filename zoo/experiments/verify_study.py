@@ -17,6 +17,7 @@ from zoo.experiments.remade import CPU, Remade
 from zoo.experiments.study_record import Cost, StudyRecord, read_study
 from zoo.experiments.summarise import summarise
 from zoo.experiments.verify_run import folder_name
+from zoo.experiments.ways import executed
 from zoo.training.device import isolated
 
 
@@ -71,8 +72,9 @@ def study_differences(path: Path, remade: Remade) -> Iterator[str]:
     yield from compare("file name", path.name, record_name(record.study, [*trials, *runs]))
     matched = {label: as_json(model) for label, model in match(record.study, remade.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
-    asked = study.chosen(rates)
-    for run, config in zip([*trials, *runs], [*study.trials(), *asked], strict=True):
+    ways = record.ways
+    tried, asked = executed(study.trials(), ways), executed(study.chosen(rates), ways)
+    for run, config in zip([*trials, *runs], [*tried, *asked], strict=True):
         yield from _as_asked(run, config, remade)
     yield from _probed(record, {config.label: remade.cell(config) for config in asked}, remade)
 
@@ -106,7 +108,9 @@ def _words(cell: Cell) -> dict[str, Any]:
         "trial": config.trial,
         "data": as_json(cell.recorded.data) | {"name": None, "tokens": config.data.tokens},
         "training": as_json(
-            config.training.model_copy(update={"steps": None, "tokens": None, "flops": None, "lr": None})
+            config.training.model_copy(
+                update={"steps": None, "tokens": None, "flops": None, "lr": None, "execution": "auto"}
+            )
         ),
     }
 

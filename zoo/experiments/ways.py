@@ -58,7 +58,7 @@ def choose_ways(configs: Sequence[RunConfig], corpus: Corpus, directory: Path) -
     for label, runs in by_label.items():
         ways = possible_ways(runs, beside=len(configs) > 1)
         choices[label] = kept.get(asked(runs[0])) or Choice(label=label, way=ways[0], steps_per_second={})
-        cells = [prepare(run, corpus, directory) for run in executed(runs, choices)]
+        cells = [prepare(run, corpus, directory) for run in executed(runs, {label: choices[label].way})]
         if len(ways) > 1 and not choices[label].steps_per_second and not all(is_run(cell.directory) for cell in cells):
             open_[label] = ways, cells
     if sum(_seconds(cells, corpus) for _, cells in open_.values()) > WORTH:
@@ -119,13 +119,13 @@ def keep_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[st
     partial.replace(path)
 
 
-def executed(configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> list[RunConfig]:
+def executed(configs: Sequence[RunConfig], ways: Mapping[str, Way]) -> list[RunConfig]:
     """The same runs with their ways fixed, where they are chosen; those of a stack know each other."""
 
     def fixed(config: RunConfig) -> RunConfig:
-        if config.label not in choices:
+        if config.label not in ways:
             return config
-        way = choices[config.label].way
+        way = ways[config.label]
         together = [other for other in configs if other.label == config.label and way.how == "stacked"]
         stack = tuple((other.seed, other.training.lr) for other in together)
         training = config.training.model_copy(update={"threads": way.threads, "execution": way.how})
