@@ -14,8 +14,8 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.
 SHELL: list[str] = [text for language, text in BLOCKS if language == "sh" and "python cli.py" in text]
 PYTHON = next(text for language, text in BLOCKS if language == "python")
 
-LONG = ("--data names", "--match", "--seeds 5", "--dry-run")
-"""What makes an example need the data, or many models."""
+LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "cat *.md")
+"""What makes an example need the data, many models, or ten seconds."""
 
 SHORTENED = """#!/bin/sh
 # python, but a training stops after three steps

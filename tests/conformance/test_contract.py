@@ -116,6 +116,7 @@ test_named = contract("gru(hidden=8)", layers=2)
 """
 
 
+@pytest.mark.slow
 def test_a_plugin_author_gets_a_case_a_check(tmp_path):
     (tmp_path / "test_mine.py").write_text(textwrap.dedent(PLUGIN_TEST))
     command = [sys.executable, "-m", "pytest", "-q", "-rfs", "-p", "no:cacheprovider", "test_mine.py"]
