@@ -5,8 +5,6 @@ the same however long the stream already is; and what do many streams at once ch
 tables stand below pytest-benchmark's own.
 """
 
-import time
-from collections.abc import Callable
 from statistics import median
 
 import pytest
@@ -15,6 +13,7 @@ from conftest import Fresh
 from pytest_benchmark.fixture import BenchmarkFixture
 from sizes import every_model
 from tables import Pivot
+from timing import Work, seconds
 
 from zoo.models.interface import SequenceModel
 
@@ -29,8 +28,6 @@ AGAIN = 32
 BY_CONTEXT = Pivot("tokens per second of one stream (times faster than forward again), by context")
 BY_LENGTH = Pivot("microseconds a token at context 64, by the length of the stream so far")
 BY_STREAMS = Pivot("tokens per second at context 1,024 (times faster than forward again), by streams at once")
-
-Work = Callable[[], object]
 
 
 @pytest.fixture(autouse=True)
@@ -66,15 +63,6 @@ def forwarding(model: SequenceModel, seen: int, streams: int = 1) -> Work:
             model(tokens)[:, -1]
 
     return forward
-
-
-def seconds(work: Work, *, at_least: float = 0.05) -> float:
-    """Of one call, in the mean over as many as fill the time."""
-    done, began = 0, time.perf_counter()
-    while not done or time.perf_counter() - began < at_least:
-        work()
-        done += 1
-    return (time.perf_counter() - began) / done
 
 
 def measure(benchmark: BenchmarkFixture, work: Work, *, streams: int = 1) -> float:
