@@ -10,8 +10,17 @@ No position is computed that no target needs, and none enters a BatchNorm's stat
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
+
+ALIGNED = 16
+"""Chunks are multiples of it: small products of other sizes take longer."""
+
+
+def chunk_of(length: int) -> int:
+    """How many positions a chunk has where the longest row has `length`."""
+    return -(-length // ALIGNED) * ALIGNED
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +42,11 @@ class Packing:
     @classmethod
     def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> "Packing":
         """The packing of rows of these lengths (B,), all at least 1, given on the CPU so that nobody waits."""
-        total = int(lengths.sum())
-        row = torch.repeat_interleave(lengths, output_size=total)
-        position = torch.arange(total) - (lengths.cumsum(0) - lengths)[row]
-        shape = (len(lengths), int(lengths.max()))
+        counts = lengths.numpy()  # on small arrays faster than torch
+        ends = counts.cumsum()
+        row = torch.from_numpy(np.arange(len(counts)).repeat(counts))
+        position = torch.from_numpy(np.arange(ends[-1]) - (ends - counts).repeat(counts))
+        shape = (len(counts), int(counts.max()))
         return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape, lengths)
 
     def repeated(self, total: int) -> "Packing":
@@ -61,6 +71,27 @@ class Packing:
     def pack(self, padded: Tensor) -> Tensor:
         """(B, T, ...) -> (M, ...)."""
         return padded.flatten(0, 1).index_select(0, self._place)
+
+    @property
+    def chunk(self) -> int:
+        """S, positions of a chunk: at least the longest row, so that every row lies in two neighbours at most."""
+        return chunk_of(self.shape[1])
+
+    def chunked(self, x: Tensor) -> Tensor:
+        """(M, ...) -> (chunks, S, ...), cut where rows do not end; zeros after the last position."""
+        end = -len(x) % self.chunk
+        return torch.cat([x, x.new_zeros(end, *x.shape[1:])]).unflatten(0, (-1, self.chunk))
+
+    @cached_property
+    def visible(self) -> Tensor:
+        """(chunks, S, 2·S): whether a position of a chunk may see one of the chunk before it or of its own.
+
+        What lies a distance behind it belongs to its row while the distance is at most its place there.
+        """
+        S = self.chunk  # noqa: N806
+        place = torch.arange(2 * S, device=self.position.device)
+        distance = place[S:].unsqueeze(1) - place
+        return (distance >= 0) & (distance <= self.chunked(self.position).unsqueeze(-1))
 
     def before(self, x: Tensor, distance: int) -> Tensor:
         """(M, ...) -> (M, ...): what stands `distance` positions earlier in the same row, or first in it."""

@@ -213,3 +213,12 @@ def test_a_length_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     first = counter.training(6)
     monkeypatch.setattr(counter, "_count", lambda *args, **options: pytest.fail("counted again"))
     assert counter.training(6) == first
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("lengths", [[1, 1, 1], [5, 1, 9, 2, 2], [16, 3], [17, 1, 4, 17, 17, 30, 2], [300, 7]], ids=str)
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+def test_packed_rows_count_what_the_very_batch_counts(name: str, lengths: list[int], backward: bool) -> None:
+    counter = FlopCounter(make(name, 8), "packed")
+    shape = len(lengths), max(lengths), sum(lengths)
+    assert counter.total(Counter([shape]), backward=backward) == counter._count(sorted(lengths)[::-1], backward)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers import CausalSelfAttention, rotate
+from zoo.packing import Packing
 
 B, T, C, HEADS = 2, 7, 12, 3
 
@@ -20,7 +21,7 @@ def naive(x: Tensor, layer: CausalSelfAttention) -> Tensor:
             for start in (part * C + h * width for part in range(3))
         )
         if layer.rotary:
-            q, k = rotate(q.unsqueeze(1)).squeeze(1), rotate(k.unsqueeze(1)).squeeze(1)
+            q, k = (rotate(part, torch.arange(x.shape[1])) for part in (q, k))
         scores = (q @ k.transpose(1, 2) / width**0.5).masked_fill(future, float("-inf"))
         weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
         heads.append(weights @ v)
@@ -40,6 +41,17 @@ def test_it_is_softmax_attention_under_a_causal_mask(rotary, length, assert_agre
     layer = attention(rotary=rotary)
     x = torch.randn(B, length, C, dtype=torch.float64, requires_grad=True)
     assert_agree(layer(x), naive(x, layer), [x, *layer.parameters()])
+
+
+@pytest.mark.parametrize("rotary", [False, True])
+@pytest.mark.parametrize("lengths", [[4], [16], [5, 3, 16, 1, 1, 9], [20, 2, 31, 17]], ids=str)
+def test_in_chunks_every_row_is_attended_to_by_itself(rotary, lengths, assert_agree):
+    layer, packing = attention(rotary=rotary), Packing.of(torch.tensor(lengths))
+    x = torch.randn(sum(lengths), C, dtype=torch.float64, requires_grad=True)
+    visible = torch.where(packing.visible, 0.0, -torch.inf)
+    output = layer.chunked(packing.chunked(x), packing.chunked(packing.position), visible).flatten(0, 1)[: len(x)]
+    expected = torch.cat([naive(row.unsqueeze(0), layer).squeeze(0) for row in x.split(lengths)])
+    assert_agree(output, expected, [x, *layer.parameters()])
 
 
 def test_no_gradient_reaches_an_output_from_its_future():

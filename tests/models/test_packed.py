@@ -7,6 +7,7 @@ import torch
 
 from zoo.catalog import MODELS
 from zoo.models.interface import SequenceModel
+from zoo.models.transformer import LONGEST
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.loss import cross_entropy
@@ -23,15 +24,19 @@ MODELS_AND_VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("call", MODELS_AND_VARIANTS)
+@pytest.mark.parametrize(
+    ("call", "lengths"),
+    [*((call, LENGTHS) for call in MODELS_AND_VARIANTS), ("transformer", [LONGEST]), ("transformer", [3, LONGEST + 1])],
+    ids=str,
+)
 def test_packed_rows_have_the_logits_and_gradients_of_padded_ones(
-    call: str, make_model: Callable[..., SequenceModel]
+    call: str, lengths: list[int], make_model: Callable[..., SequenceModel]
 ) -> None:
-    packing, model = Packing.of(torch.tensor(LENGTHS)), make_model(call)
+    packing, model = Packing.of(torch.tensor(lengths)), make_model(call)
     tokens = torch.randint(model.vocab_size, packing.shape)
     tokens[:, 0] = BOUNDARY
     targets = torch.randint(model.vocab_size, packing.shape)
-    outside = packing.pad(torch.ones(sum(LENGTHS)), 0) == 0
+    outside = packing.pad(torch.ones(sum(lengths)), 0) == 0
     logits = model(tokens)
     cross_entropy(logits, targets.masked_fill(outside, IGNORED)).backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}

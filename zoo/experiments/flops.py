@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.data.rows import Batch, Shape
 from zoo.models.interface import SequenceModel
-from zoo.packing import Packing
+from zoo.packing import Packing, chunk_of
 from zoo.training.loop import logits_of
 from zoo.training.loss import cross_entropy
 
@@ -54,18 +56,18 @@ class FlopCounter:
         """FLOPs of training on batches of these shapes, or of their forward passes alone."""
         total = 0.0
         for (rows, length, tokens), steps in shapes.items():
-            a_row, a_token = self._costs(length, backward)
-            total += steps * (rows * a_row + tokens * a_token)
+            total += steps * float(self._costs(length, backward) @ _amounts(rows, length, tokens))
         return round(total)
 
-    def _measured(self, length: int, backward: bool) -> tuple[float, float]:
-        """FLOPs of a row whatever stands in it, and of a token in it, where the longest row has T tokens."""
-        full = self._count([length] * ROWS, backward) / ROWS
-        if self._layout != "packed" or length == 1:
-            return full, 0.0
-        missing = (ROWS - 1) * (length - 1)
-        a_token = (full * ROWS - self._count([length] + [1] * (ROWS - 1), backward)) / missing
-        return full - length * a_token, a_token
+    def _measured(self, length: int, backward: bool) -> NDArray[np.float64]:
+        """FLOPs of a row whatever stands in it, of a token in it, and of a chunk; the longest row has T tokens."""
+        if self._layout != "packed":
+            return np.array([self._count([length] * ROWS, backward) / ROWS, 0, 0])
+        enough = chunk_of(length) - length + 1  # rows of one token for a second chunk
+        examples = [[length] * ROWS, *([length] + [1] * more for more in (1, 2, enough))]
+        amounts = [_amounts(len(lengths), length, sum(lengths)) for lengths in examples]
+        counts = [self._count(lengths, backward) for lengths in examples]
+        return np.linalg.lstsq(np.stack(amounts), np.array(counts, dtype=np.float64))[0]
 
     def _count(self, lengths: list[int], backward: bool) -> int:
         """FLOPs of rows of these lengths."""
@@ -82,6 +84,11 @@ class FlopCounter:
                 cross_entropy(logits, batch.targets).backward()
         self._model.zero_grad(set_to_none=True)
         return counter.get_total_flops()
+
+
+def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:
+    """Rows, tokens, and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
+    return np.array([rows, tokens, -(-tokens // chunk_of(length))], dtype=np.float64)
 
 
 @contextmanager

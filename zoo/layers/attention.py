@@ -2,12 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from zoo.layers.linear import linear
 from zoo.layers.rotary import rotate
-from zoo.packing import Packing
 
 
 class CausalSelfAttention(nn.Module):
@@ -34,12 +32,20 @@ class CausalSelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        return self.drop(self._merge(self._attend(*self._heads(x, start=0))))
+        q, k, v = self._heads(x, torch.arange(x.shape[1], device=x.device))
+        return self._merge(self._attend(q, k, v, causal=True))
 
-    def packed(self, x: Tensor, packing: Packing) -> Tensor:
-        """(M, C) -> (M, C), each row by itself: padded for the attention alone."""
-        q, k, v = self._split(packing.pad(self.qkv(x)), start=0)
-        return self.drop(self.out(packing.pack(rearrange(self._attend(q, k, v), "b h t d -> b t (h d)"))))
+    def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
+        """(chunks, S, C) -> (chunks, S, C): rows one after the other, each looking at itself alone.
+
+        Args:
+            position: (chunks, S) of each in its row.
+            visible: (chunks, S, 2·S) added to the scores of the chunk before and of its own: 0, or minus infinity
+                where not `Packing.visible`. The last chunk stands in for the one before the first.
+        """
+        q, k, v = self._heads(x, position)
+        k, v = (torch.cat([part.roll(1, dims=0), part], dim=1) for part in (k, v))
+        return self._merge(self._attend(q, k, v, visible.unsqueeze(1).to(q.dtype)))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, C), after `position` inputs, in evaluation mode.
@@ -48,26 +54,28 @@ class CausalSelfAttention(nn.Module):
             keys, values: (B, H, S, D), those of the inputs before; room for all these: S >= position + T. Updated
                 in place.
         """
-        length = position + x.shape[1]
-        q, keys[:, :, position:length], values[:, :, position:length] = self._heads(x, start=position)
-        mask = x.new_ones(x.shape[1], length, dtype=torch.bool).tril(position) if x.shape[1] > 1 else None
-        return self._merge(F.scaled_dot_product_attention(q, keys[:, :, :length], values[:, :, :length], mask))
+        end = position + x.shape[1]
+        keys, values = (cache[:, :, :end].transpose(1, 2) for cache in (keys, values))
+        q, keys[:, position:], values[:, position:] = self._heads(x, torch.arange(position, end, device=x.device))
+        visible = x.new_ones(x.shape[1], end, dtype=torch.bool).tril(position) if x.shape[1] > 1 else None
+        return self._merge(self._attend(q, keys, values, visible))
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Three (B, H, T, D) -> (B, H, T, D), causal."""
+    def _heads(self, x: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, C) at positions (T,) or (B, T) -> queries, keys and values (B, T, H, D)."""
+        q, k, v = (part.unflatten(-1, (self.heads, -1)) for part in self.qkv(x).chunk(3, dim=-1))
+        if self.rotary:
+            q, k = (rotate(part, position.unsqueeze(-1)) for part in (q, k))
+        return q, k, v
+
+    def _attend(
+        self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, *, causal: bool = False
+    ) -> Tensor:
+        """Queries (B, T, H, D) on keys and values (B, S, H, D) -> (B, T, H, D)."""
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
         dropout = self.dropout if self.training else 0.0
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
-
-    def _heads(self, x: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
-        return self._split(self.qkv(x), start=start)
-
-    def _split(self, qkv: Tensor, *, start: int) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, 3·C) -> queries, keys and values (B, H, T, D) of the positions from `start`."""
-        qkv = rearrange(qkv, "b t (three h d) -> three b h t d", three=3, h=self.heads)
-        q, k = rotate(qkv[:2], start=start) if self.rotary else qkv[:2]
-        return q, k, qkv[2]
+        mixed = F.scaled_dot_product_attention(q, k, v, visible, is_causal=causal, dropout_p=dropout)
+        return mixed.transpose(1, 2)
 
     def _merge(self, mixed: Tensor) -> Tensor:
-        """(B, H, T, D) -> (B, T, C)."""
-        return self.out(rearrange(mixed, "b h t d -> b t (h d)"))
+        """(B, T, H, D) -> (B, T, C)."""
+        return self.drop(self.out(mixed.flatten(2)))

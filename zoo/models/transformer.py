@@ -19,6 +19,9 @@ from zoo.packing import Packing
 ROOM = 64
 """Tokens that a fresh key-value cache has room for; it doubles when it is full."""
 
+LONGEST = 256
+"""Positions of the longest chunk; longer rows are padded, which is as fast where they fill half of the longest."""
+
 
 class Block(nn.Module):
     """Attention, then an MLP, each on a normalised input and added to the stream."""
@@ -36,9 +39,9 @@ class Block(nn.Module):
         """(B, T, C) -> (B, T, C)."""
         return self._mlp(x + self.attention(self.norm1(x)))
 
-    def packed(self, x: Tensor, packing: Packing) -> Tensor:
-        """(M, C) -> (M, C)."""
-        return self._mlp(x + self.attention.packed(self.norm1(x), packing))
+    def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
+        """(chunks, S, C) -> (chunks, S, C), see `CausalSelfAttention.chunked`."""
+        return self._mlp(x + self.attention.chunked(self.norm1(x), position, visible))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, C), after `position` inputs, whose keys and values stand in the cache."""
@@ -116,14 +119,18 @@ class Transformer(SequenceModel):
         return self.head(self.norm(self.blocks(self.drop(self._embed(tokens, place)))))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V)."""
-        x = self.drop(self._embed(tokens, packing.position))
+        """(M,) -> (M, V), cut into chunks that see the one before; long rows, where attention counts most, padded."""
+        if packing.chunk > LONGEST:
+            return super().packed(tokens, packing)
+        position = packing.chunked(packing.position)
+        x = self.drop(self._embed(packing.chunked(tokens), position))
+        visible = torch.where(packing.visible, 0.0, -torch.inf)  # once, not in every layer
         for block in self.blocks:
-            x = block.packed(x, packing)  # type: ignore[operator]
-        return self.head(self.norm(x))
+            x = block.chunked(x, position, visible)  # type: ignore[operator]
+        return self.head(self.norm(x.flatten(0, 1)[: len(tokens)]))
 
     def _embed(self, tokens: Tensor, place: Tensor) -> Tensor:
-        """(..., T) tokens at the places (T,) of their rows -> (..., T, C)."""
+        """(B, T) tokens at the places (T,) or (B, T) of their rows -> (B, T, C)."""
         x = self.embedding(tokens)
         if self.positions is None:
             return x
