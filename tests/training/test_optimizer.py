@@ -1,3 +1,4 @@
+import copy
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -90,6 +91,23 @@ def test_numbers_of_several_types_are_trained_together(kind: str) -> None:
         parameter.grad = torch.ones_like(parameter)
     Optimizer(model, kind, weight_decay=0.3).step(0.1)
     assert all((parameter < value).all() for parameter, value in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("limit", [0.01, 1e6])
+def test_gradients_are_clipped_together_as_torch_clips_them(limit: float) -> None:
+    ours = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2).double())
+    theirs = copy.deepcopy(ours)
+    for pair in zip(ours.parameters(), theirs.parameters(), strict=True):
+        gradient = torch.randn_like(pair[0])
+        pair[0].grad, pair[1].grad = gradient.clone(), gradient.clone()
+    ours[0].bias.grad = theirs[0].bias.grad = None
+    nn.utils.clip_grad_norm_(theirs.parameters(), limit)
+    optimizer = Optimizer(ours, "sgd", weight_decay=0.0, clip=limit)
+    before = [parameter.detach().clone() for parameter in ours.parameters()]
+    optimizer.step(1.0)
+    for parameter, value, other in zip(ours.parameters(), before, theirs.parameters(), strict=True):
+        expected = value if other.grad is None else value - other.grad
+        torch.testing.assert_close(parameter.detach(), expected)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])

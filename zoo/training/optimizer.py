@@ -1,6 +1,8 @@
 """Optimizers and learning-rate schedules."""
 
 import math
+from dataclasses import dataclass
+from itertools import compress
 
 import torch
 from torch import Tensor, nn
@@ -12,72 +14,113 @@ class Optimizer:
     """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay for matrices, none for biases and norms.
 
     The kernels are those of torch.optim.AdamW(fused=True) and SGD(fused=True), called at once: torch.optim imports
-    torch's compiler, which takes as long as torch itself.
+    torch's compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
 
     Args:
         kind: "adamw" or "sgd".
+        clip: the most that the norm of all gradients together may be; 0 for no limit.
 
     Raises:
         UsageError: the model has no parameters.
     """
 
-    def __init__(self, model: nn.Module, kind: str, *, weight_decay: float) -> None:
+    def __init__(self, model: nn.Module, kind: str, *, weight_decay: float, clip: float = 0.0) -> None:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.parameters = sorted(trained, key=lambda parameter: parameter.dim() < 2)  # matrices first
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
-        self._kind, self._weight_decay = kind, weight_decay
-        self._state: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+        alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
+        for parameter in self.parameters:
+            alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
+        self._groups = [_Group.of(group, weight_decay if matrix else 0.0) for (matrix, _), group in alike.items()]
+        self._update, self._clip = (_adamw if kind == "adamw" else _sgd), clip
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """One update of the parameters that have a gradient, which is dropped."""
-        groups: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                groups.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
-        for (is_matrix, _), group in groups.items():
-            (self._adamw if self._kind == "adamw" else self._sgd)(group, lr, self._weight_decay if is_matrix else 0.0)
+        """Clips the gradients, and updates the parameters that have one; then nobody has."""
+        if self._clip:
+            clip([parameter.grad for parameter in self.parameters if parameter.grad is not None], self._clip)
+        for group in self._groups:
+            if (moving := group.moving()).parameters:
+                self._update(moving, lr)
         for parameter in self.parameters:
             parameter.grad = None
 
-    def _adamw(self, group: list[Tensor], lr: float | Tensor, decay: float) -> None:
-        for parameter in group:
-            if parameter not in self._state:
-                zeros = torch.zeros_like(_real(parameter))
-                steps = torch.zeros((), device=parameter.device)
-                self._state[parameter] = zeros, zeros.clone(), steps
-        means, squares, counts = (list(part) for part in zip(*(self._state[p] for p in group), strict=True))
-        torch._foreach_add_(counts, 1)
-        torch._fused_adamw_(
-            [_real(parameter) for parameter in group],
-            [_real(parameter.grad) for parameter in group],
-            means,
-            squares,
-            [],
-            counts,
-            lr=lr,
-            beta1=0.9,
-            beta2=0.99,
-            weight_decay=decay,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
 
-    def _sgd(self, group: list[Tensor], lr: float | Tensor, decay: float) -> None:
-        torch._fused_sgd_(
-            [_real(parameter) for parameter in group],
-            [_real(parameter.grad) for parameter in group],
-            [],
-            weight_decay=decay,
-            momentum=0.0,
-            lr=lr,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-            is_first_step=False,
+def clip(gradients: list[Tensor], limit: float) -> None:
+    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device."""
+    if gradients:
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Parameters of one type with one weight decay, and what AdamW remembers of each."""
+
+    parameters: list[Tensor]
+    means: list[Tensor]
+    squares: list[Tensor]
+    steps: list[Tensor]
+    weight_decay: float
+
+    @classmethod
+    def of(cls, parameters: list[Tensor], weight_decay: float) -> "_Group":
+        means, squares = ([torch.zeros_like(_real(parameter.detach())) for parameter in parameters] for _ in range(2))
+        steps = torch.zeros(len(parameters), device=parameters[0].device)
+        return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
+
+    def moving(self) -> "_Group":
+        """Those that have a gradient."""
+        has = [parameter.grad is not None for parameter in self.parameters]
+        if all(has):
+            return self
+        parameters, means, squares, steps = (
+            list(compress(part, has)) for part in (self.parameters, self.means, self.squares, self.steps)
         )
+        return _Group(parameters, means, squares, steps, self.weight_decay)
+
+    @property
+    def values(self) -> list[Tensor]:
+        return [_real(parameter) for parameter in self.parameters]
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        return [_real(parameter.grad) for parameter in self.parameters]
+
+
+def _adamw(group: _Group, lr: float | Tensor) -> None:
+    torch._foreach_add_(group.steps, 1)
+    torch._fused_adamw_(
+        group.values,
+        group.gradients,
+        group.means,
+        group.squares,
+        [],
+        group.steps,
+        lr=lr,
+        beta1=0.9,
+        beta2=0.99,
+        weight_decay=group.weight_decay,
+        eps=1e-8,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
+def _sgd(group: _Group, lr: float | Tensor) -> None:
+    torch._fused_sgd_(
+        group.values,
+        group.gradients,
+        [],
+        weight_decay=group.weight_decay,
+        momentum=0.0,
+        lr=lr,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
 
 
 def _real(tensor: Tensor | None) -> Tensor:

@@ -24,8 +24,7 @@ class TrainStep:
 
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
-        self.clip = settings.clip
-        self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay)
+        self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay, clip=settings.clip)
         self.execution = "compiled" if settings.compile else "eager"
         self.compile_seconds = 0.0  # of the first step, if it is compiled
         self._logits: Forward | None = None if settings.compile else logits_of
@@ -46,8 +45,6 @@ class TrainStep:
             logits = forward(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
-        if self.clip:
-            torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.clip)
         self.optimizer.step(lr)
         return loss.detach()
 
