@@ -9,7 +9,16 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.flags import DATA_OPTIONS, TRAINING_OPTIONS, not_negative, positive, seed_value, share, with_options
+from zoo.flags import (
+    TEXT_OPTIONS,
+    TRAINING_OPTIONS,
+    not_negative,
+    positive,
+    seed_value,
+    share,
+    split_value,
+    with_options,
+)
 from zoo.output import print_json
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -154,9 +163,14 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
 @cli.command(short_help="The loss of a run, evaluated again.")
 @click.argument("run", type=click.Path())
 @click.option(
-    "--split", "splits", multiple=True, type=click.Choice(["train", "validation", "test"]), help="[both held out]"
+    "--split",
+    "splits",
+    type=split_value,
+    multiple=True,
+    metavar="NAME|A/B/C",
+    help="train, validation or test [both held out]; or, as 90/10/0, how to split another corpus.",
 )
-@with_options(DATA_OPTIONS)
+@with_options(TEXT_OPTIONS)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 @click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -166,8 +180,10 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     from zoo.experiments.asked import data_flags
     from zoo.reports.description import print_evaluation
 
-    wanted = splits or ("validation", "test")
-    document, notices = evaluate_again(run, wanted, device=device, data=data_flags(data))
+    wanted = [split for split in splits if "/" not in split] or ("validation", "test")
+    shares = [split for split in splits if "/" in split]
+    flags = data | {"split": shares[-1] if shares else None}
+    document, notices = evaluate_again(run, wanted, device=device, data=data_flags(flags))
     for notice in notices:
         click.echo(notice, err=True)
     print_json(document) if as_json else print_evaluation(document, bits=bits)

@@ -5,8 +5,9 @@
 
 Sixteen points of a scrambled Sobol sequence; names, 76 thousand parameters, 2 million targets, batches of 128, a
 cosine, seed 0 (no study reports it). Then three more around the best of a model: twice and half its learning rate,
-three times its weight decay. Validation chooses; nothing looks at the test split. Every finished trial is one line of
-OUT/search.jsonl, and what stands there is not run again. One thread; several of these may share one OUT.
+three times its weight decay; and last, the best of all without dropout. Validation chooses; nothing looks at the test
+split. Every finished trial is one line of OUT/search.jsonl, and what stands there is not run again. One thread;
+several of these may share one OUT.
 """
 
 import json
@@ -29,6 +30,8 @@ from zoo.experiments.study import StudyConfig
 POINTS = 16
 RANGES = {"lr": (2e-3, 6e-2), "weight_decay": (1e-2, 1.0)}  # both logarithmic
 AROUND: tuple[dict[str, float], ...] = ({"lr": 2}, {"lr": 0.5}, {"weight_decay": 3})
+LAST = POINTS + len(AROUND)
+"""The number of the last trial."""
 WARMUP, DROPOUT = 0.2, 0.3  # from 0 to
 PARAMETERS, TOKENS, CONTEXT = 76_000, 2_000_000, 16
 
@@ -58,10 +61,15 @@ def best_of(done: dict[int, dict[str, Any]]) -> int:
 
 
 def around(done: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
-    """The points of the second round."""
-    best = done[best_of({number: trial for number, trial in done.items() if number < POINTS})]
-    found = {name: best[name] for name in ("lr", "weight_decay", "warmup", "dropout")}
-    return [found | {name: float(f"{found[name] * times:.2g}") for name, times in step.items()} for step in AROUND]
+    """The points of the second round, and the last one."""
+
+    def best(trials: int) -> dict[str, float]:
+        found = done[best_of({number: trial for number, trial in done.items() if number < trials})]
+        return {name: found[name] for name in ("lr", "weight_decay", "warmup", "dropout")}
+
+    first = best(POINTS)
+    second = [first | {name: float(f"{first[name] * times:.2g}") for name, times in step.items()} for step in AROUND]
+    return [*second, best(LAST) | {"dropout": 0.0}]
 
 
 def main(out: Path, models: list[str]) -> None:
@@ -82,7 +90,7 @@ def main(out: Path, models: list[str]) -> None:
             match={"parameters": PARAMETERS} if scales else None,
         )
         sized = match(study, corpus)[name].model if scales else call
-        for number in range(POINTS + len(AROUND)):
+        for number in range(LAST + 1):
             done = trials(table, name)
             if number in done:
                 continue
@@ -124,13 +132,15 @@ def table(out: Path) -> None:
         print(
             "|", " | ".join([*(f"{value:g}" for value in point.values()), *(cell(name, number) for name in done)]), "|"
         )
-    print("\n| | best of the table | lr x 2 | lr / 2 | weight decay x 3 | recipe: lr, weight decay, warm-up; dropout |")
-    print("|---|--:|--:|--:|--:|---|")
+    columns = ["best of the table", "lr x 2", "lr / 2", "weight decay x 3", "best, no dropout"]
+    print("\n|", " | ".join(["", *columns, "recipe: lr, weight decay, warm-up; dropout"]), "|")
+    print("|---|--:|--:|--:|--:|--:|---|")
     for name, found in done.items():
         first = best_of({number: trial for number, trial in found.items() if number < POINTS})
         recipe = found[best[name]]
+        losses = [cell(name, number) for number in (first, *range(POINTS, LAST + 1))]
         print(
-            "|", " | ".join([name, *(cell(name, number) for number in (first, *range(POINTS, POINTS + len(AROUND))))]),
+            "|", " | ".join([name, *losses]),
             f"| {recipe['lr']:g}, {recipe['weight_decay']:g}, {recipe['warmup']:g}; {recipe['dropout']:g} |",
         )  # fmt: skip
 

@@ -106,13 +106,28 @@ def test_train_is_the_command_and_reuses_its_run(run_zoo: Any, capsys: pytest.Ca
 
 
 def test_settings_have_the_names_of_the_command_line(run_zoo: Any) -> None:
-    flags = ["--data", DATA, "--tokens", "bytes", "--tokens", "200", "--split-seed", "7", "--dedupe", "--context", "4"]
+    flags = [
+        "--data",
+        DATA,
+        "--tokens",
+        "bytes",
+        "--tokens",
+        "200",
+        "--split",
+        "70/20/10",
+        "--split-seed",
+        "7",
+        "--dedupe",
+        "--context",
+        "4",
+    ]
     more = ["--lr", "0.1", "--threads", "1", "--set", "optimizer=sgd", "--set", "schedule=constant"]
     directory = run_zoo("train", "bigram", *flags, *more).stdout.splitlines()[-1]
     run = zoo.train(
         "bigram",
         data=DATA,
         tokens=("bytes", 200),
+        split="70/20/10",
         split_seed=7,
         dedupe=True,
         context=4,

@@ -168,6 +168,7 @@ def evaluate(
     data: SkipValidation[Data | None] = None,
     documents: Literal["auto", "line", "none"] | None = None,
     tokens: Literal["characters", "bytes"] | None = None,
+    split: str | None = None,
     split_seed: Seed | None = None,
     dedupe: bool | None = None,
     device: str = "auto",
@@ -176,12 +177,12 @@ def evaluate(
 
     Args:
         splits: any of train, validation and test.
-        data, documents, tokens, split_seed, dedupe: another corpus, as for `train`.
+        data, documents, tokens, split, split_seed, dedupe: another corpus, as for `train`.
 
     Raises:
         RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
     """
-    flags = {"documents": documents, "tokens": [tokens], "split_seed": split_seed, "dedupe": dedupe}
+    flags = {"documents": documents, "tokens": [tokens], "split": split, "split_seed": split_seed, "dedupe": dedupe}
     corpus = data_flags({"data": None if data is None else name_of(data, CORPORA), **flags})
     document, notices = evaluate_again(str(load(run).directory), splits, device=device, data=corpus)
     for notice in notices:

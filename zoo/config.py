@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zoo.calls import Call, Value
 
@@ -45,8 +45,28 @@ class DataConfig(Frozen):
     corpus: Call = Call(name="invented")
     documents: Literal["auto", "line", "none"] = Field("auto", description="one document a line, or one stream")
     tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
+    split: str = Field("80/10/10", description="percent of training/validation/test; of no test, validation stands in")
     split_seed: Seed = Field(42, description="seed of the shuffle before the split")
     dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
+
+    @field_validator("split")
+    @classmethod
+    def _split_adds_up(cls, text: str) -> str:
+        percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit()]
+        if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
+            raise ValueError(f"'{text}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
+        return "/".join(map(str, percent))
+
+    @property
+    def shares(self) -> tuple[int, int, int]:
+        """Percent of training, validation and test."""
+        train, validation, test = map(int, self.split.split("/"))
+        return train, validation, test
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test split; where there is none, validation stands in for it."""
+        return self.shares[2] > 0
 
 
 class TrainingConfig(Frozen):

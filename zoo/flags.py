@@ -55,6 +55,13 @@ def tokens_value(text: str) -> str | int:
     return round(count)
 
 
+def split_value(text: str) -> str:
+    """`--split test` is one of the splits, `--split 90/10/0` says how to make them."""
+    if "/" not in text and text not in ("train", "validation", "test"):
+        raise click.BadParameter(f"'{text}' is neither train, validation nor test, nor shares such as 90/10/0.")
+    return text
+
+
 def large(text: str) -> float:
     """A finite number greater than 0, such as 2e12, 2T or 76k."""
     number = _number(text)
@@ -88,7 +95,7 @@ def _number(text: str) -> float:
         return math.nan
 
 
-DATA_OPTIONS = [
+TEXT_OPTIONS = [
     click.option("--data", metavar="NAME|PATH|-", help="Corpus, file, directory of text, or - for standard input."),
     click.option(
         "--documents", type=click.Choice(["auto", "line", "none"]), help="One document a line, or one stream."
@@ -100,11 +107,12 @@ DATA_OPTIONS = [
         metavar="characters|bytes|COUNT",
         help="What a token is; or, a number such as 6.4M, the budget in target tokens.",
     ),
-    click.option("--split-seed", type=seed_value, metavar="INTEGER", help="Seed of the 80/10/10 split. [42]"),
+    click.option("--split-seed", type=seed_value, metavar="INTEGER", help="Seed of the shuffle before the split. [42]"),
     click.option("--dedupe", is_flag=True, default=None, help="Remove documents that stand in an earlier split too."),
 ]
 TRAINING_OPTIONS = [
-    *DATA_OPTIONS,
+    *TEXT_OPTIONS,
+    click.option("--split", metavar="A/B/C", help="Percent of training/validation/test. [80/10/10]"),
     click.option("--steps", type=click.IntRange(1), help="Budget in steps; or --tokens, --seconds, --flops. [1000]"),
     click.option("--seconds", type=positive, metavar="FLOAT", help="Budget in seconds of training."),
     click.option("--flops", type=large, metavar="NUMBER", help="Budget in FLOPs of training, such as 2e12 or 2T."),

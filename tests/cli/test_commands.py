@@ -226,3 +226,14 @@ def test_progress_goes_to_standard_error_without_a_bar_where_it_is_no_terminal(r
     assert "bigram seed 1: test" in done.stderr
     assert "\r" not in done.stderr
     assert "━" not in done.stderr
+
+
+def test_evaluate_takes_the_name_of_a_split_and_how_to_split_another_text(run_zoo, zoo_json, words, tmp_path):
+    run_zoo("train", "bigram", "--steps", "5", "--data", words, "--out", str(tmp_path / "runs"))
+    (result,) = (tmp_path / "runs").rglob("result.json")
+    command = "evaluate", str(result.parent), "--data", words, "--split", "validation"
+    tokens = [zoo_json(*command, "--split", shares)["splits"][0]["tokens"] for shares in ("80/10/10", "70/30/0")]
+    assert tokens[0] < tokens[1]
+    refused = run_zoo("evaluate", str(result.parent), "--split", "valid")
+    assert refused.returncode == 2
+    assert "'valid' is neither train, validation nor test, nor shares such as 90/10/0" in refused.stderr

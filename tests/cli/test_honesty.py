@@ -116,6 +116,17 @@ def test_a_floor_is_never_that_of_another_run(zoo_json):
     assert zoo_json(*command)["models"][0]["floor"] is not None
 
 
+def test_a_comparison_without_a_test_split_says_what_its_losses_are(run_zoo, zoo_json, tmp_path):
+    words = "compare", "--models", "bigram", "--steps", "5", "--split", "90/10/0", "--out", str(tmp_path)
+    done = run_zoo(*words)
+    assert "no test split: validation, which chose the weights, stands in for it" in done.stdout
+    (model,) = zoo_json(*words)["models"]
+    assert model["test"]["mean"] == model["validation"]["mean"]
+    (page,) = tmp_path.rglob("report.html")
+    assert "There is no test split" in page.read_text()
+    assert run_zoo("verify", str(page.parent)).returncode == 0
+
+
 def test_weights_that_training_never_bettered_are_told(run_zoo, words):
     done = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "5", "--lr", "1e6", "--set", "optimizer=sgd")
     assert "never better than its initial weights under 1 of 1 seeds" in done.stdout

@@ -86,8 +86,19 @@ def test_the_summary_is_one_line_that_says_what_was_taken(load: Load) -> None:
         assert words in line
 
 
+@pytest.mark.parametrize("dedupe", [False, True])
+def test_without_a_test_split_validation_stands_in_for_it(load: Load, dedupe: bool) -> None:
+    corpus = load("invented", SMALL, split="90/10/0", dedupe=dedupe)
+    assert corpus.text.test == corpus.text.validation
+    assert len(corpus.text.train) == 3600
+    assert len(corpus.text.validation) == 400 - (corpus.overlap.validation if dedupe else 0)
+    assert corpus.overlap.test == 0
+    assert "no test split: validation stands in for it" in corpus.summary()
+    assert "test documents" not in corpus.summary()
+
+
 def test_the_digest_depends_on_the_text_and_on_the_split(load: Load) -> None:
-    options = [{"split_seed": 42}, {"split_seed": 43}, {"dedupe": True}]
+    options = [{"split_seed": 42}, {"split_seed": 43}, {"dedupe": True}, {"split": "70/20/10"}, {"split": "90/10/0"}]
     digests = [load("invented", SMALL, **option).digest for option in options]
     digests.append(load("invented", {"documents": 4001}).digest)
     assert len(set(digests)) == len(digests)

@@ -88,6 +88,23 @@ def test_a_large_file_gives_token_for_token_what_it_gives_in_memory(
 
 
 @pytest.mark.parametrize("name", ["words", "prose"])
+def test_without_a_test_split_validation_stands_in_for_it(
+    load: Load, text_file: Write, large: Callable[..., object], name: str
+) -> None:
+    path = text_file(TEXTS[name])
+    expected = load(path, split="90/10/0")
+    with large():
+        corpus, usual = load(path, split="90/10/0"), load(path)
+    for split in SPLITS:
+        own, others = corpus.tokens[split], expected.tokens[split]
+        assert [document.tolist() for document in own] == [document.tolist() for document in others]
+    assert corpus.tokens.test.flat.tolist() == corpus.tokens.validation.flat.tolist()
+    assert corpus.digest != usual.digest
+    assert corpus.targets["train"] > usual.targets["train"]
+    assert "no test split: validation stands in for it" in corpus.summary()
+
+
+@pytest.mark.parametrize("name", ["words", "prose"])
 def test_batches_of_mapped_files_are_those_of_memory(
     load: Load, text_file: Write, large: Callable[..., object], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

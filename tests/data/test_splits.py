@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
+from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream, splits_into
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,22 @@ def test_documents_and_streams_are_cut_at_80_and_90_percent(count: int, sizes: t
     everything = list(range(count))
     for split in (split_documents(everything, 42), split_stream(everything, count)):
         assert tuple(len(split[name]) for name in SPLITS) == sizes
+
+
+@pytest.mark.parametrize(("shares", "sizes"), [((90, 10, 0), (180, 21, 0)), ((60, 39, 1), (120, 78, 3))])
+def test_other_shares_cut_elsewhere(shares: tuple[int, int, int], sizes: tuple[int, int, int]) -> None:
+    everything = list(range(201))
+    for split in (split_documents(everything, 42, shares), split_stream(everything, 201, shares)):
+        assert tuple(len(split[name]) for name in SPLITS) == sizes
+    assert split_documents(everything, 42, shares).train[:120] == split_documents(everything, 42).train[:120]
+
+
+@pytest.mark.parametrize("count", range(2, 30))
+@pytest.mark.parametrize("shares", [(80, 10, 10), (90, 10, 0), (98, 1, 1)])
+def test_it_is_known_beforehand_whether_a_split_stays_empty(count: int, shares: tuple[int, int, int]) -> None:
+    split = split_documents(list(range(count)), 1, shares)
+    wanted = SPLITS if shares[2] else SPLITS[:2]
+    assert splits_into(count, shares) == all(split[name] for name in wanted)
 
 
 @pytest.mark.parametrize("seed", [42, 7])

@@ -5,7 +5,7 @@ import inspect
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from zoo.data.files import arrange, join_lines, read_source, too_few
 from zoo.data.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
-from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream
+from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream, splits_into
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
@@ -38,6 +38,7 @@ class Corpus:
         name: how reports call it.
         is_stream: one stream, or documents.
         text: what each split holds: documents, or one piece of the stream in a list; None where `prepared` is.
+        has_test: whether the test split is one of its own; where not, it is the validation split.
         overlap: documents of a split that also stand in an earlier one, counted before any were removed, or None.
         log_likelihood: the source's own probabilities, or None.
         prepared: a text too large to be kept as text.
@@ -49,6 +50,7 @@ class Corpus:
     text: Split[list[Document]] | None
     overlap: Split[int] | None
     deduped: bool = False
+    has_test: bool = True
     log_likelihood: LogLikelihood | None = None
     prepared: Prepared | None = None
 
@@ -127,14 +129,17 @@ class Corpus:
         else:
             what = f"{sum(len(self.tokens[name]) for name in SPLITS):,} documents"
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
+        if not self.has_test:
+            line += "; no test split: validation stands in for it"
         if self.overlap is None:
             return line if self.is_stream else line + "; repeated documents are not counted"
         if self.deduped:
-            line += f"; removed {self.overlap.validation:,} / {self.overlap.test:,} repeated documents"
+            test = f" / {self.overlap.test:,}" if self.has_test else ""
+            line += f"; removed {self.overlap.validation:,}{test} repeated documents"
         elif self.overlap.validation or self.overlap.test:
             seen, count = self.overlap, self.tokens
             line += f"; {seen.validation / len(count.validation):.0%} of validation documents also occur in training"
-            line += f", {seen.test / len(count.test):.0%} of test documents in either"
+            line += f", {seen.test / len(count.test):.0%} of test documents in either" if self.has_test else ""
         return line
 
 
@@ -148,25 +153,30 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
     """
     if path := _large_file(config):
         prepared = prepare(path, config, vocabulary)
-        return Corpus(path.name, prepared.is_stream, prepared.vocabulary, None, None, prepared=prepared)
+        return Corpus(
+            path.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=config.has_test, prepared=prepared
+        )
     source = _source(config)
     if config.tokens == "bytes":
         source = _as_bytes(source)
     if isinstance(source.text, str | bytes):
-        if len(source.text) < 10:
-            raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split into three.")
-        pieces = split_stream(source.text, len(source.text))
+        if len(source.text) < 10 or not splits_into(len(source.text), config.shares):
+            raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split {config.split}.")
+        pieces = split_stream(source.text, len(source.text), config.shares)
         split: Split[list[Document]] = Split([pieces.train], [pieces.validation], [pieces.test])
         overlap = Split(0, 0, 0)
     else:
-        split = split_documents(source.text, config.split_seed)
+        split = split_documents(source.text, config.split_seed, config.shares)
         overlap = seen_before(split)
         if config.dedupe:
             split = dedupe(split)
-        if not (split.train and split.validation and split.test):
+        if not (split.train and split.validation and (split.test or not config.has_test)):
             few = len(source.text)
-            why = "too few to split into three" if few < 10 else "and without the repeated ones a split is empty"
+            enough = splits_into(few, config.shares)
+            why = "and without the repeated ones a split is empty" if enough else f"too few to split {config.split}"
             raise too_few(source.name, few, why)
+    if not config.has_test:
+        split = replace(split, test=split.validation)
     return Corpus(
         name=source.name,
         is_stream=source.is_stream,
@@ -174,6 +184,7 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
         text=split,
         overlap=overlap,
         deduped=config.dedupe,
+        has_test=config.has_test,
         log_likelihood=source.log_likelihood,
     )
 

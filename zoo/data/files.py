@@ -103,7 +103,7 @@ def no_text(name: str) -> DataError:
     return DataError(f"{name} holds no text.")
 
 
-def too_few(name: str, documents: int, why: str = "too few to split into three") -> DataError:
+def too_few(name: str, documents: int, why: str) -> DataError:
     """What is said of documents that leave a split empty."""
     return DataError(
         f"{name} has {documents} document{'s' * (documents != 1)}, {why}; --documents none reads one stream."

@@ -5,6 +5,7 @@ are dealt by a keyed permutation of their numbers, and stand in the order of the
 """
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ from zoo.config import DataConfig
 from zoo.data.files import LONGEST_DOCUMENT, LONGEST_LISTED, no_text, too_few, too_long
 from zoo.data.permutation import STORED, Permutation
 from zoo.data.pieces import NEWLINE, Codes, read_lines, read_pieces
-from zoo.data.splits import SPLITS, cuts, shuffled_numbers
+from zoo.data.splits import SPLITS, cuts, shuffled_numbers, splits_into
 from zoo.data.vocabulary import Vocabulary
 from zoo.tokens import BOUNDARY
 
@@ -41,7 +42,7 @@ def write_tokens(path: Path, config: DataConfig, directory: Path, vocabulary: Vo
         OSError: they cannot be written.
     """
     as_bytes = config.tokens == "bytes"
-    documents = None if config.documents == "none" else _find_documents(path, as_bytes, config.documents == "auto")
+    documents = None if config.documents == "none" else _find_documents(path, config)
     found = documents or _find_stream(path, as_bytes)
     if vocabulary is None:
         vocabulary = Vocabulary(None if as_bytes else "".join(map(chr, found.codes)))
@@ -51,9 +52,9 @@ def write_tokens(path: Path, config: DataConfig, directory: Path, vocabulary: Vo
         for writer in writers:
             writer.end()
         if documents is None:
-            _write_stream(path, as_bytes, table, writers, found.size)
+            _write_stream(path, as_bytes, table, writers, cuts(found.size, config.shares))
         else:
-            _write_documents(path, as_bytes, table, writers, _deal(found.size, config.split_seed, directory))
+            _write_documents(path, as_bytes, table, writers, _deal(found.size, config, directory))
     about = {"is_stream": documents is None, "characters": vocabulary.characters}
     (directory / "text.json").write_text(json.dumps(about))
 
@@ -66,8 +67,9 @@ def _find_stream(path: Path, as_bytes: bool) -> _Found:
     return _found(path.name, seen, count)
 
 
-def _find_documents(path: Path, as_bytes: bool, judge: bool) -> _Found | None:
+def _find_documents(path: Path, config: DataConfig) -> _Found | None:
     """One document a line; None where the file is to be judged and does not look like that."""
+    as_bytes, judge = config.tokens == "bytes", config.documents == "auto"
     seen, count, gap = np.zeros(0x110000, bool), 0, False
     for lines in read_lines(path, as_bytes=as_bytes):
         codes, ends = lines.codes, lines.ends
@@ -87,8 +89,8 @@ def _find_documents(path: Path, as_bytes: bool, judge: bool) -> _Found | None:
         return None
     seen[NEWLINE] = False
     found = _found(path.name, seen, count)
-    if not 0 < cuts(count)[0] < cuts(count)[1]:
-        raise too_few(path.name, count)
+    if not splits_into(count, config.shares):
+        raise too_few(path.name, count, f"too few to split {config.split}")
     return found
 
 
@@ -144,8 +146,10 @@ class _Writer:
         self.add(self._boundary)
 
 
-def _write_stream(path: Path, as_bytes: bool, table: NDArray[Any], writers: list[_Writer], count: int) -> None:
-    before, bounds = 0, (0, *cuts(count), count)
+def _write_stream(
+    path: Path, as_bytes: bool, table: NDArray[Any], writers: list[_Writer], ends: tuple[int, int]
+) -> None:
+    before, bounds = 0, (0, *ends, sys.maxsize)
     for codes in read_pieces(path, as_bytes=as_bytes):
         tokens = _look_up(codes, table)
         for split, writer in enumerate(writers):
@@ -165,13 +169,13 @@ def _write_documents(path: Path, as_bytes: bool, table: NDArray[Any], writers: l
         before += len(lines.ends)
 
 
-def _deal(count: int, seed: int, directory: Path) -> Deal:
+def _deal(count: int, config: DataConfig, directory: Path) -> Deal:
     """The split of every document; up to STORED documents their order in it is written down, as it is in memory."""
-    first, second = cuts(count)
+    first, second = cuts(count, config.shares)
     if count > STORED:
-        permutation = Permutation(count, seed)
+        permutation = Permutation(count, config.split_seed)
         return lambda a, b: np.searchsorted((first, second), permutation.inverse(np.arange(a, b)), side="right")
-    numbers = shuffled_numbers(count, seed)
+    numbers = shuffled_numbers(count, config.split_seed)
     splits = np.empty(count, np.uint8)
     parts = np.split(numbers, (first, second))
     for split, part in enumerate(parts):

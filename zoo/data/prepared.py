@@ -46,7 +46,7 @@ def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
-    asked = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
+    asked = [FORMAT, content, config.documents, config.tokens, config.split, config.split_seed, STORED]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
     own = _open_or_write(path, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
@@ -75,7 +75,8 @@ def _open_or_write(
             ) from None
     about = json.loads((directory / "text.json").read_text())
     vocabulary = Vocabulary(about["characters"])
-    tokens = Split(*(Tokens.mapped(directory / split, vocabulary.dtype) for split in SPLITS))
+    places = SPLITS if config.has_test else ("train", "validation", "validation")
+    tokens = Split(*(Tokens.mapped(directory / split, vocabulary.dtype) for split in places))
     return Prepared(digest, about["is_stream"], vocabulary, tokens)
 
 

@@ -1,4 +1,4 @@
-"""Training, validation and test, 80/10/10."""
+"""Training, validation and test; 80/10/10 unless asked otherwise."""
 
 import random
 from array import array
@@ -26,9 +26,20 @@ class Split(Generic[T]):
         return getattr(self, name)
 
 
-def cuts(count: int) -> tuple[int, int]:
-    """Where validation and test begin."""
-    return int(0.8 * count), int(0.9 * count)
+Shares = tuple[int, int, int]
+"""Percent of training, validation and test."""
+USUAL = (80, 10, 10)
+
+
+def cuts(count: int, shares: Shares) -> tuple[int, int]:
+    """Where validation and test begin; where there is to be no test, at the end."""
+    return count * shares[0] // 100, count * (shares[0] + shares[1]) // 100
+
+
+def splits_into(count: int, shares: Shares) -> bool:
+    """Whether something is left for every split that is to be."""
+    first, second = cuts(count, shares)
+    return 0 < first < second and (second < count or not shares[2])
 
 
 def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
@@ -38,17 +49,17 @@ def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
     return np.frombuffer(numbers, np.int32)
 
 
-def split_documents(documents: Sequence[T], seed: int) -> Split[list[T]]:
-    """Shuffled with `random.Random(seed)`, then cut at 80% and 90%; on names and seed 42 the lecture's own split."""
+def split_documents(documents: Sequence[T], seed: int, shares: Shares = USUAL) -> Split[list[T]]:
+    """Shuffled with `random.Random(seed)`, then cut; 80/10/10 of names and seed 42 is the lecture's own split."""
     shuffled = list(documents)
     random.Random(seed).shuffle(shuffled)
-    first, second = cuts(len(shuffled))
+    first, second = cuts(len(shuffled), shares)
     return Split(shuffled[:first], shuffled[first:second], shuffled[second:])
 
 
-def split_stream(stream: T, length: int) -> "Split[T]":
+def split_stream(stream: T, length: int, shares: Shares = USUAL) -> "Split[T]":
     """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices."""
-    first, second = cuts(length)
+    first, second = cuts(length, shares)
     return Split(stream[:first], stream[first:second], stream[second:])  # type: ignore[index]
 
 

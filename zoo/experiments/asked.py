@@ -18,7 +18,7 @@ from zoo.experiments.study import StudyConfig
 DEFAULT_STEPS = 1000
 TRAINING_FLAGS = ("steps", "seconds", "flops", "length", "batch_size", "lr", "device", "dtype", "compile", "threads")
 SETTINGS = (
-    *("data", "documents", "split_seed", "dedupe", "context", "match", "lr_grid"),
+    *("data", "documents", "split", "split_seed", "dedupe", "context", "match", "lr_grid"),
     *TrainingConfig.model_fields,
 )
 """By their names in Python; `tokens` says what a token is if it is text, is a budget if it is a number, or has both."""
@@ -75,7 +75,7 @@ def data_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "corpus": corpus,
         "tokens": kinds[-1] if kinds else None,
-        **{name: flags[name] for name in ("documents", "split_seed", "dedupe")},
+        **{name: flags[name] for name in ("documents", "split", "split_seed", "dedupe")},
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow
 from zoo.reports.numbers import field, loss, percent, short, storage
 
+NO_TEST = "There is no test split: validation, which chose the weights, stands in for it, and flatters a little."
 BUDGETS = {
     "steps": "steps",
     "tokens": "training tokens",
@@ -60,7 +61,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
 
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know about single models."""
-    found = []
+    found = [] if comparison.study.data.has_test else [NO_TEST]
     for model in comparison.models:
         cost = model.cost
         if model.diverged:
