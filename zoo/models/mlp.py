@@ -26,7 +26,7 @@ class MLP(SequenceModel):
         hidden: int = Field(200, ge=1, description="channels of the hidden layer")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
-    recipe = Recipe(lr=1e-2, weight_decay=0.053, warmup=0.14)
+    recipe = Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14)
     paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
     config: Config
 
