@@ -12,7 +12,7 @@ from zoo.tokens import IGNORED
 from zoo.training.device import autocast, isolated
 from zoo.training.loss import row_losses
 
-MAX_TOKENS = 8192
+MAX_TOKENS = 4096
 """Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
 
 
