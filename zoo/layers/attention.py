@@ -33,7 +33,7 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         q, k, v = self._heads(x, torch.arange(x.shape[1], device=x.device))
-        return self._merge(self._attend(q, k, v, causal=True))
+        return self._merge(self._attend(q, k, v))
 
     def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
         """(chunks, S, C) -> (chunks, S, C): rows one after the other, each looking at itself alone.
@@ -55,25 +55,25 @@ class CausalSelfAttention(nn.Module):
                 in place.
         """
         end = position + x.shape[1]
-        keys, values = (cache[:, :, :end].transpose(1, 2) for cache in (keys, values))
-        q, keys[:, position:], values[:, position:] = self._heads(x, torch.arange(position, end, device=x.device))
+        q, k, v = self._heads(x, torch.arange(position, end, device=x.device))
+        keys[:, :, position:end], values[:, :, position:end] = k.transpose(1, 2), v.transpose(1, 2)
         visible = x.new_ones(x.shape[1], end, dtype=torch.bool).tril(position) if x.shape[1] > 1 else None
-        return self._merge(self._attend(q, keys, values, visible))
+        mixed = F.scaled_dot_product_attention(q.transpose(1, 2), keys[:, :, :end], values[:, :, :end], visible)
+        return self._merge(mixed.transpose(1, 2))
 
     def _heads(self, x: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) at positions (T,) or (B, T) -> queries, keys and values (B, T, H, D)."""
-        q, k, v = (part.unflatten(-1, (self.heads, -1)) for part in self.qkv(x).chunk(3, dim=-1))
-        if self.rotary:
-            q, k = (rotate(part, position.unsqueeze(-1)) for part in (q, k))
-        return q, k, v
+        C, H = x.shape[-1], self.heads
+        both, v = self.qkv(x).split([2 * C, C], dim=-1)
+        both = both.unflatten(-1, (2 * H, -1))
+        q, k = (rotate(both, position.unsqueeze(-1)) if self.rotary else both).chunk(2, dim=-2)
+        return q, k, v.unflatten(-1, (H, -1))
 
-    def _attend(
-        self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        """Queries (B, T, H, D) on keys and values (B, S, H, D) -> (B, T, H, D)."""
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Queries (B, T, H, D) on keys and values (B, S, H, D) -> (B, T, H, D), causal where no mask is given."""
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, visible, is_causal=causal, dropout_p=dropout)
+        mixed = F.scaled_dot_product_attention(q, k, v, visible, is_causal=visible is None, dropout_p=dropout)
         return mixed.transpose(1, 2)
 
     def _merge(self, mixed: Tensor) -> Tensor:
