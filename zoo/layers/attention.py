@@ -63,11 +63,12 @@ class CausalSelfAttention(nn.Module):
 
     def _heads(self, x: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, C) at positions (T,) or (B, T) -> queries, keys and values (B, T, H, D)."""
-        C, H = x.shape[-1], self.heads
-        both, v = self.qkv(x).split([2 * C, C], dim=-1)
-        both = both.unflatten(-1, (2 * H, -1))
-        q, k = (rotate(both, position.unsqueeze(-1)) if self.rotary else both).chunk(2, dim=-2)
-        return q, k, v.unflatten(-1, (H, -1))
+        parts = self.qkv(x).unflatten(-1, (3 * self.heads, -1))
+        if not self.rotary:
+            return parts.chunk(3, dim=-2)
+        both, v = parts.split([2 * self.heads, self.heads], dim=-2)
+        q, k = rotate(both, position.unsqueeze(-1)).chunk(2, dim=-2)
+        return q, k, v
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
         """Queries (B, T, H, D) on keys and values (B, S, H, D) -> (B, T, H, D), causal where no mask is given."""
