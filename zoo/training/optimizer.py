@@ -32,7 +32,10 @@ class Optimizer:
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
-        self._groups = [_Group.of(group, weight_decay if matrix else 0.0) for (matrix, _), group in alike.items()]
+        self._groups = [
+            _Group.of(group, weight_decay if matrix else 0.0, remembers=kind == "adamw")
+            for (matrix, _), group in alike.items()
+        ]
         self._update, self._clip = (_adamw if kind == "adamw" else _sgd), clip
 
     @torch.no_grad()
@@ -67,7 +70,9 @@ class _Group:
     weight_decay: float
 
     @classmethod
-    def of(cls, parameters: list[Tensor], weight_decay: float) -> "_Group":
+    def of(cls, parameters: list[Tensor], weight_decay: float, *, remembers: bool) -> "_Group":
+        if not remembers:
+            return cls(parameters, [], [], [], weight_decay)
         means, squares = ([torch.zeros_like(_real(parameter.detach())) for parameter in parameters] for _ in range(2))
         steps = torch.zeros(len(parameters), device=parameters[0].device)
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
