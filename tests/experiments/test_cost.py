@@ -1,5 +1,6 @@
 """What the probe finds against what is known; timings decide nothing."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -344,7 +345,7 @@ def test_flops_are_those_of_a_position_at_the_length_of_the_stream_s_rows(
     assert (cost.flops_forward, cost.flops_training) == (counter.forward(16) / 16, counter.training(16) / 16)
 
 
-def test_flops_of_documents_are_those_of_their_targets_and_of_the_padding_that_attention_sees(
+def test_flops_of_documents_are_those_of_whole_chunks_and_of_targets(
     documents: Corpus, cells: Callable[..., list[Cell]]
 ) -> None:
     (cell,) = cells(documents, "transformer")
@@ -354,10 +355,13 @@ def test_flops_of_documents_are_those_of_their_targets_and_of_the_padding_that_a
     assert len({length for _, length, _ in shapes}) > 3
     model = make("transformer", 8)
     C, layers, V = model.config.channels, model.config.layers, model.vocab_size
-    a_token = 2 * (layers * 12 * C * C + C * V)
-    padded = sum(rows * layers * 4 * C * length**2 for rows, length, _ in shapes)
-    scored = sum(tokens for _, _, tokens in shapes)
-    assert flops_a_position(model, cell, rows).forward == pytest.approx(a_token + padded / scored)
+    expected = scored = 0
+    for _, length, tokens in shapes:
+        S = math.ceil(length / 16) * 16
+        chunks = math.ceil(tokens / S)
+        expected += chunks * S * layers * (2 * 12 * C * C + 4 * C * 2 * S) + tokens * 2 * C * V
+        scored += tokens
+    assert flops_a_position(model, cell, rows).forward == pytest.approx(expected / scored)
 
 
 def test_flops_of_windows_are_those_of_their_one_target(stream: Corpus, cells: Callable[..., list[Cell]]) -> None:

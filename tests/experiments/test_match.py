@@ -123,7 +123,7 @@ def test_flops_of_training_a_token_are_matched(text: str, corpus: str, request: 
     """The transformer's heads leave it few widths to choose from."""
     data: Corpus = request.getfixturevalue(corpus)
     found = match(study_of(text, flops=100_000), data)[text]
-    assert abs(found.deviation) < (0.3 if text == "transformer" else 0.03)
+    assert abs(found.deviation) < (0.35 if text == "transformer" else 0.03)
     again = match(study_of(text, flops=found.reached), data)[text]
     assert (again.model, again.deviation) == (found.model, 0)
 
