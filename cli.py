@@ -182,6 +182,8 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 
     wanted = [split for split in splits if "/" not in split] or ("validation", "test")
     shares = [split for split in splits if "/" in split]
+    if len(shares) > 1:
+        raise click.UsageError(f"--split takes one way to split a text, not {' and '.join(shares)}.")
     flags = data | {"split": shares[-1] if shares else None}
     document, notices = evaluate_again(run, wanted, device=device, data=data_flags(flags))
     for notice in notices:

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from zoo.calls import Call, Value
 
@@ -39,13 +47,17 @@ class Recipe(Frozen):
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
 
 
+USUAL_SPLIT = "80/10/10"
+"""Percent of training, validation and test."""
+
+
 class DataConfig(Frozen):
     """Which text, what a token is, and how it is split."""
 
     corpus: Call = Call(name="invented")
     documents: Literal["auto", "line", "none"] = Field("auto", description="one document a line, or one stream")
     tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
-    split: str = Field("80/10/10", description="percent of training/validation/test; of no test, validation stands in")
+    split: str = Field(USUAL_SPLIT, description="percent of training/validation/test; of no test, validation stands in")
     split_seed: Seed = Field(42, description="seed of the shuffle before the split")
     dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
 
@@ -56,6 +68,11 @@ class DataConfig(Frozen):
         if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
             raise ValueError(f"'{text}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
         return "/".join(map(str, percent))
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records from before there was a choice keep their names and their contents."""
+        return {key: value for key, value in dump(self).items() if (key, value) != ("split", USUAL_SPLIT)}
 
     @property
     def shares(self) -> tuple[int, int, int]:

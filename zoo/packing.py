@@ -82,7 +82,7 @@ class Packing:
         end = -len(x) % self.chunk
         return torch.cat([x, x.new_zeros(end, *x.shape[1:])]).unflatten(0, (-1, self.chunk))
 
-    @cached_property
+    @property
     def visible(self) -> Tensor:
         """(chunks, S, 2·S): whether a position of a chunk may see one of the chunk before it or of its own.
 

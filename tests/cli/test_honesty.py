@@ -124,6 +124,7 @@ def test_a_comparison_without_a_test_split_says_what_its_losses_are(run_zoo, zoo
     assert model["test"]["mean"] == model["validation"]["mean"]
     (page,) = tmp_path.rglob("report.html")
     assert "There is no test split" in page.read_text()
+    assert "of the test split" not in page.read_text()
     assert run_zoo("verify", str(page.parent)).returncode == 0
 
 

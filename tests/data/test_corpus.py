@@ -95,6 +95,7 @@ def test_without_a_test_split_validation_stands_in_for_it(load: Load, dedupe: bo
     assert corpus.overlap.test == 0
     assert "no test split: validation stands in for it" in corpus.summary()
     assert "test documents" not in corpus.summary()
+    assert f" {3600 + len(corpus.text.validation):,} documents" in corpus.summary()
 
 
 def test_the_digest_depends_on_the_text_and_on_the_split(load: Load) -> None:

@@ -1,6 +1,8 @@
 """A large file gives what the same file gives in memory; files are large here from the first byte, pieces tiny."""
 
 import errno
+import hashlib
+import json
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ import torch
 
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.permutation import STORED
+from zoo.data.prepared import FORMAT
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError
@@ -224,3 +228,13 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     ):
         load(text_file(WORDS.encode()))
     assert not list((tmp_path / "cache" / "prepared").iterdir())
+
+
+def test_the_digest_of_the_usual_split_is_older_than_the_choice(
+    load: Load, text_file: Write, large: Callable[..., object]
+) -> None:
+    path = text_file(WORDS.encode())
+    with large():
+        usual = load(path)
+    asked = [FORMAT, hashlib.sha256(WORDS.encode()).hexdigest(), "auto", "characters", 42, STORED]
+    assert usual.digest == hashlib.sha256(json.dumps(asked).encode()).hexdigest()

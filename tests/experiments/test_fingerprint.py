@@ -12,6 +12,7 @@ import pytest
 
 import zoo
 from registry.files import import_file
+from zoo.config import DataConfig
 from zoo.experiments.fingerprint import HARNESS, fingerprint, imported_files, model_digest
 
 
@@ -222,3 +223,9 @@ def test_the_harness_that_is_digested_is_there() -> None:
 def test_a_fingerprint_depends_on_values_and_not_on_their_order() -> None:
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
     assert fingerprint({"a": 1, "b": 2}) != fingerprint({"a": 1, "b": 3})
+
+
+def test_a_record_from_before_splits_could_be_chosen_keeps_its_name_and_its_contents():
+    assert "split" not in DataConfig().model_dump()
+    assert DataConfig(split="90/10/0").model_dump()["split"] == "90/10/0"
+    assert DataConfig(**DataConfig(split="90/10/0").model_dump()).shares == (90, 10, 0)

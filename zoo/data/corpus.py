@@ -122,12 +122,13 @@ class Corpus:
 
     def summary(self) -> str:
         """One line: what was taken, how much, and what stands in two splits."""
-        counts = list(self.targets.values())
-        size = "{:,} / {:,} / {:,} tokens".format(*counts)
+        own = SPLITS if self.has_test else SPLITS[:2]
+        size = "{:,} / {:,} / {:,} tokens".format(*self.targets.values())
         if self.is_stream:
-            what = f"one stream, {sum(counts):,} {'characters' if self.vocabulary.characters is not None else 'bytes'}"
+            units = "bytes" if self.vocabulary.characters is None else "characters"
+            what = f"one stream, {sum(self.targets[name] for name in own):,} {units}"
         else:
-            what = f"{sum(len(self.tokens[name]) for name in SPLITS):,} documents"
+            what = f"{sum(len(self.tokens[name]) for name in own):,} documents"
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
         if not self.has_test:
             line += "; no test split: validation stands in for it"

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.config import DataConfig
+from zoo.config import USUAL_SPLIT, DataConfig
 from zoo.data.download import cache_directory
 from zoo.data.passes import write_tokens
 from zoo.data.permutation import STORED
@@ -46,7 +46,8 @@ def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
-    asked = [FORMAT, content, config.documents, config.tokens, config.split, config.split_seed, STORED]
+    asked = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
+    asked += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
     own = _open_or_write(path, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import RunError
+from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.cell import row_length
 from zoo.experiments.record import Run, read_run
 from zoo.experiments.run import load_model
@@ -62,5 +64,8 @@ def corpus_of(run: Run, data: Mapping[str, Any]) -> Corpus:
     own = run.recorded.run.data
     if own.corpus.name == "-" and "corpus" not in given:
         raise RunError(f"'{run.directory}' was trained on standard input: name the text with --data.")
-    config = DataConfig(**{**dict(own), **given})
+    try:
+        config = DataConfig(**{**dict(own), **given})
+    except ValidationError as error:
+        raise UsageError(f"{describe_faults(error)}.") from None
     return load_corpus(config, Vocabulary(run.recorded.data.characters))

@@ -26,7 +26,7 @@ from zoo.training.loop import logits_of
 from zoo.training.loss import cross_entropy
 
 ROWS = 2
-"""Operations are proportional to rows: two are enough to count, and enough for BatchNorm."""
+"""Operations of rows of one length are proportional to rows: two are enough to count, and enough for BatchNorm."""
 
 Layout = Literal["dense", "windows", "packed"]
 """Rows of one length; windows with one target, which a model may do in a cheaper way; rows without padding."""
@@ -54,17 +54,18 @@ class FlopCounter:
 
     def total(self, shapes: Counter[Shape], *, backward: bool = True) -> int:
         """FLOPs of training on batches of these shapes, or of their forward passes alone."""
-        total = 0.0
+        total = 0
         for (rows, length, tokens), steps in shapes.items():
-            total += steps * float(self._costs(length, backward) @ _amounts(rows, length, tokens))
-        return round(total)
+            total += steps * round(float(self._costs(length, backward) @ _amounts(rows, length, tokens)))
+        return total
 
     def _measured(self, length: int, backward: bool) -> NDArray[np.float64]:
         """FLOPs of a row whatever stands in it, of a token in it, and of a chunk; the longest row has T tokens."""
         if self._layout != "packed":
             return np.array([self._count([length] * ROWS, backward) / ROWS, 0, 0])
-        enough = chunk_of(length) - length + 1  # rows of one token for a second chunk
-        examples = [[length] * ROWS, *([length] + [1] * more for more in (1, 2, enough))]
+        enough = chunk_of(length) - length + 1  # tokens for a second chunk
+        more = [enough] if enough <= length else [1] * enough
+        examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more]]
         amounts = [_amounts(len(lengths), length, sum(lengths)) for lengths in examples]
         counts = [self._count(lengths, backward) for lengths in examples]
         return np.linalg.lstsq(np.stack(amounts), np.array(counts, dtype=np.float64))[0]

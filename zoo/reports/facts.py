@@ -41,7 +41,8 @@ def setting(comparison: Comparison) -> dict[str, str]:
     training, targets = study.training, data.targets
     budget = training.budget
     kind = "one stream" if data.is_stream else "documents"
-    splits = ", ".join(f"{count:,} {name}" for name, count in targets.items())
+    own = targets if study.data.has_test else {name: count for name, count in targets.items() if name != "test"}
+    splits = ", ".join(f"{count:,} {name}" for name, count in own.items())
     facts = {
         "Corpus": f"{data.name}, {kind}, {splits} targets; digest {data.digest[:12]}",
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
@@ -108,17 +109,25 @@ def has_intervals(comparison: Comparison) -> bool:
 
 def method(comparison: Comparison) -> list[str]:
     """How the statistics were done, a paragraph each."""
+    has_test = comparison.study.data.has_test
+    scored = "of the test split, once," if has_test else "of the validation split, there being no test split,"
     paragraphs = [
-        "Every model was trained under the same seeds and scored on the same documents of the test split, once, with "
-        "the weights that were best on validation. Losses are natural logarithms a token, over the whole split."
+        f"Every model was trained under the same seeds and scored on the same documents {scored} with the weights that "
+        "were best on validation. Losses are natural logarithms a token, over the whole split."
     ]
+    if not has_test:
+        paragraphs.append(
+            "The documents that are scored have chosen the weights, and the learning rate where there was a grid. No "
+            "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
+        )
     if not has_intervals(comparison):
         few = "Fewer than three seeds give no interval and no verdict: what they show may be chance."
         none = "No model finished under every seed, so that there is nothing to judge."
         return [*paragraphs, few if any(model.test for model in comparison.models) else none]
     paragraphs.append(
         "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
-        "test split, of new documents. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
+        f"{'test' if has_test else 'validation'} split, of new documents. A 95% interval is made so that it holds the "
+        "true mean in 95 of 100 such studies."
     )
     if judged(comparison):
         paragraphs += [

@@ -127,7 +127,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     about = "; ±: 95% interval, for new seeds and new documents (differences have narrower ones)" if interval else ""
     lines = [f"test, valid: {what}, {over}{about}"]
     if not comparison.study.data.has_test:
-        lines.append("no test split: validation, which chose the weights, stands in for it")
+        lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
