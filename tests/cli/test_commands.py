@@ -234,6 +234,11 @@ def test_evaluate_takes_the_name_of_a_split_and_how_to_split_another_text(run_zo
     command = "evaluate", str(result.parent), "--data", words, "--split", "validation"
     tokens = [zoo_json(*command, "--split", shares)["splits"][0]["tokens"] for shares in ("80/10/10", "70/30/0")]
     assert tokens[0] < tokens[1]
+    told = [
+        "what is scored may have been trained on" in run_zoo(*command, "--split", shares).stderr
+        for shares in ("80/10/10", "70/30/0")
+    ]
+    assert told == [False, True]
     for wrong, said in (
         (["valid"], "'valid' is neither train, validation nor test, nor shares such as 90/10/0"),
         (["90/10"], "'90/10' is not percent of training/validation/test"),

@@ -16,6 +16,8 @@ from zoo.experiments.run import load_model
 from zoo.training.device import isolated, resolve_device
 from zoo.training.evaluation import evaluate
 
+RESPLIT = "This is the run's own text, split otherwise or changed since: what is scored may have been trained on."
+
 
 def evaluate_again(
     directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any]
@@ -51,7 +53,8 @@ def evaluate_again(
                 }
             )
     document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}
-    return document, [line for line in (corpus.summary(), notice) if line]
+    resplit = "" if same or corpus.name != run.recorded.data.name else RESPLIT
+    return document, [line for line in (corpus.summary(), resplit, notice) if line]
 
 
 def corpus_of(run: Run, data: Mapping[str, Any]) -> Corpus:
