@@ -12,7 +12,7 @@ from zoo.training.loop import Settings, TrainStep
 SEED = 1
 
 
-def settings(batch_size: int) -> Settings:
+def settings(batch_size: int, clip: float = 1.0) -> Settings:
     """Those of `compare` as far as they change how long a step takes."""
     return Settings(
         steps=1000,
@@ -22,15 +22,15 @@ def settings(batch_size: int) -> Settings:
         lr=1e-3,
         weight_decay=0.01,
         warmup=0.0,
-        clip=1.0,
+        clip=clip,
         evaluations=1,
         dtype="float32",
     )
 
 
-def stepper(model: SequenceModel, rows: Rows, *, batch_size: int) -> Callable[[], int]:
+def stepper(model: SequenceModel, rows: Rows, *, batch_size: int, clip: float = 1.0) -> Callable[[], int]:
     """Does the next step of training `model`; returns of how many target tokens."""
-    given = settings(batch_size)
+    given = settings(batch_size, clip)
     train_step, numbers = TrainStep(model.train(), given, torch.device("cpu")), count()
 
     def step() -> int:
