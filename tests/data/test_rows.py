@@ -197,3 +197,15 @@ def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(m
     assert drawn[:COUNT] != drawn[COUNT:]
     assert rows.batch(3, 0, 2 * COUNT).padded()[1][:, 0].tolist() == drawn
     assert rows.batch(4, 0, COUNT).padded()[1][:, 0].tolist() != drawn[:COUNT]
+
+
+def test_tokens_of_a_stream_lie_in_memory_of_their_own() -> None:
+    """As a view they would lie in front of their targets: a model could read these, or write into them."""
+    rows = stream(tokens=200, length=20)
+    batches = [rows.batch(0, 0, 3), *rows.scored(50)]
+    for tokens, targets in ((batch.tokens, batch.targets) for batch in batches):
+        assert tokens.is_contiguous()
+        assert tokens.untyped_storage().nbytes() == tokens.numel() * tokens.element_size()
+        before = targets.clone()
+        tokens.zero_()
+        assert targets.equal(before)

@@ -184,8 +184,7 @@ class StreamRows:
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
             self.device, non_blocking=True
         )
-        taken = self._rows(start)
-        return Batch(taken[:, :-1], taken[:, 1:])
+        return Batch(*_shifted(self._rows(start)))
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
@@ -205,15 +204,23 @@ class StreamRows:
             scored = torch.where(stretch > 0, self.length + (stretch - 1) * self._half, 0)
             end = (self.length + stretch * self._half).clamp_(max=self.targets)
             start = end - self.length
-            taken = self._rows(start)
-            targets = torch.where(start + position >= scored, taken[:, 1:], IGNORED)
-            yield ScoredBatch(taken[:, :-1], targets, np.arange(first, first + len(stretch)) // self._bundle)
+            tokens, following = _shifted(self._rows(start))
+            targets = torch.where(start + position >= scored, following, IGNORED)
+            yield ScoredBatch(tokens, targets, np.arange(first, first + len(stretch)) // self._bundle)
 
     def _rows(self, start: Tensor) -> Tensor:
         """(B, 1) -> (B, length + 1) tokens from there on."""
         taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
         self._stream.looked_at(len(start))
         return taken
+
+
+def _shifted(taken: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, T + 1) -> tokens and targets (B, T), in memory of their own.
+
+    As views of one tensor the tokens would lie in front of their targets, for a model to read and to write into.
+    """
+    return taken[:, :-1].contiguous(), taken[:, 1:].contiguous()
 
 
 def _on(device: torch.device, tokens: Tokens) -> Tensor:
