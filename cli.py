@@ -132,7 +132,7 @@ def train(model: str, seed: int, **flags: Any) -> None:
     outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
-    if outcome and outcome.comparison.models[0].diverged:
+    if outcome and outcome.comparison.models[0].without_mean:
         raise click.exceptions.Exit(1)
 
 
@@ -157,7 +157,9 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
     names = known_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags, report=True)
+    outcome = run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags, report=True)
+    if outcome and any(model.refused for model in outcome.comparison.models):
+        raise click.exceptions.Exit(1)
 
 
 @cli.command(short_help="The loss of a run, evaluated again.")

@@ -76,7 +76,7 @@ def train(
         settings: the other ones of the command line: length, schedule, weight_decay, device, threads, ...
 
     Returns:
-        The run; if it diverged, its `result.status` says so.
+        The run; if it diverged or is refused, its `result.status` says so.
 
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from zoo.tokens import IGNORED
-from zoo.training.loss import cross_entropy, row_losses
+from zoo.training.loss import cross_entropy, token_losses
 
 
 @pytest.fixture
@@ -42,17 +42,17 @@ def test_cross_entropy_is_the_naive_mean_over_targets_and_so_is_its_gradient(log
     torch.testing.assert_close(logits.grad.double(), gradient, rtol=1e-5, atol=1e-7)
 
 
-def test_row_losses_are_the_naive_sums_in_float64(logits: Tensor) -> None:
-    losses = row_losses(logits, TARGETS)
-    assert losses.dtype == torch.float64
-    assert losses.tolist() == pytest.approx(naive(logits.detach())[0], rel=1e-6)
+def test_token_losses_add_up_to_the_naive_sums_of_each_row(logits: Tensor) -> None:
+    losses = token_losses(logits, TARGETS)
+    assert not losses[TARGETS == IGNORED].any()
+    assert losses.double().sum(1).tolist() == pytest.approx(naive(logits.detach())[0], rel=1e-6)
 
 
 def test_ignored_targets_contribute_nothing(logits: Tensor) -> None:
     ignored = TARGETS == IGNORED
     other = torch.where(ignored.unsqueeze(2), torch.tensor(1e4), logits)
     assert torch.equal(cross_entropy(other, TARGETS), cross_entropy(logits, TARGETS))
-    assert torch.equal(row_losses(other, TARGETS), row_losses(logits, TARGETS))
+    assert torch.equal(token_losses(other, TARGETS), token_losses(logits, TARGETS))
     cross_entropy(logits, TARGETS).backward()
     assert not logits.grad[ignored].any()
 

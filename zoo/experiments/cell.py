@@ -64,41 +64,54 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
         targets=corpus.targets,
         floor=corpus.floor,
     )
-    source = source_of(config, model)
-    key = fingerprint(
-        {
-            "class": type(model).__qualname__,
-            "model": as_json(model.config),
-            "recipe": as_json(model.recipe),
-            "context": config.context,
-            "length": row_length(config) if corpus.is_stream else None,
-            "seed": config.seed,
-            "score_train": config.training.score_train,
-            "trial": config.trial,
-            "settings": asdict(settings),
-            "data": [data.digest, config.data.tokens, data.floor],
-            "source": source,
-            "harness": harness_digest(),
-            "torch": torch.__version__,
-            "device": device_name(device),
-            "threads": threads,
-            "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
-        }
+    recorded = Recorded(
+        fingerprint="",
+        run=config,
+        data=data,
+        model_source=source_of(config, type(model)),
+        harness=harness_digest(),
+        settings=asdict(settings),
+        lr_from=_lr_from(config),
     )
+    key = fingerprint_of(recorded, model, torch=torch.__version__, device=device_name(device))
     return Cell(
-        recorded=Recorded(
-            fingerprint=key,
-            run=config,
-            data=data,
-            model_source=source,
-            settings=asdict(settings),
-            lr_from=_lr_from(config),
-        ),
+        recorded=recorded.model_copy(update={"fingerprint": key}),
         settings=settings,
         device=device,
         directory=study_directory / _folder(config) / f"{file_name(config.label)}-seed{config.seed}-{key}",
         parameters=count_parameters(model),
         receptive_field=model.receptive_field,
+    )
+
+
+def fingerprint_of(recorded: Recorded, model: SequenceModel, *, torch: str, device: str) -> str:
+    """What makes a run the same as another: all of it that can change a number.
+
+    Args:
+        model: one of the run's, for its class, options and recipe.
+        torch: version.
+        device: as `device_name` calls it.
+    """
+    config, data = recorded.run, recorded.data
+    return fingerprint(
+        {
+            "class": type(model).__qualname__,
+            "model": as_json(model.config),
+            "recipe": as_json(model.recipe),
+            "context": config.context,
+            "length": row_length(config) if data.is_stream else None,
+            "seed": config.seed,
+            "score_train": config.training.score_train,
+            "trial": config.trial,
+            "settings": recorded.settings,
+            "data": [data.digest, config.data.tokens, data.floor],
+            "source": recorded.model_source,
+            "harness": recorded.harness,
+            "torch": torch,
+            "device": device,
+            "threads": config.training.threads,
+            "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
+        }
     )
 
 
@@ -124,9 +137,9 @@ def make_model(config: RunConfig, vocab_size: int) -> SequenceModel:
     return build(model, options, vocab_size=vocab_size, context=config.context, seed=config.seed)
 
 
-def source_of(config: RunConfig, model: SequenceModel) -> str:
+def source_of(config: RunConfig, model: type[SequenceModel]) -> str:
     """The digest of the source behind a run's model, as it is now."""
-    return model_digest(type(model), MODELS.find(config.model.name).target)
+    return model_digest(model, MODELS.find(config.model.name).target)
 
 
 def check_output(model: SequenceModel, name: str) -> None:

@@ -53,7 +53,7 @@ class Used(Frozen):
 
 
 class ModelRow(Frozen):
-    """One model of the comparison; losses are nats a token, None where any seed diverged.
+    """One model of the comparison; losses are nats a token, None where any seed diverged or was refused.
 
     `untrained` counts the seeds under which no evaluation was better than that of the initial weights. Models that
     share a letter cannot be told apart.
@@ -91,6 +91,16 @@ class ModelRow(Frozen):
     cost: Cost | None
     curve: tuple[Band, ...]
     samples: tuple[str, ...]
+    refused: int = 0
+    """Seeds under which its scores cannot be believed; such a model is ranked nowhere."""
+    reason: str | None = None
+    """Why it is refused, of the first such seed."""
+
+    @property
+    def without_mean(self) -> str:
+        """Why there is no mean: "refused 1 of 3" seeds, or "diverged 2 of 3"; "" where there is one."""
+        failed = {"refused": self.refused, "diverged": self.diverged}
+        return next((f"{what} {count} of {self.seeds}" for what, count in failed.items() if count), "")
 
 
 class PairRow(Frozen):
@@ -137,7 +147,7 @@ class RunRow(Result):
 
 
 class Comparison(Frozen):
-    """Everything; models from the best to the worst, diverged ones last."""
+    """Everything; models from the best to the worst, then those that diverged, then those that are refused."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"

@@ -32,6 +32,7 @@ HARNESS = (
     "training",
     "experiments/cell.py",
     "experiments/run.py",
+    "experiments/scoring.py",
 )
 
 Place = tuple[Path, frozenset[str] | None]

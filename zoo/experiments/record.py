@@ -23,6 +23,7 @@ from zoo.config import Frozen, RunConfig
 from zoo.errors import RunError, describe_faults
 
 SCHEMA_VERSION = 1
+WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -46,6 +47,8 @@ class Recorded(Frozen):
     run: RunConfig
     data: DataRecord
     model_source: str
+    harness: str | None = None
+    """Digest of the source that every run passes through; None in records of before it was kept."""
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 
@@ -73,11 +76,28 @@ class Environment(Frozen):
     dirty: bool | None
 
 
+class Reproduced(Frozen):
+    """How the losses of validation and test came out again where the model could not peek."""
+
+    cuts: int
+    """Rows that were scored again with everything after some token replaced."""
+    tokens: int
+    """Losses that were compared."""
+    apart: float
+    """The largest difference, nats."""
+    seconds: float
+
+
 class Result(Frozen):
-    """The numbers. Losses are nats a token, of the weights that were best on validation."""
+    """The numbers. Losses are nats a token, of the weights that were best on validation.
+
+    A run is *finished*; *diverged*, which is a result; or *refused* for a `reason`: its scores cannot be believed, and
+    it has none.
+    """
 
     schema_version: int = SCHEMA_VERSION
-    status: Literal["finished", "diverged"]
+    status: Literal["finished", "diverged", "refused"]
+    reason: str | None = None
     diverged_at: int | None = None
     parameters: int
     receptive_field: int | None
@@ -91,6 +111,9 @@ class Result(Frozen):
     test_loss: float | None
     tested_at: str | None
     weights_sha256: str
+    losses_sha256: str | None = None
+    """None in records of before it was kept; so are the two below."""
+    reproduced: Reproduced | None = None
     execution: str = "sequential"
     """How it was executed: by itself, beside others, in a stack; and whether its steps were recorded or compiled."""
     compile_seconds: float = 0.0
@@ -171,7 +194,7 @@ def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.
         RunError: they cannot be read.
     """
     try:
-        losses = load_file(run / "losses.safetensors")
+        losses = load_file(run / LOSSES)
         return losses[f"{split}.nats"], losses[f"{split}.tokens"]
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"The losses of the documents of '{run}' cannot be read: {error}") from None

@@ -1,5 +1,6 @@
 """One run: executed, and written down so that it is there whole or not at all."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,12 +9,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from safetensors.numpy import save
 
 from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
+from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
@@ -22,11 +25,12 @@ from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
 from zoo.experiments.flops import FlopCounter
-from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
+from zoo.experiments.record import LOSSES, WEIGHTS, CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
+from zoo.experiments.scoring import Scored, score_stored
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
-from zoo.training.evaluation import Score, evaluate
+from zoo.training.evaluation import Score
 from zoo.training.loop import Fit, Progress, fit
 from zoo.training.stacked import fit_stacked
 
@@ -59,18 +63,44 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     if taken:
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
     first, device = cells[0].config, cells[0].device
-    with isolated(device, threads=first.training.threads, seed=first.seed), ExitStack() as places:
-        written = [places.enter_context(_appearing(cell.directory)) for cell in cells]
-        models = [make_model(cell.config, len(corpus.vocabulary)).to(device) for cell in cells]
-        for cell, model in zip(cells, models, strict=True):
-            _check_source(cell, model)
+    with isolated(device, threads=first.training.threads, seed=first.seed), ExitStack() as stack:
+        places = [stack.enter_context(_appearing(cell.directory)) for cell in cells]
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
-        counter = FlopCounter(models[0], layout_of(first, corpus))  # a trained model may not be copied
-        with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
-            fits = _fit(cells, models, rows, report)
-        for cell, model, fitted, place in zip(cells, models, fits, written, strict=True):
-            _write(cell, model, fitted, rows, counter.total(fitted.shapes), place)
+        trained = _train(cells, corpus, rows, places, report)
+        for cell, one, place in zip(cells, trained, places, strict=True):
+            scored = _score(cell, corpus, rows, place, one)
+            _check_source(cell, MODELS.get(first.model.name))
+            _write(cell, one, scored, place)
     return [read_run(cell.directory) for cell in cells]
+
+
+class Trained(NamedTuple):
+    """What is left of a model once it is trained and its weights are stored."""
+
+    fit: Fit
+    weights_sha256: str
+    flops: int
+
+
+def _train(
+    cells: Sequence[Cell],
+    corpus: Corpus,
+    rows: Mapping[str, Rows],
+    places: Sequence[Path],
+    report: Callable[[Cell, Progress], None],
+) -> list[Trained]:
+    """Train the models and store their weights, each in its place; the models themselves end here."""
+    first = cells[0].config
+    models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device) for cell in cells]
+    for cell, model in zip(cells, models, strict=True):
+        _check_source(cell, type(model))
+    counter = FlopCounter(models[0], layout_of(first, corpus))  # a trained model may not be copied
+    with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
+        fits = _fit(cells, models, rows, report)
+    return [
+        Trained(fitted, save_weights(model, place / WEIGHTS), counter.total(fitted.shapes))
+        for model, fitted, place in zip(models, fits, places, strict=True)
+    ]
 
 
 def _fit(
@@ -88,20 +118,39 @@ def _fit(
     return [fit(models[0], train, validation, settings[0], seed=seeds[0], device=device, report=alone)]
 
 
-def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Rows], flops: int, place: Path) -> None:
-    """Evaluate what was trained, and write all of it into `place`."""
-    training, device = cell.config.training, cell.device
-    finished = fitted.diverged_at is None
+def _score(cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:
+    """The scores of the weights in `place`; none of a run that diverged."""
+    training, best = cell.config.training, trained.fit.best
+    if trained.fit.diverged_at is not None or best is None:
+        return Scored()
     asked = {"train": training.score_train, "validation": True, "test": not cell.config.trial}
-    wanted = [split for split in SPLITS if finished and asked[split]]
-    scores = {split: evaluate(model, rows[split], device=device, dtype=training.dtype) for split in wanted}
-    _check_source(cell, model)
-    weights = save_weights(model, place / "weights.safetensors")
+
+    def stored() -> SequenceModel:
+        model = make_model(cell.config, len(corpus.vocabulary))
+        load_weights(model, place / WEIGHTS, trained.weights_sha256)
+        return model
+
+    module = MODELS.get(cell.config.model.name).__module__
+    with blaming(f"Model '{cell.config.model.name}'", "when its stored weights were scored", module=module):
+        return score_stored(
+            stored,
+            {split: rows[split] for split in SPLITS if asked[split]},
+            device=cell.device,
+            dtype=training.dtype,
+            best=best.validation_loss,
+            seed=int(cell.recorded.fingerprint, 16),
+        )
+
+
+def _write(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:
+    """Everything beside the weights, the result last."""
     write_json(place / "config.json", cell.recorded)
-    write_json(place / "environment.json", describe_environment(device_name(device), training.threads or 1))
-    write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
-    (place / "losses.safetensors").write_bytes(save(_losses(scores)))
-    write_json(place / "result.json", _result(cell, fitted, scores, weights, flops))
+    threads = cell.config.training.threads or 1
+    write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
+    write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in trained.fit.curve])
+    losses = save(_losses(scored.scores))
+    (place / LOSSES).write_bytes(losses)
+    write_json(place / "result.json", _result(cell, trained, scored, hashlib.sha256(losses).hexdigest()))
 
 
 def load_model(run: Run) -> tuple[SequenceModel, str]:
@@ -117,36 +166,41 @@ def load_model(run: Run) -> tuple[SequenceModel, str]:
     if is_file_reference(name) and not split_file_reference(name)[0].is_file():
         raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
     model = make_model(run.recorded.run, len(Vocabulary(run.recorded.data.characters)))
-    load_weights(model, run.directory / "weights.safetensors", run.result.weights_sha256)
-    same = source_of(run.recorded.run, model) == run.recorded.model_source
+    load_weights(model, run.directory / WEIGHTS, run.result.weights_sha256)
+    same = source_of(run.recorded.run, type(model)) == run.recorded.model_source
     notice = "" if same else f"The source of '{run.recorded.run.model.name}' has changed since this run was trained."
     return model.eval(), notice
 
 
-def _check_source(cell: Cell, model: SequenceModel) -> None:
+def _check_source(cell: Cell, model: type[SequenceModel]) -> None:
     if source_of(cell.config, model) != cell.recorded.model_source:
         raise RunError(f"The source of '{cell.config.model.name}' changed while the study ran: run it again.")
 
 
-def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flops: int) -> Result:
+def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) -> Result:
     def loss(split: str) -> float | None:
-        return scores[split].loss if split in scores else None
+        return scored.scores[split].loss if split in scored.scores else None
 
+    fitted = trained.fit
+    finished: Literal["finished", "refused"] = "refused" if scored.refusal else "finished"
     return Result(
-        status="finished" if fitted.diverged_at is None else "diverged",
+        status=finished if fitted.diverged_at is None else "diverged",
+        reason=scored.refusal,
         diverged_at=fitted.diverged_at,
         parameters=cell.parameters,
         receptive_field=cell.receptive_field,
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
-        flops=flops,
+        flops=trained.flops,
         best_step=fitted.best.step if fitted.best else None,
         train_loss=loss("train"),
         validation_loss=loss("validation"),
         test_loss=loss("test"),
-        tested_at=datetime.now(UTC).isoformat(timespec="seconds") if "test" in scores else None,
-        weights_sha256=weights,
+        tested_at=datetime.now(UTC).isoformat(timespec="seconds") if "test" in scored.scores else None,
+        weights_sha256=trained.weights_sha256,
+        losses_sha256=losses_sha256,
+        reproduced=scored.reproduced,
         execution=_told(cell, fitted),
         compile_seconds=fitted.compile_seconds,
     )

@@ -31,7 +31,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
     analysis = _analyse({label: by_label[label] for label in sound})
     rows = [_row(label, by_label[label], [t for t in trials if t.label == label], record, analysis) for label in labels]
-    rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else float("inf")))
+    rows.sort(key=lambda row: (row.refused, row.diverged, row.test.mean if row.test else float("inf")))
     pairs = _pairs(analysis, [row.label for row in rows])
     return Comparison(
         study=record.study,
@@ -66,9 +66,10 @@ def _row(
 ) -> ModelRow:
     first, results = runs[0], [run.result for run in runs]
     diverged = sum(result.status == "diverged" for result in results)
+    refused = [result for result in results if result.status == "refused"]
     test = None
     if analysis and label in analysis.estimates:
-        spread = _spread([result.test_loss for result in results], diverged)
+        spread = _spread([result.test_loss for result in results])
         test = Interval(**asdict(analysis.estimates[label]), sd=spread.sd if spread else None)
     floor = first.recorded.data.floor.get("test")
     cost, matched, used = record.costs.get(label), record.matched.get(label), _used(runs)
@@ -84,8 +85,8 @@ def _row(
         untrained=sum(result.status == "finished" and result.best_step == 0 for result in results),
         losses={run.recorded.run.seed: run.result.test_loss for run in runs},
         test=test,
-        validation=_spread([result.validation_loss for result in results], diverged),
-        train=_spread([result.train_loss for result in results], diverged),
+        validation=_spread([result.validation_loss for result in results]),
+        train=_spread([result.train_loss for result in results]),
         floor=floor,
         above_floor=test.mean - floor if test and floor is not None else None,
         parameters=first.result.parameters,
@@ -100,14 +101,16 @@ def _row(
         lr_at_edge=bool(tried) and lr in (min(tried), max(tried)),
         published=next((model.published for model in record.study.models if model.label == label), None),
         cost=cost,
-        curve=_band(runs),
+        curve=() if refused else _band(runs),
         samples=record.samples.get(label, ()),
+        refused=len(refused),
+        reason=refused[0].reason if refused else None,
     )
 
 
-def _spread(values: Sequence[float | None], diverged: int) -> Spread | None:
+def _spread(values: Sequence[float | None]) -> Spread | None:
     known = [value for value in values if value is not None]
-    if diverged or len(known) < len(values):
+    if len(known) < len(values):
         return None  # never a mean over the survivors alone
     return Spread(mean=fmean(known), sd=stdev(known) if len(known) > 1 else None)
 

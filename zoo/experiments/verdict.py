@@ -14,7 +14,7 @@ def verdict_sentence(
     """Who is better, by how much and how surely; or that it cannot be told, and what it would take.
 
     Args:
-        models: from the best to the worst, diverged ones last.
+        models: from the best to the worst, those without a mean last.
         pairs: every pair of models that finished under all seeds, the better mean first.
         looked: numbers of seeds, fewer than these, under which the same comparison was looked at before.
     """
@@ -40,6 +40,11 @@ def verdict_sentence(
         f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}."
         for model in models
         if model.diverged
+    ]
+    sentences += [
+        f"{model.label} is refused under {model.refused} of {_count(model.seeds, 'seed')}: its scores are not sound."
+        for model in models
+        if model.refused
     ]
     return " ".join(sentences)
 

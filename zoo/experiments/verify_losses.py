@@ -1,6 +1,7 @@
 """The losses of a run computed again: in all and document by document, from its weights and from those of its seed."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.cell import make_model
 from zoo.experiments.differences import TOLERANCE, compare, told
-from zoo.experiments.record import Run
+from zoo.experiments.record import LOSSES, WEIGHTS, Run
 from zoo.experiments.remade import Remade
+from zoo.experiments.scoring import score_stored
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import isolated
@@ -27,39 +29,62 @@ A_DOCUMENT = 1e-4
 def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
     """The losses of the best weights, those of every document, and the first one of the curve, of the untrained model.
 
+    The scores must come out again where the model cannot peek, on other documents than when the run was made.
+
     Raises:
         RunError: weights or losses are damaged.
     """
-    result, config, where = run.result, run.recorded.run, remade.device
-    scored = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
+    result, config = run.result, run.recorded.run
+    held = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     stored = _read_losses(run.directory)
-    held = {f"{split}.{kind}" for split in scored if split != "train" for kind in ("nats", "tokens")}
-    yield from compare("losses.safetensors holds", sorted(stored), sorted(held))
+    names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
+    yield from compare("losses.safetensors holds", sorted(stored), sorted(names))
     vocab_size = len(remade.corpus(config.data).vocabulary)
-    model = make_model(config, vocab_size)
-    load_weights(model, run.directory / "weights.safetensors", result.weights_sha256)
-    if result.best_step is None:
-        return  # it diverged at its first evaluation, and has no loss
 
-    def score(model: SequenceModel, split: str) -> Score:
-        rows = remade.rows(config, split, where)
-        with isolated(where, threads=config.training.threads):
-            return evaluate(model.to(where), rows, device=where, dtype=config.training.dtype)
+    def best() -> SequenceModel:
+        model = make_model(config, vocab_size)
+        load_weights(model, run.directory / WEIGHTS, result.weights_sha256)
+        return model
 
-    for split in scored:
-        recorded, again = getattr(result, f"{split}_loss"), score(model, split)
-        yield from compare(f"{split} loss", recorded, again.loss, tolerance=TOLERANCE)
+    best()
+    if result.best_step is not None and result.status != "refused":  # they have scores
+        yield from _score_differences(run, held, stored, best, remade)
+        yield from _first_point(run, make_model(config, vocab_size), remade)
+    if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
+        digest = hashlib.sha256((run.directory / LOSSES).read_bytes()).hexdigest()
+        yield from compare("losses.safetensors (SHA-256)", result.losses_sha256, digest)
+
+
+def _score_differences(
+    run: Run, held: list[str], stored: dict[str, NDArray[Any]], best: Callable[[], SequenceModel], remade: Remade
+) -> Iterator[str]:
+    """The losses of the best weights, on the splits that are held and in all documents."""
+    config, where = run.recorded.run, remade.device
+    rows = {split: remade.rows(config, split, where) for split in held or ["validation"]}
+    seed = int(run.recorded.fingerprint, 16) + 1
+    with isolated(where, threads=config.training.threads):
+        again = score_stored(best, rows, device=where, dtype=config.training.dtype, seed=seed)
+    if again.refusal:
+        yield again.refusal
+        return
+    for split in held:
+        recorded, score = getattr(run.result, f"{split}_loss"), again.scores[split]
+        yield from compare(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
         if split != "train":
-            yield from _documents(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], again)
-    if not scored:
-        best = min(point.validation_loss for point in run.curve)
-        again = score(model, "validation")
-        yield from compare("best validation loss of the curve", best, again.loss, tolerance=TOLERANCE)
-    if result.best_step > 0:
-        first = score(make_model(config, vocab_size), "validation").loss
-        yield from compare(
-            "validation loss of the curve at step 0", run.curve[0].validation_loss, first, tolerance=TOLERANCE
-        )
+            yield from _documents(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
+    if not held:
+        lowest, loss = min(point.validation_loss for point in run.curve), again.scores["validation"].loss
+        yield from compare("best validation loss of the curve", lowest, loss, tolerance=TOLERANCE)
+
+
+def _first_point(run: Run, untrained: SequenceModel, remade: Remade) -> Iterator[str]:
+    """The loss of the weights that training began with."""
+    config, where = run.recorded.run, remade.device
+    rows = remade.rows(config, "validation", where)
+    with isolated(where, threads=config.training.threads):
+        first = evaluate(untrained.to(where), rows, device=where, dtype=config.training.dtype)
+    name, recorded = "validation loss of the curve at step 0", run.curve[0].validation_loss
+    yield from compare(name, recorded, first.loss, tolerance=TOLERANCE)
 
 
 def _documents(
@@ -79,6 +104,6 @@ def _documents(
 
 def _read_losses(directory: Path) -> dict[str, NDArray[Any]]:
     try:
-        return load_file(directory / "losses.safetensors")
+        return load_file(directory / LOSSES)
     except (OSError, SafetensorError) as error:
         raise RunError(f"The losses of the documents of '{directory}' cannot be read: {error}") from None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
-from zoo.experiments.cell import Cell, file_name
-from zoo.experiments.differences import compare, differences, told
+from zoo.experiments.cell import Cell, file_name, fingerprint_of, make_model
+from zoo.experiments.differences import TOLERANCE, compare, differences, told
 from zoo.experiments.record import Run
 from zoo.experiments.remade import Remade
 from zoo.experiments.verify_losses import loss_differences
@@ -34,19 +34,29 @@ def run_differences(run: Run, remade: Remade) -> Iterator[str]:
     yield from _curve(run, cell.settings)
     yield from _drawn(run, cell.settings, remade)
     yield from loss_differences(run, remade)
+    yield from _fingerprint(run, len(corpus.vocabulary))
 
 
 def _asked(run: Run, cell: Cell) -> Iterator[str]:
     """config.json, and the folder that it names."""
-    stored, again = (
-        recorded.model_dump(mode="json", exclude={"run", "fingerprint"}) for recorded in (run.recorded, cell.recorded)
-    )
+    kept = {"run", "fingerprint", "harness"}  # an older harness is no other run: what it gave is computed again
+    stored, again = (recorded.model_dump(mode="json", exclude=kept) for recorded in (run.recorded, cell.recorded))
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
     yield from compare("folder", place.name, folder_name(run))
     if (place.parent.name == "lr-grid") != config.trial:
         yield told("trial", config.trial, f"it stands in {place.parent.name}/")
     yield from compare("threads (of environment.json)", run.environment.threads, config.training.threads)
+
+
+def _fingerprint(run: Run, vocab_size: int) -> Iterator[str]:
+    """Of what config.json says, on the machine that environment.json tells of; records without a harness have none."""
+    recorded, environment = run.recorded, run.environment
+    if recorded.harness is None:
+        return
+    model = make_model(recorded.run, vocab_size)
+    again = fingerprint_of(recorded, model, torch=environment.torch, device=environment.device)
+    yield from compare("fingerprint", recorded.fingerprint, again)
 
 
 def folder_name(run: Run) -> str:
@@ -61,8 +71,10 @@ def _outcome(run: Run, cell: Cell) -> Iterator[str]:
     yield from compare("parameters", result.parameters, cell.parameters)
     yield from compare("receptive field", result.receptive_field, cell.receptive_field)
     finished = result.status == "finished"
-    if finished == (result.diverged_at is not None):
+    if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
+    if (result.status == "refused") == (result.reason is None):
+        yield f"reason: recorded {result.reason}, of a run that is {result.status}"
     due = {"train": config.training.score_train, "validation": True, "test": not config.trial}
     numbers: dict[str, tuple[Any, bool]] = {
         f"{split} loss": (getattr(result, f"{split}_loss"), finished and due[split]) for split in SPLITS
@@ -100,7 +112,9 @@ def _curve(run: Run, settings: Settings) -> Iterator[str]:
     if best is None:
         yield "the curve has no point"
         return
-    yield from compare("validation loss (of the curve)", result.validation_loss, best.validation_loss)
+    if result.status == "finished":
+        name, losses = "validation loss (of the curve)", (result.validation_loss, best.validation_loss)
+        yield from compare(name, *losses, tolerance=TOLERANCE)
     last = curve[-1]
     yield from compare("steps", result.steps, last.step)
     yield from compare("tokens", result.tokens, last.tokens)

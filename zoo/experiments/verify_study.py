@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from zoo.config import RunConfig, as_json
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, make_model
 from zoo.experiments.compare import choose_rates, record_name
+from zoo.experiments.comparison import Comparison
 from zoo.experiments.cost import STREAM, flops_a_position, state_size
 from zoo.experiments.differences import compare, differences
 from zoo.experiments.match import match
@@ -47,7 +50,15 @@ def comparison_differences(path: Path, _: Remade) -> Iterator[str]:
     record = record_of(path).absolute()
     again = summarise(record, read_study(record)).model_dump(mode="json")
     moved = {"folder": record.parent.name}  # a folder may be called otherwise by now: no number depends on it
-    yield from differences(json.loads(path.read_text()) | moved, again | moved)
+    yield from differences(_with_defaults(json.loads(path.read_text())) | moved, again | moved)
+
+
+def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
+    """A comparison.json with what one of an earlier version did not have yet; one that does not fit as it is."""
+    try:
+        return Comparison.model_validate(stored).model_dump(mode="json")
+    except ValidationError:
+        return stored
 
 
 def study_differences(path: Path, remade: Remade) -> Iterator[str]:

@@ -68,6 +68,9 @@ def notes(comparison: Comparison) -> list[str]:
         if model.diverged:
             found.append(f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}; "
                          "no mean is taken over the others.")  # fmt: skip
+        if model.refused:
+            found.append(f"{model.label} is refused under {model.refused} of {_count(model.seeds, 'seed')} and ranked "
+                         f"nowhere. {model.reason}")  # fmt: skip
         if model.untrained:
             found.append(f"{model.label} was never better than its initial weights under {model.untrained} of "
                          f"{_count(model.seeds, 'seed')}.")  # fmt: skip
@@ -84,7 +87,7 @@ def notes(comparison: Comparison) -> list[str]:
             found.append(f"{model.label} used {percent(model.off_budget)} off the budget, the nearest that whole steps "
                          "reach.")  # fmt: skip
         if model.lr_trials and set(model.lr_trials.values()) == {None}:
-            found.append(f"{model.label} diverged at every learning rate of the grid; the lowest was taken.")
+            found.append(f"{model.label} has a loss at no learning rate of the grid; the lowest was taken.")
         if model.context != comparison.study.context:
             found.append(f"{model.label} has a context of {model.context:,}.")
         if cost:

@@ -82,7 +82,7 @@ def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names:
     base, room = (y - 13, width - 150) if narrow else (y + 4, names - 10)
     name = text(8 if narrow else 0, base, shortened(model.label, room, SIZE), "label")
     if model.test is None:
-        what = f"diverged {model.diverged} of {model.seeds}"
+        what = model.without_mean
         place = (width - 8, base, "end") if narrow else (scale.start, base, None)
         return tag("g", tag("title", model.label), name, text(*place[:2], what, "note", place[2]), class_=own)
     marks = _marks(model, model.test, scale, y + 4 if narrow else y)

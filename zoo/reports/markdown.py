@@ -69,7 +69,7 @@ def _losses(comparison: Comparison) -> str:
     return _table(
         {
             "model": [escaped(model.label) for model in models],
-            "test": [with_spread(model.test) or f"diverged {model.diverged} of {model.seeds}" for model in models],
+            "test": [with_spread(model.test) or model.without_mean for model in models],
             "group": [model.letters for model in models],
             "above floor": [loss(model.above_floor, signed=True) for model in models],
             "validation": [loss(model.validation.mean) if model.validation else "" for model in models],

@@ -146,6 +146,9 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         if row.untrained
     ]
     lines += [
+        f"{row.label}: refused under {row.refused} of {row.seeds} seeds. {row.reason}" for row in rows if row.refused
+    ]
+    lines += [
         f"{row.label}: {row.off_size:+.1%} off the size that was asked for, the nearest it can reach"
         for row in rows
         if row.off_size is not None and abs(row.off_size) > NEAR
@@ -182,7 +185,7 @@ def _wrapped(lines: Sequence[str]) -> str:
 
 def _test(row: ModelRow, unit: float) -> str:
     if row.test is None:
-        return f"diverged {row.diverged}/{row.seeds}" if row.diverged else ""
+        return row.without_mean.replace(" of ", "/")
     half = "" if row.test.high is None else f"±{(row.test.high - row.test.mean) / unit:.4f}"
     return f"{row.test.mean / unit:.4f}{half}"
 

@@ -10,7 +10,8 @@ from torch import nn
 from zoo.data.rows import Rows
 from zoo.tokens import IGNORED
 from zoo.training.device import autocast, isolated
-from zoo.training.loss import row_losses
+from zoo.training.kept import Kept
+from zoo.training.loss import token_losses
 
 MAX_TOKENS = 4096
 """Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
@@ -41,8 +42,13 @@ def evaluate(
     device: torch.device,
     dtype: str = "float32",
     max_tokens: int = MAX_TOKENS,
+    kept: Kept | None = None,
 ) -> Score:
-    """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were."""
+    """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
+
+    Args:
+        kept: sees every batch with the losses of its tokens, and keeps some of them.
+    """
     modes = {module: module.training for module in model.modules()}
     model.eval()
     nats = torch.zeros(rows.count, dtype=torch.float64, device=device)
@@ -51,7 +57,10 @@ def evaluate(
         with torch.no_grad(), isolated(device), autocast(device, dtype):
             for batch in rows.scored(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
-                nats.index_add_(0, row, row_losses(model(batch.tokens), batch.targets))
+                losses = token_losses(model(batch.tokens.clone()), batch.targets)  # a model may write into its tokens
+                nats.index_add_(0, row, losses.double().sum(dim=1))
+                if kept is not None:
+                    kept.see(batch, losses)
                 tokens.index_add_(0, row, (batch.targets != IGNORED).sum(dim=1))
     finally:
         for module, training in modes.items():

@@ -13,7 +13,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(precise.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
 
 
-def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T, V), (B, T) -> (B,) nats summed over the targets of each row, in float64."""
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """(B, T, V), (B, T) -> (B, T) nats of every target, in float32; 0 where it is IGNORED."""
     each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none")
-    return each.view(targets.shape).double().sum(dim=1)
+    return each.view(targets.shape)

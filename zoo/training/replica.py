@@ -83,7 +83,8 @@ class Replica:
         self._recent += losses
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
-        """One more point of the curve, told; its weights are kept if it is the best so far."""
+        """One more point of the curve, told; the weights as they were before it are kept if it is the best so far."""
+        weights = _copy(self.model)
         loss = evaluate(self.model, validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
@@ -94,7 +95,7 @@ class Replica:
         self.fit.curve.append(point)
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
-            self._best_weights = _copy(self.model)
+            self._best_weights = weights
         self.report(Progress(spent, train_loss, loss))
 
     def finish(self, seconds: float, execution: str) -> Fit:

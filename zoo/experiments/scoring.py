@@ -1,0 +1,100 @@
+"""The scores of stored weights, and whether they can be believed.
+
+Weights are stored before anything is scored, and scored in a model built afresh. They are refused where evaluating
+rewrites them, where a loss is not reproduced once later tokens and other rows are foreign
+(`zoo.training.reproduction`), and where training saw another validation loss than they give.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from zoo.data.rows import Rows
+from zoo.experiments.record import Reproduced
+from zoo.models.interface import SequenceModel
+from zoo.training.evaluation import Score, evaluate
+from zoo.training.kept import Kept
+from zoo.training.reproduction import Reproduction, reproduce
+
+SAME_LOSS = 1e-4
+"""Nats a token, between the validation loss of a curve and that of the stored weights."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by split; how they were reproduced, and why they are refused, if they are."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    reproduced: Reproduced | None = None
+    refusal: str | None = None
+
+
+def score_stored(
+    stored: Callable[[], SequenceModel],
+    rows: Mapping[str, Rows],
+    *,
+    device: torch.device,
+    dtype: str,
+    seed: int,
+    best: float | None = None,
+) -> Scored:
+    """Score stored weights on every split of `rows`, and those held out once more where nobody can peek.
+
+    Args:
+        stored: builds the model afresh and reads its weights, on the CPU.
+        seed: which documents are scored once more, and where they are cut.
+        best: the validation loss of these weights that training saw, nats a token.
+    """
+    model = stored().to(device)
+    kept = {split: Kept(seed) for split in rows if split != "train"}
+    scores = {
+        split: evaluate(model, part, device=device, dtype=dtype, kept=kept.get(split)) for split, part in rows.items()
+    }
+    began = time.perf_counter()
+    afresh = stored().to(device)
+    if rewritten := _differing(model, afresh):
+        return Scored(refusal=f"Evaluating rewrites its own weights: '{rewritten}' is not as it was stored.")
+    del model
+    found: list[Reproduction] = []
+    for split, own in kept.items():
+        found.append(reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seed))
+        if found[-1].disagreement:
+            return Scored(refusal=_refusal(split, found[-1]))
+    if best is not None and not abs(scores["validation"].loss - best) <= SAME_LOSS:
+        return Scored(
+            refusal=f"Its stored weights have a validation loss of {scores['validation'].loss:.4f}, in training it was "
+            f"{best:.4f}: it keeps something from training that is neither a parameter nor a buffer of its state_dict."
+        )
+    return Scored(
+        scores,
+        Reproduced(
+            cuts=sum(part.cuts for part in found),
+            tokens=sum(part.tokens for part in found),
+            apart=max((part.apart for part in found), default=0.0),
+            seconds=time.perf_counter() - began,
+        ),
+    )
+
+
+def _differing(one: SequenceModel, other: SequenceModel) -> str | None:
+    """The first tensor of two state_dicts that is not the same in both."""
+    tensors, others = one.state_dict(), other.state_dict()
+    return next((name for name in {**tensors, **others} if not _same(tensors.get(name), others.get(name))), None)
+
+
+def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _refusal(split: str, found: Reproduction) -> str:
+    wrong = found.disagreement
+    assert wrong is not None
+    return (
+        f"Its scores on {split} are not reproduced where it cannot peek: of {found.tokens:,} tokens scored again "
+        f"{wrong.tokens:,} differ, in the mean {wrong.recorded:.4f} nats recorded and {wrong.again:.4f} again; "
+        f"{wrong.why}."
+    )
