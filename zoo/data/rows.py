@@ -220,7 +220,7 @@ def _shifted(taken: Tensor) -> tuple[Tensor, Tensor]:
 
     As views of one tensor the tokens would lie in front of their targets, for a model to read and to write into.
     """
-    return taken[:, :-1].contiguous(), taken[:, 1:].contiguous()
+    return taken[:, :-1].clone(), taken[:, 1:].clone()
 
 
 def _on(device: torch.device, tokens: Tokens) -> Tensor:
