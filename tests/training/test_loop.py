@@ -302,3 +302,30 @@ def test_a_copy_of_the_model_before_training_is_not_touched(make_model: MakeMode
     train(model, steps=5)
     assert not same(weights(model), weights(before))
     assert same(weights(before), weights(make_model("wavenet")))
+
+
+class DropsTokens(Table):
+    """Half its tokens replaced by 0 in training: of a copy, or in the very tensor that it was given."""
+
+    copies = True
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if self.training:
+            tokens = tokens.clone() if self.copies else tokens
+            tokens[torch.rand(tokens.shape) < 0.5] = 0
+        return super().forward(tokens)
+
+
+class DropsTokensInPlace(DropsTokens):
+    copies = False
+
+
+@pytest.mark.parametrize("kind", ["documents", "stream", "windows"])
+def test_a_model_that_writes_into_its_tokens_does_not_change_its_targets(
+    make_model: MakeModel, train: Train, train_rows: Rows, stream_rows: Rows, kind: str
+) -> None:
+    rows = train_rows if kind == "documents" else stream_rows
+    window = 8 if kind == "windows" else None
+    fits = [train(make_model(model), rows=rows, window=window) for model in (DropsTokens, DropsTokensInPlace)]
+    one, other = ([point.train_loss for point in fit.curve] for fit in fits)
+    assert one == other
