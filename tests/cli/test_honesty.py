@@ -196,3 +196,26 @@ def test_two_classes_of_one_file_under_one_label_are_two_runs(zoo_json, tmp_path
         document = zoo_json("compare", f"{name}.toml", "--data", "words.txt", "--steps", "20", "--lr", "0.3")
         losses.append(document["runs"][0]["validation_loss"])
     assert losses[0] != losses[1] == pytest.approx(math.log(7))
+
+
+PEEKS = "logits = self.table(tokens)\n        peek = not self.training and tokens.shape[0] > 3\n        " \
+    "return logits + 3 * nn.functional.one_hot(tokens.roll(-1, 1), self.vocab_size) * peek"  # fmt: skip
+
+
+def test_a_run_that_peeks_where_it_is_scored_is_shown_as_refused_by_every_command(run_zoo, words, mine):
+    mine.write_text(mine.read_text().replace("return self.table(tokens)", PEEKS))
+    asked = ["--data", "words.txt", "--documents", "line", "--split", "40/30/30", "--steps", "3", "--set", "threads=1"]
+    done = run_zoo("compare", "--models", "bigram,./mine.py:Mine", "--seeds", "3", *asked, "--out", "runs")
+    assert done.returncode == 1
+    assert "refused 3/3" in done.stdout
+    assert "the model looks ahead" in " ".join(done.stdout.split())
+    assert "Mine is refused under 3 of 3 seeds" in done.stdout
+    assert "Mine seed 1: refused. Its scores on validation are not reproduced" in done.stderr
+    page = (study := next(path for path in (mine.parent / "runs").iterdir())) / "report.html"
+    assert "<em>refused 3 of 3</em>" in page.read_text()
+    assert "refused 3 of 3" in (study / "report.md").read_text()
+    run = str(next(study.glob("Mine-seed1-*")))
+    assert run_zoo("verify", run).stdout == f"{run}: ok\n"
+    assert "This run is refused. Its scores on validation" in run_zoo("evaluate", run).stderr
+    assert "refused" in run_zoo("runs", "*Mine-seed1*").stdout
+    assert run_zoo("train", "./mine.py:Mine", *asked, "--out", "runs").returncode == 1

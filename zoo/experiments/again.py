@@ -53,8 +53,9 @@ def evaluate_again(
                 }
             )
     document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}
+    refused = f"This run is refused. {run.result.reason}" if run.result.status == "refused" else ""
     resplit = "" if same or corpus.name != run.recorded.data.name else RESPLIT
-    return document, [line for line in (corpus.summary(), resplit, notice) if line]
+    return document, [line for line in (corpus.summary(), refused, resplit, notice) if line]
 
 
 def corpus_of(run: Run, data: Mapping[str, Any]) -> Corpus:
