@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.training.state import plain
 
 
 class Optimizer:
@@ -29,6 +30,9 @@ class Optimizer:
         self.parameters = sorted(trained, key=lambda parameter: parameter.dim() < 2)  # matrices first
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
+        for parameter in self.parameters:
+            if parameter.is_conj() or parameter.is_neg():
+                parameter.data = plain(parameter)  # the kernels write into memory as it is
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
@@ -133,7 +137,7 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
 def _real(tensor: Tensor | None) -> Tensor:
     """Complex numbers as pairs of real ones, which is all that the kernels know."""
     assert tensor is not None
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:

@@ -12,6 +12,7 @@ from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.settings import Settings
+from zoo.training.state import copy_of, put_back
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Replica:
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
         self.fit = Fit()
-        self._best_weights = _copy(model)
+        self._best_weights = copy_of(model)
         self._recent: list[float] = []  # losses since the last evaluation
 
     @property
@@ -94,15 +95,11 @@ class Replica:
         self.fit.curve.append(point)
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
-            self._best_weights = _copy(self.model)
+            self._best_weights = copy_of(self.model)
         self.report(Progress(spent, train_loss, loss))
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """The weights of the best point go back into the model."""
-        self.model.load_state_dict(self._best_weights)
+        put_back(self.model, self._best_weights)
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit
-
-
-def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
