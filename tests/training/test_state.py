@@ -218,7 +218,8 @@ def test_the_same_weights_have_the_same_digest_in_every_save(
 @pytest.mark.slow
 def test_the_same_weights_have_the_same_digest_in_every_process(tmp_path: Path) -> None:
     code = (
-        "import torch; from pathlib import Path; from torch import nn; from zoo.training.checkpoint import save_weights\n"
+        "import torch; from pathlib import Path; from torch import nn\n"
+        "from zoo.training.checkpoint import save_weights\n"
         "torch.manual_seed(0); m = nn.ModuleList(nn.Linear(2, 2) for _ in range(6))\n"
         "for one in m[1:]: one.weight = m[0].weight; one.bias = m[0].bias\n"
         f"print(save_weights(m, Path({str(tmp_path / 'w')!r})))"

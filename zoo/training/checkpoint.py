@@ -6,7 +6,7 @@ key, a JSON object:
     ties    a name that stands for the same numbers in memory -> the name that they are stored under
     types   name -> [type, shape] of a tensor whose type safetensors does not know; it is stored as bytes
 
-Numbers are stored as they are, where save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
+Numbers are stored as they are; save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
 """
 
 import hashlib

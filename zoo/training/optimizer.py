@@ -31,8 +31,7 @@ class Optimizer:
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
         for parameter in self.parameters:
-            if parameter.is_conj() or parameter.is_neg():
-                parameter.data = plain(parameter)  # the kernels write into memory as it is
+            _settle(parameter)
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
@@ -55,12 +54,30 @@ class Optimizer:
 
 
 def clip(gradients: list[Tensor], limit: float) -> None:
-    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device."""
+    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device.
+
+    Squares overflow from 1e19 on in float32, where torch's norm is infinite and its clipped gradients are 0. There the
+    squares are those of float64; on CUDA they always are, for nobody waits to see what the norm is.
+    """
     if not gradients:
         return
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    if norm.device.type != "cpu" or not norm + 1e-6 <= limit:  # on a CPU nobody waits for the answer
-        torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
+    on_cpu = gradients[0].device.type == "cpu"
+    norm = _norm(gradients) if on_cpu else _precise_norm(gradients)
+    if on_cpu and norm + 1e-6 <= limit:
+        return
+    if on_cpu and not norm.isfinite():
+        norm = _precise_norm(gradients)
+    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(gradients, factor if on_cpu else factor.to(gradients[0].real.dtype))
+
+
+def _norm(tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
+    """Of all numbers together, ()."""
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors, 2, dtype)))
+
+
+def _precise_norm(tensors: list[Tensor]) -> Tensor:
+    return _norm([_real(tensor) for tensor in tensors], torch.float64)
 
 
 @dataclass(frozen=True)
@@ -132,6 +149,12 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
         maximize=False,
         is_first_step=False,
     )
+
+
+def _settle(parameter: Tensor) -> None:
+    """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
+    if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
+        parameter.data = plain(parameter).clone()
 
 
 def _real(tensor: Tensor | None) -> Tensor:

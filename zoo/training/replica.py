@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel

@@ -21,8 +21,8 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     for name, module in model.named_modules():
         if type(module).get_extra_state is not nn.Module.get_extra_state:
             raise UsageError(
-                f"{type(model).__name__}: '{name or type(module).__name__}' keeps extra state (get_extra_state), which is "
-                "not stored with the weights. Make it a buffer."
+                f"{type(model).__name__}: '{name or type(module).__name__}' keeps extra state (get_extra_state), "
+                "which is not stored with the weights. Make it a buffer."
             )
     return {name: tensor.detach() for name, tensor in _places(model).items()}
 
