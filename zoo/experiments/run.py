@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save
 
 from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
@@ -22,7 +21,7 @@ from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
 from zoo.experiments.flops import FlopCounter
-from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
+from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json, write_losses
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
@@ -100,7 +99,7 @@ def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Row
     write_json(place / "config.json", cell.recorded)
     write_json(place / "environment.json", describe_environment(device_name(device), training.threads or 1))
     write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
-    (place / "losses.safetensors").write_bytes(save(_losses(scores)))
+    write_losses(place / "losses.safetensors", _losses(scores))
     write_json(place / "result.json", _result(cell, fitted, scores, weights, flops))
 
 
