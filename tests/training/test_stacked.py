@@ -330,6 +330,14 @@ class Noise(Frozen):
         return self.head(x + self.draw(x) if self.training else x)
 
 
+class LateNoise(Noise):
+    """It draws on larger batches only."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens)
+        return self.head(x + torch.randn_like(x) if self.training and tokens.shape[0] > 8 else x)
+
+
 class PythonNoise(Noise):
     draw = staticmethod(lambda x: random.random())
 
@@ -376,6 +384,14 @@ def test_a_stack_that_was_asked_for_says_what_it_is(
     for fitted in train_stack([make_model("mlp", seed=k, dropout=dropout) for k in range(2)], steps=2):
         assert fitted.execution == f"stacked, unlike runs alone: {told}"
     assert train_stack([make_model("bow", seed=k) for k in range(2)], steps=2)[0].execution == "stacked"
+
+
+def test_random_numbers_that_are_drawn_later_are_told_too(
+    make_model: MakeModel, train_stack: Callable[..., list[Fit]]
+) -> None:
+    assert why_not_stacked(lambda seed: make_model(LateNoise, seed=seed)) is None
+    (fitted, _) = train_stack([make_model(LateNoise, seed=k) for k in range(2)], steps=2)
+    assert fitted.execution == f"stacked, unlike runs alone: {DRAWS}"
 
 
 def test_running_statistics_that_vmap_loses_are_a_reason(make_model: MakeModel) -> None:

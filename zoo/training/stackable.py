@@ -80,9 +80,9 @@ def _why_not(make: Callable[[int], SequenceModel], layout: Layout) -> str | None
     losses = stack.losses(stacked(batches))
     gradients = stack.gradient(losses)
     found = [_Work(*parts) for parts in zip(losses, gradients, (_buffers(model) for model in models), strict=True)]
-    before = _random_numbers()
+    before = random_numbers(CPU)
     expected = [_Work.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
-    if _random_numbers() != before:
+    if random_numbers(CPU) != before:
         return DRAWS
     if not (differ := _differences(found, expected)):
         return None
@@ -139,6 +139,7 @@ def _buffers(model: SequenceModel) -> dict[str, Tensor]:
     return {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
 
 
-def _random_numbers() -> bytes:
-    """Where the generators of torch, numpy and Python stand."""
-    return pickle.dumps((torch.get_rng_state().numpy(), np.random.get_state(), random.getstate()))
+def random_numbers(device: torch.device) -> bytes:
+    """Where the generators of torch (on the CPU and the device), numpy and Python stand."""
+    there = torch.cuda.get_rng_state(device).numpy() if device.type == "cuda" else None
+    return pickle.dumps((torch.get_rng_state().numpy(), there, np.random.get_state(), random.getstate()))

@@ -27,7 +27,7 @@ from zoo.training.loop import advance, draw
 from zoo.training.replica import Fit, Progress, Replica
 from zoo.training.settings import Settings
 from zoo.training.stack import Stack
-from zoo.training.stackable import layout_of, why_not_stacked
+from zoo.training.stackable import DRAWS, layout_of, random_numbers, why_not_stacked
 from zoo.training.stacked_optimizer import StackedOptimizer
 
 
@@ -71,10 +71,13 @@ def fit_stacked(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
+    before = random_numbers(device)
     try:
         seconds = advance(replicas, update, train, validation, device)
     finally:
         stacked_step.stack.part()
+    if not unlike and random_numbers(device) != before:
+        unlike = DRAWS  # by and by, or on larger batches
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]
 
