@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.optimizer import Optimizer, clip, learning_rate
+from zoo.training.clipping import clip
+from zoo.training.optimizer import Optimizer, learning_rate
 from zoo.training.settings import Settings
 from zoo.training.stacked_optimizer import StackedOptimizer
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
-from zoo.training.state import bits, plain, put_back, state_of
+from zoo.training.state import bits, plain, put_back, same_bits, state_of, ties_of
 
 KEY = "zoo"
 KNOWN = {
@@ -37,20 +37,20 @@ def save_weights(model: nn.Module, path: Path) -> str:
         RunError: the disk is full, or anything else that keeps the file from being written.
         UsageError: the model keeps state that is no tensor.
     """
-    tensors: dict[str, Tensor] = {}
-    ties: dict[str, str] = {}
-    types: dict[str, Any] = {}
-    stored: dict[Any, str] = {}  # what a tensor is in memory -> its first name
-    for name, tensor in sorted(state_of(model).items()):
-        first = stored.setdefault(_place(tensor) if tensor.numel() else name, name)
-        if first != name:
-            ties[name] = first
-            continue
-        if tensor.dtype not in KNOWN:
-            types[name] = [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
-        tensors[name] = (plain(tensor) if tensor.dtype in KNOWN else bits(tensor)).to("cpu", copy=True)
+    state = state_of(model)
+    ties = ties_of(state)
+    own = {name: tensor for name, tensor in state.items() if name not in ties}
+    types = {
+        name: [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
+        for name, tensor in own.items()
+        if tensor.dtype not in KNOWN
+    }
+    tensors = {
+        name: (bits(tensor) if name in types else plain(tensor)).to("cpu", copy=True) for name, tensor in own.items()
+    }
+    metadata = {KEY: json.dumps({"ties": ties, "types": types}, sort_keys=True)}
     try:
-        save_file(tensors, str(path), {KEY: json.dumps({"ties": ties, "types": types})})
+        save_file(tensors, str(path), metadata)
     except (SafetensorError, OSError) as error:
         raise RunError(f"Cannot write weights '{path}': {error}.") from None
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -83,12 +83,6 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         raise RunError(f"Weights '{path}' do not fit {type(model).__name__} as it is now: {reason}") from None
 
 
-def _place(tensor: Tensor) -> Any:
-    """What is equal for two tensors that are the same numbers in the same memory."""
-    view = tensor.dtype, tensor.shape, tensor.stride(), tensor.is_conj(), tensor.is_neg()
-    return tensor.device, tensor.data_ptr(), *view
-
-
 def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
     """Tensors of a file under each of their names, in their own types."""
     for name, (dtype, shape) in types.items():
@@ -107,4 +101,7 @@ def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
         stored, here = (f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (tensor, own[name]))
         if stored != here:
             return f"'{name}' is {stored}, in the model {here}."
+    for name, first in ties_of(own).items():
+        if not same_bits(state[name], state[first]):
+            return f"'{name}' and '{first}' are tied in the model, and not in the file."
     return ""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.training.clipping import clip, real
 from zoo.training.state import plain
 
 
@@ -53,33 +54,6 @@ class Optimizer:
             parameter.grad = None
 
 
-def clip(gradients: list[Tensor], limit: float) -> None:
-    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device.
-
-    Squares overflow from 1e19 on in float32, where torch's norm is infinite and its clipped gradients are 0. There the
-    squares are those of float64; on CUDA they always are, for nobody waits to see what the norm is.
-    """
-    if not gradients:
-        return
-    on_cpu = gradients[0].device.type == "cpu"
-    norm = _norm(gradients) if on_cpu else _precise_norm(gradients)
-    if on_cpu and norm + 1e-6 <= limit:
-        return
-    if on_cpu and not norm.isfinite():
-        norm = _precise_norm(gradients)
-    factor = (limit / (norm + 1e-6)).clamp(max=1.0)
-    torch._foreach_mul_(gradients, factor if on_cpu else factor.to(gradients[0].real.dtype))
-
-
-def _norm(tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-    """Of all numbers together, ()."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors, 2, dtype)))
-
-
-def _precise_norm(tensors: list[Tensor]) -> Tensor:
-    return _norm([_real(tensor) for tensor in tensors], torch.float64)
-
-
 @dataclass(frozen=True)
 class _Group:
     """Parameters of one type with one weight decay, and what AdamW remembers of each."""
@@ -94,7 +68,7 @@ class _Group:
     def of(cls, parameters: list[Tensor], weight_decay: float, *, remembers: bool) -> "_Group":
         if not remembers:
             return cls(parameters, [], [], [], weight_decay)
-        means, squares = ([torch.zeros_like(_real(parameter.detach())) for parameter in parameters] for _ in range(2))
+        means, squares = ([torch.zeros_like(real(parameter.detach())) for parameter in parameters] for _ in range(2))
         steps = torch.zeros(len(parameters), device=parameters[0].device)
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
@@ -110,11 +84,11 @@ class _Group:
 
     @property
     def values(self) -> list[Tensor]:
-        return [_real(parameter) for parameter in self.parameters]
+        return [real(parameter) for parameter in self.parameters]
 
     @property
     def gradients(self) -> list[Tensor]:
-        return [_real(parameter.grad) for parameter in self.parameters]
+        return [real(parameter.grad) for parameter in self.parameters]
 
 
 def _adamw(group: _Group, lr: float | Tensor) -> None:
@@ -155,12 +129,6 @@ def _settle(parameter: Tensor) -> None:
     """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
     if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
         parameter.data = plain(parameter).clone()
-
-
-def _real(tensor: Tensor | None) -> Tensor:
-    """Complex numbers as pairs of real ones, which is all that the kernels know."""
-    assert tensor is not None
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.training.clipping import row_factors
 from zoo.training.settings import Settings
 
 BETAS, EPS = (0.9, 0.99), 1e-8
@@ -34,23 +35,11 @@ class StackedOptimizer:
     def step(self, gradient: Tensor, lr: Tensor) -> None:
         """(K, P) gradients, which it changes, and (K,) learning rates."""
         lr = lr.to(self.flat).unsqueeze(1)
-        gradient *= torch.where(self.clip > 0, self._factor(gradient), 1.0)
+        gradient *= torch.where(self.clip > 0, row_factors(gradient, self.clip), 1.0)
         if self.adam:
             self._adamw(gradient, lr)
         else:
             self.flat -= lr * (gradient + self.decay * self.flat)
-
-    def _factor(self, gradient: Tensor) -> Tensor:
-        """(K, P) -> (K, 1), what shortens each row to its limit; in float64 where squares overflow, see `clip`."""
-
-        def of(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-            norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True, dtype=dtype)
-            return (self.clip / (norm + 1e-6)).clamp(max=1.0).to(gradient.dtype), norm.isfinite()
-
-        if gradient.is_cuda:
-            return of(torch.float64)[0]
-        factor, finite = of(gradient.dtype)
-        return factor if finite.all() else torch.where(finite, factor, of(torch.float64)[0])
 
     def _adamw(self, gradient: Tensor, lr: Tensor) -> None:
         """Loshchilov & Hutter 2019, algorithm 2, as torch writes it."""

@@ -5,6 +5,8 @@ is expanded or has grown. Names are those of a `state_dict` without hooks.
 """
 
 from collections.abc import Mapping
+from operator import itemgetter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,28 +38,59 @@ def copy_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in state_of(model).items()}
 
 
+def ties_of(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Name -> the first name, in alphabetical order, of the same numbers in the same memory, where that is another."""
+    firsts: dict[Any, str] = {}
+    views = {
+        name: (
+            tensor.device,
+            tensor.data_ptr(),
+            tensor.dtype,
+            tensor.shape,
+            tensor.stride(),
+            tensor.is_conj(),
+            tensor.is_neg(),
+        )
+        for name, tensor in sorted(state.items(), key=itemgetter(0))
+        if tensor.numel()
+    }
+    return {name: first for name, view in views.items() if (first := firsts.setdefault(view, name)) != name}
+
+
 @torch.no_grad()
 def put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Make a model what it was when `state` was taken of it, or of one that is built alike.
 
-    Numbers are written in place, so tied tensors stay tied; what has another shape or type by now gets new memory. What
-    is not in `state` stays as it is.
+    Numbers are written in place, so tied tensors stay tied, unless `state` has different values of them: then they come
+    apart. What has another shape or type by now gets new memory. What is not in `state` stays as it is.
 
     Raises:
-        UsageError: the model lacks a name, or two names with different values share memory in it.
+        UsageError: the model lacks a name, or parts of one memory have different values.
     """
     places = _places(model)
+    if gone := sorted(state.keys() - places.keys()):
+        raise UsageError(f"{type(model).__name__} has no '{gone[0]}' any more.")
     for name, saved in state.items():
-        if name not in places:
-            raise UsageError(f"{type(model).__name__} has no '{name}' any more.")
         tensor = places[name]
         if tensor.shape != saved.shape or tensor.dtype != saved.dtype or _overlaps_itself(tensor):
             tensor.data = saved.to(tensor.device, copy=True)
         else:
             tensor.copy_(saved)
-    now = _places(model)
-    if wrong := [name for name, saved in state.items() if not same_bits(now[name], saved)]:
+    for name in _wrong(model, state):
+        path, _, own = name.rpartition(".")
+        module, apart = model.get_submodule(path), state[name].to(places[name].device, copy=True)
+        if own in module._buffers:
+            module._buffers[own] = apart
+        else:
+            module._parameters[own] = nn.Parameter(apart, requires_grad=places[name].requires_grad)
+    if wrong := _wrong(model, state):
         raise UsageError(f"In {type(model).__name__}, '{wrong[0]}' shares memory with a tensor of other values.")
+
+
+def _wrong(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Names whose numbers in the model are not those of `state`."""
+    places = _places(model)
+    return [name for name, saved in state.items() if not same_bits(places[name], saved)]
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
