@@ -407,6 +407,17 @@ def test_running_statistics_that_vmap_loses_are_a_reason(make_model: MakeModel) 
     assert why_not_stacked(lambda seed: make_model(Counts, seed=seed)) == "vmap gives other 'seen'"
 
 
+def test_what_a_model_keeps_beside_its_buffers_is_a_reason(make_model: MakeModel) -> None:
+    class Remembers(StrangerLoop):
+        steps = 0
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            self.steps += self.training
+            return self.table(tokens) / (1 + self.steps if not self.training else 1)
+
+    assert why_not_stacked(lambda seed: make_model(Remembers, seed=seed)) == "vmap gives other logits afterwards"
+
+
 def test_a_batch_of_a_stack_has_the_targets_of_each(train_rows: Rows) -> None:
     batches = [train_rows.batch(seed, 0, 16) for seed in range(3)]
     stack: Batch = stacked(batches)

@@ -11,18 +11,18 @@ ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows":
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Two seeds on documents, streams and windows; says where they can be stacked and why not, and never fails."""
-    whys = {ROWS[layout]: why_not_stacked(lambda seed: subject.fresh(seed=seed), [layout]) for layout in ROWS}
-    can = [rows for rows, why in whys.items() if not why]
-    cannot = {why: [rows for rows in whys if whys[rows] == why] for why in whys.values() if why}
-    yield information(
-        "Seeds can be stacked with vmap."
-        if not cannot
-        else f"Seeds cannot be stacked with vmap: {'; '.join(cannot)}."
-        if not can
-        else f"Seeds can be stacked with vmap on {' and '.join(can)}; "
-        + "; ".join(f"not on {' and '.join(rows)}: {why}" for why, rows in cannot.items())
-        + "."
-    )
+    can: list[str] = []
+    cannot: dict[str, list[str]] = {}
+    for layout, rows in ROWS.items():
+        why = why_not_stacked(lambda seed: subject.fresh(seed=seed), [layout])
+        (cannot.setdefault(why.rstrip("."), []) if why else can).append(rows)
+    if not cannot:
+        yield information("Seeds can be stacked with vmap.")
+    elif not can:
+        yield information(f"Seeds cannot be stacked with vmap: {'; '.join(cannot)}.")
+    else:
+        excepted = "; ".join(f"not on {' and '.join(rows)}: {why}" for why, rows in cannot.items())
+        yield information(f"Seeds can be stacked with vmap on {' and '.join(can)}; {excepted}.")
 
 
 CHECK = Check("stacking", "For information: whether vmap can stack seeds.", find, needs=("shape",))

@@ -79,7 +79,7 @@ def _why_not(make: Callable[[int], SequenceModel], layout: Layout) -> str | None
     stack = Stack(models)
     losses = stack.losses(stacked(batches))
     gradients = stack.gradient(losses)
-    found = [_Work(*parts) for parts in zip(losses, gradients, (_buffers(model) for model in models), strict=True)]
+    found = [_Work(model, *parts) for model, *parts in zip(models, losses, gradients, strict=True)]
     before = random_numbers(CPU)
     expected = [_Work.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
     if random_numbers(CPU) != before:
@@ -105,10 +105,14 @@ def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
 
 
 class _Work:
-    """What a step computes before the update."""
+    """What a step computes before the update, and what the model is afterwards."""
 
-    def __init__(self, loss: Tensor, gradient: Tensor, buffers: dict[str, Tensor]) -> None:
-        self.loss, self.gradient, self.buffers = loss, gradient, buffers
+    def __init__(self, model: SequenceModel, loss: Tensor, gradient: Tensor) -> None:
+        self.parts = {"losses": loss, "gradients": gradient}
+        self.parts |= {f"'{name}'": buffer.detach().clone() for name, buffer in model.named_buffers()}
+        with torch.no_grad():
+            tokens = torch.arange(model.context + 1, device=loss.device).unsqueeze(0) % model.vocab_size
+            self.parts["logits afterwards"] = model.eval()(tokens)
 
     @classmethod
     def of(cls, model: SequenceModel, batch: Batch) -> "_Work":
@@ -116,15 +120,13 @@ class _Work:
         loss = cross_entropy(logits_of(model, batch), batch.targets)
         trained = [p for p in model.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
-        return cls(loss, torch.cat([part.flatten() for part in gradients]), _buffers(model))
+        return cls(model, loss, torch.cat([part.flatten() for part in gradients]))
 
 
 def _differences(found: Sequence[_Work], expected: Sequence[_Work]) -> str:
     """What differs, in words; empty if nothing does."""
     for one, other in zip(found, expected, strict=True):
-        pairs = {"losses": (one.loss, other.loss), "gradients": (one.gradient, other.gradient)}
-        pairs |= {f"'{name}'": (buffer, other.buffers[name]) for name, buffer in one.buffers.items()}
-        if differ := [name for name, pair in pairs.items() if not _near(*pair)]:
+        if differ := [name for name, part in one.parts.items() if not _near(part, other.parts[name])]:
             return " and ".join(differ[:2])
     return ""
 
@@ -133,10 +135,6 @@ def _near(one: Tensor, other: Tensor) -> bool:
     if one.is_complex() or other.is_complex():
         one, other = torch.view_as_real(one.resolve_conj()), torch.view_as_real(other.resolve_conj())
     return torch.allclose(one.double(), other.double(), rtol=NEAR, atol=NEAR, equal_nan=True)
-
-
-def _buffers(model: SequenceModel) -> dict[str, Tensor]:
-    return {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
 
 
 def random_numbers(device: torch.device) -> bytes:
