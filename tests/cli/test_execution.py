@@ -55,6 +55,13 @@ def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(zoo_json, word
     )
 
 
+@pytest.mark.slow
+def test_a_stack_whose_replicas_do_not_compute_what_they_would_alone_says_so(run_zoo, words) -> None:
+    told = "mlp: stack of 2, unlike runs alone: its batch statistics see what documents are filled up with"
+    asked = ("compare", "--models", "mlp", *SHORT[:-1], "--set", "execution=stacked", "--out", "stacked")
+    assert told in " ".join(run_zoo(*asked).stdout.split())
+
+
 def test_a_model_that_cannot_be_stacked_is_told(run_zoo, words) -> None:
     result = run_zoo("compare", "--models", "gru", *SHORT, "--set", "execution=stacked")
     assert result.returncode == 2

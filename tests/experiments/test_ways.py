@@ -11,7 +11,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments import ways
 from zoo.experiments.cell import prepare
-from zoo.experiments.ways import choose_ways, executed, keep_ways, possible_ways
+from zoo.experiments.ways import Choice, choose_ways, executed, keep_ways, possible_ways
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,21 @@ def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpu
     monkeypatch.setattr(ways, "WORTH", 0)
     monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 * way.threads)
     assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way(threads=2)
+
+
+@pytest.mark.parametrize(
+    ("model", "stacks"),
+    [("bow(hidden=4)", True), ("mlp", False), ("dilated-wavenet(dropout=0.1)", False)],
+)
+def test_a_stack_that_would_compute_something_else_is_never_chosen(
+    model: str, stacks: bool, corpus, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(ways, "WORTH", 0)
+    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
+    (choice,) = choose_ways(runs(model), corpus, tmp_path).values()
+    assert (choice.way.how == "stacked") == stacks
+    earlier = Choice(label=model, way=Way(how="stacked"), steps_per_second={"stacked, 1 thread": 9})
+    keep_ways(tmp_path, runs(model), {model: earlier})
+    assert (choose_ways(runs(model), corpus, tmp_path)[model].way.how == "stacked") == stacks, "nor kept"
+    asked = runs(model, execution="stacked")
+    assert choose_ways(asked, corpus, tmp_path)[model].way.how == "stacked", "but where it is asked for"

@@ -1,12 +1,15 @@
 """The document: GitHub's Markdown, with every label as text."""
 
+import io
 import re
 
 import pytest
 from markdown_it import MarkdownIt
+from rich.console import Console
 
 from zoo.experiments.comparison import Comparison
 from zoo.reports.markdown import escaped, render_markdown
+from zoo.reports.table import print_comparison
 
 FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg"}
 
@@ -75,3 +78,15 @@ def test_samples_with_fences_stay_within_theirs(example) -> None:
     document = render_markdown(comparison.model_copy(update={"models": (model, *comparison.models[1:])}), {})
     headings = [token for token in MarkdownIt("commonmark").parse(document) if token.type == "heading_open"]
     assert len(headings) == len(re.findall(r"^#+ (?!not)", document, re.MULTILINE))
+
+
+def test_runs_that_are_unlike_one_eager_run_alone_are_told_in_document_and_table(example) -> None:
+    comparison, told = example("two"), "stack of 3, unlike runs alone: it draws random numbers in training"
+    runs = [run.model_copy(update={"execution": told}) for run in comparison.runs]
+    stacks = comparison.model_copy(update={"runs": tuple(runs)})
+    for label in {run.label for run in runs}:
+        assert f"{label}: {told}" in render_markdown(stacks, {}).replace("\\", "")
+        printed = io.StringIO()
+        print_comparison(stacks, bits=False, console=Console(width=80, file=printed))
+        assert f"{label}: {told}" in " ".join(printed.getvalue().split())
+    assert "unlike" not in render_markdown(comparison, {})

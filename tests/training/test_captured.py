@@ -9,9 +9,11 @@ from torch import Tensor
 
 from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
+from zoo.training import loop
 from zoo.training.captured import GRAPHS, MULTIPLE, WARMUP, CapturedStep, capturing
 from zoo.training.filling import filled, stacked, up
 from zoo.training.loop import Fit, Settings, TrainStep
+from zoo.training.stackable import MIXES
 from zoo.training.stacked import StackedStep
 
 CPU = torch.device("cpu")
@@ -154,3 +156,30 @@ def test_compiled_training_has_the_losses_of_training_as_it_is(
         torch.testing.assert_close(compiled(batch, 1e-2), plain(batch, 1e-2), rtol=1e-4, atol=1e-4)
     assert compiled.compile_seconds > 0
     assert compiled.execution == "compiled"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("mlp", {}, f"captured, unlike eager steps: {MIXES}"),
+        ("mlp", {"dropout": 0.5}, f"captured, unlike eager steps: {MIXES}"),
+        ("transformer", {"dropout": 0.5}, "captured"),
+    ],
+)
+def test_batch_statistics_that_see_what_documents_are_filled_up_with_are_told(
+    name: str,
+    options: dict[str, float],
+    told: str,
+    make_model: MakeModel,
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "capturing", lambda step, device: CapturedStep(step, device, Again))
+    assert train(make_model(name, **options), steps=8).execution == told
+
+
+def test_of_a_stream_nothing_is_filled_up(
+    make_model: MakeModel, train: Train, stream_rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "capturing", lambda step, device: CapturedStep(step, device, Again))
+    assert train(make_model("mlp"), rows=stream_rows, steps=8).execution == "captured"

@@ -1,6 +1,7 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,23 @@ from torch import Tensor, nn
 
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
+from zoo.training.clipping import clip
 from zoo.training.optimizer import Optimizer, learning_rate
+from zoo.training.settings import Settings
+from zoo.training.stacked_optimizer import StackedOptimizer
 
+SGD = Settings(
+    steps=1,
+    batch_size=1,
+    optimizer="sgd",
+    schedule="constant",
+    lr=1.0,
+    weight_decay=0.0,
+    warmup=0.0,
+    clip=1.0,
+    evaluations=1,
+    dtype="float32",
+)
 SCHEDULES = ["cosine", "constant", "step"]
 
 
@@ -153,3 +169,88 @@ def test_complex_parameters_are_trained(kind):
     (model.pole.abs() ** 2).sum().backward()
     optimizer.step(0.1)
     assert model.pole.abs().item() < 0.5
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x.T,
+        lambda x: x[:, ::2],
+        lambda x: x[:1].expand(4, 6),
+        lambda x: torch.complex(x, x).conj(),
+        lambda x: torch.complex(x, x).conj().imag,
+    ],
+    ids=["transposed", "strided", "expanded", "conjugate", "negative"],
+)
+def test_however_a_parameter_lies_in_memory_it_is_updated_as_one_of_its_own_memory(
+    kind: str, view: Callable[[Tensor], Tensor]
+) -> None:
+    torch.manual_seed(0)
+    memory = torch.randn(4, 6)
+    start = view(memory.clone())
+    ours, plain = nn.Module(), nn.Module()
+    ours.weight = nn.Parameter(start)
+    plain.weight = nn.Parameter(start.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format))
+    steps = [Optimizer(model, kind, weight_decay=0.2, clip=1.0) for model in (ours, plain)]
+    for _ in range(3):
+        slope = torch.randn_like(plain.weight)
+        for model, optimizer in zip((ours, plain), steps, strict=True):
+            ((model.weight - slope).abs() ** 2).sum().backward()
+            optimizer.step(0.1)
+    torch.testing.assert_close(ours.weight, plain.weight, rtol=1e-6, atol=1e-7)
+
+
+MAGNITUDES = [1e-30, 1e-20, 1e-8, 1.0, 1e8, 1e18, 1e19, 1e20, 1e30, 1e36]
+
+
+@pytest.mark.parametrize("magnitude", MAGNITUDES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+def test_clipping_is_that_of_float64_at_every_magnitude(dtype: torch.dtype, magnitude: float) -> None:
+    torch.manual_seed(0)
+    gradients = [(torch.randn(size) * magnitude).to(dtype) for size in (3, 200)]
+    precise = [gradient.to(torch.promote_types(dtype, torch.float64)) for gradient in gradients]
+    norm = torch.stack([gradient.abs().square().sum() for gradient in precise]).sum().sqrt()
+    clip(gradients, 0.5)
+    for gradient, exact in zip(gradients, precise, strict=True):
+        expected = exact * min(1.0, 0.5 / (norm.item() + 1e-6))
+        torch.testing.assert_close(
+            gradient.to(exact.dtype), expected, rtol=1e-2 if dtype.itemsize < 4 else 1e-5, atol=0
+        )
+
+
+def test_gradients_with_a_large_one_among_small_ones_are_clipped_too() -> None:
+    gradients = [torch.tensor([3e30, 0.0]), torch.tensor([4e30, 1e-3])]
+    clip(gradients, 1.0)
+    torch.testing.assert_close(torch.cat(gradients), torch.tensor([0.6, 0.0, 0.8, 2e-34]))
+
+
+@pytest.mark.parametrize("wrong", [math.inf, math.nan])
+def test_gradients_that_are_not_finite_stay_so(wrong: float) -> None:
+    gradients = [torch.tensor([wrong, 1.0])]
+    clip(gradients, 1.0)
+    assert not gradients[0][0].isfinite()
+
+
+def test_a_stack_clips_every_row_by_itself_at_every_magnitude() -> None:
+    torch.manual_seed(0)
+    gradient = torch.randn(len(MAGNITUDES) + 1, 50) * torch.tensor([*MAGNITUDES, math.nan]).unsqueeze(1)
+    limits = [0.5] * len(MAGNITUDES) + [1.0]
+    flat = torch.zeros_like(gradient)
+    StackedOptimizer(flat, torch.zeros(50), [replace(SGD, clip=limit) for limit in limits]).step(
+        gradient.clone(), torch.ones(len(limits))
+    )
+    for row, exact in zip(flat[:-1], gradient.double(), strict=False):
+        expected = -exact * min(1.0, 0.5 / (exact.norm().item() + 1e-6))
+        torch.testing.assert_close(row.double(), expected, rtol=1e-5, atol=0)
+    for row, alone in zip(flat[:-1], gradient.clone(), strict=False):
+        clip([alone], 0.5)
+        torch.testing.assert_close(row, -alone)
+    assert flat[-1].isnan().all()
+    usual = torch.zeros_like(gradient)
+    tame = torch.ones_like(gradient)
+    tame[3] = gradient[3]
+    StackedOptimizer(usual, torch.zeros(50), [replace(SGD, clip=limit) for limit in limits]).step(
+        tame, torch.ones(len(limits))
+    )
+    assert torch.equal(usual[3], flat[3]), "other rows change nothing"

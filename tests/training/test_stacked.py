@@ -1,10 +1,12 @@
 """A stack of replicas against plain loops, one a replica."""
 
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from zoo.training.device import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.filling import filled, stacked
 from zoo.training.loop import Fit, Progress, Settings, draw, fit
-from zoo.training.stackable import why_not_stacked
+from zoo.training.stackable import DRAWS, LAYOUTS, MIXES, why_not_stacked
 from zoo.training.stacked import StackedStep, fit_stacked
 from zoo.training.step import TrainStep
 
@@ -304,10 +306,92 @@ def test_a_model_that_cannot_be_stacked_is_named_with_the_reason(
     assert why_not_stacked(lambda seed: make_model(model, seed=seed)) is not None
 
 
+BATCH_NORM = {"mlp", "wavenet"}
+
+
+class TorchNorm(Frozen):
+    """BatchNorm as a stranger has it."""
+
+    def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.norm = nn.BatchNorm1d(4)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.norm(self.table(tokens).transpose(1, 2)).transpose(1, 2))
+
+
+class Noise(Frozen):
+    """Random numbers without dropout, of one's own choice of library."""
+
+    draw: Any = staticmethod(lambda x: torch.randn_like(x))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens)
+        return self.head(x + self.draw(x) if self.training else x)
+
+
+class LateNoise(Noise):
+    """It draws on larger batches only."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.table(tokens)
+        return self.head(x + torch.randn_like(x) if self.training and tokens.shape[0] > 8 else x)
+
+
+class PythonNoise(Noise):
+    draw = staticmethod(lambda x: random.random())
+
+
+class NumpyNoise(Noise):
+    draw = staticmethod(lambda x: float(np.random.rand()))
+
+
 @pytest.mark.parametrize("name", MODELS.names())
 def test_what_can_be_stacked_is_known_before(name: str, make_model: MakeModel) -> None:
-    why = why_not_stacked(lambda seed: make_model(name, seed=seed))
-    assert (why is not None) == (name in RECURRENT)
+    why = {layout: why_not_stacked(lambda seed: make_model(name, seed=seed), [layout]) for layout in LAYOUTS}
+    assert (why["dense"] is not None) == (why["windows"] is not None) == (name in RECURRENT)
+    assert (why["packed"] is not None) == (name in RECURRENT | BATCH_NORM)
+    assert (why["packed"] == MIXES) == (name in BATCH_NORM)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reason"),
+    [
+        ("transformer", {"dropout": 0.1}, DRAWS),
+        ("mlp", {"dropout": 0.1}, DRAWS),
+        (Noise, {}, DRAWS),
+        (PythonNoise, {}, DRAWS),
+        (NumpyNoise, {}, DRAWS),
+        (Frozen, {}, None),
+    ],
+)
+def test_a_model_that_draws_random_numbers_is_not_stacked_unasked(
+    model: Any, options: dict[str, Any], reason: str | None, make_model: MakeModel
+) -> None:
+    for layout in LAYOUTS:
+        assert why_not_stacked(lambda seed: make_model(model, seed=seed, **options), [layout]) == reason
+
+
+def test_batch_statistics_of_a_stranger_are_found_too(make_model: MakeModel) -> None:
+    assert why_not_stacked(lambda seed: make_model(TorchNorm, seed=seed), ["packed"]) == MIXES
+    assert why_not_stacked(lambda seed: make_model(TorchNorm, seed=seed), ["windows"]) is None
+
+
+@pytest.mark.parametrize(("dropout", "told"), [(0.0, MIXES), (0.5, DRAWS)])
+def test_a_stack_that_was_asked_for_says_what_it_is(
+    dropout: float, told: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
+) -> None:
+    for fitted in train_stack([make_model("mlp", seed=k, dropout=dropout) for k in range(2)], steps=2):
+        assert fitted.execution == f"stacked, unlike runs alone: {told}"
+    assert train_stack([make_model("bow", seed=k) for k in range(2)], steps=2)[0].execution == "stacked"
+
+
+def test_random_numbers_that_are_drawn_later_are_told_too(
+    make_model: MakeModel, train_stack: Callable[..., list[Fit]]
+) -> None:
+    assert why_not_stacked(lambda seed: make_model(LateNoise, seed=seed)) is None
+    (fitted, _) = train_stack([make_model(LateNoise, seed=k) for k in range(2)], steps=2)
+    assert fitted.execution == f"stacked, unlike runs alone: {DRAWS}"
 
 
 def test_running_statistics_that_vmap_loses_are_a_reason(make_model: MakeModel) -> None:
@@ -320,7 +404,18 @@ def test_running_statistics_that_vmap_loses_are_a_reason(make_model: MakeModel) 
             self.seen = self.seen + self.training
             return self.table(tokens)
 
-    assert why_not_stacked(lambda seed: make_model(Counts, seed=seed)) == "vmap does not update seen"
+    assert why_not_stacked(lambda seed: make_model(Counts, seed=seed)) == "vmap gives other 'seen'"
+
+
+def test_what_a_model_keeps_beside_its_buffers_is_a_reason(make_model: MakeModel) -> None:
+    class Remembers(StrangerLoop):
+        steps = 0
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            self.steps += self.training
+            return self.table(tokens) / (1 + self.steps if not self.training else 1)
+
+    assert why_not_stacked(lambda seed: make_model(Remembers, seed=seed)) == "vmap gives other logits afterwards"
 
 
 def test_a_batch_of_a_stack_has_the_targets_of_each(train_rows: Rows) -> None:

@@ -10,6 +10,7 @@ from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.training.device import isolated
 from zoo.training.loop import Settings, TrainStep
+from zoo.training.state import bits
 
 SETTINGS = Settings(
     steps=1,
@@ -100,7 +101,7 @@ def _alone(subject: Subject) -> nn.Module:
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
-    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+    return bits(tensor).cpu().numpy().tobytes()
 
 
 CHECK = Check(

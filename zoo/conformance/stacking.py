@@ -4,13 +4,25 @@ from collections.abc import Iterator
 
 from zoo.conformance.check import Check, Finding, information
 from zoo.conformance.subject import Subject
-from zoo.training.stackable import why_not_stacked
+from zoo.training.stackable import Layout, why_not_stacked
+
+ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows": "windows"}
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Two seeds; says yes or why not, and never fails."""
-    why = why_not_stacked(lambda seed: subject.fresh(seed=seed))
-    yield information(f"Seeds cannot be stacked with vmap: {why}." if why else "Seeds can be stacked with vmap.")
+    """Two seeds on documents, streams and windows; says where they can be stacked and why not, and never fails."""
+    can: list[str] = []
+    cannot: dict[str, list[str]] = {}
+    for layout, rows in ROWS.items():
+        why = why_not_stacked(lambda seed: subject.fresh(seed=seed), [layout])
+        (cannot.setdefault(why.rstrip("."), []) if why else can).append(rows)
+    if not cannot:
+        yield information("Seeds can be stacked with vmap.")
+    elif not can:
+        yield information(f"Seeds cannot be stacked with vmap: {'; '.join(cannot)}.")
+    else:
+        excepted = "; ".join(f"not on {' and '.join(rows)}: {why}" for why, rows in cannot.items())
+        yield information(f"Seeds can be stacked with vmap on {' and '.join(can)}; {excepted}.")
 
 
 CHECK = Check("stacking", "For information: whether vmap can stack seeds.", find, needs=("shape",))

@@ -19,6 +19,7 @@ from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
+from zoo.training.state import state_of
 
 ELSEWHERE = ("device", "meta")
 """What is said of tensors that are not on one device has these words in it."""
@@ -28,24 +29,30 @@ MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.ind
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Save and load, copy, and move."""
+    """Save and load, through a file and as torch does it; copy, and move."""
     model, tokens = subject.stirred(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     with isolated(CPU, seed=1):
         stir(model)  # after the last call: what copies its weights in a call has old ones
     logits, before = logits_of(model, tokens), digests(model)
-    other = subject.fresh(seed=1).eval()
+    stored, handed = subject.fresh(seed=1).eval(), subject.fresh(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
-        load_weights(other, path, save_weights(model, path))
-    if changed := differing(_saved(model), _saved(other)):
-        yield failure(f"'{changed}' is not what was saved once the weights are loaded: something else sets it.")
+        load_weights(stored, path, save_weights(model, path))
+    try:
+        handed.load_state_dict(model.state_dict())
+    except RuntimeError as error:
+        yield failure(f"load_state_dict refuses what state_dict gives: {reason(error)}")
         return
-    if not logits.equal(logits_of(other, tokens)):
-        yield failure(
-            "Saved and loaded weights give other logits: something that counts is neither a parameter nor a "
-            "persistent buffer."
-        )
-        return
+    for other in (stored, handed):
+        if changed := differing(_saved(model), _saved(other)):
+            yield failure(f"'{changed}' is not what was saved once the weights are loaded: something else sets it.")
+            return
+        if not logits.equal(logits_of(other, tokens)):
+            yield failure(
+                "Saved and loaded weights give other logits: something that counts is neither a parameter nor a "
+                "persistent buffer."
+            )
+            return
     copied = copy.deepcopy(model)
     if not logits.equal(logits_of(copied, tokens)):
         yield failure("A deepcopy gives other logits: something that counts is not copied.")
@@ -56,7 +63,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     if changed := differing(before, digests(model)):
         yield failure(f"'{changed}' changes when a deepcopy of the model does: the two share memory.")
         return
-    if _tied(model) != _tied(copied) or _tied(model) != _tied(other):
+    if _tied(model) != _tied(copied) or _tied(model) != _tied(stored):
         yield failure("Weights that are tied come apart in a copy, or when they are loaded.")
         return
     yield from _moved(subject, tokens)
@@ -90,7 +97,8 @@ class _OneDevice(TorchDispatchMode):
 
 def _saved(model: SequenceModel) -> dict[str, str]:
     """Digests of what is saved."""
-    return {name: digest for name, digest in digests(model).items() if name in model.state_dict()}
+    saved = state_of(model)
+    return {name: digest for name, digest in digests(model).items() if name in saved}
 
 
 def _tied(model: SequenceModel) -> list[list[str]]:

@@ -9,7 +9,9 @@ result.json              `Result`, written last: a directory without it is no ru
 """
 
 import fnmatch
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from zoo.config import Frozen, RunConfig
 from zoo.errors import RunError, describe_faults
@@ -198,6 +200,17 @@ def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.
         return losses[f"{split}.nats"], losses[f"{split}.tokens"]
     except (OSError, SafetensorError, KeyError) as error:
         raise RunError(f"The losses of the documents of '{run}' cannot be read: {error}") from None
+
+
+def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Write losses.safetensors, the same bytes for the same numbers however they lie in memory; returns its SHA-256.
+
+    safetensors would write the memory of an array that is strided, transposed or in another byte order as it is.
+    """
+    plain = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("=")) for name, array in arrays.items()}
+    data = save(plain)
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def write_json(path: Path, value: BaseModel) -> None:

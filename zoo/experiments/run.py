@@ -1,6 +1,5 @@
 """One run: executed, and written down so that it is there whole or not at all."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from safetensors.numpy import save
 
 from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
@@ -25,7 +23,18 @@ from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
 from zoo.experiments.flops import FlopCounter
-from zoo.experiments.record import LOSSES, WEIGHTS, CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
+from zoo.experiments.record import (
+    LOSSES,
+    WEIGHTS,
+    CurvePoint,
+    Result,
+    Run,
+    is_run,
+    read_run,
+    write_curve,
+    write_json,
+    write_losses,
+)
 from zoo.experiments.scoring import Scored, score_stored
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
@@ -148,9 +157,8 @@ def _write(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:
     threads = cell.config.training.threads or 1
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
     write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in trained.fit.curve])
-    losses = save(_losses(scored.scores))
-    (place / LOSSES).write_bytes(losses)
-    write_json(place / "result.json", _result(cell, trained, scored, hashlib.sha256(losses).hexdigest()))
+    digest = write_losses(place / LOSSES, _losses(scored.scores))
+    write_json(place / "result.json", _result(cell, trained, scored, digest))
 
 
 def load_model(run: Run) -> tuple[SequenceModel, str]:

@@ -14,9 +14,11 @@ import torch
 from zoo.data.rows import Rows
 from zoo.experiments.record import Reproduced
 from zoo.models.interface import SequenceModel
+from zoo.training.checkpoint import UnfitWeightsError
 from zoo.training.evaluation import Score, evaluate
 from zoo.training.kept import Kept
 from zoo.training.reproduction import Reproduction, reproduce
+from zoo.training.state import same_bits, state_of
 
 SAME_LOSS = 1e-4
 """Nats a token, between the validation loss of a curve and that of the stored weights."""
@@ -47,7 +49,10 @@ def score_stored(
         seed: which documents are scored once more, and where they are cut.
         best: the validation loss of these weights that training saw, nats a token.
     """
-    model = stored().to(device)
+    try:
+        model = stored().to(device)
+    except UnfitWeightsError as error:
+        return Scored(refusal=f"Its weights do not fit a model built afresh: {error.reason}")
     kept = {split: Kept(seed) for split in rows if split != "train"}
     scores = {
         split: evaluate(model, part, device=device, dtype=dtype, kept=kept.get(split)) for split, part in rows.items()
@@ -79,15 +84,11 @@ def score_stored(
 
 
 def _differing(one: SequenceModel, other: SequenceModel) -> str | None:
-    """The first tensor of two state_dicts that is not the same in both."""
-    tensors, others = one.state_dict(), other.state_dict()
-    return next((name for name in {**tensors, **others} if not _same(tensors.get(name), others.get(name))), None)
-
-
-def _same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
-    if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    return bool(((one == other) | (one.isnan() & other.isnan())).all())
+    """The first parameter or persistent buffer that is not the same in both."""
+    tensors, others = state_of(one), state_of(other)
+    if unlike := sorted(tensors.keys() ^ others.keys()):
+        return unlike[0]
+    return next((name for name, tensor in tensors.items() if not same_bits(tensor, others[name])), None)
 
 
 def _refusal(split: str, found: Reproduction) -> str:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from zoo.config import Frozen, RunConfig, Way, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
-from zoo.experiments.cell import Cell, make_model, on_threads, prepare, row_length
+from zoo.experiments.cell import Cell, layout_of, make_model, on_threads, prepare, row_length
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.processes import can_fork, side_by_side, usable_cores
 from zoo.experiments.record import is_run
@@ -59,6 +59,9 @@ def choose_ways(configs: Sequence[RunConfig], corpus: Corpus, directory: Path) -
         ways = possible_ways(runs, beside=len(configs) > 1)
         choices[label] = kept.get(asked(runs[0])) or Choice(label=label, way=ways[0], steps_per_second={})
         cells = [prepare(run, corpus, directory) for run in executed(runs, {label: choices[label].way})]
+        if choices[label].way.how == "stacked" != runs[0].training.execution and _why_not_stacked(cells[0], corpus):
+            choices[label] = Choice(label=label, way=ways[0], steps_per_second={})  # the model is another by now
+            cells = [prepare(run, corpus, directory) for run in executed(runs, {label: ways[0]})]
         if len(ways) > 1 and not choices[label].steps_per_second and not all(is_run(cell.directory) for cell in cells):
             open_[label] = ways, cells
     if sum(_seconds(cells, corpus) for _, cells in open_.values()) > WORTH:
@@ -171,7 +174,7 @@ def _first_step(cell: Cell, corpus: Corpus) -> float:
 
 def _fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
     """The fastest way of the runs of a model, and what was measured: steps a second of all that run at once."""
-    if why_not_stacked(lambda seed: _fresh(cells[0], seed, corpus)):
+    if _why_not_stacked(cells[0], corpus):
         ways = [way for way in ways if way.how != "stacked"]
     try:
         rates = [_rate(way, cells, corpus) for way in ways]
@@ -200,5 +203,10 @@ def _rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
     return measured(lambda _: None)
 
 
-def _fresh(cell: Cell, seed: int, corpus: Corpus) -> SequenceModel:
-    return make_model(cell.config.model_copy(update={"seed": seed}), len(corpus.vocabulary))
+def _why_not_stacked(cell: Cell, corpus: Corpus) -> str | None:
+    """Why a replica in a stack would not compute what it computes alone, on the batches of these runs."""
+
+    def fresh(seed: int) -> SequenceModel:
+        return make_model(cell.config.model_copy(update={"seed": seed}), len(corpus.vocabulary))
+
+    return why_not_stacked(fresh, [layout_of(cell.config, corpus)])

@@ -92,7 +92,12 @@ def notes(comparison: Comparison) -> list[str]:
             found.append(f"{model.label} has a context of {model.context:,}.")
         if cost:
             found += [f"{model.label}: {what} was not measured: {why}" for what, why in cost.unmeasured.items()]
-    return found
+    return [*found, *unlike(comparison)]
+
+
+def unlike(comparison: Comparison) -> list[str]:
+    """Of runs that computed something else than one eager run alone, what."""
+    return list(dict.fromkeys(f"{run.label}: {run.execution}" for run in comparison.runs if "unlike" in run.execution))
 
 
 def rates(comparison: Comparison) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.reports.facts import unlike
 from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -163,6 +164,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         for row in rows
         if row.cost and row.cost.field_agrees is False
     ]
+    lines += unlike(comparison)
     return _wrapped([*lines, *_rates(rows)])
 
 

@@ -3,6 +3,7 @@
 No printing, no files, no flags: progress goes out through a callback.
 """
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ from zoo.training.filling import filled, up
 from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.settings import Settings
+from zoo.training.stackable import why_not_filled
 from zoo.training.step import TrainStep, logits_of
 
 __all__ = ["READ_EVERY", "Fit", "Point", "Progress", "Settings", "TrainStep", "advance", "draw", "fit", "logits_of"]
@@ -40,13 +42,15 @@ def fit(
     train_step = TrainStep(model, settings, device)
     step = capturing(train_step, device)
     replica = Replica(model, settings, seed, report)
+    fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
+    unlike = why_not_filled(lambda _: copy.deepcopy(model).cpu()) if fills else None
 
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(filled(batches[0], up(len(batches[0].tokens), step.multiple)), rates[0])
 
     seconds = advance([replica], update, train, validation, device)
     replica.fit.compile_seconds = train_step.compile_seconds
-    return replica.finish(seconds, step.execution)
+    return replica.finish(seconds, f"{step.execution}, unlike eager steps: {unlike}" if unlike else step.execution)
 
 
 def advance(

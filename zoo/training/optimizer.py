@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.training.clipping import clip, real
+from zoo.training.state import plain
 
 
 class Optimizer:
@@ -29,6 +31,8 @@ class Optimizer:
         self.parameters = sorted(trained, key=lambda parameter: parameter.dim() < 2)  # matrices first
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
+        for parameter in self.parameters:
+            _settle(parameter)
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
@@ -50,15 +54,6 @@ class Optimizer:
             parameter.grad = None
 
 
-def clip(gradients: list[Tensor], limit: float) -> None:
-    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device."""
-    if not gradients:
-        return
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    if norm.device.type != "cpu" or not norm + 1e-6 <= limit:  # on a CPU nobody waits for the answer
-        torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
-
-
 @dataclass(frozen=True)
 class _Group:
     """Parameters of one type with one weight decay, and what AdamW remembers of each."""
@@ -73,7 +68,7 @@ class _Group:
     def of(cls, parameters: list[Tensor], weight_decay: float, *, remembers: bool) -> "_Group":
         if not remembers:
             return cls(parameters, [], [], [], weight_decay)
-        means, squares = ([torch.zeros_like(_real(parameter.detach())) for parameter in parameters] for _ in range(2))
+        means, squares = ([torch.zeros_like(real(parameter.detach())) for parameter in parameters] for _ in range(2))
         steps = torch.zeros(len(parameters), device=parameters[0].device)
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
@@ -89,11 +84,11 @@ class _Group:
 
     @property
     def values(self) -> list[Tensor]:
-        return [_real(parameter) for parameter in self.parameters]
+        return [real(parameter) for parameter in self.parameters]
 
     @property
     def gradients(self) -> list[Tensor]:
-        return [_real(parameter.grad) for parameter in self.parameters]
+        return [real(parameter.grad) for parameter in self.parameters]
 
 
 def _adamw(group: _Group, lr: float | Tensor) -> None:
@@ -130,10 +125,10 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
     )
 
 
-def _real(tensor: Tensor | None) -> Tensor:
-    """Complex numbers as pairs of real ones, which is all that the kernels know."""
-    assert tensor is not None
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+def _settle(parameter: Tensor) -> None:
+    """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
+    if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
+        parameter.data = plain(parameter).clone()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.settings import Settings
+from zoo.training.state import copy_of, put_back
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Replica:
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
         self.fit = Fit()
-        self._best_weights = _copy(model)
+        self._best_weights = copy_of(model)
         self._recent: list[float] = []  # losses since the last evaluation
 
     @property
@@ -84,7 +84,7 @@ class Replica:
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """One more point of the curve, told; the weights as they were before it are kept if it is the best so far."""
-        weights = _copy(self.model)
+        weights = copy_of(self.model)
         loss = evaluate(self.model, validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
@@ -100,10 +100,6 @@ class Replica:
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """The weights of the best point go back into the model."""
-        self.model.load_state_dict(self._best_weights)
+        put_back(self.model, self._best_weights)
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit
-
-
-def _copy(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

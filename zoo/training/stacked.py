@@ -3,11 +3,13 @@
 Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
 What one does touches no other: a replica that is no longer finite goes on being computed, and nobody reads it.
 
-Their batches of packed documents differ in length and are filled up, see `zoo.training.filling`: the gradients are
-those of the plain loop, but for BatchNorm, whose statistics count a few positions twice. Random numbers of dropout
-are drawn for all at once, so they are other numbers than a replica alone would draw.
+A replica computes what it would compute alone, to the last digits, but for two kinds of models. Batches of packed
+documents are filled up to one length, see `zoo.training.filling`, so BatchNorm counts some positions twice; and random
+numbers (dropout) are drawn for all at once, so they are others than a replica alone would draw. Such a stack is still a
+sound way to train, and `Fit.execution` says that it is another; nobody is given one without asking.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,10 +23,11 @@ from zoo.models.interface import SequenceModel
 from zoo.training.captured import capturing
 from zoo.training.device import autocast
 from zoo.training.filling import stacked
-from zoo.training.loop import advance
+from zoo.training.loop import advance, draw
 from zoo.training.replica import Fit, Progress, Replica
 from zoo.training.settings import Settings
 from zoo.training.stack import Stack
+from zoo.training.stackable import DRAWS, layout_of, random_numbers, why_not_stacked
 from zoo.training.stacked_optimizer import StackedOptimizer
 
 
@@ -54,6 +57,8 @@ def fit_stacked(
         UsageError: the replicas do not belong together, or the budget is one of seconds.
     """
     _check(models, settings, seeds)
+    layout = layout_of(draw(train, settings[0], seeds[0], 0))
+    unlike = why_not_stacked(lambda number: copy.deepcopy(models[number % len(models)]).cpu(), [layout])
     for model in models:
         model.train()
     stacked_step = StackedStep(models, settings, device)
@@ -66,11 +71,15 @@ def fit_stacked(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
+    before = random_numbers(device)
     try:
         seconds = advance(replicas, update, train, validation, device)
     finally:
         stacked_step.stack.part()
-    return [replica.finish(seconds, step.execution) for replica in replicas]
+    if not unlike and random_numbers(device) != before:
+        unlike = DRAWS  # by and by, or on larger batches
+    execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
+    return [replica.finish(seconds, execution) for replica in replicas]
 
 
 class StackedStep:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zoo.training.clipping import row_factors
 from zoo.training.settings import Settings
 
 BETAS, EPS = (0.9, 0.99), 1e-8
@@ -34,9 +35,7 @@ class StackedOptimizer:
     def step(self, gradient: Tensor, lr: Tensor) -> None:
         """(K, P) gradients, which it changes, and (K,) learning rates."""
         lr = lr.to(self.flat).unsqueeze(1)
-        norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-        factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        gradient *= torch.where(self.clip > 0, factor, 1.0)
+        gradient *= torch.where(self.clip > 0, row_factors(gradient, self.clip), 1.0)
         if self.adam:
             self._adamw(gradient, lr)
         else:
