@@ -1,16 +1,18 @@
 """What is known of torch's operations: the FLOPs of products, and which others compute little or nothing.
 
-The formulas are those of torch 2.13's `torch.utils.flop_counter`, with what it gets wrong or leaves out mended: it counts
-the weights' gradient of a convolution with groups as if every channel met every other, and `mv`, `dot`, `nn.Bilinear`
-and their kin as 0. (A complex product counts as a real one there: see `Products`.)
+The formulas are those of torch 2.13's `torch.utils.flop_counter`, with what it gets wrong or leaves out mended: it
+counts the weights' gradient of a convolution with groups as if every channel met every other, and `mv`, `dot`,
+`nn.Bilinear` and their kin as 0. (A complex product counts as a real one there: see `Products`.)
 """
 
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils.flop_counter import flop_registry
 
 aten = torch.ops.aten
@@ -107,34 +109,60 @@ FORMULAS: dict[Any, Callable[..., int]] = {
 """Operation -> FLOPs, from its arguments and `out_val`, its result."""
 
 
-def _operations(names: str) -> frozenset[Any]:
-    return frozenset(getattr(aten, name) for name in names.split())
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
 
 
-MOVES = _operations(
+MOVES = _names(
     """
-    _embedding_bag _embedding_bag_backward _embedding_bag_dense_backward _index_put_impl_ _local_scalar_dense
-    _reshape_alias _to_copy _unsafe_view bernoulli bernoulli_ bincount cat channel_shuffle clone constant_pad_nd copy
-    copy_ diag_embed diagonal_backward embedding embedding_dense_backward empty_like equal exponential_ fill fill_ flip
-    full_like gather index index_add index_add_ index_copy index_copy_ index_fill index_fill_ index_put index_put_
-    index_select lift lift_fresh masked_scatter masked_select new_empty new_empty_strided new_full new_ones new_zeros
-    nonzero normal_ ones_like pixel_shuffle pixel_unshuffle promote_types rand_like randint_like randn_like random_
-    reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave replication_pad1d replication_pad2d
-    replication_pad3d resize_ roll scalar_tensor scatter scatter_ scatter_add scatter_add_ select_backward
-    select_scatter set_ slice_backward slice_scatter split_with_sizes_copy stack tril tril_ triu triu_ unfold_backward
-    uniform_ unsafe_split unsafe_split_with_sizes zero zero_ zeros_like
+    _embedding_bag _embedding_bag_dense _index_put_impl _local_scalar_dense _reshape_alias _to_copy _unsafe_index
+    _unsafe_view bernoulli bincount cat channel_shuffle clone col2im constant_pad_nd copy diag_embed diagonal embedding
+    embedding_dense empty_like equal exponential fill flip full_like gather im2col index index_add index_copy index_fill
+    index_put index_select lift lift_fresh masked_scatter masked_select max_unpool2d max_unpool3d new_empty
+    new_empty_strided new_full new_ones new_zeros nonzero normal ones_like pixel_shuffle pixel_unshuffle promote_types
+    rand_like randint_like randn_like random reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave
+    replication_pad1d replication_pad2d replication_pad3d resize roll scalar_tensor scatter scatter_add select
+    select_scatter set slice slice_scatter split_with_sizes_copy stack tril triu unfold uniform unsafe_split
+    unsafe_split_with_sizes upsample_nearest1d upsample_nearest2d upsample_nearest3d zero zeros_like
     """
 )
 """Data is made, moved, or added up where it goes."""
 
-ELEMENTWISE = _operations(
+ELEMENTWISE = _names(
     """
-    _log_softmax _log_softmax_backward_data _native_batch_norm_legit _safe_softmax _softmax _softmax_backward_data addr
-    cumprod cumsum logcumsumexp native_batch_norm native_batch_norm_backward native_dropout native_dropout_backward
-    native_group_norm native_group_norm_backward native_layer_norm native_layer_norm_backward sort topk
+    _adaptive_avg_pool2d _adaptive_avg_pool3d _fused_rms_norm _log_softmax _native_batch_norm_legit _prelu_kernel
+    _safe_softmax _softmax adaptive_max_pool2d adaptive_max_pool3d addr avg_pool2d avg_pool3d binary_cross_entropy
+    binary_cross_entropy_with_logits cumprod cumsum fractional_max_pool2d fractional_max_pool3d glu hardsigmoid
+    hardswish huber_loss log_sigmoid logcumsumexp max_pool2d_with_indices max_pool3d_with_indices mse_loss
+    multi_margin_loss multilabel_margin_loss native_batch_norm native_dropout native_group_norm native_layer_norm nll_loss
+    nll_loss2d rrelu_with_noise smooth_l1_loss soft_margin_loss sort topk upsample_bicubic2d upsample_bilinear2d
+    upsample_linear1d upsample_trilinear3d
     """
 )
-"""So much for each element, whatever the sizes (sorting: nearly); torch tags most others of this kind itself."""
+"""So much for each element, whatever the sizes (sorting and pooling: nearly); torch tags most of this kind itself."""
 
 LEAVING = frozenset({"numpy", "__array__", "data_ptr", "__dlpack__"})
 """Methods of a tensor that give what is in it to code outside of torch."""
+
+
+@cache
+def is_move(op: OpOverload) -> bool:
+    """Whether it computes nothing: views, copies, new tensors, gathering."""
+    return op.is_view or torch.Tag.inplace_view in op.tags or _name(op) in MOVES
+
+
+@cache
+def is_elementwise(op: OpOverload) -> bool:
+    """Whether what it computes is in proportion to the elements that it reads or writes."""
+    name = _name(op)
+    kind = getattr(aten, name, None)
+    tags = {tag for overload in kind.overloads() for tag in getattr(kind, overload).tags} if kind else set()
+    return name in ELEMENTWISE or bool({torch.Tag.pointwise, torch.Tag.reduction} & (tags | set(op.tags)))
+
+
+def _name(op: OpOverload) -> str:
+    """Without its namespace, and the same for a gradient or a form that works in place; "" outside of aten."""
+    name = op.overloadpacket.__name__ if op.namespace == "aten" else ""
+    for ending in ("_backward_data", "_backward", "_forward", "_"):
+        name = name.removesuffix(ending)
+    return name

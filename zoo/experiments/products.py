@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from zoo.experiments.operations import ELEMENTWISE, FORMULAS, LEAVING, MOVES
+from zoo.experiments.operations import FORMULAS, LEAVING, is_elementwise, is_move
 
 FLEX = "torch.nn.attention.flex_attention"
 
@@ -35,6 +35,11 @@ class Products(TorchDispatchMode):
         self.flops = 0
         self.elements = 0
         self.unknown = set[str]()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else torch loads its compiler, which takes seconds, to have every call here left alone by it."""
+        return False
 
     def __torch_dispatch__(
         self, op: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -57,9 +62,9 @@ class Products(TorchDispatchMode):
         if formula and all(tensor.layout == torch.strided for tensor in given):
             times = 4 if any(tensor.is_complex() for tensor in given) else 1
             self.flops += times * formula(*args, **kwargs, out_val=out)
-        elif kind in MOVES or op.is_view or torch.Tag.inplace_view in op.tags or not given:
+        elif is_move(op) or not given:
             return
-        elif kind in ELEMENTWISE or torch.Tag.pointwise in op.tags or torch.Tag.reduction in op.tags:
+        elif is_elementwise(op):
             made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
             self.elements += max(tensor.numel() for tensor in given + made)
         else:
