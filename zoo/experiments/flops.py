@@ -87,15 +87,23 @@ class FlopCounter:
             total += steps * round(float(self._costs(length, backward).amounts @ _amounts(rows, length, tokens)))
         return total
 
+    def count(self, shapes: Counter[Shape], *, backward: bool = True) -> Flops:
+        """The same, and how far it is to be believed.
+
+        Raises:
+            Exception: as `total`.
+        """
+        measured = [self._costs(length, backward) for _, length, _ in shapes]
+        uncounted = frozenset[str]().union(*(found.uncounted for found in measured))
+        fitted = any(found.fitted for found in measured)
+        return Flops(self.total(shapes, backward=backward), tuple(sorted(uncounted)), fitted)
+
     def told(self, shapes: Counter[Shape]) -> Flops:
-        """FLOPs of training on batches of these shapes, and how far they are to be believed."""
+        """The same of training; where the model raises something, what that is."""
         try:
-            total = self.total(shapes)
+            return self.count(shapes)
         except Exception as error:
             return Flops(None, (f"{type(error).__name__}: {error}".splitlines()[0],))
-        measured = [self._costs(length, True) for _, length, _ in shapes]
-        uncounted = frozenset[str]().union(*(found.uncounted for found in measured))
-        return Flops(total, tuple(sorted(uncounted)), any(found.fitted for found in measured))
 
     def _measured(self, length: int, backward: bool) -> _Measured:
         """What a batch costs whose longest row has T tokens."""
@@ -108,7 +116,7 @@ class FlopCounter:
         found_each = [self._count(lengths, backward) for lengths in examples]
         shapes = np.stack([_amounts(len(lengths), length, sum(lengths)) for lengths in examples])
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
-        amounts = np.linalg.lstsq(shapes, counts)[0]
+        amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
         uncounted = frozenset[str]().union(*map(_uncounted, found_each))
         return _Measured(amounts, uncounted, fitted=not np.allclose(shapes @ amounts, counts, rtol=FIT, atol=0.5))
 

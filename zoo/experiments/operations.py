@@ -134,9 +134,9 @@ ELEMENTWISE = _names(
     _safe_softmax _softmax adaptive_max_pool2d adaptive_max_pool3d addr avg_pool2d avg_pool3d binary_cross_entropy
     binary_cross_entropy_with_logits cumprod cumsum fractional_max_pool2d fractional_max_pool3d glu hardsigmoid
     hardswish huber_loss log_sigmoid logcumsumexp max_pool2d_with_indices max_pool3d_with_indices mse_loss
-    multi_margin_loss multilabel_margin_loss native_batch_norm native_dropout native_group_norm native_layer_norm nll_loss
-    nll_loss2d rrelu_with_noise smooth_l1_loss soft_margin_loss sort topk upsample_bicubic2d upsample_bilinear2d
-    upsample_linear1d upsample_trilinear3d
+    multi_margin_loss multilabel_margin_loss native_batch_norm native_dropout native_group_norm native_layer_norm
+    nll_loss nll_loss2d rrelu_with_noise smooth_l1_loss soft_margin_loss sort topk upsample_bicubic2d
+    upsample_bilinear2d upsample_linear1d upsample_trilinear3d
     """
 )
 """So much for each element, whatever the sizes (sorting and pooling: nearly); torch tags most of this kind itself."""

@@ -21,8 +21,9 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
-from zoo.experiments.flops import FlopCounter
+from zoo.experiments.flops import FlopCounter, Flops
 from zoo.experiments.record import CurvePoint, Result, Run, is_run, read_run, write_curve, write_json
+from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
@@ -69,7 +70,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
         with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
             fits = _fit(cells, models, rows, report)
         for cell, model, fitted, place in zip(cells, models, fits, written, strict=True):
-            _write(cell, model, fitted, rows, counter.total(fitted.shapes), place)
+            _write(cell, model, fitted, rows, counter.told(fitted.shapes), place)
     return [read_run(cell.directory) for cell in cells]
 
 
@@ -88,7 +89,7 @@ def _fit(
     return [fit(models[0], train, validation, settings[0], seed=seeds[0], device=device, report=alone)]
 
 
-def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Rows], flops: int, place: Path) -> None:
+def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Rows], flops: Flops, place: Path) -> None:
     """Evaluate what was trained, and write all of it into `place`."""
     training, device = cell.config.training, cell.device
     finished = fitted.diverged_at is None
@@ -101,7 +102,8 @@ def _write(cell: Cell, model: SequenceModel, fitted: Fit, rows: Mapping[str, Row
     write_json(place / "environment.json", describe_environment(device_name(device), training.threads or 1))
     write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in fitted.curve])
     (place / "losses.safetensors").write_bytes(save(_losses(scores)))
-    write_json(place / "result.json", _result(cell, fitted, scores, weights, flops))
+    buffers = count_buffers(model, make_model(cell.config, model.vocab_size))
+    write_json(place / "result.json", _result(cell, fitted, scores, weights, flops, buffers))
 
 
 def load_model(run: Run) -> tuple[SequenceModel, str]:
@@ -128,7 +130,7 @@ def _check_source(cell: Cell, model: SequenceModel) -> None:
         raise RunError(f"The source of '{cell.config.model.name}' changed while the study ran: run it again.")
 
 
-def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flops: int) -> Result:
+def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flops: Flops, buffers: int) -> Result:
     def loss(split: str) -> float | None:
         return scores[split].loss if split in scores else None
 
@@ -136,11 +138,14 @@ def _result(cell: Cell, fitted: Fit, scores: dict[str, Score], weights: str, flo
         status="finished" if fitted.diverged_at is None else "diverged",
         diverged_at=fitted.diverged_at,
         parameters=cell.parameters,
+        buffers=buffers,
         receptive_field=cell.receptive_field,
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
-        flops=flops,
+        flops=flops.total,
+        flops_uncounted=flops.uncounted,
+        flops_fitted=flops.fitted,
         best_step=fitted.best.step if fitted.best else None,
         train_loss=loss("train"),
         validation_loss=loss("validation"),

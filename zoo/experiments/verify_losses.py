@@ -15,6 +15,7 @@ from zoo.experiments.cell import make_model
 from zoo.experiments.differences import TOLERANCE, compare, told
 from zoo.experiments.record import Run
 from zoo.experiments.remade import Remade
+from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import isolated
@@ -40,6 +41,8 @@ def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
     load_weights(model, run.directory / "weights.safetensors", result.weights_sha256)
     if result.best_step is None:
         return  # it diverged at its first evaluation, and has no loss
+    if result.buffers is not None:
+        yield from compare("buffers", result.buffers, count_buffers(model, make_model(config, vocab_size)))
 
     def score(model: SequenceModel, split: str) -> Score:
         rows = remade.rows(config, split, where)
