@@ -329,18 +329,6 @@ OF_TENSORS: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
     "dot": (torch.dot, ((C,), (C,)), 2 * C, -2 * 2 * C),
     "outer": (torch.outer, ((T,), (H,)), 0, 0),
     "addr": (torch.addr, ((T, H), (T,), (H,)), 0, 2 * 2 * T * H),
-    "checkpoint": (  # it computes the forward pass again
-        lambda x, w: checkpoint(torch.matmul, x, w, use_reentrant=False),
-        ((T, C), (C, H)),
-        2 * T * C * H,
-        2 * T * C * H - 2 * T * C * H,
-    ),
-    "cond": (
-        lambda x, w: torch.cond(x.sum() < 1e9, lambda x, w: x @ w, lambda x, w: x @ w @ w.T @ w, (x, w)),
-        ((T, C), (C, H)),
-        2 * T * C * H,
-        0,
-    ),
 }
 
 
@@ -352,12 +340,37 @@ def test_a_product_of_tensors_takes_what_it_takes_by_hand(name: str) -> None:
     assert not found[2].unknown
 
 
+# the same of operations that load torch's compiler, which takes seconds
+COMPILER: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
+    "checkpoint": (  # the backward pass computes again what it needs: the first product
+        lambda x, w: checkpoint(lambda x, w: torch.tanh(x @ w) @ w.T, x, w, use_reentrant=False),
+        ((T, C), (C, H)),
+        2 * 2 * T * C * H,
+        2 * T * C * H,
+    ),
+    "cond": (
+        lambda x, w: torch.cond(x.sum() < 1e9, lambda x, w: x @ w, lambda x, w: x @ w @ w.T @ w, (x, w)),
+        ((T, C), (C, H)),
+        2 * T * C * H,
+        0,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPILER)
+def test_a_product_inside_of_an_operation_is_counted(name: str) -> None:
+    call, given, forward, beside = COMPILER[name]
+    assert counted(call, *given)[:2] == (forward, 3 * forward + beside)
+
+
 def test_a_product_of_groups_of_rows_meets_one_matrix_a_row() -> None:
     ends = torch.tensor([8, 16], dtype=torch.int32)
     call = lambda x, w: torch._grouped_mm(x.bfloat16(), w.bfloat16(), offs=ends).square()  # noqa: E731
     assert counted(call, (16, 16), (2, 16, 32))[:2] == (2 * 16 * 16 * 32, 3 * 2 * 16 * 16 * 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 def test_flex_attention_counts_every_pair_as_other_attention_does(compiled: bool) -> None:
     """Its gradient too, which torch 2.13 refuses on a CPU."""
@@ -418,7 +431,7 @@ UNKNOWN: dict[str, tuple[Call, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "custom")) for n in UNKNOWN])
 def test_what_nobody_can_count_is_told_by_name(name: str) -> None:
     call, expected = UNKNOWN[name]
     _, _, products = counted(call, (T, C))
@@ -434,6 +447,7 @@ def test_a_product_in_disguise_has_an_element_for_each_flop_that_it_hides(B: int
     assert products.elements == open_
 
 
+@pytest.mark.slow
 def test_compiled_code_is_counted_as_it_is_written() -> None:
     w = torch.randn(C, C, requires_grad=True)
     call = torch.compile(lambda x: torch.tanh(x @ w), fullgraph=True)
