@@ -247,6 +247,22 @@ def test_flops_that_depend_on_every_length_are_told_to_be_fitted(kind: type[Sequ
         assert found.fitted == fitted
 
 
+class Early(Projected):
+    """Stops where a row begins with an even token."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embedding(tokens)
+        return self.head(
+            torch.stack(
+                [self.mix(row) if row_tokens[0] % 2 else row for row, row_tokens in zip(x, tokens, strict=True)]
+            )
+        )
+
+
+def test_flops_that_depend_on_what_the_tokens_are_are_told_to_be_fitted() -> None:
+    assert FlopCounter(stranger(Early)).told(Counter({(4, 8, 32): 1})).fitted
+
+
 def test_the_plain_counter_would_miss_the_lstm_and_fused_attention() -> None:
     """Why there is a counter of ours: when torch's own sees them one day, ours can go."""
     for text in ("lstm", "transformer"):

@@ -187,6 +187,10 @@ PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] 
             0,
         )
     ],
+    "EmbeddingBag": [
+        (lambda: nn.EmbeddingBag(10, C), (tokens(B, T),), 0, 0),
+        (lambda: partial(nn.EmbeddingBag(10, C, mode="sum"), tokens(B, T), None), ((B, T),), 2 * B * T * C, 0),
+    ],
     # a head of 4 + 1 logits, and a tail of 6 by way of C // 4, for those of the targets that are in it: two of three
     "AdaptiveLogSoftmaxWithLoss": [
         (
@@ -236,7 +240,6 @@ NOTHING: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "CrossMapLRN2d": ((2,), (X2,)),
     "Dropout": ((), (X1,)),
     "Embedding": ((10, C), (tokens(B, T),)),
-    "EmbeddingBag": ((10, C), (tokens(B, T),)),
     "Fold": (((4, 4), 2), ((B, C * 4, 9),)),
     "FractionalMaxPool2d": ((2, 3), (X2,)),
     "FractionalMaxPool3d": ((2, 3), (X3,)),

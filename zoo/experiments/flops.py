@@ -26,13 +26,13 @@ from zoo.training.loop import logits_of
 from zoo.training.loss import cross_entropy
 
 ROWS = 2
-"""Operations of rows of one length are proportional to rows: two are enough to count, and enough for BatchNorm."""
+"""Rows are counted two at a time, enough for BatchNorm; one more says whether operations are proportional to rows."""
 LARGE_SHARE = 0.25
 """Elementwise operations for each FLOP, from which on FLOPs alone say too little. Built-in models of ordinary width
 have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matrix product that it is."""
 ELEMENTWISE = "elementwise arithmetic"
 FIT = 1e-3
-"""How far, relative, a count may be from what rows, tokens and chunks give, before it is called a fit."""
+"""How far, relative, a count may be from what rows, tokens and chunks give, before it is told to be a fit."""
 
 Layout = Literal["dense", "windows", "packed"]
 """Rows of one length; windows with one target, which a model may do in a cheaper way; rows without padding."""
@@ -46,7 +46,7 @@ class Flops(NamedTuple):
     uncounted: tuple[str, ...] = ()
     """What ran and is not in them: they are at least so many. Where there are none, why."""
     fitted: bool = False
-    """They are about so many: of packed rows they depend on more than rows, tokens and the longest row."""
+    """They are about so many: they depend on more than rows, tokens and the longest row, as on what the tokens are."""
 
 
 class _Measured(NamedTuple):
@@ -108,8 +108,10 @@ class FlopCounter:
     def _measured(self, length: int, backward: bool) -> _Measured:
         """What a batch costs whose longest row has T tokens."""
         if self._layout != "packed":
-            found = self._count([length] * ROWS, backward)
-            return _Measured(np.array([found.flops / ROWS, 0, 0]), _uncounted(found), fitted=False)
+            found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
+            a_row = found.flops / ROWS
+            fitted = not _near(another.flops, (ROWS + 1) * a_row)
+            return _Measured(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
         enough = chunk_of(length) - length + 1  # tokens for a second chunk
         more = [enough] if enough <= length else [1] * enough
         examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more], [length, (length + 1) // 2]]
@@ -118,11 +120,13 @@ class FlopCounter:
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
         amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
         uncounted = frozenset[str]().union(*map(_uncounted, found_each))
-        return _Measured(amounts, uncounted, fitted=not np.allclose(shapes @ amounts, counts, rtol=FIT, atol=0.5))
+        return _Measured(amounts, uncounted, fitted=not _near(counts, shapes @ amounts))
 
     def _count(self, lengths: list[int], backward: bool) -> Products:
         """What runs for rows of these lengths."""
-        tokens, packing = torch.zeros(len(lengths), lengths[0], dtype=torch.long), Packing.of(torch.tensor(lengths))
+        draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
+        tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
+        packing = Packing.of(torch.tensor(lengths))
         batch = {
             "dense": Batch(tokens, tokens),
             "windows": Batch(tokens, tokens[:, :1]),
@@ -139,6 +143,10 @@ class FlopCounter:
                     logits.backward(gradient)
         self._model.zero_grad(set_to_none=True)
         return products
+
+
+def _near(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    return bool(np.allclose(counts, expected, rtol=FIT, atol=0.5))
 
 
 def _uncounted(products: Products) -> frozenset[str]:

@@ -14,7 +14,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from zoo.experiments.operations import FORMULAS, LEAVING, is_elementwise, is_move
+from zoo.experiments.formulas import FORMULAS
+from zoo.experiments.operations import LEAVING, is_elementwise, is_move
 
 FLEX = "torch.nn.attention.flex_attention"
 

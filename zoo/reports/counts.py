@@ -30,7 +30,7 @@ def flops_notes(row: ModelRow) -> list[str]:
         names = ", ".join(first) + (f" and {more} more" if more > 0 else "")
         return [f"{row.label}: FLOPs are at least those that were counted, without {names}; seconds say more"]
     if used.flops_fitted:
-        return [f"{row.label}: FLOPs are about those that were counted: rows of other lengths take more or less"]
+        return [f"{row.label}: FLOPs are about those that were counted: other rows take more or less"]
     return []
 
 
