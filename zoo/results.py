@@ -196,6 +196,7 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
         "validation": validation and validation.mean,
         "above_floor": row.above_floor,
         "parameters": row.parameters,
+        "buffers": row.buffers,
         "receptive_field": row.receptive_field,
         "tokens_per_second": row.tokens_per_second,
         **row.used.model_dump(),

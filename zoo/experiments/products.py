@@ -49,6 +49,8 @@ class Products(TorchDispatchMode):
         if isinstance(op, HigherOrderOperator):
             self.unknown.add(op.name())
             return op(*args, **kwargs)
+        if any(kind.__torch_dispatch__ != torch.Tensor.__torch_dispatch__ for kind in types):
+            return NotImplemented  # a tensor of another kind runs in operations on plain ones, which come here
         with self:
             out = op.decompose(*args, **kwargs)  # into parts that come here by themselves
         if out is NotImplemented:
