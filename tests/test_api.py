@@ -269,8 +269,9 @@ def test_a_frame_has_a_row_a_model_a_pair_a_run_or_a_point(compared: zoo.Compare
     frame, rows = compared.to_pandas(), compared.comparison.models
     assert list(frame.label) == [row.label for row in rows]
     assert list(frame.test) == [row.test and row.test.mean for row in rows]
+    assert list(frame.flops_are) == ["counted" for _ in rows]
     assert list(frame.receptive_field) == [row.receptive_field for row in rows]
-    assert {dtype.kind for dtype in frame.drop(columns=["label", "group"]).dtypes} == {"f", "i"}
+    assert {dtype.kind for dtype in frame.drop(columns=["label", "group", "flops_are"]).dtypes} == {"f", "i"}
     assert list(compared.to_pandas("pairs").difference) == [pair.difference for pair in compared.comparison.pairs]
     runs = compared.to_pandas("runs")
     assert zoo.load(runs.directory[0]).result.test_loss == runs.test_loss[0]

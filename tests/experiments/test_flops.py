@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.calls import parse_call
 from zoo.catalog import MODELS
-from zoo.experiments.flops import FlopCounter
+from zoo.experiments.flops import FlopCounter, Layout
 from zoo.models.build import build, model_config
-from zoo.models.interface import SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.packing import Packing
 
 V = 11
 
@@ -155,6 +157,112 @@ def test_a_model_without_a_cheaper_way_pays_for_the_whole_window() -> None:
     assert FlopCounter(model, "windows").forward(6) == gru(options_of(model), 4, 6)
 
 
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+def test_what_a_built_in_model_computes_is_counted_in_full(name: str) -> None:
+    layouts: tuple[Layout, ...] = ("dense", "windows", "packed")
+    for layout in layouts:
+        found = FlopCounter(make(name, 8), layout).told(Counter({(2, 16, 32): 1}))
+        assert (found.uncounted, found.fitted) == ((), False)
+
+
+class Projected(SequenceModel):
+    """An embedding, a layer, a head; subclasses say how the layer multiplies."""
+
+    def __init__(self, config: ModelOptions, *, vocab_size: int, context: int) -> None:
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.embedding = nn.Embedding(vocab_size, 16)
+        self.weight = nn.Parameter(torch.randn(16, 16) / 4)
+        self.head = nn.Linear(16, vocab_size)
+
+    def mix(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        return x @ self.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.head(self.mix(self.embedding(tokens)))
+
+
+class Disguised(Projected):
+    def mix(self, x: Tensor) -> Tensor:
+        return (x.unsqueeze(-1) * self.weight).sum(-2)
+
+
+class Distances(Projected):
+    """No product, and as much work."""
+
+    def mix(self, x: Tensor) -> Tensor:
+        return (x.unsqueeze(-1) - self.weight).abs().sum(-2)
+
+
+class Spectral(Projected):
+    def mix(self, x: Tensor) -> Tensor:
+        return torch.fft.irfft(torch.fft.rfft(x @ self.weight), n=16)
+
+
+class OnlyOnGPU(Projected):
+    def mix(self, x: Tensor) -> Tensor:
+        raise NotImplementedError("no kernel for a CPU\nand more")
+
+
+def stranger(kind: type[SequenceModel]) -> SequenceModel:
+    return build(kind, kind.Config(), vocab_size=V, context=8, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "uncounted"),
+    [
+        (Projected, ()),
+        (Disguised, ("elementwise arithmetic",)),
+        (Distances, ("elementwise arithmetic",)),
+        (Spectral, ("_fft_c2c", "_fft_c2r", "_fft_r2c")),
+    ],
+)
+def test_what_a_count_leaves_out_is_told(kind: type[SequenceModel], uncounted: tuple[str, ...]) -> None:
+    found = FlopCounter(stranger(kind)).told(Counter({(4, 8, 32): 3}))
+    assert found.uncounted == uncounted
+    products = 2 if kind in (Projected, Spectral) else 1
+    assert found.total == 3 * 4 * 8 * 3 * (2 * 16 * V + (products - 1) * 2 * 16 * 16)
+
+
+def test_flops_that_cannot_be_counted_are_told_with_the_reason() -> None:
+    counter = FlopCounter(stranger(OnlyOnGPU))
+    assert counter.told(Counter({(4, 8, 32): 3})) == (None, ("NotImplementedError: no kernel for a CPU",), False)
+    with pytest.raises(NotImplementedError):
+        counter.total(Counter({(4, 8, 32): 3}))
+
+
+class RowByRow(Projected):
+    """Attention within each row of its own length: of packed rows, a square of each length."""
+
+    def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
+        x = self.embedding(tokens)
+        rows = x.split(packing.lengths.tolist())
+        return self.head(torch.cat([(row @ row.T).tril() @ row for row in rows]))
+
+
+@pytest.mark.parametrize(("kind", "fitted"), [(Projected, False), (RowByRow, True)])
+def test_flops_that_depend_on_every_length_are_told_to_be_fitted(kind: type[SequenceModel], fitted: bool) -> None:
+    for length in (9, 30):
+        found = FlopCounter(stranger(kind), "packed").told(Counter({(4, length, 3 * length): 1}))
+        assert found.fitted == fitted
+
+
+class Early(Projected):
+    """Stops where a row begins with an even token."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embedding(tokens)
+        return self.head(
+            torch.stack(
+                [self.mix(row) if row_tokens[0] % 2 else row for row, row_tokens in zip(x, tokens, strict=True)]
+            )
+        )
+
+
+def test_flops_that_depend_on_what_the_tokens_are_are_told_to_be_fitted() -> None:
+    assert FlopCounter(stranger(Early)).told(Counter({(4, 8, 32): 1})).fitted
+
+
 def test_the_plain_counter_would_miss_the_lstm_and_fused_attention() -> None:
     """Why there is a counter of ours: when torch's own sees them one day, ours can go."""
     for text in ("lstm", "transformer"):
@@ -221,4 +329,4 @@ def test_a_length_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_packed_rows_count_what_the_very_batch_counts(name: str, lengths: list[int], backward: bool) -> None:
     counter = FlopCounter(make(name, 8), "packed")
     shape = len(lengths), max(lengths), sum(lengths)
-    assert counter.total(Counter([shape]), backward=backward) == counter._count(sorted(lengths)[::-1], backward)
+    assert counter.total(Counter([shape]), backward=backward) == (counter._count(sorted(lengths)[::-1], backward).flops)

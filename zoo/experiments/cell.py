@@ -231,7 +231,11 @@ def _steps(config: RunConfig, model: SequenceModel, corpus: Corpus) -> int | Non
     if training.tokens is not None:
         return max(1, round(training.tokens / tokens_a_step(config, corpus)))
     if training.flops is not None:
-        per_step = step_flops(config, model, corpus)
+        try:
+            per_step = step_flops(config, model, corpus)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise UsageError(f"FLOPs of model '{config.model.name}' cannot be counted: {reason}") from error
         if not per_step:
             raise UsageError(f"Model '{config.model.name}' multiplies nothing: it cannot spend a budget of FLOPs.")
         return max(1, round(training.flops / per_step))

@@ -50,6 +50,9 @@ class Used(Frozen):
     tokens: float
     seconds: float
     flops: float | None
+    flops_uncounted: tuple[str, ...] = ()
+    """What is not in `flops`, of any run: see `Result`."""
+    flops_fitted: bool = False
 
 
 class ModelRow(Frozen):
@@ -74,6 +77,8 @@ class ModelRow(Frozen):
     floor: float | None
     above_floor: float | None
     parameters: int
+    buffers: int | None = None
+    """Numbers beside the parameters that training changed, under any seed."""
     receptive_field: int | None
     off_size: float | None
     """How far the matched size is from the one that was asked for, relative; None where none was."""

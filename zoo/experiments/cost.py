@@ -17,6 +17,7 @@ from zoo.experiments.memory import kind_of_memory, peak_of
 from zoo.experiments.reach import find_reach
 from zoo.experiments.speed import Speed, evaluation_speed, told, training_speed
 from zoo.experiments.study_record import Cost
+from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel, State
 from zoo.training.device import isolated
 from zoo.training.loop import TrainStep, draw
@@ -37,6 +38,10 @@ class Arithmetic(NamedTuple):
 
     forward: float
     training: float
+    uncounted: tuple[str, ...]
+    """What is not in them: they are at least so many."""
+    fitted: bool
+    """They are about so many."""
 
 
 class StateSize(NamedTuple):
@@ -89,8 +94,11 @@ def _cost(
     reach = attempt("receptive field", lambda: find_reach(fresh()))
     return Cost(
         parameters=cell.parameters,
+        buffers=attempt("buffers", lambda: trained_buffers(fresh(), fresh(), cell, rows)),
         flops_forward=flops and flops.forward,
         flops_training=flops and flops.training,
+        flops_uncounted=flops.uncounted if flops else (),
+        flops_fitted=bool(flops and flops.fitted),
         train_tokens_per_second=attempt("training speed", lambda: told(training, label).tokens_per_second),
         evaluation_tokens_per_second=attempt("evaluation speed", lambda: told(evaluation, label).tokens_per_second),
         peak_bytes=attempt("peak memory", lambda: training_peak(fresh, cell, rows)),
@@ -111,7 +119,16 @@ def flops_a_position(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic
     layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
     counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
     predicted = sum(batch.scored for batch in batches)
-    return Arithmetic(counter.total(shapes, backward=False) / predicted, counter.total(shapes) / predicted)
+    forward, training = (counter.total(shapes, backward=backward) / predicted for backward in (False, True))
+    found = counter.count(shapes)
+    return Arithmetic(forward, training, found.uncounted, found.fitted)
+
+
+def trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
+    """Numbers beside the parameters that the first step of training changes."""
+    batch = draw(rows, cell.settings, cell.config.seed, 0)
+    TrainStep(model.to(cell.device), cell.settings, cell.device)(batch, cell.settings.lr)
+    return count_buffers(model, untrained)
 
 
 def training_batches(cell: Cell, rows: Rows) -> list[Batch]:

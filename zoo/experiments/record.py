@@ -102,11 +102,17 @@ class Result(Frozen):
     reason: str | None = None
     diverged_at: int | None = None
     parameters: int
+    buffers: int | None = None
+    """Numbers beside the parameters that training changed; None in records of before they were counted."""
     receptive_field: int | None
     steps: int
     tokens: int
     seconds: float
     flops: int | None = None
+    flops_uncounted: tuple[str, ...] = ()
+    """What ran and is not in `flops`, which are then at least so many; where there are none, why."""
+    flops_fitted: bool = False
+    """`flops` are about so many: they depend on more than rows, tokens and the longest row of a batch."""
     best_step: int | None
     train_loss: float | None
     validation_loss: float | None

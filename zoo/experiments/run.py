@@ -22,7 +22,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
-from zoo.experiments.flops import FlopCounter
+from zoo.experiments.flops import FlopCounter, Flops
 from zoo.experiments.record import (
     LOSSES,
     WEIGHTS,
@@ -36,6 +36,7 @@ from zoo.experiments.record import (
     write_losses,
 )
 from zoo.experiments.scoring import Scored, score_stored
+from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
@@ -88,7 +89,8 @@ class Trained(NamedTuple):
 
     fit: Fit
     weights_sha256: str
-    flops: int
+    buffers: int
+    flops: Flops
 
 
 def _train(
@@ -107,8 +109,13 @@ def _train(
     with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
         fits = _fit(cells, models, rows, report)
     return [
-        Trained(fitted, save_weights(model, place / WEIGHTS), counter.total(fitted.shapes))
-        for model, fitted, place in zip(models, fits, places, strict=True)
+        Trained(
+            fitted,
+            save_weights(model, place / WEIGHTS),
+            count_buffers(model, make_model(cell.config, model.vocab_size)),
+            counter.told(fitted.shapes),
+        )
+        for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
 
 
@@ -196,11 +203,14 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         reason=scored.refusal,
         diverged_at=fitted.diverged_at,
         parameters=cell.parameters,
+        buffers=trained.buffers,
         receptive_field=cell.receptive_field,
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
-        flops=trained.flops,
+        flops=trained.flops.total,
+        flops_uncounted=trained.flops.uncounted,
+        flops_fitted=trained.flops.fitted,
         best_step=fitted.best.step if fitted.best else None,
         train_loss=loss("train"),
         validation_loss=loss("validation"),

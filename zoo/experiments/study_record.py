@@ -28,10 +28,16 @@ class Cost(Frozen):
     """
 
     parameters: int
+    buffers: int | None = None
+    """Numbers beside the parameters that a step of training changes."""
     flops_forward: float | None
     """A position of a training batch, forward."""
     flops_training: float | None
     """A position of a training batch, forward and backward."""
+    flops_uncounted: tuple[str, ...] = ()
+    """What runs and is not in them: they are at least so many."""
+    flops_fitted: bool = False
+    """They are about so many."""
     train_tokens_per_second: float | None
     """Target tokens; drawing the batch, forward, backward and update."""
     evaluation_tokens_per_second: float | None

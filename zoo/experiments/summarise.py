@@ -90,6 +90,7 @@ def _row(
         floor=floor,
         above_floor=test.mean - floor if test and floor is not None else None,
         parameters=first.result.parameters,
+        buffers=max((result.buffers for result in results if result.buffers is not None), default=None),
         receptive_field=first.result.receptive_field,
         off_size=matched.deviation if matched else None,
         used=used,
@@ -144,6 +145,8 @@ def _used(runs: Sequence[Run]) -> Used:
         tokens=fmean(result.tokens for result in results),
         seconds=fmean(result.seconds for result in results),
         flops=fmean(flops) if len(flops) == len(results) else None,
+        flops_uncounted=tuple(sorted({name for result in results for name in result.flops_uncounted})),
+        flops_fitted=any(result.flops_fitted for result in results),
     )
 
 

@@ -17,6 +17,7 @@ from zoo.experiments.differences import TOLERANCE, compare, told
 from zoo.experiments.record import LOSSES, WEIGHTS, Run
 from zoo.experiments.remade import Remade
 from zoo.experiments.scoring import score_stored
+from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import isolated
@@ -46,7 +47,9 @@ def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
         load_weights(model, run.directory / WEIGHTS, result.weights_sha256)
         return model
 
-    best()
+    model = best()
+    if result.buffers is not None:
+        yield from compare("buffers", result.buffers, count_buffers(model, make_model(config, vocab_size)))
     if result.best_step is not None and result.status != "refused":  # they have scores
         yield from _score_differences(run, held, stored, best, remade)
         yield from _first_point(run, make_model(config, vocab_size), remade)

@@ -12,7 +12,7 @@ from zoo.errors import RunError
 from zoo.experiments.cell import Cell, make_model
 from zoo.experiments.compare import choose_rates, record_name
 from zoo.experiments.comparison import Comparison
-from zoo.experiments.cost import STREAM, flops_a_position, state_size
+from zoo.experiments.cost import STREAM, flops_a_position, state_size, trained_buffers
 from zoo.experiments.differences import compare, differences
 from zoo.experiments.match import match
 from zoo.experiments.record import SCHEMA_VERSION, Run
@@ -151,6 +151,10 @@ def _cost_again(cost: Cost, cell: Cell, remade: Remade) -> dict[str, float | int
             model, rows = make_model(cell.config, len(corpus.vocabulary)), remade.rows(cell.config, "train", CPU)
             arithmetic = flops_a_position(model, cell, rows)
             again |= {"flops_forward": arithmetic.forward, "flops_training": arithmetic.training}
+            again |= {"flops_uncounted": arithmetic.uncounted, "flops_fitted": arithmetic.fitted}
+        if cost.buffers is not None:
+            model, untrained = (make_model(cell.config, len(corpus.vocabulary)) for _ in range(2))
+            again["buffers"] = trained_buffers(model, untrained, cell, remade.rows(cell.config, "train", CPU))
         if cost.state_bytes is not None or cost.state_grows is not None:
             state = state_size(make_model(cell.config, len(corpus.vocabulary)), tokens)
             again |= {"state_bytes": state.bytes, "state_grows": state.grows}

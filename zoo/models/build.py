@@ -48,6 +48,25 @@ def build(
             raise UsageError(f"Model {name} with {config} does not fit into memory.") from error
 
 
+def count_buffers(model: SequenceModel, fresh: SequenceModel) -> int:
+    """Numbers beside the trainable ones that training changed: of every tensor that is kept with the weights and is not
+    as in `fresh`, the model before it; all of such a tensor, and once."""
+    before = fresh.state_dict()
+    trained = {parameter.data_ptr() for parameter in model.parameters() if parameter.requires_grad}
+    changed = {
+        tensor.data_ptr(): tensor.numel()
+        for name, tensor in model.state_dict().items()
+        if isinstance(tensor, torch.Tensor) and not _same(tensor, before.get(name))
+    }
+    return sum(count for place, count in changed.items() if place not in trained)
+
+
+def _same(tensor: torch.Tensor, other: object) -> bool:
+    if not isinstance(other, torch.Tensor) or (tensor.shape, tensor.dtype) != (other.shape, other.dtype):
+        return False
+    return torch.equal(tensor.cpu(), other.cpu())
+
+
 def _check_signature(model: type[SequenceModel]) -> None:
     try:
         inspect.signature(model).bind(None, vocab_size=1, context=1)

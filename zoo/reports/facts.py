@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable
 
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow
+from zoo.reports.counts import buffer_notes, flops_notes
 from zoo.reports.numbers import field, loss, percent, short, storage
 
 NO_TEST = "There is no test split: validation, which chose the weights, stands in for it, and flatters a little."
@@ -90,6 +91,7 @@ def notes(comparison: Comparison) -> list[str]:
             found.append(f"{model.label} has a loss at no learning rate of the grid; the lowest was taken.")
         if model.context != comparison.study.context:
             found.append(f"{model.label} has a context of {model.context:,}.")
+        found += [f"{note}." for note in buffer_notes(model) + flops_notes(model)]
         if cost:
             found += [f"{model.label}: {what} was not measured: {why}" for what, why in cost.unmeasured.items()]
     return [*found, *unlike(comparison)]

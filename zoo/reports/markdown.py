@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from zoo.experiments.comparison import Comparison, ModelRow
 from zoo.experiments.verdict import pair_words
 from zoo.reports import facts
+from zoo.reports.counts import flops
 from zoo.reports.numbers import chance, field, loss, percent, short, storage, with_spread
 from zoo.reports.svg import clean
 
@@ -139,10 +140,10 @@ def _costs(models: Sequence[ModelRow]) -> str:
             "steps": [f"{model.used.steps:,.0f}" for model in models],
             "tokens": [short(model.used.tokens) for model in models],
             "seconds": [f"{model.used.seconds:,.1f}" for model in models],
-            "FLOPs": [short(model.used.flops) for model in models],
+            "FLOPs": [flops(model.used) for model in models],
             "tok/s, training": [short(model.tokens_per_second) for model in models],
             "tok/s, evaluation": [short(cost.evaluation_tokens_per_second) if cost else "" for cost in costs],
-            "FLOPs a token": [short(cost.flops_training) if cost else "" for cost in costs],
+            "FLOPs a token": [flops(cost) for cost in costs],
             "memory": [storage(cost.peak_bytes) if cost else "" for cost in costs],
             "state": [facts.state(model) for model in models],
         },

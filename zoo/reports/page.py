@@ -13,6 +13,7 @@ from markupsafe import Markup
 from zoo.experiments.comparison import Comparison, PairRow
 from zoo.experiments.verdict import pair_words, verdict_sentence
 from zoo.reports import facts, numbers
+from zoo.reports.counts import flops
 from zoo.reports.curves import cut
 from zoo.reports.figures import NARROW, draw, figure_style
 from zoo.reports.marks import beyond, class_of
@@ -60,6 +61,7 @@ def _template() -> Template:
     )
     environment.globals |= {
         "facts": facts,
+        "flops": flops,
         "pair_words": pair_words,
         "told": _told,
         "breakable": _breakable,

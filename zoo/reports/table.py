@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.reports.counts import buffer_notes, flops_notes
 from zoo.reports.facts import unlike
 from zoo.reports.numbers import short
 
@@ -165,6 +166,10 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         if row.cost and row.cost.field_agrees is False
     ]
     lines += unlike(comparison)
+    lines += [note for row in rows for note in buffer_notes(row)]
+    study = comparison.study
+    if study.training.budget == "flops" or (study.match and study.match.kind == "flops"):
+        lines += [note for row in rows for note in flops_notes(row)]
     return _wrapped([*lines, *_rates(rows)])
 
 
