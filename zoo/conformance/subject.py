@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import torch
@@ -17,9 +18,16 @@ from zoo.experiments.reach import stir
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.training.device import isolated
+from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
 NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
+SCORED = tuple((MAX_TOKENS // T, T) for T in (8, 64, 340))
+"""Shapes (B, T) of an evaluation: of short documents, of a stream, and of long documents."""
+MOST_LOGITS = 1 << 25
+"""Logits of a batch that a check makes, whatever the vocabulary."""
+_calls = count(1 << 32)
+"""Seeds of tokens that no model of this process has been given."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,14 @@ class Subject:
     def stirred(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
         """A model in evaluation mode whose weights and statistics are no longer those that it starts with.
 
-        So no path hides behind a zero. Of `dtype`, or as precise as the model can be.
+        So no path hides behind a zero. Of `dtype`, or as precise as the model can be, from the first call on: what a
+        model computes once and keeps is then of that type too. Two models of one seed are the same.
         """
-        model = self.fresh(seed=seed)
+        model = in_type(self.fresh(seed=seed), dtype or self.precise)
         with isolated(CPU, seed=seed), torch.no_grad():
             stir(model)
-            for number in range(3):
-                model(self.tokens(4, 2 * self.context + 1, seed=number))
-        return in_type(model, dtype or self.precise).eval()
+            model(self.tokens(4, 2 * self.context + 1))
+        return model.eval()
 
     def at_some_context(self) -> "Subject":
         """The same model at a context of 8 to 16, where it takes one: long enough to tell, short enough to train."""
@@ -98,16 +106,24 @@ class Subject:
         """Random tokens (B, T), the same every time."""
         return torch.randint(self.vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
 
+    def unseen(self, B: int, T: int) -> Tensor:
+        """Random tokens, of fewer rows than B where so many logits are too many; never the same ones twice."""
+        return self.tokens(self.rows(B, T), T, seed=next(_calls))
+
+    def rows(self, B: int, T: int) -> int:
+        """As many rows of T tokens as B, or as there is memory for."""
+        return max(2, min(B, MOST_LOGITS // (T * self.vocab_size)))
+
     def others(self, tokens: Tensor) -> Tensor:
         """Tokens of which each is another than it was."""
         return (tokens + 1) % self.vocab_size
 
 
-def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), without gradients; a model that draws random numbers draws the same every time."""
-    with isolated(CPU, seed=1), torch.no_grad():
+def logits_of(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> Tensor:
+    """(B, T) -> (B, T, V), recording gradients or not; one that draws random numbers draws the same every time."""
+    with isolated(CPU, seed=1), torch.set_grad_enabled(gradients):
         logits: Tensor = model(tokens)
-    return logits.clone() if isinstance(logits, Tensor) else logits  # a model may give the same memory again
+    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may give the same memory again
 
 
 def in_type(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
