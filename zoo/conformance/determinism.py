@@ -10,6 +10,7 @@ from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.probe import ROUNDING
 from zoo.conformance.subject import CPU, SCORED, Subject, apart, logits_of
 from zoo.experiments.cuts import cut
+from zoo.experiments.sight import DRAWS, KEEPS, drawn
 from zoo.training.device import isolated
 from zoo.training.loop import Settings, TrainStep
 
@@ -67,7 +68,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _traces(subject: Subject, B: int, T: int) -> Finding | None:
-    """What evaluating leaves behind: in weights, or for the next call; tokens are new, in case that some are remembered.
+    """What evaluating leaves behind: in weights, or for the next call. No model has been given these tokens before.
 
     A cache that grows when it has to is no trace, even where it is a buffer: it is not saved, and changes no logits.
     """
@@ -76,14 +77,13 @@ def _traces(subject: Subject, B: int, T: int) -> Finding | None:
     B = len(tokens)
     other = cut(tokens, subject.others(tokens), torch.arange(B) % T)  # rows that begin alike
     saved = digests(model, saved=True)
+    before = drawn()
     with torch.no_grad():
         first, then, again = (model(each.clone()).clone() for each in (tokens, other, tokens))
         alone = fresh(other.clone())
     if max(apart(first, again), apart(alone, then)) > ROUNDING[torch.float32]:
-        return failure(
-            f"The same tokens ({B} rows of {T}) give other logits the second time in evaluation mode: it draws random "
-            "numbers (look at self.training), or keeps something from one call to the next."
-        )
+        why = DRAWS if drawn() != before else KEEPS
+        return failure(f"The same tokens ({B} rows of {T}) give other logits in evaluation mode the second time: {why}")
     if changed := differing(saved, digests(model, saved=True)):
         return failure(f"Evaluating changes '{changed}': only training may (look at self.training).")
     return None

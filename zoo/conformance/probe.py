@@ -49,5 +49,5 @@ class Probe:
         return logits_of(self.model(), tokens, gradients=self.gradients)
 
     def change(self, logits: Tensor, tokens: Tensor, others: Tensor, cuts: Tensor) -> float:
-        """How much the `logits` (B, T, V) of `tokens` up to the cuts (B,) change when `others` stand after, relative."""
+        """How much the `logits` (B, T, V) of `tokens` up to the cuts (B,) change with `others` after them, relative."""
         return apart(up_to(logits, cuts), up_to(self(cut(tokens, others, cuts)), cuts))

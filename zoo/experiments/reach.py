@@ -177,7 +177,7 @@ def _looking_up(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor
         for module, forward in zip(embeddings, own, strict=True):
             del module.forward
             if forward is not None:
-                module.forward = forward
+                module.forward = forward  # type: ignore[method-assign]
 
 
 def _look_up(table: Tensor, index: Tensor) -> Tensor:
