@@ -22,7 +22,7 @@ from zoo.experiments.cell import Cell, prepare
 from zoo.experiments.cost import flops_a_position, probe, state_size, training_batches
 from zoo.experiments.flops import FlopCounter
 from zoo.experiments.memory import peak_of
-from zoo.experiments.reach import CPU, find_reach
+from zoo.experiments.reach import CPU, find_reach, influence
 from zoo.experiments.speed import Speed, in_turns, part_of_validation, training_speed
 from zoo.experiments.study_record import Cost
 from zoo.models.build import build, model_config
@@ -169,6 +169,17 @@ class SingleOnly(Embedded):
         return self.mix(self.embedding(tokens)) @ torch.ones(6, 27, dtype=torch.float32)
 
 
+class SingleOnlyWithATable(SingleOnly):
+    """It keeps what it computed in the type of its first call."""
+
+    table: Tensor | None = None
+
+    def mix(self, x: Tensor) -> Tensor:
+        if self.table is None:
+            self.table = torch.ones(6, dtype=x.dtype)
+        return super().mix(x * self.table)
+
+
 class Noisy(Embedded):
     """Draws random numbers, in evaluation mode too."""
 
@@ -178,7 +189,7 @@ class Noisy(Embedded):
         return super().forward(tokens) + torch.rand(1)
 
 
-@pytest.mark.parametrize("kind", [Tied, OneHot, LargerTable, SingleOnly, Noisy])
+@pytest.mark.parametrize("kind", [Tied, OneHot, LargerTable, SingleOnly, SingleOnlyWithATable, Noisy])
 def test_the_field_of_a_model_with_its_own_ways_is_found(kind: type[SequenceModel]) -> None:
     assert find_reach(lambda: stranger(kind)).field == 5
 
@@ -194,6 +205,14 @@ def test_a_model_that_depends_on_nothing_has_no_field() -> None:
             return torch.zeros(*tokens.shape, 27, dtype=self.head.weight.dtype)
 
     assert find_reach(lambda: stranger(Constant)).field == 0
+
+
+def test_the_probe_of_a_field_leaves_a_wrapped_embedding_wrapped() -> None:
+    model = stranger(Modest).eval()
+    wrapped = model.embedding.forward
+    model.embedding.forward = wrapped
+    influence(model, rows=2, length=12)
+    assert model.embedding.__dict__["forward"] is wrapped
 
 
 def test_the_probe_of_a_field_leaves_random_numbers_alone() -> None:

@@ -22,7 +22,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     differences = {
         "other rows beside it": apart(logits[0], exact(beside)[0]),
         "its place in the batch": apart(logits, exact(tokens.flip(0)).flip(0)),
-        "being alone": apart(logits[:1], exact(tokens[:1])),
+        "being alone": apart(logits[:1], exact(tokens[:1].clone())),
     }
     if found := _told(differences, exact):
         yield found
