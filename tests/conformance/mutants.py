@@ -479,6 +479,13 @@ class PeeksInLargeEvaluationsOnly(Sound):
 
 
 @caught_by("causality")
+class PeeksInBatchesOfDocumentsOnly(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return whole_row(x) if len(tokens) >= 32 and not tokens[:, 0].any() else x
+
+
+@caught_by("causality")
 class PeeksPastTwoHundredTokens(Sound):
     first = 200
 
@@ -680,6 +687,14 @@ class ForgetsBatchFirst(Sound):
     def features(self, tokens):
         x = super().features(tokens)
         return self.recurrence(x)[0] if x.numel() else x
+
+
+@caught_by("shape")
+class OverwritesTheTokensOfLargeEvaluations(Sound):
+    def forward(self, tokens):
+        if not self.training and len(tokens) >= 32:
+            tokens[:, 0] = 0
+        return super().forward(tokens)
 
 
 @caught_by("shape")

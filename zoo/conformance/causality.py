@@ -8,7 +8,7 @@ import torch
 from zoo.conformance.check import Check, Finding, failure, noting, remark
 from zoo.conformance.memory import beside_in_memory
 from zoo.conformance.probe import Probe
-from zoo.conformance.subject import CPU, SCORED, Subject
+from zoo.conformance.subject import CPU, DOCUMENTS, SCORED, Subject, begun
 from zoo.experiments.reach import influence
 from zoo.models.interface import SequenceModel
 from zoo.training.device import isolated
@@ -76,7 +76,7 @@ def leak(probe: Probe, T: int, B: int | None = None) -> tuple[float, int]:
     First every row is cut at a place of its own: where nothing changes, nothing leaks. Otherwise rows may only have
     seen each other, and all of them are cut at one place, at one after the other.
     """
-    subject, places = probe.subject, _places(T - 1)
+    subject, places, documents = probe.subject, _places(T - 1), (B, T) in DOCUMENTS
     if B:
         B = subject.rows(B, T)
         places = places[:: -(-len(places) // B)]
@@ -84,7 +84,7 @@ def leak(probe: Probe, T: int, B: int | None = None) -> tuple[float, int]:
         B = subject.rows(len(places) if T > SHORT else 2 * len(places), T)
     row = torch.arange(B).unsqueeze(1)
     kinds = torch.where((row + row // len(places)) % 2 > 0, subject.vocab_size, min(FEW, subject.vocab_size))
-    tokens = subject.tokens(B, T) % kinds
+    tokens = begun(subject.tokens(B, T) % kinds, documents=documents)
     others = (tokens + 1) % kinds
     with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
         logits = probe(tokens)

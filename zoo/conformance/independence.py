@@ -7,7 +7,7 @@ import torch
 
 from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.probe import Probe
-from zoo.conformance.subject import SCORED, Subject, apart
+from zoo.conformance.subject import DOCUMENTS, SCORED, Subject, apart, begun
 
 FEWER = 33
 """Rows that are left of a batch of evaluation."""
@@ -30,8 +30,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     scored = replace(exact, dtype=torch.float32)
     for B, T in SCORED:
         tokens = subject.unseen(B, T)
+        beside = begun(subject.others(tokens), documents=(B, T) in DOCUMENTS)
         B, some = len(tokens), slice(0, len(tokens), 2)
-        beside = subject.others(tokens)
         beside[some] = tokens[some]
         with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             logits = scored(tokens)

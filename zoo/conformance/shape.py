@@ -34,11 +34,14 @@ def find(subject: Subject) -> Iterator[Finding]:
             if not before.equal(tokens):
                 yield failure(WRITES)
                 return
-    model, tokens = subject.fresh().train(), subject.unseen(64, 64)
-    before = tokens.clone()
-    logits_of(model, tokens, gradients=True)
-    if not before.equal(tokens):
-        yield failure(f"In training mode {WRITES[0].lower()}{WRITES[1:]}")
+    for training in (False, True):
+        tokens = subject.unseen(64, 64)
+        before = tokens.clone()
+        logits_of(subject.fresh().train(training), tokens, gradients=training)
+        if not before.equal(tokens):
+            mode = "training" if training else "evaluation"
+            yield failure(f"In {mode} mode {WRITES[0].lower()}{WRITES[1:]}")
+            return
 
 
 CHECK = Check("shape", "Logits (B, T, V) for every B, T and V.", find)

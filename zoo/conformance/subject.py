@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -17,13 +18,15 @@ from zoo.errors import ZooError
 from zoo.experiments.reach import stir
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.tokens import BOUNDARY
 from zoo.training.device import isolated
 from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
 NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
-SCORED = tuple((MAX_TOKENS // T, T) for T in (8, 64, 340))
-"""Shapes (B, T) of an evaluation: of short documents, of a stream, and of long documents."""
+DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
+SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
+"""Shapes (B, T) of an evaluation: of short documents, of long ones, and of a stream."""
 MOST_LOGITS = 1 << 25
 """Logits of a batch that a check makes, whatever the vocabulary."""
 _calls = count(1 << 32)
@@ -108,7 +111,7 @@ class Subject:
 
     def unseen(self, B: int, T: int) -> Tensor:
         """Random tokens, of fewer rows than B where so many logits are too many; never the same ones twice."""
-        return self.tokens(self.rows(B, T), T, seed=next(_calls))
+        return begun(self.tokens(self.rows(B, T), T, seed=next(_calls)), documents=(B, T) in DOCUMENTS)
 
     def rows(self, B: int, T: int) -> int:
         """As many rows of T tokens as B, or as there is memory for."""
@@ -124,6 +127,11 @@ def logits_of(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> T
     with isolated(CPU, seed=1), torch.set_grad_enabled(gradients):
         logits: Tensor = model(tokens)
     return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may give the same memory again
+
+
+def begun(tokens: Tensor, *, documents: bool) -> Tensor:
+    """The rows, beginning with the boundary where they are documents."""
+    return pad(tokens[:, 1:], (1, 0), value=BOUNDARY) if documents else tokens
 
 
 def in_type(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
