@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from zoo.conformance.check import Check, Finding, failure, noting
-from zoo.conformance.probe import ROUNDING
-from zoo.conformance.subject import CPU, SCORED, Subject, apart, logits_of
+from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
 from zoo.experiments.cuts import cut
 from zoo.experiments.sight import DRAWS, KEEPS, drawn
 from zoo.training.device import isolated

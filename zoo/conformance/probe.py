@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.conformance.subject import ROUNDING, Subject, apart, logits_of
 from zoo.experiments.cuts import cut, up_to
 from zoo.models.interface import SequenceModel
-
-ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-4}
-"""What rounding alone may move logits by, relative."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ from zoo.training.device import isolated
 from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
+ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-4}
+"""What rounding alone may move logits by, relative."""
 NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
 DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
 SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
@@ -103,7 +105,7 @@ class Subject:
     @property
     def tolerance(self) -> float:
         """What rounding alone may move logits by, relative, at that precision."""
-        return 1e-6 if self.precise is torch.float64 else 1e-4
+        return ROUNDING[self.precise]
 
     def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
         """Random tokens (B, T), the same every time."""
