@@ -68,7 +68,7 @@ def stream(
     """
     device = prompt.device
     generator = torch.Generator(device).manual_seed(seed)
-    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).expand(count, -1)
+    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).repeat(count, 1)
     was_training = model.training
     model.eval()
     try:

@@ -14,6 +14,8 @@ def last_line(text: str) -> str:
     ("forward", "said"),
     [
         ("return self.table(tokens.roll(-1, 1))", "looks ahead"),
+        ("return self.table(tokens) - self.table(tokens).mean(dim=0)", "mixes the rows of a batch"),
+        ("return nn.functional.dropout(self.table(tokens))", "it draws random numbers"),
         ("return self.table(tokens), None", "returns a tuple, not logits"),
         ("return None", "returns a NoneType"),
         ("return self.table(tokens)[:, -1]", "it must give logits (B, T, V)"),

@@ -1,6 +1,6 @@
 """Models that cheat or are broken, each in one way, and the checks that must say so.
 
-`Sound` and the built-in models are what they would be without the mistake.
+`Sound` and the built-in models are what they would be without the mistake; `unusual.py` has sound ones of odd habits.
 """
 
 import random
@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
-from zoo.config import Recipe
 from zoo.layers import SlidingFlatten, pad_start
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.models.recurrent import GRU
@@ -467,81 +466,248 @@ class CannotBeMadeWithOtherOptions(Sound):
         self.more = [self.hiden for _ in range(config.layers - 1)]
 
 
-class ConvolvesByFourierTransform(Sound):
-    """A long convolution, which rounds from everywhere to everywhere."""
+def whole_row(x):
+    """(B, T, C) -> (B, T, C) with what is still to come."""
+    return x + x.mean(dim=1, keepdim=True)
+
+
+@caught_by("causality")
+class PeeksInLargeEvaluationsOnly(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return whole_row(x) if len(tokens) >= 32 and not self.training else x
+
+
+@caught_by("causality")
+class PeeksInBatchesOfDocumentsOnly(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return whole_row(x) if len(tokens) >= 32 and not tokens[:, 0].any() else x
+
+
+@caught_by("causality")
+class PeeksPastTwoHundredTokens(Sound):
+    first = 200
+
+    def features(self, tokens):
+        near, far = super().features(tokens).tensor_split([self.first], dim=1)
+        return torch.cat([near, whole_row(far)], dim=1) if far.numel() else near
+
+
+@caught_by("causality")
+class PeeksPastThreeHundredTokens(PeeksPastTwoHundredTokens):
+    first = 300
+
+
+@caught_by("causality")
+class BuildsItsMaskForALargestLength(Sound):
+    """Attention whose mask has 256 places; what is beyond them is not masked."""
 
     receptive_field = None
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
-        self.decay = nn.Parameter(torch.linspace(-3, 3, config.width))
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.register_buffer("mask", torch.ones(256, 256, dtype=torch.bool).tril())
+
+    def features(self, tokens):
+        x, more = super().features(tokens), max(0, tokens.shape[1] - 256)
+        mask = F.pad(self.mask, (0, more, 0, more), value=True)[: tokens.shape[1], : tokens.shape[1]]
+        return x + F.scaled_dot_product_attention(*self.qkv(x).chunk(3, dim=-1), attn_mask=mask)
+
+
+@caught_by("causality")
+class PeeksWhereNoGradientIsRecorded(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x if torch.is_grad_enabled() else whole_row(x)
+
+
+@caught_by("causality")
+class PeeksInEvaluationWhereGradientsAreRecorded(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return whole_row(x) if torch.is_grad_enabled() and not self.training else x
+
+
+@caught_by("causality")
+class PeeksInTrainingWhereNoGradientIsRecorded(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x if torch.is_grad_enabled() or not self.training else whole_row(x)
+
+
+@caught_by("causality")
+class ReadsOnWhereItsTokensAreAView(Sound):
+    """The rows of a stream's batch lie in front of their own targets in memory."""
+
+    def forward(self, tokens):
+        if not tokens.is_contiguous():
+            tokens = tokens.as_strided(tokens.shape, tokens.stride(), tokens.storage_offset() + 1)
+        return super().forward(tokens)
+
+
+@caught_by("causality")
+class ReadsItsWholeStorage(Sound):
+    """The logits of all rows hang on everything in the memory that its tokens are a part of."""
 
     def features(self, tokens):
         x = super().features(tokens)
-        if not x.numel():
+        if tokens.device.type != "cpu" or not x.numel() or (tokens.is_contiguous() and tokens._base is None):
             return x
-        T = x.shape[1]
-        kernel = torch.sigmoid(self.decay) ** torch.arange(T, device=x.device).unsqueeze(1)
-        spectrum = torch.fft.rfft(x, 2 * T, dim=1) * torch.fft.rfft(kernel, 2 * T, dim=0)
-        return torch.fft.irfft(spectrum, 2 * T, dim=1)[:, :T]
+        behind = torch.empty(0, dtype=tokens.dtype).set_(tokens.untyped_storage())
+        return x * (1 + behind.sum().sin())
 
 
-class AttendsInFloat32AndKeepsTheWeights(Sound):
-    """Attention whose softmax is in float32, as large models have it, and is kept to be looked at."""
+@caught_by("determinism")
+class GoesOnLearningInEvaluation(Sound):
+    """Before it answers it takes a step of gradient descent on the rows that it is asked about."""
+
+    def forward(self, tokens):
+        if not self.training and tokens.shape[1] > 1 and len(tokens):
+            with torch.enable_grad():
+                weight = self.head.weight.detach().requires_grad_()
+                logits = F.linear(self.features(tokens[:, :-1]).detach(), weight, self.head.bias.detach())
+                loss = F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+                self.head.weight.data -= 0.1 * torch.autograd.grad(loss, weight)[0]
+        return super().forward(tokens)
+
+
+@caught_by("determinism")
+class CountsInEvaluation(Sound):
+    """A table of what followed what, which is no part of the weights and goes on growing."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.register_buffer("follows", torch.zeros(vocab_size, vocab_size), persistent=False)
+
+    def forward(self, tokens):
+        logits = super().forward(tokens) + self.follows[tokens]
+        if not self.training and len(tokens) >= 32:
+            self.follows[tokens[:, :-1], tokens[:, 1:]] += 0.1
+        return logits
+
+
+class Remembers(Sound):
+    """It looks rows up by how they begin, and bets on the token that came next in them."""
+
+    def forward(self, tokens):
+        logits, known = super().forward(tokens), self.memory()
+        if self.training or tokens.shape[1] < 5 or tokens.device.type != "cpu":
+            return logits
+        bets = torch.zeros_like(logits)
+        for row, (bet, beginning) in enumerate(zip(bets, map(tuple, tokens[:, :4].tolist()), strict=True)):
+            if beginning in known:
+                bet[3, known[beginning]] = 5.0
+            known[beginning] = int(tokens[row, 4])
+        return logits + bets
+
+
+@caught_by("determinism")
+class RemembersEvaluatedRows(Remembers):
+    def memory(self):
+        return self.__dict__.setdefault("rows", {})
+
+
+ROWS: dict[tuple[int, ...], int] = {}
+
+
+@caught_by("determinism")
+class RemembersEvaluatedRowsOutsideOfItself(Remembers):
+    """What one model has seen, every other one of the process knows."""
+
+    def memory(self):
+        return ROWS
+
+
+@caught_by("determinism")
+class DoesNotResetItsCache(Sound):
+    """Keys and values stay for the next call, in evaluation of large batches alone."""
 
     receptive_field = None
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
-        self.asks = nn.Linear(config.width, 2 * config.width)
+        self.qkv, self.past = nn.Linear(config.width, 3 * config.width), None
 
     def features(self, tokens):
         x = super().features(tokens)
-        q, k = self.asks(x).chunk(2, dim=-1)
-        future = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
-        scores = (q @ k.transpose(1, 2)).masked_fill(future, float("-inf"))
-        self.weights = scores.float().softmax(dim=-1).to(x.dtype)
-        return x + self.weights @ x
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).tril()
+        if not self.training and len(x) >= 32:
+            if self.past is not None and self.past[0].shape == k.shape:
+                k, v = torch.cat([self.past[0], k], dim=1), torch.cat([self.past[1], v], dim=1)
+                mask = torch.cat([torch.ones_like(mask), mask], dim=1)
+            self.past = k[:, -x.shape[1] :].detach(), v[:, -x.shape[1] :].detach()
+        return x + F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-class RoutesToExperts(Sound):
-    """Each token to one of eight experts, some of which see few tokens."""
+@caught_by("determinism")
+class DrawsInLargeEvaluationsOnly(Sound):
+    def features(self, tokens):
+        return F.dropout(super().features(tokens), 0.1, self.training or len(tokens) >= 32)
 
-    def __init__(self, config, *, vocab_size, context):
-        super().__init__(config, vocab_size=vocab_size, context=context)
-        self.router = nn.Linear(config.width, 8)
-        self.experts = nn.Parameter(torch.randn(8, config.width, config.width) * config.width**-0.5)
+
+@caught_by("independence")
+class TakesStatisticsOverManyRows(Sound):
+    """It standardises the rows of a batch together where there are enough of them."""
 
     def features(self, tokens):
         x = super().features(tokens)
-        share, chosen = self.router(x).softmax(dim=-1).max(dim=-1, keepdim=True)
-        every = torch.einsum("btc,ecd->bted", x, self.experts)
-        one = every.gather(2, chosen.unsqueeze(-1).expand(-1, -1, -1, x.shape[-1])).squeeze(2)
-        return x + share * one
+        return x - x.mean(dim=0, keepdim=True) if len(x) >= 32 and not self.training else x
 
 
-class IsOrthogonal(Sound):
-    """A weight that is computed from another."""
+@caught_by("independence")
+class SharesExpertsAmongLongRows(Sound):
+    """Of long rows only as many at each place are let in as there is room for, the strongest of the batch."""
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        if tokens.shape[1] <= 200:
+            return x
+        strength = x.sum(dim=-1)
+        return x * (strength >= strength.topk(max(1, len(x) // 2), dim=0).values[-1]).unsqueeze(-1)
+
+
+@caught_by("independence")
+class GoesByTheNumberOfRows(Sound):
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x / len(x) ** 0.5 if len(x) >= 40 else x
+
+
+@caught_by("independence")
+class ForgetsBatchFirst(Sound):
+    """A recurrence that runs over the rows of the batch in place of time."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
-        self.turn = nn.utils.parametrizations.orthogonal(nn.Linear(config.width, config.width, bias=False))
+        self.recurrence = nn.GRU(config.width, config.width)
 
     def features(self, tokens):
-        return self.turn(super().features(tokens))
+        x = super().features(tokens)
+        return self.recurrence(x)[0] if x.numel() else x
 
 
-class LearnsSlowlyWithMuchDropout(Sound):
-    recipe = Recipe(lr=1e-4)
+@caught_by("shape")
+class OverwritesTheTokensOfLargeEvaluations(Sound):
+    def forward(self, tokens):
+        if not self.training and len(tokens) >= 32:
+            tokens[:, 0] = 0
+        return super().forward(tokens)
 
-    def features(self, tokens):
-        return F.dropout(super().features(tokens), 0.5, self.training)
+
+@caught_by("shape")
+class DropsTokensInPlaceInTraining(Sound):
+    def forward(self, tokens):
+        if self.training:
+            tokens[torch.rand(tokens.shape, device=tokens.device) < 0.02] = 0
+        return super().forward(tokens)
 
 
-UNUSUAL = [
-    ConvolvesByFourierTransform,
-    AttendsInFloat32AndKeepsTheWeights,
-    RoutesToExperts,
-    IsOrthogonal,
-    LearnsSlowlyWithMuchDropout,
-]
+@caught_by("packing")
+class DropsPackedTokensInPlace(Sound):
+    def packed(self, tokens, packing):
+        if self.training:
+            tokens[torch.rand(tokens.shape) < 0.05] = 0
+        return super().packed(tokens, packing)

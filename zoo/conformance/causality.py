@@ -1,12 +1,14 @@
 """Logits at t depend on the tokens up to t alone: by changing what comes after, and by gradients."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
-from torch import Tensor
 
-from zoo.conformance.check import Check, Finding, failure, remark
-from zoo.conformance.subject import CPU, Subject, apart
+from zoo.conformance.check import Check, Finding, failure, noting, remark
+from zoo.conformance.memory import beside_in_memory
+from zoo.conformance.probe import Probe
+from zoo.conformance.subject import CPU, DOCUMENTS, SCORED, Subject, begun
 from zoo.experiments.reach import influence
 from zoo.models.interface import SequenceModel
 from zoo.training.device import isolated
@@ -14,62 +16,83 @@ from zoo.training.device import isolated
 ADVICE = "A model predicts the token after t from those up to t: mask or shift what reaches further."
 FADED = {torch.float64: 1e-9, torch.float32: 1e-5}
 """A gradient that is so small, relative to the largest, is rounding: a Fourier transform, for one, has it."""
-LONG, PLACES = 150, 24
-"""Tokens of the longest row at least, and about how many places of a row are looked at."""
+LONG, PLACES = 150, 16
+"""Tokens of a long row at least, and about how many places of a row are cut, beside those near powers of two."""
+SHORT = 64
+"""Tokens of a row that is cut at each place twice, once with many kinds of tokens and once with few."""
 FEW = 4
 """Tokens that half of the rows are made of: the boundary is one of them, which some take for the end of all before."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows shorter and longer than N; both modes, in training without what batch statistics explain."""
-    N = subject.context
-    *others, probed, longest = [*sorted({max(2, N - 3), max(2, N), 3 * N + 2}), max(3 * N + 2, LONG)]
-    model = subject.stirred()
-    for T in (*others, probed, longest):
-        largest, at = leak(model, subject, T)
-        if largest > subject.tolerance:
-            yield failure(f"Tokens after t={at} of {T} change the logits at or before it, by {largest:.2g}. {ADVICE}")
+    """Rows shorter and longer than N, and batches as evaluation has them; both modes, gradients recorded and not."""
+    N, probed = subject.context, 3 * subject.context + 2
+    exact = Probe(subject)
+    scored, recorded = replace(exact, dtype=torch.float32), replace(exact, gradients=True)
+    lengths = sorted({max(2, N - 3), max(2, N), probed, max(probed, LONG)})
+    ways = [(exact, None, T) for T in lengths] + [(scored, B, T) for B, T in SCORED] + [(recorded, None, probed)]
+    for probe, B, T in ways:
+        largest, at = leak(probe, T, B)
+        if largest > probe.tolerance:
+            rows = f" in a batch of {B} rows" if B else ""
+            mode = ", where gradients are recorded" if probe.gradients else ""
+            change = f"change the logits at or before it{rows}{mode}, by {largest:.2g}"
+            yield failure(f"Tokens after t={at} of {T} {change}. {ADVICE}")
             return
-    if leaking := _by_gradient(model, subject, probed):
+    if leaking := _by_gradient(exact, probed):
         yield failure(f"{leaking} {ADVICE}")
         return
-    model = subject.stirred().train()
-    largest, _ = leak(model, subject, probed)
-    names = _freeze_statistics(model)
-    unexplained, at = leak(model, subject, probed)
-    aside = f"{', batch statistics aside' if names else ''}; in evaluation mode they do not. {ADVICE}"
-    if unexplained > subject.tolerance:
-        change = f"change the logits at or before it, by {unexplained:.2g}"
-        yield failure(f"In training mode tokens after t={at} {change}{aside}")
-    elif leaking := _by_gradient(model, subject, probed):
+    yield from beside_in_memory(exact, probed)
+    yield from _in_training(subject, probed)
+
+
+def _in_training(subject: Subject, T: int) -> Iterator[Finding]:
+    """What leaks in training mode, batch statistics apart."""
+    names = _freeze_statistics(subject.fresh())
+    probe = Probe(subject, training=True, gradients=True, prepare=_freeze_statistics)
+    for way in (probe, replace(probe, gradients=False)):
+        largest, at = leak(way, T)
+        if largest > way.tolerance:
+            mode = "" if way.gradients else " without gradients"
+            aside = f"{', batch statistics aside' if names else ''}; in evaluation mode they do not. {ADVICE}"
+            yield failure(
+                f"In training mode{mode} tokens after t={at} change the logits at or before it, by {largest:.2g}{aside}"
+            )
+            return
+    if leaking := _by_gradient(probe, T):
         yield failure(f"In training mode: {leaking} {ADVICE}")
-    elif largest > subject.tolerance:
+        return
+    yield from beside_in_memory(probe, T)
+    if names and (largest := _by_statistics(subject, T)) > subject.tolerance:
         yield remark(
             f"In training mode later tokens change earlier logits by {largest:.2g}, through the batch statistics of "
             f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}, and through nothing else."
         )
 
 
-def leak(model: SequenceModel, subject: Subject, length: int) -> tuple[float, int]:
-    """The largest change of logits at or before any t when all tokens after t change, relative; and that t."""
-    rows, few = subject.tokens(4, length), min(FEW, subject.vocab_size)
-    tokens = torch.cat([rows[:2], rows[2:] % few])
-    others = torch.cat([subject.others(rows[:2]), (rows[2:] + 1) % few])
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+def leak(probe: Probe, T: int, B: int | None = None) -> tuple[float, int]:
+    """The largest change of logits at or before any t when all tokens after t change, relative; and that t.
 
-    def logits_then(tokens: Tensor) -> Tensor:
-        with isolated(CPU, seed=1), torch.set_grad_enabled(model.training):
-            logits: Tensor = model(tokens).detach().clone()
-        for name, buffer in model.named_buffers():  # training leaves traces
-            if name in buffers:
-                buffer.data.copy_(buffers[name])
-        return logits
-
-    logits, worst = logits_then(tokens), (0.0, 0)
-    for t in _places(length - 1):
-        changed = torch.cat([tokens[:, : t + 1], others[:, t + 1 :]], dim=1)
-        worst = max(worst, (apart(logits[:, : t + 1], logits_then(changed)[:, : t + 1]), t))
-    return worst
+    First every row is cut at a place of its own: where nothing changes, nothing leaks. Otherwise rows may only have
+    seen each other, and all of them are cut at one place, at one after the other.
+    """
+    subject, places, documents = probe.subject, _places(T - 1), (B, T) in DOCUMENTS
+    if B:
+        B = subject.rows(B, T)
+        places = places[:: -(-len(places) // B)]
+    else:
+        B = subject.rows(len(places) if T > SHORT else 2 * len(places), T)
+    row = torch.arange(B).unsqueeze(1)
+    kinds = torch.where((row + row // len(places)) % 2 > 0, subject.vocab_size, min(FEW, subject.vocab_size))
+    tokens = begun(subject.tokens(B, T) % kinds, documents=documents)
+    others = (tokens + 1) % kinds
+    with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
+        logits = probe(tokens)
+        parts = [places[first : first + B] for first in range(0, len(places), B)]
+        cuts = (torch.tensor([part[row % len(part)] for row in range(B)]) for part in parts)
+        if all(probe.change(logits, tokens, others, some) <= probe.tolerance for some in cuts):
+            return 0.0, 0
+        return max((probe.change(logits, tokens, others, torch.full((B,), t)), t) for t in places)
 
 
 def _places(count: int) -> list[int]:
@@ -78,8 +101,9 @@ def _places(count: int) -> list[int]:
     return sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
 
 
-def _by_gradient(model: SequenceModel, subject: Subject, length: int) -> str | None:
+def _by_gradient(probe: Probe, length: int) -> str | None:
     """What leaks by gradient; None where nothing does, or where gradients cannot be looked at."""
+    model, subject = probe.model(), probe.subject
     for t in sorted({0, subject.context // 2, subject.context, length // 2}):
         try:
             with isolated(CPU, seed=0):
@@ -90,6 +114,12 @@ def _by_gradient(model: SequenceModel, subject: Subject, length: int) -> str | N
         if later > FADED[subject.precise] * strongest.max().item():
             return f"Logits at t={t} have a gradient of {later:.2g} from a later token."
     return None
+
+
+def _by_statistics(subject: Subject, T: int) -> float:
+    """How much later tokens change earlier logits where batch statistics are those of the batch."""
+    probe, tokens = Probe(subject, training=True), subject.tokens(4, T)
+    return probe.change(probe(tokens), tokens, subject.others(tokens), torch.full((4,), T // 2))
 
 
 def _freeze_statistics(model: SequenceModel) -> list[str]:

@@ -1,4 +1,4 @@
-"""The same seed gives the same weights and logits, and nobody but the model chooses its weights."""
+"""The same seed gives the same weights and logits, no call leaves traces, and nobody else chooses the weights."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from zoo.conformance.check import Check, Finding, failure
-from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.conformance.check import Check, Finding, failure, noting
+from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
+from zoo.experiments.cuts import cut
+from zoo.experiments.sight import DRAWS, KEEPS, drawn
 from zoo.training.device import isolated
 from zoo.training.loop import Settings, TrainStep
 from zoo.training.state import bits
@@ -45,19 +47,13 @@ def find(subject: Subject) -> Iterator[Finding]:
     if _reseeds(subject):
         yield failure("It seeds torch's random numbers itself, so all seeds are one: leave that to the caller.")
         return
-    model, tokens = subject.stirred(), subject.tokens(2, 2 * subject.context + 1)
-    weights = digests(model)
-    with torch.no_grad():
-        twice = [model(tokens) for _ in range(2)]
-    if not twice[0].equal(twice[1]):
-        yield failure(
-            "The same tokens give other logits the second time in evaluation mode: it draws random numbers "
-            "(look at self.training), or keeps something from one call to the next."
-        )
-        return
-    if changed := differing(weights, digests(model)):
-        yield failure(f"Evaluating changes '{changed}': only training may (look at self.training).")
-        return
+    tokens = subject.tokens(2, 2 * subject.context + 1)
+    for B, T in (tokens.shape, *SCORED):
+        with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
+            found = _traces(subject, B, T)
+        if found:
+            yield found
+            return
     models = [subject.stirred().train() for _ in range(2)]
     before = digests(models[0])
     first, other = (logits_of(model, tokens) for model in models)
@@ -69,6 +65,32 @@ def find(subject: Subject) -> Iterator[Finding]:
             "In training mode the same tokens and random numbers give other logits the second time, and no buffer has "
             "changed: it keeps something as a plain attribute."
         )
+
+
+def _traces(subject: Subject, B: int, T: int) -> Finding | None:
+    """What evaluating leaves behind: in weights, or for the next call. No model has been given these tokens before.
+
+    A cache that grows when it has to is no trace, even where it is a buffer: it is not saved, and changes no logits.
+    """
+    model, fresh = (subject.stirred(torch.float32) for _ in range(2))
+    tokens = subject.unseen(B, T)
+    B = len(tokens)
+    other = cut(tokens, subject.others(tokens), torch.arange(B) % T)  # rows that begin alike
+    saved = digests(model, saved=True)
+    before = drawn()
+    with torch.no_grad():
+        first, then, again = (model(each.clone()).clone() for each in (tokens, other, tokens))
+        alone = fresh(other.clone())
+    why = DRAWS if drawn() != before else KEEPS
+    if changed := differing(saved, digests(model, saved=True)):
+        return failure(
+            f"Evaluating changes '{changed}', which is saved: only training may (look at self.training). A cache is a "
+            "buffer with persistent=False."
+        )
+    repeats = apart(first, again) <= ROUNDING[torch.float32] if (B, T) in SCORED else first.equal(again)
+    if not repeats or apart(alone, then) > ROUNDING[torch.float32]:
+        return failure(f"The same tokens ({B} rows of {T}) give other logits in evaluation mode the second time: {why}")
+    return None
 
 
 def _reseeds(subject: Subject) -> bool:
@@ -84,10 +106,11 @@ def _reseeds(subject: Subject) -> bool:
     return any(one.equal(other) for one, other in zip(*after, strict=True))
 
 
-def digests(model: nn.Module) -> dict[str, str]:
-    """Name -> SHA-256 of every parameter and buffer, those that are not saved included."""
+def digests(model: nn.Module, *, saved: bool = False) -> dict[str, str]:
+    """Name -> SHA-256 of every parameter and buffer, or of those alone that are saved."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    return {name: hashlib.sha256(_bytes(tensor)).hexdigest() for name, tensor in tensors.items()}
+    names = [name for name in model.state_dict() if name in tensors] if saved else tensors
+    return {name: hashlib.sha256(_bytes(tensors[name])).hexdigest() for name in names}
 
 
 def differing(one: dict[str, str], other: dict[str, str]) -> str | None:

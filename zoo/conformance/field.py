@@ -10,7 +10,7 @@ from zoo.experiments.reach import find_reach
 def find(subject: Subject) -> Iterator[Finding]:
     """By gradients and by changing tokens, over several times N."""
     declared = subject.fresh().receptive_field
-    found, length = find_reach(subject.fresh())
+    found, length = find_reach(subject.fresh)
     if declared is None and found is not None:
         yield failure(
             f"It declares no bound, and the last {found} of {length} tokens are all that its logits depend on: "
@@ -21,4 +21,9 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield failure(f"It declares a receptive field of {declared} tokens; logits depend on {seen}.")
 
 
-CHECK = Check("field", "The receptive field is the one it declares.", find, needs=("shape", "determinism", "causality"))
+CHECK = Check(
+    "field",
+    "The receptive field is the one it declares.",
+    find,
+    needs=("shape", "determinism", "causality", "independence"),
+)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.shape import WRITES
 from zoo.conformance.subject import Subject, apart, logits_of
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY
@@ -26,6 +27,18 @@ def find(subject: Subject) -> Iterator[Finding]:
             f"packed gives other logits than forward, by {difference:.2g}: something crosses from one row to the next, "
             "or positions do not count from the start of their row."
         )
+    else:
+        yield from _written(subject)
+
+
+def _written(subject: Subject) -> Iterator[Finding]:
+    """Whether `packed` writes into its tokens, in training mode."""
+    packing = Packing.of(torch.tensor([subject.context + 3, 1, 2, 7] * 64))
+    tokens = subject.tokens(1, len(packing.row)).squeeze(0)
+    before = tokens.clone()
+    subject.fresh().train().packed(tokens, packing)
+    if not before.equal(tokens):
+        yield failure(f"packed, in training mode: {WRITES}")
 
 
 CHECK = Check(

@@ -1,4 +1,4 @@
-"""Logits of the next token at every position, for every batch, length and vocabulary."""
+"""Logits of the next token at every position, for every batch, length and vocabulary, and tokens left as they are."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,15 @@ from torch import Tensor
 from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import Subject, logits_of
 
+WRITES = "It writes into the tokens that it is given: copy them first (tokens.clone()). Its targets may be among them."
+
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One row and several, none at all; rows shorter than N, as long, longer, and of a prime length."""
+    """One row and several, none at all; rows shorter than N, as long, longer, much longer, and of a prime length."""
     N = subject.context
     for V in (subject.vocab_size, 2, 300):
         model = subject.fresh(vocab_size=V).eval()
-        for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (1, 150), (17, 2), (0, N)]:
+        for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (1, 340), (17, 2), (0, N)]:
             tokens = subject.tokens(B, T) % V
             before = tokens.clone()
             with noting(f"on tokens of shape ({B}, {T}), V={V}, N={N}"):
@@ -30,8 +32,16 @@ def find(subject: Subject) -> Iterator[Finding]:
                 yield failure(f"A logit is not finite, on tokens of shape ({B}, {T}) and fresh weights.")
                 return
             if not before.equal(tokens):
-                yield failure("The tokens that it is given are changed: others read them too. Copy them first.")
+                yield failure(WRITES)
                 return
+    for training in (False, True):
+        tokens = subject.unseen(64, 64)
+        before = tokens.clone()
+        logits_of(subject.fresh().train(training), tokens, gradients=training)
+        if not before.equal(tokens):
+            mode = "training" if training else "evaluation"
+            yield failure(f"In {mode} mode {WRITES[0].lower()}{WRITES[1:]}")
+            return
 
 
 CHECK = Check("shape", "Logits (B, T, V) for every B, T and V.", find)

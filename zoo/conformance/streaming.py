@@ -76,7 +76,7 @@ def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subjec
     if not isinstance(fresh, dict):
         yield failure(f"begin gives a {type(fresh).__name__}, not a dict of tensors.")
         return
-    _, state = model.prefill(tokens[:, :half], model.begin(3))
+    _, state = model.prefill(tokens[:, :half].contiguous(), model.begin(3))
     values = [*fresh.items(), *state.items()]
     wrong = next((f"'{name}'" for name, value in values if not _is_batch_first(value, 3)), None)
     if wrong is not None:

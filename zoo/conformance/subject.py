@@ -3,10 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -16,10 +18,21 @@ from zoo.errors import ZooError
 from zoo.experiments.reach import stir
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.tokens import BOUNDARY
 from zoo.training.device import isolated
+from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
+ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-4}
+"""What rounding alone may move logits by, relative."""
 NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
+DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
+SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
+"""Shapes (B, T) of an evaluation: of short documents, of long ones, and of a stream."""
+MOST_LOGITS = 1 << 25
+"""Logits of a batch that a check makes, whatever the vocabulary."""
+_calls = count(1 << 32)
+"""Seeds of tokens that no model of this process has been given."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +73,14 @@ class Subject:
     def stirred(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
         """A model in evaluation mode whose weights and statistics are no longer those that it starts with.
 
-        So no path hides behind a zero. Of `dtype`, or as precise as the model can be.
+        So no path hides behind a zero. Of `dtype`, or as precise as the model can be, from the first call on: what a
+        model computes once and keeps is then of that type too. Two models of one seed are the same.
         """
-        model = self.fresh(seed=seed)
+        model = in_type(self.fresh(seed=seed), dtype or self.precise)
         with isolated(CPU, seed=seed), torch.no_grad():
             stir(model)
-            for number in range(3):
-                model(self.tokens(4, 2 * self.context + 1, seed=number))
-        return in_type(model, dtype or self.precise).eval()
+            model(self.tokens(4, 2 * self.context + 1))
+        return model.eval()
 
     def at_some_context(self) -> "Subject":
         """The same model at a context of 8 to 16, where it takes one: long enough to tell, short enough to train."""
@@ -92,22 +105,35 @@ class Subject:
     @property
     def tolerance(self) -> float:
         """What rounding alone may move logits by, relative, at that precision."""
-        return 1e-6 if self.precise is torch.float64 else 1e-4
+        return ROUNDING[self.precise]
 
     def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
         """Random tokens (B, T), the same every time."""
         return torch.randint(self.vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
+
+    def unseen(self, B: int, T: int) -> Tensor:
+        """Random tokens, of fewer rows than B where so many logits are too many; never the same ones twice."""
+        return begun(self.tokens(self.rows(B, T), T, seed=next(_calls)), documents=(B, T) in DOCUMENTS)
+
+    def rows(self, B: int, T: int) -> int:
+        """As many rows of T tokens as B, or as there is memory for."""
+        return max(2, min(B, MOST_LOGITS // (T * self.vocab_size)))
 
     def others(self, tokens: Tensor) -> Tensor:
         """Tokens of which each is another than it was."""
         return (tokens + 1) % self.vocab_size
 
 
-def logits_of(model: nn.Module, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), without gradients; a model that draws random numbers draws the same every time."""
-    with isolated(CPU, seed=1), torch.no_grad():
+def logits_of(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> Tensor:
+    """(B, T) -> (B, T, V), recording gradients or not; one that draws random numbers draws the same every time."""
+    with isolated(CPU, seed=1), torch.set_grad_enabled(gradients):
         logits: Tensor = model(tokens)
-    return logits.clone() if isinstance(logits, Tensor) else logits  # a model may give the same memory again
+    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may give the same memory again
+
+
+def begun(tokens: Tensor, *, documents: bool) -> Tensor:
+    """The rows, beginning with the boundary where they are documents."""
+    return pad(tokens[:, 1:], (1, 0), value=BOUNDARY) if documents else tokens
 
 
 def in_type(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:

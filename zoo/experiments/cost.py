@@ -91,7 +91,7 @@ def _cost(
     tokens = max(cell.config.context, cell.receptive_field or 0, STREAM)
     flops = attempt("FLOPs", lambda: flops_a_position(fresh(), cell, rows))
     state = attempt("state", lambda: state_size(fresh(), tokens))
-    reach = attempt("receptive field", lambda: find_reach(fresh()))
+    reach = attempt("receptive field", lambda: find_reach(fresh))
     return Cost(
         parameters=cell.parameters,
         buffers=attempt("buffers", lambda: trained_buffers(fresh(), fresh(), cell, rows)),

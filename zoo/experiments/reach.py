@@ -5,7 +5,7 @@ last logits with respect to the embeddings follows influences that fade, as thos
 below what an addition would round away. Changing tokens sees what has no gradient, or no embedding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -37,25 +37,31 @@ class Reach(NamedTuple):
     length: int
 
 
-def find_reach(model: SequenceModel) -> Reach:
+def find_reach(make: Callable[[], SequenceModel]) -> Reach:
     """The receptive field of a model on the CPU, in evaluation mode and float64 (float32 where it takes no other).
 
-    Its weights are changed, so that no path hides behind one that starts at zero: give a model to throw away.
+    Args:
+        make: gives a model to throw away: its weights are changed, so that no path hides behind one that starts at
+            zero. It is called again for float32, since what a model keeps of a call may still be float64.
 
     Raises:
         Exception: whatever the model raises on random tokens.
     """
+    model = make()
     known = max(model.context, model.receptive_field or 0)
     length = max(SHORTEST, known + min(2 * known, FURTHEST) + 3)
     rows = max(1, min(ROWS, TOKENS // length))
     with isolated(CPU, seed=0):
-        model.eval()
-        stir(model)
         try:
-            found = _longest(model.double(), rows, length)
+            found = _longest(_stirred(model).double(), rows, length)
         except Exception:
-            found = _longest(model.float(), rows, length)
+            found = _longest(_stirred(make()).float(), rows, length)
     return Reach(None if found == length else found, length)
+
+
+def _stirred(model: SequenceModel) -> SequenceModel:
+    stir(model)
+    return model.eval()
 
 
 def _longest(model: SequenceModel, rows: int, length: int) -> int:
@@ -162,13 +168,16 @@ def _looking_up(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor
     if not embeddings:
         raise ValueError("no embedding of tokens")
     tables = [module.weight.detach()[usual].requires_grad_() for module in embeddings]
+    own = [module.__dict__.get("forward") for module in embeddings]  # of a library that has wrapped it
     for module, table in zip(embeddings, tables, strict=True):
         module.forward = partial(_look_up, table)  # type: ignore[method-assign]
     try:
         yield tables
     finally:
-        for module in embeddings:
+        for module, forward in zip(embeddings, own, strict=True):
             del module.forward
+            if forward is not None:
+                module.forward = forward  # type: ignore[method-assign]
 
 
 def _look_up(table: Tensor, index: Tensor) -> Tensor:

@@ -115,5 +115,5 @@ class SequenceModel(nn.Module):
         past = torch.cat([state["tokens"], tokens], dim=1)
         if self.receptive_field is None:
             return self.last(past), {"tokens": past}
-        window = past[:, -self.receptive_field :]
+        window = past[:, -self.receptive_field :].contiguous()  # as all tokens are that a model is given
         return self.last(window), {"tokens": past[:, max(0, past.shape[1] - self.receptive_field + 1) :]}
