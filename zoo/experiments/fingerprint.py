@@ -65,15 +65,16 @@ def model_digest(model: type, target: str) -> str:
     """
     files: set[Path] = set()
     typed: list[str] = []
+    sources = cache(_module_sources)  # for this once: an edit counts the next time
     if is_file_reference(target):
         path = split_file_reference(target)[0].resolve()
         files.update(imported_files(path, (path.parent, None)))
     else:
-        files.update(_module_sources(target.partition(":")[0]))
+        files.update(sources(target.partition(":")[0]))
     for ancestor in model.__mro__:
         if ancestor.__module__.partition(".")[0] in ("builtins", "torch", "typing") or is_file_reference(target):
             continue
-        own = _module_sources(ancestor.__module__)
+        own = sources(ancestor.__module__)
         files.update(own)
         if not own:
             typed += _typed_source(ancestor, set())
