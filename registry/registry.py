@@ -63,7 +63,7 @@ class Registry(Generic[T]):
     def entries(self, pattern: str = "*") -> list[Entry]:
         """Every claim whose name matches the shell pattern, sorted by name; a name claimed twice stands twice."""
         found = [Entry(name, target, "built in") for name, target in self._builtins.items()]
-        for point in _entry_points(tuple(map(_changed_at, sys.path))).select(group=self.group):
+        for point in _entry_points(self.group, tuple(map(_changed_at, sys.path))):
             owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
             detail = f"entry point {point.name} = {point.value}"
             found.append(Entry(point.name, point.value, owner, detail))
@@ -175,10 +175,10 @@ class Registry(Generic[T]):
         )
 
 
-@lru_cache(maxsize=1)
-def _entry_points(folders: tuple[tuple[str, int], ...]) -> EntryPoints:
+@lru_cache(maxsize=8)
+def _entry_points(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
     """Of all distributions; looking reads the files of each, so they are kept while no folder of the path changes."""
-    return entry_points()
+    return entry_points(group=group)
 
 
 def _changed_at(folder: str) -> tuple[str, int]:
