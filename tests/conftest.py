@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import cli
 
@@ -21,7 +22,9 @@ RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays to the end: leave it out of garbage collections, of which each costs 0.1 s."""
+    """One thread for small tensors. What is imported by now stays to the end: no garbage collection looks at it again,
+    of which each costs 0.1 s."""
+    torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
 
