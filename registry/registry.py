@@ -8,9 +8,12 @@ notebook, or is a file written where a name is expected (`./mine.py:Mine`). Look
 import difflib
 import fnmatch
 import importlib
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 from typing import Generic, TypeVar
 
@@ -60,7 +63,7 @@ class Registry(Generic[T]):
     def entries(self, pattern: str = "*") -> list[Entry]:
         """Every claim whose name matches the shell pattern, sorted by name; a name claimed twice stands twice."""
         found = [Entry(name, target, "built in") for name, target in self._builtins.items()]
-        for point in entry_points(group=self.group):
+        for point in _entry_points(self.group, tuple(map(_changed_at, sys.path))):
             owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
             detail = f"entry point {point.name} = {point.value}"
             found.append(Entry(point.name, point.value, owner, detail))
@@ -170,6 +173,21 @@ class Registry(Generic[T]):
             f"Unknown {self.kind} '{name}'. Available: {', '.join(available)}.{hint} "
             f"A file of your own is written ./file.py:Name."
         )
+
+
+@lru_cache(maxsize=8)
+def _entry_points(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
+    """Of all distributions; looking reads the files of each, so they are kept while no folder of the path changes."""
+    return entry_points(group=group)
+
+
+def _changed_at(folder: str) -> tuple[str, int]:
+    """A folder of the path, and when something was put into it or taken away."""
+    place = os.path.abspath(folder)
+    try:
+        return place, os.stat(place).st_mtime_ns
+    except OSError:
+        return place, 0
 
 
 def _attribute(owner: object, name: str) -> object:

@@ -13,7 +13,16 @@ OURS = {"cli", "registry", "zoo"}
 ALLOWED = {
     "registry": {"registry"},
     "zoo/layers": {"zoo.layers", "zoo.packing", "zoo.tokens"},
-    "zoo/models": {"zoo.models", "zoo.layers", "zoo.config", "zoo.packing", "zoo.tokens", "zoo.errors", "zoo.blame"},
+    "zoo/models": {
+        "zoo.models",
+        "zoo.layers",
+        "zoo.config",
+        "zoo.packing",
+        "zoo.seeding",
+        "zoo.tokens",
+        "zoo.errors",
+        "zoo.blame",
+    },
     "zoo/data": {
         "zoo.data",
         "zoo.config",
@@ -31,6 +40,7 @@ ALLOWED = {
         "zoo.layers",
         "zoo.config",
         "zoo.packing",
+        "zoo.seeding",
         "zoo.tokens",
         "zoo.errors",
         "zoo.blame",

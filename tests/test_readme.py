@@ -18,16 +18,20 @@ LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "
 """What makes an example need the data, many models, or ten seconds."""
 
 SHORTENED = """#!/bin/sh
-# python, but a training stops after three steps
+# python, but a training stops after three steps, on few documents
 script=$1 command=$2
 shift 2
 case "$*" in
   *--flops*) budget="--flops 10M" ;;
   *) budget="--steps 3" ;;
 esac
+case "$*" in
+  *--data* | *studies/*) data="" ;;
+  *) data="--data invented(documents=300)" ;;
+esac
 case $command in
-  train) set -- "$@" $budget ;;
-  compare) set -- "$@" $budget --seeds 1 ;;
+  train) set -- "$@" $data $budget ;;
+  compare) set -- "$@" $data $budget --seeds 1 ;;
 esac
 exec {python} {root}/$script $command "$@"
 """

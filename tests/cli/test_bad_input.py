@@ -101,7 +101,7 @@ def test_crlf_text_trains_as_lf_text_does(zoo_json, tmp_path, words):
 def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     """A long training, in the background, once it has really begun (its partial directory is there)."""
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), "train", "mlp", "--steps", "1000000", *words],
+        [sys.executable, str(ROOT / "cli.py"), "train", "mlp", "--threads", "1", "--steps", "1000000", *words],
         cwd=tmp_path,
         text=True,
         stdout=subprocess.PIPE,
@@ -140,16 +140,13 @@ def test_a_killed_run_is_never_read_as_a_result(run_zoo, tmp_path, words):
     assert done.returncode == 1
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_run(tmp_path, words):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), "train", "mlp", "--data", "words.txt", "--steps", "2"],
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),  # no file may grow past 4 kB
-    )
+def test_a_full_disk_is_one_line_and_leaves_no_run(run_zoo, tmp_path, words):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # no file may grow past 4 kB
+    try:
+        done = run_zoo("train", "mlp", "--data", "words.txt", "--steps", "2")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert done.returncode == 1
     assert "Cannot write weights" in last_line(done.stderr)
     assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,24 @@ from zoo.catalog import MODELS
 SMALL = ["--data", "words.txt", "--batch-size", "8"]
 
 
+STUDY = ["compare", "--models", "mlp(hidden=8),bow(hidden=4)", *SMALL, "--steps", "30", "--lr", "0.01"]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def study(zoo_json, words) -> dict:
-    """Three seeds of two models, one of them much better."""
-    return zoo_json("compare", "--models", "mlp(hidden=8),bow(hidden=4)", *SMALL, "--steps", "30", "--lr", "0.01")
+def study(zoo_json, words, tmp_path, kept) -> dict:
+    """Three seeds of two models, one of them much better; trained once and copied."""
+    document = kept / "study.json"
+    if document.exists():
+        shutil.copytree(kept / "runs", tmp_path / "runs")
+    else:
+        document.write_text(json.dumps(zoo_json(*STUDY)))
+        shutil.copytree(tmp_path / "runs", kept / "runs")
+    return json.loads(document.read_text())
 
 
 @pytest.mark.parametrize("pair", [("--steps", "--tokens"), ("--seconds", "--flops"), ("--tokens", "--seconds")])
@@ -191,13 +206,12 @@ def test_a_record_runs_again_as_it_stands(run_zoo, zoo_json, tmp_path, study):
 
 
 def test_fresh_trains_beside_the_old_and_overwrites_nothing(run_zoo, zoo_json, tmp_path, study):
-    command = ["compare", "--models", "mlp(hidden=8),bow(hidden=4)", *SMALL, "--steps", "30", "--lr", "0.01"]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / study["directory"]).rglob("*")}
-    fresh = zoo_json(*command, "--fresh")
+    fresh = zoo_json(*STUDY, "--fresh")
     assert fresh["directory"] == f"{study['directory']}.2"
     assert [row["losses"] for row in fresh["models"]] == [row["losses"] for row in study["models"]]
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    again = run_zoo(*command)
+    again = run_zoo(*STUDY)
     assert again.stderr.count("already there") == 6
     assert f"{study['directory']}.2" in again.stderr
 
@@ -288,7 +302,7 @@ def test_the_edge_of_the_grid_is_told_for_any_rate(zoo_json, words):
 
 
 def test_seeds_that_are_added_after_a_look_are_told_and_a_comparison_at_once_is_not(zoo_json, tmp_path, words):
-    command = ["compare", "--models", "mlp(hidden=8),bow(hidden=4)", *SMALL, "--steps", "5", "--seeds"]
+    command = ["compare", "--models", "bow(hidden=4),bigram", *SMALL, "--steps", "2", "--seeds"]
     assert zoo_json(*command, "4")["looked"] == []
     folder = zoo_json(*command, "3")["directory"]
     (tmp_path / folder / "study-0000000000.json").write_text("damaged")

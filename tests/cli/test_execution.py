@@ -44,15 +44,13 @@ def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, wor
 
 
 def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(zoo_json, words) -> None:
-    plain = losses(zoo_json("compare", "--models", "dilated-wavenet", *SHORT[:-1]))
-    document = zoo_json(
-        "compare", "--models", "dilated-wavenet", *SHORT[:-1], "--set", "execution=stacked", "--out", "stacked"
-    )
-    assert losses(document) == pytest.approx(plain, abs=1e-4)
+    asked = ("compare", "--models", "dilated-wavenet", *SHORT[:-1], "--threads", "1")
+    plain = zoo_json(*asked)
+    document = zoo_json(*asked, "--set", "execution=stacked", "--out", "stacked")
+    assert losses(document) == pytest.approx(losses(plain), abs=1e-4)
     assert {run["execution"] for run in document["runs"]} == {"stack of 2"}
-    assert {run["fingerprint"] for run in document["runs"]}.isdisjoint(
-        run["fingerprint"] for run in zoo_json("compare", "--models", "dilated-wavenet", *SHORT[:-1])["runs"]
-    )
+    fingerprints = {run["fingerprint"] for run in document["runs"]}
+    assert fingerprints.isdisjoint(run["fingerprint"] for run in plain["runs"])
 
 
 @pytest.mark.slow
@@ -69,7 +67,7 @@ def test_a_model_that_cannot_be_stacked_is_told(run_zoo, words) -> None:
 
 
 def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:
-    asked = ("compare", "--models", "bigram", *SHORT[:-1], "--steps", "30", "--lr-grid", "0.001,0.01")
+    asked = ("compare", "--models", "bigram", *SHORT[:-1], "--steps", "30", "--threads", "1", "--lr-grid", "0.001,0.01")
     (plain,), (stacked,) = (zoo_json(*asked, *way)["models"] for way in ((), ("--set", "execution=stacked")))
     assert stacked["lr_trials"] == pytest.approx(plain["lr_trials"], abs=1e-5)
     assert stacked["lr_trials"]["0.001"] != stacked["lr_trials"]["0.01"]

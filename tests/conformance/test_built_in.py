@@ -21,10 +21,23 @@ CONTEXTS = dict.fromkeys(MODELS.names(), 8) | {
     "transformer(learned_positions=6)": 8,
     "transformer(tied=true)": 8,
     "transformer(heads=2,layers=1,dropout=0.1)": 8,
+    "transformer(heads=2,layers=1,dropout=0.1,learned_positions=6,tied=true)": 8,
 }
+ALIKE = {
+    "wavenet(n=4)",
+    "wavenet(n=5)",
+    "dilated-wavenet(stacks=3)",
+    "gru(layers=2)",
+    "transformer(learned_positions=6)",
+    "transformer(tied=true)",
+    "transformer(heads=2,layers=1,dropout=0.1)",
+}
+"""Options that run code which others of the list run too."""
 
 
-@pytest.mark.parametrize("text", CONTEXTS)
+@pytest.mark.parametrize(
+    "text", [pytest.param(text, marks=pytest.mark.slow if text in ALIKE else ()) for text in CONTEXTS]
+)
 def test_a_model_holds_the_contract(text):
     contract = Contract(Subject.of(parse_call(text), context=CONTEXTS[text], vocab_size=27))
     broken = {o.check.name: o.findings or o.waits_for for o in contract.outcomes() if o.status != "passed"}

@@ -16,9 +16,10 @@ from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
+from zoo.experiments import cost as costs_of
 from zoo.experiments import memory, speed
 from zoo.experiments.asked import make_study
-from zoo.experiments.cell import Cell, prepare
+from zoo.experiments.cell import FLOP_BATCHES, Cell, prepare
 from zoo.experiments.cost import flops_a_position, probe, state_size, training_batches
 from zoo.experiments.flops import FlopCounter
 from zoo.experiments.memory import peak_of
@@ -301,7 +302,8 @@ def cells(tmp_path: Path) -> Callable[..., list[Cell]]:
 
 @pytest.fixture(autouse=True)
 def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test looks at how fast anything was."""
+    """No test looks at how fast anything was, and one at the FLOPs of many batches."""
+    monkeypatch.setattr(costs_of, "FLOP_BATCHES", 2)
     monkeypatch.setattr(speed, "TURNS", 2)
     monkeypatch.setattr(speed, "SECONDS_A_TURN", 0.001)
     monkeypatch.setattr(speed, "EVALUATED", 300)
@@ -363,8 +365,9 @@ def test_flops_are_those_of_a_position_at_the_length_of_the_stream_s_rows(
 
 
 def test_flops_of_documents_are_those_of_whole_chunks_and_of_targets(
-    documents: Corpus, cells: Callable[..., list[Cell]]
+    documents: Corpus, cells: Callable[..., list[Cell]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(costs_of, "FLOP_BATCHES", FLOP_BATCHES)
     (cell,) = cells(documents, "transformer")
     rows = documents.rows("train", length=16)
     shapes = [batch.shape for batch in training_batches(cell, rows)]

@@ -117,8 +117,19 @@ def test_nothing_is_matched_where_nothing_is_asked(documents: Corpus) -> None:
     assert match(study_of("bigram"), documents) == {}
 
 
-@pytest.mark.parametrize("text", ["bow", "wavenet", "lstm", "transformer"])
-@pytest.mark.parametrize("corpus", ["documents", "stream"])
+@pytest.mark.parametrize(
+    ("text", "corpus"),
+    [
+        ("bow", "documents"),
+        ("transformer", "documents"),
+        ("wavenet", "stream"),
+        ("lstm", "stream"),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in (("bow", "stream"), ("transformer", "stream"), ("wavenet", "documents"), ("lstm", "documents"))
+        ),
+    ],
+)
 def test_flops_of_training_a_token_are_matched(text: str, corpus: str, request: pytest.FixtureRequest) -> None:
     """The transformer's heads leave it few widths to choose from."""
     data: Corpus = request.getfixturevalue(corpus)

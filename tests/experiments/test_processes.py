@@ -10,6 +10,7 @@ import torch
 
 from zoo.errors import RunError, UsageError
 from zoo.experiments.processes import side_by_side, usable_cores
+from zoo.training.device import isolated
 
 Report = Callable[[str], None]
 
@@ -59,8 +60,9 @@ def test_gradients_are_computed_in_a_process_after_the_parent_has_used_all_threa
         (weight @ weight).sum().backward()
         return float(weight.grad.sum()) if weight.grad is not None else 0.0
 
-    torch.set_num_threads(usable_cores())
-    assert side_by_side([gradient] * 2, at_once=2) == [gradient(lambda _: None)] * 2
+    with isolated(torch.device("cpu"), threads=usable_cores()):
+        expected = gradient(lambda _: None)
+        assert side_by_side([gradient] * 2, at_once=2) == [expected] * 2
 
 
 class OwnError(Exception):

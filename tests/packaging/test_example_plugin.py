@@ -68,6 +68,7 @@ def test_its_model_and_its_corpus_are_listed_beside_the_others(zoo) -> None:
     assert origins["gru"] == origins["invented"] == "built in"
 
 
+@pytest.mark.slow
 def test_its_model_is_described_with_its_options_paper_and_owner(zoo) -> None:
     shown = zoo("describe", "min-gru(layers=2)")
     assert shown.startswith("min-gru (min-gru 0.1.0)")

@@ -1,15 +1,16 @@
 """Real distributions, built and installed: one with a good and a broken entry point, one that claims `wavenet`."""
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 RunZoo = Callable[..., subprocess.CompletedProcess[str]]
+Here = Callable[[dict[str, str]], None]
 
 MODEL = '''\
 """Always the same logits."""
@@ -80,6 +81,18 @@ def greedy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     )
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
+    """What an environment has installed, for this process; forgotten afterwards."""
+
+    def install_here(environment: dict[str, str]) -> None:
+        monkeypatch.syspath_prepend(environment["PYTHONPATH"].partition(os.pathsep)[0])
+
+    yield install_here
+    for name in [name for name in sys.modules if name.startswith(("zoo_extra", "zoo_greedy"))]:
+        del sys.modules[name]
+
+
 def test_a_plugin_is_listed_with_its_distribution_and_version(run_process: RunZoo, extra: dict[str, str]) -> None:
     done = run_process("list", env=extra)
     assert done.returncode == 0
@@ -100,8 +113,9 @@ def test_check_shows_the_broken_plugin_with_its_reason_and_exits_0(run_process: 
     assert [line.split() for line in lines if "extra-good" in line] == [["extra-good", "ok", "zoo-extra", "1.2.3"]]
 
 
-def test_a_plugin_is_described(run_process: RunZoo, extra: dict[str, str]) -> None:
-    described = json.loads(run_process("describe", "extra-good", "--vocab", "27", "--json", env=extra).stdout)
+def test_a_plugin_is_described(zoo_json: Callable[..., Any], extra: dict[str, str], here: Here) -> None:
+    here(extra)
+    described = zoo_json("describe", "extra-good", "--vocab", "27")
     assert (described["origin"], described["parameters"]) == ("zoo-extra 1.2.3", 27)
 
 
@@ -115,17 +129,19 @@ def test_a_broken_plugin_that_is_asked_for_gets_one_line(run_process: RunZoo, ex
 
 
 def test_a_plugin_that_claims_a_built_in_name_is_named_with_the_other_owner(
-    run_process: RunZoo, greedy: dict[str, str]
+    run_zoo: RunZoo, greedy: dict[str, str], here: Here
 ) -> None:
-    done = run_process("describe", "wavenet", env=greedy)
+    here(greedy)
+    done = run_zoo("describe", "wavenet")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "built in (zoo.models.wavenet:WaveNet)" in line
     assert "zoo-greedy 0.3 (entry point wavenet = zoo_greedy.good:Constant)" in line
 
 
-def test_a_name_claimed_twice_harms_no_other(run_process: RunZoo, greedy: dict[str, str]) -> None:
-    assert run_process("describe", "mlp", env=greedy).returncode == 0
+def test_a_name_claimed_twice_harms_no_other(run_zoo: RunZoo, greedy: dict[str, str], here: Here) -> None:
+    here(greedy)
+    assert run_zoo("describe", "mlp").returncode == 0
 
 
 def test_a_name_claimed_twice_is_listed_twice(run_process: RunZoo, greedy: dict[str, str]) -> None:

@@ -52,6 +52,16 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRegistry:
     return make
 
 
+def test_what_is_installed_later_is_seen(make: MakeRegistry, tmp_path: Path) -> None:
+    things = make({"mine": "class Thing: pass\n"}, {}, {"mine": "mine:Thing"})
+    assert things.names() == ["mine"]
+    metadata = tmp_path / "acme_things-2.1.dist-info"
+    metadata.rename(tmp_path / "removed")
+    assert things.names() == []
+    (tmp_path / "removed").rename(metadata)
+    assert things.get("mine").__name__ == "Thing"
+
+
 def test_listing_imports_no_provider(make: MakeRegistry) -> None:
     things = make({"trap": RAISES}, {"inside": "trap:Thing"}, {"outside": "trap:Thing", "nowhere": "no_such:Thing"})
     assert things.names() == ["inside", "nowhere", "outside"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
+from zoo.seeding import seed_torch
 from zoo.training.device import Stopwatch, autocast, isolated, resolve_device
 
 CPU = torch.device("cpu")
@@ -104,3 +105,18 @@ def test_a_stopped_clock_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None
     clock.stop()
     clock.stop()
     assert clock.seconds == 3
+
+
+@pytest.mark.parametrize("gpus", [0, 2], indirect=True)
+def test_a_seed_gives_the_random_numbers_of_torch_s_own_function_on_every_device(
+    gpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    with isolated(CPU):
+        torch.manual_seed(7)
+        expected = torch.rand(3)
+        seeds.clear()
+        seed_torch(7)
+        assert torch.equal(torch.rand(3), expected)
+    assert seeds == [7] * (gpus > 0)

@@ -23,14 +23,14 @@ BATCH_SIZE = 64
 
 @pytest.fixture(scope="module")
 def larger() -> Corpus:
-    return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8000})))
+    return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 4000})))
 
 
 @pytest.fixture(scope="module", params=[entry.name for entry in MODELS.entries() if entry.origin == "built in"])
 def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable[..., SequenceModel]) -> SequenceModel:
     model = make_model(request.param)
     settings = Settings(
-        steps=500,
+        steps=250,
         batch_size=BATCH_SIZE,
         optimizer="adamw",
         schedule="cosine",

@@ -20,10 +20,11 @@ def find(subject: Subject) -> Iterator[Finding]:
     idle, untried = [], []
     effects = cache(lambda config: _effects(subject, config))
     for name in subject.model.Config.model_fields:
-        pairs = list(_pairs(subject, name))
-        if not pairs:
+        differ = (effects(one) != effects(other) for one, other in _pairs(subject, name))
+        found = next(differ, None)
+        if found is None:
             untried.append(name)
-        elif not any(effects(one) != effects(other) for one, other in pairs):
+        elif not found and not any(differ):
             idle.append(name)
     if idle:
         yield failure(

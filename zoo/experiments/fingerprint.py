@@ -9,6 +9,7 @@ import ast
 import hashlib
 import inspect
 import json
+import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ ZOO = Path(zoo.__file__).resolve().parent
 HARNESS = (
     "tokens.py",
     "packing.py",
+    "seeding.py",
     "data",
     "layers",
     "models/adapt.py",
@@ -64,15 +66,16 @@ def model_digest(model: type, target: str) -> str:
     """
     files: set[Path] = set()
     typed: list[str] = []
+    sources = cache(_module_sources)  # for this once: an edit counts the next time
     if is_file_reference(target):
         path = split_file_reference(target)[0].resolve()
         files.update(imported_files(path, (path.parent, None)))
     else:
-        files.update(_module_sources(target.partition(":")[0]))
+        files.update(sources(target.partition(":")[0]))
     for ancestor in model.__mro__:
         if ancestor.__module__.partition(".")[0] in ("builtins", "torch", "typing") or is_file_reference(target):
             continue
-        own = _module_sources(ancestor.__module__)
+        own = sources(ancestor.__module__)
         files.update(own)
         if not own:
             typed += _typed_source(ancestor, set())
@@ -116,6 +119,7 @@ def imported_files(start: Path, place: Place) -> list[Path]:
     """`start` and every file that it imports, directly or not, from `place` or from the zoo; sorted."""
     places = [place, (ZOO.parent, frozenset({"zoo"}))]
     found: set[Path] = set()
+    looked_for: set[str] = set()
     waiting = [start]
     while waiting:
         current = waiting.pop()
@@ -125,7 +129,7 @@ def imported_files(start: Path, place: Place) -> list[Path]:
         for parts in _imports(current, places):
             for root, packages in places:
                 if packages is None or parts[0] in packages:
-                    waiting += _module_files(root, parts)
+                    waiting += _module_files(root, parts, looked_for)
     return sorted(found)
 
 
@@ -166,12 +170,16 @@ def _import_statements(source: bytes) -> list[tuple[int, tuple[str, ...]]]:
     return found
 
 
-def _module_files(root: Path, parts: tuple[str, ...]) -> list[Path]:
-    """The files that importing a dotted name runs: each package on the way, and the module."""
+def _module_files(root: Path, parts: tuple[str, ...], looked_for: set[str]) -> list[Path]:
+    """The files that importing a dotted name runs: each package on the way, and the module; `looked_for` gains what
+    was looked for, and none of it is looked for again."""
     files = []
-    for end in range(1, len(parts) + 1):
-        stem = root.joinpath(*parts[:end])
-        files += [path for path in (stem.with_name(stem.name + ".py"), stem / "__init__.py") if path.is_file()]
+    stem = str(root)
+    for part in parts:
+        stem = os.path.join(stem, part)
+        if stem not in looked_for:
+            looked_for.add(stem)
+            files += [Path(name) for name in (f"{stem}.py", os.path.join(stem, "__init__.py")) if os.path.isfile(name)]
     return files
 
 

@@ -9,6 +9,7 @@ from zoo.blame import blaming
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.seeding import seed_torch
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
@@ -36,7 +37,7 @@ def build(
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
     with torch.random.fork_rng(devices=[]), blaming(f"Model '{name}'", what, module=model.__module__):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         _check_signature(model)
         try:
             return model(config, vocab_size=vocab_size, context=context)

@@ -19,14 +19,13 @@ def clean(text: str) -> str:
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
     """An element; text is escaped, `class_` is class, `text_anchor` is text-anchor, None is left out."""
-    written = [
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _value(value))
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
         for key, value in attributes.items()
         if value is not None
-    ]
-    inside = Markup().join(child if isinstance(child, Markup) else escape(clean(str(child))) for child in children)
-    start = Markup("<{}{}").format(Markup(name), Markup().join(written))
-    return start + (Markup(">{}</{}>").format(inside, Markup(name)) if children else Markup("/>"))
+    )
+    inside = "".join(child if isinstance(child, Markup) else escape(clean(str(child))) for child in children)
+    return Markup(f"<{name}{written}>{inside}</{name}>" if children else f"<{name}{written}/>")
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from zoo.errors import UsageError
+from zoo.seeding import seed_torch
 
 
 def resolve_device(name: str) -> torch.device:
@@ -41,7 +42,7 @@ def isolated(device: torch.device, *, threads: int | None = None, seed: int | No
     before = torch.get_num_threads()
     with torch.random.fork_rng(devices=_cuda_devices(device)):
         if seed is not None:
-            torch.manual_seed(seed)
+            seed_torch(seed)
         if threads is not None:
             torch.set_num_threads(threads)
         try:
