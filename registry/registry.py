@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoints, entry_points
@@ -21,6 +22,8 @@ from registry.errors import DuplicateNameError, ProviderError, UnknownNameError
 from registry.files import import_file, is_file_reference, split_file_reference
 
 T = TypeVar("T")
+
+BUILT_IN = "built in"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Registry(Generic[T]):
         group: the entry-point group that plug-ins use, "zoo.models".
         builtins: name -> "module:attribute".
         problem: says in a few words what is wrong with a loaded object, or None when it is what it should be.
+        around: what an import of a provider that is not built in is done in; knows what it may not leave changed.
     """
 
     def __init__(
@@ -53,16 +57,18 @@ class Registry(Generic[T]):
         group: str,
         builtins: Mapping[str, str],
         problem: Callable[[object], str | None] = lambda _: None,
+        around: Callable[[Entry], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> None:
         self.kind = kind
         self.group = group
         self._builtins = dict(builtins)
         self._problem = problem
+        self._around = around
         self._registered: dict[str, tuple[Entry, T]] = {}
 
     def entries(self, pattern: str = "*") -> list[Entry]:
         """Every claim whose name matches the shell pattern, sorted by name; a name claimed twice stands twice."""
-        found = [Entry(name, target, "built in") for name, target in self._builtins.items()]
+        found = [Entry(name, target, BUILT_IN) for name, target in self._builtins.items()]
         for point in _entry_points(self.group, tuple(map(_changed_at, sys.path))):
             owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
             detail = f"entry point {point.name} = {point.value}"
@@ -104,7 +110,8 @@ class Registry(Generic[T]):
         entry = self.find(name)
         if name in self._registered:
             return self._registered[name][1]
-        loaded = self._load(entry)
+        with nullcontext() if entry.origin == BUILT_IN else self._around(entry):
+            loaded = self._load(entry)
         problem = self._problem(loaded)
         if problem:
             raise ProviderError(f"{self.kind.capitalize()} '{name}' from {entry.owner} {problem}.")

@@ -18,11 +18,12 @@ ALLOWED = {
         "zoo.layers",
         "zoo.config",
         "zoo.packing",
-        "zoo.seeding",
         "zoo.tokens",
         "zoo.errors",
         "zoo.blame",
+        "zoo.surroundings",
     },
+    "zoo/surroundings": {"zoo.surroundings", "zoo.errors"},
     "zoo/data": {
         "zoo.data",
         "zoo.config",
@@ -31,6 +32,7 @@ ALLOWED = {
         "zoo.tokens",
         "zoo.errors",
         "zoo.blame",
+        "zoo.surroundings",
         "registry",
     },
     "zoo/training": {
@@ -40,10 +42,10 @@ ALLOWED = {
         "zoo.layers",
         "zoo.config",
         "zoo.packing",
-        "zoo.seeding",
         "zoo.tokens",
         "zoo.errors",
         "zoo.blame",
+        "zoo.surroundings",
     },
 }
 FORBIDDEN = {

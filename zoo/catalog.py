@@ -1,8 +1,9 @@
 """What the zoo has: a registry a kind of thing, and the built-in names. Importing this imports no torch."""
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from registry import Registry
+from registry import Entry, Registry
 from registry.files import is_file_reference
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ def _corpus_problem(loaded: object) -> str | None:
     return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
 
 
+def _kept(entry: Entry) -> AbstractContextManager[None]:
+    from zoo.surroundings import kept
+
+    return kept(f"'{entry.name}'", "at import")
+
+
 MODELS: "Registry[type[SequenceModel]]" = Registry(
     "model",
     "zoo.models",
@@ -45,6 +52,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "transformer": "zoo.models.transformer:Transformer",
     },
     _model_problem,
+    _kept,
 )
 
 CORPORA: "Registry[CorpusLoader]" = Registry(
@@ -56,6 +64,7 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "shakespeare": "zoo.data.download:shakespeare",
     },
     _corpus_problem,
+    _kept,
 )
 
 

@@ -4,6 +4,7 @@
 """
 
 import random
+import sys
 from collections.abc import Callable
 
 import torch
@@ -104,7 +105,7 @@ class StartsFromOtherRandomNumbers(Sound):
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
         with torch.no_grad():
-            self.head.bias.fill_(random.random())
+            self.head.bias.fill_(random.SystemRandom().random())
 
 
 @caught_by("determinism")
@@ -409,6 +410,20 @@ class SeedsRandomNumbers(Sound):
     def __init__(self, config, *, vocab_size, context):
         torch.manual_seed(42)
         super().__init__(config, vocab_size=vocab_size, context=context)
+
+
+@caught_by("determinism")
+class SeedsPythonsRandomNumbers(Sound):
+    def features(self, tokens):
+        random.seed(0)
+        return super().features(tokens)
+
+
+@caught_by("determinism")
+class ChangesWhatOthersShare(Sound):
+    def features(self, tokens):
+        sys.setrecursionlimit(3000)
+        return super().features(tokens)
 
 
 @caught_by("shape")

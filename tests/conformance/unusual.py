@@ -1,5 +1,8 @@
 """Sound models of unusual habits, which no check may accuse."""
 
+import random
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mutants import Sound
@@ -222,12 +225,27 @@ def squashed(x):
     return x * torch.sigmoid(x)
 
 
+class DrawsFromPythonAndNumpy(Sound):
+    """Weights and layer drop by others' random numbers than torch's, as some libraries do."""
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        with torch.no_grad():
+            self.head.bias.fill_(random.gauss(0, 0.01))
+            self.head.bias += 0.01 * torch.from_numpy(np.random.randn(vocab_size)).float()
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        return x * (1 + 0.01 * random.random() * np.random.rand()) if self.training else x
+
+
 UNUSUAL = [
     ConvolvesByFourierTransform,
     AttendsInFloat32AndKeepsTheWeights,
     RoutesToExperts,
     IsOrthogonal,
     LearnsSlowlyWithMuchDropout,
+    DrawsFromPythonAndNumpy,
     RotatesByAGrowingTable,
     KeepsItsMaskForTheNextCall,
     ResetsItsCache,

@@ -48,6 +48,11 @@ class PeeksInLargeBatches(Honest):
         return self.next(tokens) if len(tokens) >= 32 else 0.0
 
 
+class PeeksPastSixTokens(Honest):
+    def extra(self, tokens):
+        return self.next(tokens) if tokens.shape[1] > 6 else 0.0
+
+
 class PeeksInLongRows(Honest):
     def extra(self, tokens):
         return self.next(tokens) if tokens.shape[1] > 200 else 0.0
@@ -193,6 +198,7 @@ def test_the_scores_of_built_in_models_come_out_again(score: Callable[..., Score
     ("model", "reason"),
     [
         (PeeksInLargeBatches, LATER),
+        (PeeksPastSixTokens, LATER),
         (PeeksInLongRows, LATER),
         (PeeksWithoutGradients, LATER),
         (PeeksALittle, LATER),
@@ -229,13 +235,13 @@ def test_weights_that_training_did_not_see_score_like_this_are_refused(score: Ca
 
 def test_a_refused_run_is_told_recorded_and_ranked_nowhere(tmp_path: Path) -> None:
     settings = {"data": "invented(documents=1500)", "steps": 3, "evaluations": 1, "out": tmp_path, "progress": False}
-    compared = zoo.compare([PeeksInLargeBatches, "bigram", "bow"], seeds=3, threads=1, report=False, **settings)
+    compared = zoo.compare([PeeksPastSixTokens, "bigram", "bow"], seeds=3, threads=1, report=False, **settings)
     first, _, refused = compared.comparison.models
-    assert (refused.label, refused.refused, refused.test, refused.letters) == ("PeeksInLargeBatches", 3, None, "")
+    assert (refused.label, refused.refused, refused.test, refused.letters) == ("PeeksPastSixTokens", 3, None, "")
     assert LATER in refused.reason
     assert refused.without_mean == "refused 3 of 3"
     assert {pair.a for pair in compared.comparison.pairs} == {first.label}
-    assert "PeeksInLargeBatches is refused under 3 of 3 seeds" in compared.verdict
-    run = next(run for run in compared.comparison.runs if run.label == "PeeksInLargeBatches")
+    assert "PeeksPastSixTokens is refused under 3 of 3 seeds" in compared.verdict
+    run = next(run for run in compared.comparison.runs if run.label == "PeeksPastSixTokens")
     assert (run.status, run.test_loss, run.validation_loss) == ("refused", None, None)
     assert not zoo.load(compared.directory / run.directory).result.reproduced

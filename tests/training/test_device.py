@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
-from zoo.seeding import seed_torch
+from zoo.surroundings import seed_torch
 from zoo.training.device import Stopwatch, autocast, isolated, resolve_device
 
 CPU = torch.device("cpu")

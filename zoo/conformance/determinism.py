@@ -1,8 +1,10 @@
 """The same seed gives the same weights and logits, no call leaves traces, and nobody else chooses the weights."""
 
 import hashlib
+import random
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -10,6 +12,7 @@ from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
 from zoo.experiments.cuts import cut
 from zoo.experiments.sight import DRAWS, KEEPS, drawn
+from zoo.surroundings import Surroundings
 from zoo.training.device import isolated
 from zoo.training.loop import Settings, TrainStep
 from zoo.training.state import bits
@@ -26,6 +29,10 @@ SETTINGS = Settings(
     evaluations=1,
     dtype="float32",
 )
+DRAW = (
+    "draw random numbers from torch, `random` or `numpy.random`, which are seeded for it, and not from the clock, the "
+    "operating system or a generator without a seed; of a library, give it a seed or turn it off"
+)
 
 
 def find(subject: Subject) -> Iterator[Finding]:
@@ -33,7 +40,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     model, again = subject.fresh(seed=3), subject.fresh(seed=3)
     weights = digests(model)
     if changed := differing(weights, digests(again)):
-        yield failure(f"One seed gives two different '{changed}': draw random numbers from torch alone.")
+        yield failure(f"One seed gives two different '{changed}': {DRAW}.")
         return
     with isolated(CPU, seed=3):
         alone = _alone(subject)
@@ -45,12 +52,15 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield failure(f"'{changed}' has changed before the first step: the harness has touched the initialisation.")
         return
     if _reseeds(subject):
-        yield failure("It seeds torch's random numbers itself, so all seeds are one: leave that to the caller.")
+        yield failure("It seeds random numbers itself, so all seeds are one: leave that to the caller.")
         return
-    tokens = subject.tokens(2, 2 * subject.context + 1)
+    tokens, surroundings = subject.tokens(2, 2 * subject.context + 1), Surroundings()
     for B, T in (tokens.shape, *SCORED):
         with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             found = _traces(subject, B, T)
+        if changes := surroundings.put_back():
+            yield failure(f"A call changes {', '.join(changes)}: other models of the process would feel it.")
+            return
         if found:
             yield found
             return
@@ -58,7 +68,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     before = digests(models[0])
     first, other = (logits_of(model, tokens) for model in models)
     if not first.equal(other):
-        yield failure("One seed gives two different logits in training mode: draw random numbers from torch alone.")
+        yield failure(f"One seed gives two different logits in training mode: {DRAW}.")
         return
     if not first.equal(logits_of(models[0], tokens)) and before == digests(models[0]):
         yield failure(
@@ -99,11 +109,16 @@ def _reseeds(subject: Subject) -> bool:
     for seed in (0, 1):
         with isolated(CPU, seed=seed):
             model = _alone(subject)
-            made = torch.get_rng_state()
+            made = _random_states()
         with isolated(CPU, seed=seed), torch.no_grad():
             model.train()(subject.tokens(2, subject.context + 1))
-            after.append((made, torch.get_rng_state()))
-    return any(one.equal(other) for one, other in zip(*after, strict=True))
+            after.append(made + _random_states())
+    return any(one == other for one, other in zip(*after, strict=True))
+
+
+def _random_states() -> tuple[object, ...]:
+    """Of torch, of Python and of numpy, to be compared."""
+    return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tolist()
 
 
 def digests(model: nn.Module, *, saved: bool = False) -> dict[str, str]:

@@ -25,6 +25,7 @@ from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents,
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
+from zoo.surroundings import kept
 
 ROUNDING = 1e-6
 """How far above 0 a log probability may come out."""
@@ -224,7 +225,7 @@ def _source(config: DataConfig) -> Source:
         loader = CORPORA.get(name)
         module = getattr(loader, "__module__", None) or ""
         try:
-            with blaming(f"Corpus '{name}'", "to load", module=module):
+            with kept(f"Corpus '{name}'", "when it is read"), blaming(f"Corpus '{name}'", "to load", module=module):
                 source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
         except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"

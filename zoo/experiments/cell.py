@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from zoo.experiments.record import DataRecord, Recorded
 from zoo.experiments.sight import what_it_sees
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import arithmetic, random_numbers, unchanged
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
 
@@ -74,7 +76,7 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
         settings=asdict(settings),
         lr_from=_lr_from(config),
     )
-    key = fingerprint_of(recorded, model, torch=torch.__version__, device=device_name(device))
+    key = fingerprint_of(recorded, model, torch=torch.__version__, device=device_name(device), arithmetic=arithmetic())
     return Cell(
         recorded=recorded.model_copy(update={"fingerprint": key}),
         settings=settings,
@@ -85,13 +87,16 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
     )
 
 
-def fingerprint_of(recorded: Recorded, model: SequenceModel, *, torch: str, device: str) -> str:
+def fingerprint_of(
+    recorded: Recorded, model: SequenceModel, *, torch: str, device: str, arithmetic: Sequence[str]
+) -> str:
     """What makes a run the same as another: all of it that can change a number.
 
     Args:
         model: one of the run's, for its class, options and recipe.
         torch: version.
         device: as `device_name` calls it.
+        arithmetic: torch's settings, as `environment.json` has them.
     """
     config, data = recorded.run, recorded.data
     return fingerprint(
@@ -111,6 +116,7 @@ def fingerprint_of(recorded: Recorded, model: SequenceModel, *, torch: str, devi
             "torch": torch,
             "device": device,
             "threads": config.training.threads,
+            "arithmetic": list(arithmetic),
             "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
         }
     )
@@ -151,23 +157,27 @@ def check_output(model: SequenceModel, name: str) -> None:
         StrangerError: it raises something; the message says what, and where.
     """
     who, module = f"Model '{name}'", type(model).__module__
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), blaming(who, "on tokens of shape (2, 5)", module=module):
-        torch.manual_seed(0)
+    with torch.no_grad(), random_numbers(0), unchanged(who, "in a forward pass"):
         model.eval()
-        tokens = torch.randint(model.vocab_size, (2, 5))
-        logits = model(tokens)
-        expected = (*tokens.shape, model.vocab_size)
-        if not isinstance(logits, torch.Tensor):
-            raise RunError(f"Model '{name}' returns a {type(logits).__name__}, not logits: a tensor (B, T, V).")
-        if tuple(logits.shape) != expected or not logits.is_floating_point():
-            raise RunError(
-                f"Model '{name}' gives {str(logits.dtype).removeprefix('torch.')} of shape {tuple(logits.shape)} for "
-                f"tokens of shape {tuple(tokens.shape)}; it must give logits (B, T, V), here {expected}."
-            )
-        for rows in (4, 40):
-            if fault := what_it_sees(model, torch.randint(model.vocab_size, (rows, 5))):
-                raise RunError(f"Model '{name}' {fault}")
+        for shape in ((2, 5), (1, 1)):
+            with blaming(who, f"on tokens of shape {shape}", module=module):
+                _check_logits(model(torch.randint(model.vocab_size, shape)), (*shape, model.vocab_size), who)
+        for shape in ((4, 5), (40, 5)):
+            with blaming(who, f"on tokens of shape {shape}", module=module):
+                fault = what_it_sees(model, torch.randint(model.vocab_size, shape))
+            if fault:
+                raise RunError(f"{who} {fault}")
         model.train()
+
+
+def _check_logits(logits: object, expected: tuple[int, int, int], who: str) -> None:
+    if not isinstance(logits, torch.Tensor):
+        raise RunError(f"{who} returns a {type(logits).__name__}, not logits: a tensor (B, T, V).")
+    if tuple(logits.shape) != expected or not logits.is_floating_point():
+        raise RunError(
+            f"{who} gives {str(logits.dtype).removeprefix('torch.')} of shape {tuple(logits.shape)} for tokens of "
+            f"shape {expected[:2]}; it must give logits (B, T, V), here {expected}."
+        )
 
 
 def row_length(config: RunConfig) -> int:
@@ -204,12 +214,13 @@ def settings_for(config: RunConfig, model: SequenceModel, corpus: Corpus) -> Set
 def step_flops(config: RunConfig, model: SequenceModel, corpus: Corpus) -> float:
     """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
     training, length, layout = config.training, row_length(config), layout_of(config, corpus)
-    counter = FlopCounter(model, layout)
-    if layout != "packed":
-        return counter.training(length) * training.batch_size
-    rows = corpus.rows("train", length=length, device=torch.device("cpu"))
-    shapes = Counter(rows.batch(0, step, training.batch_size).shape for step in range(FLOP_BATCHES))
-    return counter.total(shapes) / FLOP_BATCHES
+    with unchanged(f"Model '{config.model.name}'", "in a training step"):
+        counter = FlopCounter(model, layout)
+        if layout != "packed":
+            return counter.training(length) * training.batch_size
+        rows = corpus.rows("train", length=length, device=torch.device("cpu"))
+        shapes = Counter(rows.batch(0, step, training.batch_size).shape for step in range(FLOP_BATCHES))
+        return counter.total(shapes) / FLOP_BATCHES
 
 
 def layout_of(config: RunConfig, corpus: Corpus) -> Layout:

@@ -9,6 +9,7 @@ import torch
 
 import zoo
 from zoo.experiments.record import Environment
+from zoo.surroundings import arithmetic
 
 
 def describe_environment(device: str, threads: int) -> Environment:
@@ -23,6 +24,7 @@ def describe_environment(device: str, threads: int) -> Environment:
         threads=threads,
         commit=commit,
         dirty=dirty,
+        arithmetic=arithmetic(),
     )
 
 

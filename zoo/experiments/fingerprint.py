@@ -25,9 +25,9 @@ ZOO = Path(zoo.__file__).resolve().parent
 HARNESS = (
     "tokens.py",
     "packing.py",
-    "seeding.py",
     "data",
     "layers",
+    "surroundings",
     "models/adapt.py",
     "models/interface.py",
     "models/build.py",

@@ -76,6 +76,8 @@ class Environment(Frozen):
     threads: int
     commit: str | None
     dirty: bool | None
+    arithmetic: tuple[str, ...] = ()
+    """The globals of torch that change numbers, "torch's default dtype: float32"; older records say nothing of them."""
 
 
 class Reproduced(Frozen):

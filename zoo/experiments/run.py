@@ -38,6 +38,7 @@ from zoo.experiments.record import (
 from zoo.experiments.scoring import Scored, score_stored
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import Watch, watched
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
 from zoo.training.evaluation import Score
@@ -73,12 +74,17 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     if taken:
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
     first, device = cells[0].config, cells[0].device
-    with isolated(device, threads=first.training.threads, seed=first.seed), ExitStack() as stack:
+    here = isolated(device, threads=first.training.threads, seed=first.seed)
+    watch = watched(f"Model '{first.model.name}'", "in training or evaluation")
+    with here, ExitStack() as stack, watch as surroundings:
         places = [stack.enter_context(_appearing(cell.directory)) for cell in cells]
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
-        trained = _train(cells, corpus, rows, places, report)
+        trained = _train(cells, corpus, rows, places, _looking(report, surroundings))
         for cell, one, place in zip(cells, trained, places, strict=True):
             scored = _score(cell, corpus, rows, place, one)
+            surroundings.look()
+            if surroundings.complaint:
+                scored = Scored(refusal=surroundings.complaint)
             _check_source(cell, MODELS.get(first.model.name))
             _write(cell, one, scored, place)
     return [read_run(cell.directory) for cell in cells]
@@ -117,6 +123,17 @@ def _train(
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
+
+
+def _looking(report: Callable[[Cell, Progress], None], surroundings: Watch) -> Callable[[Cell, Progress], None]:
+    """`report`, and a look at what the process shares after every evaluation, while the clock stands still."""
+
+    def told(cell: Cell, progress: Progress) -> None:
+        if progress.validation_loss is not None:
+            surroundings.look()
+        report(cell, progress)
+
+    return told
 
 
 def _fit(

@@ -55,7 +55,9 @@ def _fingerprint(run: Run, vocab_size: int) -> Iterator[str]:
     if recorded.harness is None:
         return
     model = make_model(recorded.run, vocab_size)
-    again = fingerprint_of(recorded, model, torch=environment.torch, device=environment.device)
+    again = fingerprint_of(
+        recorded, model, torch=environment.torch, device=environment.device, arithmetic=environment.arithmetic
+    )
     yield from compare("fingerprint", recorded.fingerprint, again)
 
 

@@ -9,7 +9,7 @@ from zoo.blame import blaming
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
-from zoo.seeding import seed_torch
+from zoo.surroundings import kept, random_numbers
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
@@ -28,7 +28,7 @@ def model_config(model: type[SequenceModel], options: dict[str, Value], name: st
 def build(
     model: type[SequenceModel], config: ModelOptions, *, vocab_size: int, context: int, seed: int
 ) -> SequenceModel:
-    """A fresh model on the CPU, its weights drawn under `seed`; the caller's random numbers are left alone.
+    """A fresh model on the CPU, its weights drawn under `seed`; the process is left as it was.
 
     Raises:
         UsageError: the sizes do not fit the model, or its `__init__` does not take what every model is given.
@@ -36,8 +36,8 @@ def build(
     """
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
-    with torch.random.fork_rng(devices=[]), blaming(f"Model '{name}'", what, module=model.__module__):
-        seed_torch(seed)
+    made = kept(f"Model '{name}'", "when it is made")
+    with random_numbers(seed), made, blaming(f"Model '{name}'", what, module=model.__module__):
         _check_signature(model)
         try:
             return model(config, vocab_size=vocab_size, context=context)

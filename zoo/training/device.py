@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 
 from zoo.errors import UsageError
-from zoo.seeding import seed_torch
+from zoo.surroundings import random_numbers, undisturbed
 
 
 def resolve_device(name: str) -> torch.device:
@@ -32,17 +32,18 @@ def autocast(device: torch.device, dtype: str) -> AbstractContextManager[None]:
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def _cuda_devices(device: torch.device) -> list[torch.device]:
-    return [device] if device.type == "cuda" else []
+@contextmanager
+def own_random_numbers(device: torch.device, seed: int | None = None) -> Iterator[None]:
+    """A stretch of work with its own random numbers, of the device too; those outside are as before."""
+    with random_numbers(seed, devices=[device] if device.type == "cuda" else []):
+        yield
 
 
 @contextmanager
 def isolated(device: torch.device, *, threads: int | None = None, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers and thread count; those outside are as before."""
+    """A stretch of work with its own random numbers and thread count; all that a process shares is as before."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng(devices=_cuda_devices(device)):
-        if seed is not None:
-            seed_torch(seed)
+    with undisturbed(), own_random_numbers(device, seed):
         if threads is not None:
             torch.set_num_threads(threads)
         try:

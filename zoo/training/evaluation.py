@@ -9,7 +9,7 @@ from torch import nn
 
 from zoo.data.rows import Rows
 from zoo.tokens import IGNORED
-from zoo.training.device import autocast, isolated
+from zoo.training.device import autocast, own_random_numbers
 from zoo.training.kept import Kept
 from zoo.training.loss import token_losses
 
@@ -54,7 +54,7 @@ def evaluate(
     nats = torch.zeros(rows.count, dtype=torch.float64, device=device)
     tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
     try:
-        with torch.no_grad(), isolated(device), autocast(device, dtype):
+        with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
             for batch in rows.scored(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
                 losses = token_losses(model(batch.tokens.clone()), batch.targets)  # a model may write into its tokens

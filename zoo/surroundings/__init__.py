@@ -1,0 +1,20 @@
+"""What all models of a process share (torch's globals, random numbers, the folder, ...): seen, and put back.
+
+A model's file that sets one of them would change the numbers of the others. Importing this imports torch.
+"""
+
+from zoo.surroundings.arithmetic import arithmetic
+from zoo.surroundings.guard import Surroundings, Watch, kept, unchanged, undisturbed, watched
+from zoo.surroundings.random_numbers import random_numbers, seed_torch
+
+__all__ = [
+    "Surroundings",
+    "Watch",
+    "arithmetic",
+    "kept",
+    "random_numbers",
+    "seed_torch",
+    "unchanged",
+    "undisturbed",
+    "watched",
+]

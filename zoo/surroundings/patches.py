@@ -1,0 +1,93 @@
+"""Functions of torch and of the zoo that somebody has put others in the place of.
+
+Seen are those that stand in the modules below and in their classes; what C++ holds, and objects deeper inside, are not.
+"""
+
+import sys
+from collections import ChainMap
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from zoo.surroundings.setting import Setting
+
+MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.optim", "torch.autograd", "torch.func")
+PREFIXES = ("zoo.training.", "zoo.data.", "zoo.models.", "zoo.layers.", "zoo.experiments.")
+TORCH = torch.__path__[0]
+COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
+
+Members = dict[str, dict[str, Any]]
+"""Name of a module or class -> what it holds."""
+
+
+class Patches(Setting):
+    """Another function where one stood before, or a method that hides an inherited one; new names alone are none."""
+
+    def changes(self, before: Members, now: Members) -> list[str]:
+        """The names of those that were replaced."""
+        return [f"{self.name} {owner}.{key}" for owner, key, _ in _replaced(before, now)]
+
+
+def _read() -> Members:
+    return {name: vars(owner).copy() for name, owner in _owners().items()}
+
+
+def _owners() -> dict[str, Any]:
+    return _owners_among(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _owners_among(_: int) -> dict[str, Any]:
+    """Name -> module or class; looked for again when so many modules are no longer imported, for it takes a while."""
+    found: dict[Any, str] = {torch.Tensor: "torch.Tensor"}
+    for name, module in list(sys.modules.items()):
+        if name in MODULES or name.startswith(PREFIXES):
+            found[module] = name
+            if name != "torch":
+                home = name.partition(".")[0]
+                for value in vars(module).values():
+                    if isinstance(value, type) and value.__module__.startswith(home):
+                        found.setdefault(value, f"{name}.{value.__name__}")
+    return {name: owner for owner, name in found.items()}
+
+
+def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
+    """(owner, name, what stood there, or None where a method hides an inherited one now)."""
+    found = []
+    for owner, old in before.items():
+        new = now.get(owner, old)
+        if old == new:
+            continue
+        found += [(owner, key, value) for key, value in old.items() if _is_other(value, new.get(key))]
+        if isinstance(_owners()[owner], type):
+            inherited = ChainMap(*(dict(vars(base)) for base in _owners()[owner].__mro__[1:]))
+            added = set(new) - set(old)
+            found += [(owner, key, None) for key in added & set(inherited) if _is_other(inherited[key], new[key])]
+    return found
+
+
+def _put_back(before: Members) -> None:
+    owners = _owners()
+    for owner, key, value in _replaced(before, _read()):
+        if value is None:
+            delattr(owners[owner], key)
+        else:
+            setattr(owners[owner], key, value)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) or isinstance(value, classmethod | property)
+
+
+def _is_other(value: Any, now: Any) -> bool:
+    return _is_function(value) and value is not now and not _is_torchs_own(value, now)
+
+
+def _is_torchs_own(value: Any, now: Any) -> bool:
+    """Whether torch did it: its compiler replaces functions, and the first optimizer of a class wraps its `step`."""
+    place = getattr(getattr(now, "__code__", None), "co_filename", "")
+    return place.startswith(COMPILER) or (place.startswith(TORCH) and getattr(now, "__wrapped__", None) is value)
+
+
+PATCHES = Patches("the function", _read, _put_back)
