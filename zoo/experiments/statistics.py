@@ -16,7 +16,7 @@ All pairs are one family: a difference that is none is called one in at most 5% 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import product
 from typing import Any, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from zoo.experiments.letters import compact_letters
 from zoo.experiments.studentized_range import LEVEL, Array, critical_range, range_tail
+from zoo.experiments.uncertainty import Uncertainty, Units, shared_freedom, uncertainties
 
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
 
@@ -77,51 +78,6 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Uncertainty:
-    """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable."""
-
-    seeds: Array
-    documents: Array
-    interaction: Array
-    seeds_freedom: int
-    documents_freedom: int
-
-    @cached_property
-    def total(self) -> Array:
-        """The interaction counted once, and no part larger than the whole."""
-        crossed = self.seeds + self.documents - self.interaction
-        return np.maximum(crossed, np.maximum(self.seeds, self.documents))
-
-    @cached_property
-    def seeds_share(self) -> Array:
-        """Of the whole; 1 where nothing varies."""
-        return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
-
-    @cached_property
-    def freedom(self) -> Array:
-        """Degrees of freedom of the whole."""
-        return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
-
-    def studentised(self, differences: Array) -> Array:
-        """|t|; infinite for a difference that never varies."""
-        size = np.abs(differences)
-        return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
-
-    def interval(self, index: int, mean: float) -> tuple[float | None, float | None]:
-        """95%, of the mean with this index."""
-        if self.seeds_freedom + 1 < FEWEST_SEEDS:
-            return None, None
-        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
-        return mean - half, mean + half
-
-    def standard_errors(self, index: int) -> tuple[float | None, float | None]:
-        """Of new seeds, and of new documents."""
-        seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
-        documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
-        return seeds, documents
-
-
-@dataclass(frozen=True)
 class Family:
     """How all pairs were judged together: p (P,), and the uncertainty that a planned study would reckon with."""
 
@@ -132,20 +88,26 @@ class Family:
     models: int
 
 
-def analyse(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> Analysis:
+def analyse(
+    labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike, *, units: Units = "documents", inflation: float = 1.0
+) -> Analysis:
     """Compare K models: nats (K, n, D), every document's summed loss under every seed; tokens (D,), its targets.
+
+    Args:
+        units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
+        inflation: of the documents' part of every variance and of the interaction's, where splits of one corpus overlap.
 
     Raises:
         ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets.
     """
     names, summed, counts = _checked(labels, nats, tokens)
     losses = summed.sum(2) / counts.sum()
-    means = losses.mean(1)
+    means, seeds = losses.mean(1), losses.shape[1]
     exact = ROUNDING * float(np.abs(losses).max())
-    scatter = (summed - means[:, None, None] * counts) * (counts.size / counts.sum())
-    alone, paired = _uncertainties(scatter, exact)
+    scatter = summed - means[:, None, None] * counts
+    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
     estimates = {
-        name: Estimate(mean, *alone.interval(k, mean), *alone.standard_errors(k))
+        name: Estimate(mean, *(alone.interval(k, mean) if seeds >= FEWEST_SEEDS else (None, None)), *alone.standard_errors(k))
         for k, (name, mean) in enumerate(zip(names, means.tolist(), strict=True))
     }
     first, second = np.triu_indices(len(names), 1)
@@ -166,7 +128,7 @@ def power(
     *,
     seed_variance: ArrayLike,
     document_variance: ArrayLike = 0.0,
-    documents: int = 2,
+    documents: float = 2,
     models: int = 2,
     pooled: bool = False,
 ) -> Array:
@@ -184,14 +146,6 @@ def power(
     beyond = critical_range(models, freedom) / np.sqrt(2)
     shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
     return 1 - scipy.special.nctdtr(freedom, shift, beyond)
-
-
-def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: int) -> Array:
-    """The harmonic mean of both degrees of freedom, weighted by the seeds' share of the variance and the rest's.
-
-    Satterthwaite's formula squares the shares: where three seeds carry most of the variance its intervals cover 92%.
-    """
-    return 1 / (share / np.maximum(seeds_freedom, 1) + (1 - share) / max(documents_freedom, 1))
 
 
 def seeds_needed(difference: Array, seeds: int, **study: Any) -> NDArray[np.int64]:
@@ -218,31 +172,6 @@ def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple
     if not (np.isfinite(counts).all() and counts.min() >= 1):
         raise ValueError(f"every document needs at least one target, got {counts.min():g}")
     return names, summed, counts
-
-
-def _uncertainties(scatter: Array, exact: float) -> tuple[Uncertainty, Uncertainty]:
-    """Of every model's mean and of every pair's difference, from the losses' scatter (K, n, D) around the means."""
-    models, seeds, documents = scatter.shape
-    first, second = np.triu_indices(models, 1)
-    by_seed, by_document = scatter.mean(2), scatter.mean(1)
-    rest = (scatter - by_seed[:, :, None] - by_document[:, None, :]).reshape(models, -1)
-    squares = rest @ rest.T
-    own = squares.diagonal()
-    freedom = seeds - 1, documents - 1
-    cells = seeds * documents * max(freedom[0], 1) * max(freedom[1], 1)
-
-    def uncertainty(seed_effects: Array, document_effects: Array, interaction: Array) -> Uncertainty:
-        of_seeds = (seed_effects**2).sum(1) / (seeds * max(freedom[0], 1))
-        of_documents = (document_effects**2).sum(1) / (documents * max(freedom[1], 1))
-        of_both = np.maximum(interaction, 0) / cells
-        of_seeds, of_documents, of_both = (np.where(v > exact**2, v, 0.0) for v in (of_seeds, of_documents, of_both))
-        return Uncertainty(of_seeds, of_documents, of_both, *freedom)
-
-    between = own[first] + own[second] - 2 * squares[first, second]
-    return (
-        uncertainty(by_seed, by_document, own),
-        uncertainty(by_seed[first] - by_seed[second], by_document[first] - by_document[second], between),
-    )
 
 
 def _family(losses: Array, differences: Array, paired: Uncertainty) -> Family:
@@ -305,7 +234,7 @@ def _pairs(names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, fa
     needed = _planned_seeds(differences, by_seed.shape[1], family)
     pairs = []
     for i, ((a, b), difference, p) in enumerate(zip(names, differences.tolist(), family.p.tolist(), strict=True)):
-        low, high = paired.interval(i, difference)
+        low, high = paired.interval(i, difference) if by_seed.shape[1] >= FEWEST_SEEDS else (None, None)
         seeds_se, documents_se = paired.standard_errors(i)
         found: Verdict = "better" if difference < 0 else "worse"
         pairs.append(

@@ -14,7 +14,7 @@ LEVEL = 0.05
 
 
 def range_tail(
-    q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: int = 0
+    q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: float = 0
 ) -> Array:
     """The chance that the studentised range of K equal models exceeds q, elementwise.
 
