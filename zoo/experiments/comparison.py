@@ -15,7 +15,7 @@ NEAR = 0.02
 
 
 class Spread(Frozen):
-    """Mean over the seeds and standard deviation (None for a single one)."""
+    """Mean over the seeds, of several splits too, and the seeds' standard deviation (None for a single one)."""
 
     mean: float
     sd: float | None
@@ -29,11 +29,11 @@ class Interval(Spread):
     seeds_se: float | None
     """Standard error over new seeds: training again."""
     documents_se: float | None
-    """Standard error over new documents: another test split."""
+    """Standard error over new documents: another test split; of several splits over other ones."""
 
 
 class Band(Frozen):
-    """One point of a learning curve: validation loss over the seeds, its mean, lowest and highest."""
+    """One point of a learning curve: validation loss over the runs, its mean, lowest and highest."""
 
     step: float
     tokens: float
@@ -44,7 +44,7 @@ class Band(Frozen):
 
 
 class Used(Frozen):
-    """What a run used of each budget, in the mean over the seeds."""
+    """What a run used of each budget, in the mean over the runs."""
 
     steps: float
     tokens: float
@@ -53,10 +53,10 @@ class Used(Frozen):
 
 
 class ModelRow(Frozen):
-    """One model of the comparison; losses are nats a token, None where any seed diverged.
+    """One model of the comparison; losses are nats a token, None where any run diverged.
 
-    `untrained` counts the seeds under which no evaluation was better than that of the initial weights. Models that
-    share a letter cannot be told apart.
+    `untrained` counts the runs in which no evaluation was better than that of the initial weights. Models that share a
+    letter cannot be told apart.
     """
 
     label: str
@@ -67,11 +67,14 @@ class ModelRow(Frozen):
     diverged: int
     untrained: int
     losses: dict[int, float | None]
-    """Seed -> test loss."""
+    """Seed -> test loss; of several splits that over all of them."""
+    split_losses: dict[int, float | None] | None = None
+    """Split (from 1) -> test loss, the mean of its seeds; None where there is one split."""
     test: Interval | None
     validation: Spread | None
     train: Spread | None
     floor: float | None
+    """Of the test split; of several, that over all of them."""
     above_floor: float | None
     parameters: int
     receptive_field: int | None
@@ -91,6 +94,12 @@ class ModelRow(Frozen):
     cost: Cost | None
     curve: tuple[Band, ...]
     samples: tuple[str, ...]
+
+    @property
+    def runs(self) -> str:
+        """How many there are: 3 seeds; or 15 runs, where each seed has several splits."""
+        count, what = (self.seeds * len(self.split_losses), "run") if self.split_losses else (self.seeds, "seed")
+        return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 class PairRow(Frozen):
@@ -132,6 +141,8 @@ class RunRow(Result):
     directory: str
     label: str
     seed: int
+    split: int | None = None
+    """Which of several, from 1; None where there is one."""
     fingerprint: str
     lr: float
 
@@ -159,3 +170,10 @@ class Comparison(Frozen):
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
+
+    @property
+    def scored(self) -> str:
+        """What else than the seeds could be new: documents, or splits of them, or regions of a stream."""
+        if self.study.splits == 1:
+            return "documents"
+        return "regions" if self.data.is_stream else "splits"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
-from zoo.experiments.cell import Cell, file_name
+from zoo.experiments.cell import Cell, run_name
 from zoo.experiments.differences import compare, differences, told
 from zoo.experiments.record import Run
 from zoo.experiments.remade import Remade
@@ -43,16 +43,10 @@ def _asked(run: Run, cell: Cell) -> Iterator[str]:
     )
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
-    yield from compare("folder", place.name, folder_name(run))
+    yield from compare("folder", place.name, run_name(config, run.recorded.fingerprint))
     if (place.parent.name == "lr-grid") != config.trial:
         yield told("trial", config.trial, f"it stands in {place.parent.name}/")
     yield from compare("threads (of environment.json)", run.environment.threads, config.training.threads)
-
-
-def folder_name(run: Run) -> str:
-    """What the directory of a run is called."""
-    config = run.recorded.run
-    return f"{file_name(config.label)}-seed{config.seed}-{run.recorded.fingerprint}"
 
 
 def _outcome(run: Run, cell: Cell) -> Iterator[str]:
