@@ -96,10 +96,15 @@ class ModelRow(Frozen):
     samples: tuple[str, ...]
 
     @property
-    def runs(self) -> str:
-        """How many there are: 3 seeds; or 15 runs, where each seed has several splits."""
-        count, what = (self.seeds * len(self.split_losses), "run") if self.split_losses else (self.seeds, "seed")
-        return f"{count} {what}{'' if count == 1 else 's'}"
+    def runs(self) -> int:
+        """How many: one a seed, or one a seed and split."""
+        return self.seeds * len(self.split_losses or (1,))
+
+    def among_runs(self, count: int) -> str:
+        """`count` of them, in words: under 1 of 3 seeds; of several splits, in 1 of 15 runs."""
+        if self.split_losses:
+            return f"in {count} of {self.runs} runs"
+        return f"under {count} of {self.seeds} seed{'' if self.seeds == 1 else 's'}"
 
 
 class PairRow(Frozen):
@@ -167,6 +172,8 @@ class Comparison(Frozen):
     reason: str
     correlation: float | None
     """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    inflation: float | None = None
+    """What the variance over several splits was multiplied by, for what they share in training; None of one split."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]

@@ -33,7 +33,10 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     labels = list(dict.fromkeys(run.label for run in runs))
     by_label = {label: [run for run in runs if run.label == label] for label in labels}
     sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
-    analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits)
+    splits = _by_split(by_label[labels[0]]).values()
+    several = len(splits) > 1
+    inflation = overlap_inflation([own[0].recorded.data.targets for own in splits]) if several else None
+    analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits, inflation)
     rows = [_row(label, by_label[label], [t for t in trials if t.label == label], record, analysis) for label in labels]
     rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else float("inf")))
     pairs = _pairs(analysis, [row.label for row in rows])
@@ -48,13 +51,14 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,
+        inflation=inflation,
         models=tuple(rows),
         pairs=tuple(pairs),
-        runs=tuple(_run_row(run, path.parent, record.study.splits) for run in runs),
+        runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
     )
 
 
-def _analyse(runs: Mapping[str, Sequence[Run]], splits: int) -> Analysis | None:
+def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, inflation: float | None) -> Analysis | None:
     """The statistics of the models that finished in every run; None where there is none."""
     if not runs:
         return None
@@ -62,14 +66,10 @@ def _analyse(runs: Mapping[str, Sequence[Run]], splits: int) -> Analysis | None:
     if len({tuple(map(len, own)) for own in scored}) > 1 or {len(own) for own in scored} != {splits}:
         raise RunError(UNLIKE)
     blocks = [_block(models) for models in zip(*scored, strict=True)]
-    if splits == 1:
+    if inflation is None:
         return analyse(list(runs), *blocks[0])
-    return analyse(
-        list(runs),
-        np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2),
-        [tokens.sum() for _, tokens in blocks],
-        inflation=overlap_inflation([own[0].recorded.data.targets for own in scored[0]]),
-    )
+    nats = np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2)  # (K, n, R): a split takes a document's place
+    return analyse(list(runs), nats, [tokens.sum() for _, tokens in blocks], inflation=inflation)
 
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -223,13 +223,13 @@ def _pairs(analysis: Analysis | None, ranking: Sequence[str]) -> list[PairRow]:
     return sorted(turned, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
 
 
-def _run_row(run: Run, study: Path, splits: int) -> RunRow:
+def _run_row(run: Run, study: Path, *, several: bool) -> RunRow:
     return RunRow(
         **run.result.model_dump(),
         directory=str(run.directory.relative_to(study)),
         label=run.label,
         seed=run.recorded.run.seed,
-        split=run.recorded.run.data.turn[0] if splits > 1 else None,
+        split=run.recorded.run.data.turn[0] if several else None,
         fingerprint=run.recorded.fingerprint,
         lr=run.recorded.settings["lr"],
     )

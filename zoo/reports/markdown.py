@@ -69,7 +69,7 @@ def _losses(comparison: Comparison) -> str:
     return _table(
         {
             "model": [escaped(model.label) for model in models],
-            "test": [with_spread(model.test) or f"diverged {model.diverged} of {model.seeds}" for model in models],
+            "test": [with_spread(model.test) or f"diverged {model.diverged} of {model.runs}" for model in models],
             "group": [model.letters for model in models],
             "above floor": [loss(model.above_floor, signed=True) for model in models],
             "validation": [loss(model.validation.mean) if model.validation else "" for model in models],
@@ -89,9 +89,10 @@ def _losses(comparison: Comparison) -> str:
 def _about(comparison: Comparison) -> str:
     """What the columns mean."""
     seeds = len(comparison.study.seeds)
-    words = [f"Means of {seeds} seeds, nats per token." if seeds > 1 else "One seed, nats per token."]
+    words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
-        words.append("±: 95% interval, for new seeds and new documents; differences have narrower ones, see the pairs.")
+        new = f"new seeds and new {comparison.scored}"
+        words.append(f"±: 95% interval, for {new}; differences have narrower ones, see the pairs.")
     elif seeds > 1:
         words.append("±: standard deviation over the seeds.")
     if any(model.letters for model in comparison.models):
@@ -119,7 +120,7 @@ def _pairs(comparison: Comparison) -> list[str]:
         "p": [escaped(chance(pair.p)) for pair in pairs],
         "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
         "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
-        "s.e. documents": [loss(pair.documents_se) for pair in pairs],
+        f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
     }
     about = "Below zero, the first is better. 95% interval: of the pair alone. " + (
@@ -127,7 +128,7 @@ def _pairs(comparison: Comparison) -> list[str]:
     )
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
-    about += "s.e.: standard errors of the difference over new seeds and over new documents."
+    about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
     return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
 
 

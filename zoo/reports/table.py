@@ -106,7 +106,8 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     if len(table.columns) == 5:
         lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
     if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
-        lines.append("no number of seeds: the difference is too small for any, or for a test split of this size")
+        size = "splits so few" if comparison.study.splits > 1 else "a test split of this size"
+        lines.append(f"no number of seeds: the difference is too small for any, or for {size}")
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
 
 
@@ -122,9 +123,11 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     rows, unit = comparison.models, math.log(2) if bits else 1.0
     seeds = max(row.seeds for row in rows)
     what = f"{'bits' if bits else 'nats'} per token"
-    over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    splits = comparison.study.splits
+    over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     interval = any(row.test and row.test.low is not None for row in rows)
-    about = "; ±: 95% interval, for new seeds and new documents (differences have narrower ones)" if interval else ""
+    new = f"new seeds and new {comparison.scored} (differences have narrower ones)"
+    about = f"; ±: 95% interval, for {new}" if interval else ""
     lines = [f"test, valid: {what}, {over}{about}"]
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
@@ -132,7 +135,8 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         lines.append("group: models that share a letter cannot be told apart")
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
     if floor is not None:
-        lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on this split")
+        where = "these splits" if splits > 1 else "this split"
+        lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on {where}")
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
     lines.append(
@@ -141,7 +145,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         else "sees: receptive field in tokens; tok/s, s: training without evaluation"
     )
     lines += [
-        f"{row.label}: never better than its initial weights under {row.untrained} of {row.seeds} seeds"
+        f"{row.label}: never better than its initial weights {row.among_runs(row.untrained)}"
         for row in rows
         if row.untrained
     ]
@@ -167,6 +171,8 @@ def _rates(rows: Sequence[ModelRow]) -> list[str]:
     """Where the learning rates come from, and which of them stand at the edge of their grid."""
     where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
     origin = where.get(rows[0].lr_from, "each model's recipe")
+    if rows[0].lr_from == "grid" and rows[0].split_losses:
+        origin += " of the first split"
     rates = {row.lr for row in rows}
     told = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
     lines = [f"learning rate from {origin}: {told}"]
@@ -182,7 +188,7 @@ def _wrapped(lines: Sequence[str]) -> str:
 
 def _test(row: ModelRow, unit: float) -> str:
     if row.test is None:
-        return f"diverged {row.diverged}/{row.seeds}" if row.diverged else ""
+        return f"diverged {row.diverged}/{row.runs}" if row.diverged else ""
     half = "" if row.test.high is None else f"±{(row.test.high - row.test.mean) / unit:.4f}"
     return f"{row.test.mean / unit:.4f}{half}"
 
