@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from zoo.experiments.comparison import ModelRow, PairRow
-from zoo.experiments.statistics import FEWEST_SEEDS
+from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.studentized_range import LEVEL
 
 
