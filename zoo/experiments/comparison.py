@@ -30,6 +30,10 @@ class Interval(Spread):
     """Standard error over new seeds: training again."""
     documents_se: float | None
     """Standard error over new documents: another test split."""
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
 
 
 class Band(Frozen):
@@ -107,6 +111,10 @@ class PairRow(Frozen):
     """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
     seeds_se: float | None
     documents_se: float | None
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count for the difference."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
     """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
@@ -156,6 +164,8 @@ class Comparison(Frozen):
     reason: str
     correlation: float | None
     """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    caveats: tuple[str, ...] = ()
+    """What has to be known before intervals and verdicts are believed, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]

@@ -15,6 +15,7 @@ from zoo.experiments.record import Result, Run, read_losses
 from zoo.experiments.statistics import Analysis, analyse
 from zoo.experiments.study import StudyConfig
 from zoo.experiments.study_record import Cost, StudyRecord
+from zoo.experiments.uncertainty import Units
 from zoo.experiments.verdict import verdict_sentence
 
 
@@ -29,7 +30,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     labels = list(dict.fromkeys(run.label for run in runs))
     by_label = {label: [run for run in runs if run.label == label] for label in labels}
     sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
-    analysis = _analyse({label: by_label[label] for label in sound})
+    units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
+    analysis = _analyse({label: by_label[label] for label in sound}, units)
     rows = [_row(label, by_label[label], [t for t in trials if t.label == label], record, analysis) for label in labels]
     rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else float("inf")))
     pairs = _pairs(analysis, [row.label for row in rows])
@@ -44,13 +46,14 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,
+        caveats=analysis.caveats if analysis else (),
         models=tuple(rows),
         pairs=tuple(pairs),
         runs=tuple(_run_row(run, path.parent) for run in runs),
     )
 
 
-def _analyse(runs: Mapping[str, Sequence[Run]]) -> Analysis | None:
+def _analyse(runs: Mapping[str, Sequence[Run]], units: Units) -> Analysis | None:
     """The statistics of the models that finished under every seed; None where there is none."""
     if not runs:
         return None
@@ -58,7 +61,8 @@ def _analyse(runs: Mapping[str, Sequence[Run]]) -> Analysis | None:
     shapes = {(len(own), tokens.tobytes()) for own in losses for _, tokens in own}
     if len(shapes) > 1:
         raise RunError("The runs of the comparison do not have the same seeds and the same test documents.")
-    return analyse(list(runs), np.array([[nats for nats, _ in own] for own in losses]), losses[0][0][1])
+    nats = np.array([[nats for nats, _ in own] for own in losses])
+    return analyse(list(runs), nats, losses[0][0][1], units=units)
 
 
 def _row(

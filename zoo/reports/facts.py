@@ -62,7 +62,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
 
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know about single models."""
-    found = [] if comparison.study.data.has_test else [NO_TEST]
+    found = [*([] if comparison.study.data.has_test else [NO_TEST]), *comparison.caveats]
     for model in comparison.models:
         cost = model.cost
         if model.diverged:
@@ -102,8 +102,13 @@ def judged(comparison: Comparison) -> bool:
     return any(pair.verdict != "none" for pair in comparison.pairs)
 
 
+def renewed(comparison: Comparison) -> str:
+    """Of what, beside seeds, another sample would come out otherwise."""
+    return "more text like this" if comparison.data.is_stream else "new documents"
+
+
 def has_intervals(comparison: Comparison) -> bool:
-    """Whether there were seeds enough for intervals."""
+    """Whether any mean has one."""
     return any(model.test and model.test.low is not None for model in comparison.models)
 
 
@@ -121,13 +126,16 @@ def method(comparison: Comparison) -> list[str]:
             "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
         )
     if not has_intervals(comparison):
-        few = "Fewer than three seeds give no interval and no verdict: what they show may be chance."
-        none = "No model finished under every seed, so that there is nothing to judge."
-        return [*paragraphs, few if any(model.test for model in comparison.models) else none]
+        return [*paragraphs, _no_interval(comparison)]
+    split = "test" if has_test else "validation"
+    other = (
+        f"{split} region, of more text like this (it is one stream, whose neighbouring stretches are alike)"
+        if comparison.data.is_stream
+        else f"{split} split, of new documents"
+    )
     paragraphs.append(
         "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
-        f"{'test' if has_test else 'validation'} split, of new documents. A 95% interval is made so that it holds the "
-        "true mean in 95 of 100 such studies."
+        f"{other}. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
     )
     if judged(comparison):
         paragraphs += [
@@ -148,6 +156,15 @@ def method(comparison: Comparison) -> list[str]:
             "mean: that is what the same seeds for all brought to their differences."
         )
     return paragraphs
+
+
+def _no_interval(comparison: Comparison) -> str:
+    tests = [model.test for model in comparison.models if model.test]
+    if not tests:
+        return "No model finished under every seed, so that there is nothing to judge."
+    if why := tests[0].withheld:
+        return f"There is no interval of any mean: {why}."
+    return "Fewer than three seeds give no interval and no verdict: what they show may be chance."
 
 
 def environment(comparison: Comparison) -> dict[str, str]:

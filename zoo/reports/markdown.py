@@ -91,9 +91,8 @@ def _about(comparison: Comparison) -> str:
     seeds = len(comparison.study.seeds)
     words = [f"Means of {seeds} seeds, nats per token." if seeds > 1 else "One seed, nats per token."]
     if facts.has_intervals(comparison):
-        words.append("±: 95% interval, for new seeds and new documents; differences have narrower ones, see the pairs.")
-    elif seeds > 1:
-        words.append("±: standard deviation over the seeds.")
+        new = facts.renewed(comparison)
+        words.append(f"±: 95% interval, for new seeds and {new}; differences have narrower ones, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.reports.facts import renewed
 from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -124,7 +125,11 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     what = f"{'bits' if bits else 'nats'} per token"
     over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
     interval = any(row.test and row.test.low is not None for row in rows)
-    about = "; ±: 95% interval, for new seeds and new documents (differences have narrower ones)" if interval else ""
+    about = (
+        f"; ±: 95% interval, for new seeds and {renewed(comparison)} (differences have narrower ones)"
+        if interval
+        else ""
+    )
     lines = [f"test, valid: {what}, {over}{about}"]
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
@@ -160,7 +165,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         for row in rows
         if row.cost and row.cost.field_agrees is False
     ]
-    return _wrapped([*lines, *_rates(rows)])
+    return _wrapped([*lines, *_rates(rows), *comparison.caveats])
 
 
 def _rates(rows: Sequence[ModelRow]) -> list[str]:
