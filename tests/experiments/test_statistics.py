@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from zoo.experiments.statistics import Analysis, analyse, power, seeds_needed
+from zoo.experiments.power import power, seeds_needed
+from zoo.experiments.statistics import Analysis, analyse
 from zoo.experiments.studentized_range import critical_range, range_tail
 
 Array: TypeAlias = NDArray[np.float64]

@@ -12,12 +12,12 @@ from zoo.errors import RunError
 from zoo.experiments.cell import Cell, file_name, on_threads, prepare
 from zoo.experiments.cost import probe
 from zoo.experiments.execute import Listener, execute_all
+from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
 from zoo.experiments.record import Run
 from zoo.experiments.run import load_model
 from zoo.experiments.samples import draw_samples
-from zoo.experiments.statistics import FEWEST_SEEDS
 from zoo.experiments.study import Matched, StudyConfig, in_first_split
 from zoo.experiments.study_record import StudyRecord, read_study, write_study
 from zoo.experiments.ways import Choice, choose_ways, executed, keep_ways

@@ -30,6 +30,10 @@ class Interval(Spread):
     """Standard error over new seeds: training again."""
     documents_se: float | None
     """Standard error over new documents: another test split; of several splits over other ones."""
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
 
 
 class Band(Frozen):
@@ -121,6 +125,10 @@ class PairRow(Frozen):
     """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
     seeds_se: float | None
     documents_se: float | None
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count for the difference."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
     """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
@@ -174,6 +182,8 @@ class Comparison(Frozen):
     """Mean correlation of two models' losses over the seeds: what pairing brought."""
     inflation: float | None = None
     """What the variance over several splits was multiplied by, for what they share in training; None of one split."""
+    caveats: tuple[str, ...] = ()
+    """What has to be known before intervals and verdicts are believed, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]

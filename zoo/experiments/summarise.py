@@ -17,6 +17,7 @@ from zoo.experiments.record import Result, Run, read_losses
 from zoo.experiments.statistics import Analysis, analyse
 from zoo.experiments.study import StudyConfig
 from zoo.experiments.study_record import Cost, StudyRecord
+from zoo.experiments.uncertainty import Units
 from zoo.experiments.verdict import verdict_sentence
 
 UNLIKE = "The runs of the comparison do not have the same seeds and the same test documents."
@@ -33,10 +34,11 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     labels = list(dict.fromkeys(run.label for run in runs))
     by_label = {label: [run for run in runs if run.label == label] for label in labels}
     sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
+    units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     splits = _by_split(by_label[labels[0]]).values()
     several = len(splits) > 1
     inflation = overlap_inflation([own[0].recorded.data.targets for own in splits]) if several else None
-    analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits, inflation)
+    analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits, units, inflation)
     rows = [_row(label, by_label[label], [t for t in trials if t.label == label], record, analysis) for label in labels]
     rows.sort(key=lambda row: (row.diverged, row.test.mean if row.test else float("inf")))
     pairs = _pairs(analysis, [row.label for row in rows])
@@ -52,13 +54,14 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,
         inflation=inflation,
+        caveats=analysis.caveats if analysis else (),
         models=tuple(rows),
         pairs=tuple(pairs),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
     )
 
 
-def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, inflation: float | None) -> Analysis | None:
+def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, inflation: float | None) -> Analysis | None:
     """The statistics of the models that finished in every run; None where there is none."""
     if not runs:
         return None
@@ -67,7 +70,7 @@ def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, inflation: float | 
         raise RunError(UNLIKE)
     blocks = [_block(models) for models in zip(*scored, strict=True)]
     if inflation is None:
-        return analyse(list(runs), *blocks[0])
+        return analyse(list(runs), *blocks[0], units=units)
     nats = np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2)  # (K, n, R): a split takes a document's place
     return analyse(list(runs), nats, [tokens.sum() for _, tokens in blocks], inflation=inflation)
 

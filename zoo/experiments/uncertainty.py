@@ -89,7 +89,7 @@ def uncertainties(
     Args:
         scatter: (K, n, D) nats of every document less what its tokens have at the model's mean loss.
         tokens: (D,) targets of every document.
-        inflation: of the documents' and the interaction's variance, where documents are less independent than they seem.
+        inflation: of the documents' and the interaction's variance, where documents are not independent.
         exact: standard errors up to this are rounding, and 0.
     """
     models, seeds, documents = scatter.shape
@@ -120,8 +120,8 @@ def uncertainties(
         return Uncertainty(seed, document, both, *freedom, number * np.minimum(ratio, 1))
 
     between = own[first] + own[second] - 2 * squares[first, second]
-    differences = (part[first] - part[second] for part in (by_seed, by_document, independent))
-    return uncertainty(by_seed, by_document, independent, own), uncertainty(*differences, between)
+    seed, document, alone = (part[first] - part[second] for part in (by_seed, by_document, independent))
+    return uncertainty(by_seed, by_document, independent, own), uncertainty(seed, document, alone, between)
 
 
 def _leverage(tokens: Array) -> Array:
@@ -131,7 +131,7 @@ def _leverage(tokens: Array) -> Array:
 
 
 def _cosines(tokens: Array) -> Array:
-    """(D, 12), or D - 1 of a shorter series: the waves, scaled so that the squares add up to the variance of the mean."""
+    """(D, 12), or D - 1 of a shorter series: waves whose squares add up to the variance of the mean."""
     count = min(COSINES, len(tokens) - 1)
     place, wave = np.arange(len(tokens)) + 0.5, np.arange(1, count + 1)
     return np.sqrt(2 / max(count, 1)) / tokens.sum() * np.cos(np.pi / len(tokens) * place[:, None] * wave)

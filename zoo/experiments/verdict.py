@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from zoo.experiments.comparison import ModelRow, PairRow
-from zoo.experiments.statistics import FEWEST_SEEDS
+from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.studentized_range import LEVEL
 
 
@@ -33,7 +33,8 @@ def verdict_sentence(
             f"(--seeds {FEWEST_SEEDS} or more)."
         )
     elif len(finished) >= 2:
-        sentences += _tied(finished[0], pairs, study) + _beaten(finished[0], pairs, study, unit, name)
+        best = finished[0]
+        sentences += _tied(best, pairs, study) + _beaten(best, pairs, study, unit, name) + _unjudged(best, pairs)
         if looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
@@ -46,7 +47,9 @@ def pair_words(pair: PairRow) -> str:
     if pair.verdict == "undecided":
         about = f" (it would take about {pair.seeds_needed})" if pair.seeds_needed else ""
         return f"cannot be told apart with these seeds{about}"
-    return "no verdict" if pair.verdict == "none" else pair.verdict
+    if pair.verdict == "none":
+        return f"no verdict: {pair.withheld}" if pair.withheld else "no verdict"
+    return pair.verdict
 
 
 def chance(p: float) -> str:
@@ -77,14 +80,25 @@ def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: 
     if not beaten:
         return []
     nearest = min(beaten, key=lambda pair: abs(pair.difference))
-    low, high = (abs(bound or 0.0) / unit for bound in (nearest.high, nearest.low))
-    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token (95% interval {low:.4f} to {high:.4f}"
+    interval = f"no interval: {nearest.withheld}"
+    if nearest.low is not None and nearest.high is not None:
+        interval = f"95% interval {abs(nearest.high) / unit:.4f} to {abs(nearest.low) / unit:.4f}"
+    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
     p = chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
         return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
     surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."
     others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
     return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
+
+
+def _unjudged(best: str, pairs: Sequence[PairRow]) -> list[str]:
+    """Against whom the best model has no verdict, and why."""
+    own = [pair for pair in pairs if pair.a == best and pair.verdict == "none"]
+    return [
+        f"No verdict on {best} against {_listed([pair.b for pair in own if pair.withheld == why])}: {why}."
+        for why in dict.fromkeys(pair.withheld for pair in own)
+    ]
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
 
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know about single models."""
-    found = [] if comparison.study.data.has_test else [NO_TEST]
+    found = [*([] if comparison.study.data.has_test else [NO_TEST]), *comparison.caveats]
     for model in comparison.models:
         cost = model.cost
         if model.diverged:
@@ -122,8 +122,15 @@ def judged(comparison: Comparison) -> bool:
     return any(pair.verdict != "none" for pair in comparison.pairs)
 
 
+def renewed(comparison: Comparison) -> str:
+    """Of what, beside seeds, another sample would come out otherwise."""
+    if comparison.study.splits > 1:
+        return f"new {comparison.scored}"
+    return "more text like this" if comparison.data.is_stream else "new documents"
+
+
 def has_intervals(comparison: Comparison) -> bool:
-    """Whether there were seeds enough for intervals."""
+    """Whether any mean has one."""
     return any(model.test and model.test.low is not None for model in comparison.models)
 
 
@@ -143,22 +150,21 @@ def method(comparison: Comparison) -> list[str]:
             "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
         )
     if not has_intervals(comparison):
-        few = "Fewer than three seeds give no interval and no verdict: what they show may be chance."
-        none = "No model finished under every seed, so that there is nothing to judge."
-        return [*paragraphs, few if any(model.test for model in comparison.models) else none]
-    part = "test" if has_test else "validation"
-    other = (
-        f"the text, {'in other regions of it' if comparison.data.is_stream else 'split otherwise'}"
-        if splits > 1
-        else f"the {part} split, of new documents"
-    )
+        return [*paragraphs, _no_interval(comparison)]
+    split = "test" if has_test else "validation"
+    if splits > 1:
+        other = "text, in new regions of this stream" if comparison.data.is_stream else "documents, split otherwise"
+    elif comparison.data.is_stream:
+        other = f"{split} region, of more text like this (it is one stream, whose neighbouring stretches are alike)"
+    else:
+        other = f"{split} split, of new documents"
     paragraphs.append(
-        "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and "
+        "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
         f"{other}. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
     )
     if comparison.inflation is not None:
         paragraphs.append(
-            f"The {part} parts of the {splits} splits are apart, their training parts are not, so that the losses of "
+            f"The {split} parts of the {splits} splits are apart, their training parts are not, so that the losses of "
             f"two splits are not independent: the variance over the splits, with {splits - 1} degrees of freedom, is "
             f"multiplied by {comparison.inflation:.2f} for that (Nadeau and Bengio 2003), which is an assumption. All "
             "splits are of this one text: nothing here is about other corpora."
@@ -182,6 +188,15 @@ def method(comparison: Comparison) -> list[str]:
             "mean: that is what the same seeds for all brought to their differences."
         )
     return paragraphs
+
+
+def _no_interval(comparison: Comparison) -> str:
+    tests = [model.test for model in comparison.models if model.test]
+    if not tests:
+        return "No model finished under every seed, so that there is nothing to judge."
+    if why := tests[0].withheld:
+        return f"There is no interval of any mean: {why}."
+    return "Fewer than three seeds give no interval and no verdict: what they show may be chance."
 
 
 def environment(comparison: Comparison) -> dict[str, str]:

@@ -88,13 +88,10 @@ def _losses(comparison: Comparison) -> str:
 
 def _about(comparison: Comparison) -> str:
     """What the columns mean."""
-    seeds = len(comparison.study.seeds)
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
-        new = f"new seeds and new {comparison.scored}"
-        words.append(f"±: 95% interval, for {new}; differences have narrower ones, see the pairs.")
-    elif seeds > 1:
-        words.append("±: standard deviation over the seeds.")
+        new = facts.renewed(comparison)
+        words.append(f"±: 95% interval, for new seeds and {new}; differences have narrower ones, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.reports.facts import renewed
 from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -126,8 +127,11 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     splits = comparison.study.splits
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     interval = any(row.test and row.test.low is not None for row in rows)
-    new = f"new seeds and new {comparison.scored} (differences have narrower ones)"
-    about = f"; ±: 95% interval, for {new}" if interval else ""
+    about = (
+        f"; ±: 95% interval, for new seeds and {renewed(comparison)} (differences have narrower ones)"
+        if interval
+        else ""
+    )
     lines = [f"test, valid: {what}, {over}{about}"]
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
@@ -164,7 +168,7 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         for row in rows
         if row.cost and row.cost.field_agrees is False
     ]
-    return _wrapped([*lines, *_rates(rows)])
+    return _wrapped([*lines, *_rates(rows), *comparison.caveats])
 
 
 def _rates(rows: Sequence[ModelRow]) -> list[str]:
