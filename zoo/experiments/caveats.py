@@ -20,9 +20,8 @@ def caveats(
     if seeds < FEWEST_SEEDS:
         return ()
     found = [
-        "Intervals and verdicts assume that losses scatter over the seeds roughly normally, without a rare failure "
-        f"that these {seeds} seeds did not show: one that befalls a seed in five stays unseen in "
-        f"{(1 - RARE) ** seeds:.0%} of such studies."
+        "Intervals and verdicts assume roughly normal scatter over the seeds, and no rare failure that these seeds do "
+        f"not show: {seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
     ]
     counted = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
     if units == "series":
