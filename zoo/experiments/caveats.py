@@ -38,7 +38,7 @@ def caveats(
     if places := _places(estimates, pairs, FEW_STRETCHES):
         found.append(
             f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "
-            f"independent stretches ({places})."
+            f"independent stretches ({places}). A longer test split has more."
         )
     if places := _places(estimates, pairs, SPLIT_SEEDS):
         needed = fewest_to_reject(len(pairs))
