@@ -20,9 +20,8 @@ def caveats(
     if seeds < FEWEST_SEEDS:
         return ()
     found = [
-        "Intervals and verdicts assume that losses scatter over the seeds roughly normally, without a rare failure "
-        f"that these {seeds} seeds did not show: one that befalls a seed in five stays unseen in "
-        f"{(1 - RARE) ** seeds:.0%} of such studies."
+        "Intervals and verdicts assume roughly normal scatter over the seeds, and no rare failure that these seeds do "
+        f"not show: {seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
     ]
     counted = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
     if units == "series":
@@ -39,7 +38,7 @@ def caveats(
     if places := _places(estimates, pairs, FEW_STRETCHES):
         found.append(
             f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "
-            f"independent stretches ({places})."
+            f"independent stretches ({places}). A longer test split has more."
         )
     if places := _places(estimates, pairs, SPLIT_SEEDS):
         needed = fewest_to_reject(len(pairs))
