@@ -23,7 +23,8 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
     """The document; `figures` are names of figures and their paths beside it."""
-    drawn = [f"![{CAPTIONS.get(name, name)}]({path})" for name, path in figures.items()]
+    dots = "its splits" if comparison.study.splits > 1 else "its seeds"
+    drawn = [f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()]
     parts = [
         f"# {escaped(facts.title(comparison))}",
         f"**{escaped(facts.verdict(comparison))}**",

@@ -133,6 +133,8 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         else ""
     )
     lines = [f"test, valid: {what}, {over}{about}"]
+    if comparison.inflation is not None:
+        lines.append(f"splits share training text: their variance is taken {comparison.inflation:.2f} times")
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
     if any(row.letters for row in rows):
