@@ -30,8 +30,9 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
         for index, model in enumerate(models)
     ]
     body = (axis, *_above(comparison, scale), *_floor(models, scale, bottom, height, narrow), *rows)
-    return drawing(width, bottom + FOOT, *body, label="Test loss of every model with its 95% interval, "
-                   f"its {'splits' if comparison.study.splits > 1 else 'seeds'}, the floor and published figures")  # fmt: skip
+    dots = "splits" if comparison.study.splits > 1 else "seeds"
+    label = f"Test loss of every model with its 95% interval, its {dots}, the floor and published figures"
+    return drawing(width, bottom + FOOT, *body, label=label)
 
 
 def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
