@@ -175,7 +175,8 @@ def method(comparison: Comparison) -> list[str]:
             "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
             "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
             "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
-            "that was fixed beforehand: who adds seeds until there is a verdict errs more often.",
+            f"{'and of splits ' if splits > 1 else ''}that was fixed beforehand: who adds seeds until there is a "
+            "verdict errs more often.",
         ]
     if any(pair.p_permutation is not None for pair in comparison.pairs):
         paragraphs.append(
