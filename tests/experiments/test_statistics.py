@@ -412,7 +412,7 @@ def test_a_stream_of_few_independent_stretches_has_no_interval_and_no_verdict_an
     assert (pair.withheld, pair.verdict) == (FEW_STRETCHES, "none")
     assert (pair.low, pair.p, pair.seeds_needed) == (None, None, None)
     assert analysis.letters == {"a": "", "b": ""}
-    assert any("fewer than 40 independent stretches (a, b, a - b)" in sentence for sentence in analysis.caveats)
+    assert any("fewer than 50 independent stretches (a, b, a - b)" in sentence for sentence in analysis.caveats)
     assert analyse("ab", losses, np.ones(400)).pairs[0].verdict == "better"  # as documents: far too sure
 
 

@@ -14,7 +14,7 @@ from zoo.reports.page import render_page
 from zoo.reports.table import print_comparison
 
 CAVEAT = "Its 400 neighbouring stretches count for about 12 independent ones."
-WHY = "fewer than 40 independent stretches"
+WHY = "fewer than 50 independent stretches"
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from zoo.experiments.studentized_range import LEVEL, Array
 
 SPLIT = 0.02
-"""How often normal scatter is taken for split, of two models; of more, a pair is so rarer."""
+"""How often normal scatter of two models is taken for split; of K models, every pair 1/(K - 1) as often."""
 ROUNDING = 1e-12
 DRAWN, MOST_DRAWN = 100_000, 4_000_000
 EXACT_FLIPS = 16
 
 
 def split_in_two(samples: Array, models: int, exact: float) -> NDArray[np.bool_]:
-    """Which of the samples (M, n) are: (M,) of truth values; differences up to `exact` are rounding."""
+    """Which of the samples (M, n) of a study of K models are split (M,); differences up to `exact` are rounding."""
     if samples.shape[1] < 3:
         return np.zeros(len(samples), dtype=bool)
     gap, rest = _largest_gap(samples)
