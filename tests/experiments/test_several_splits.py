@@ -118,13 +118,13 @@ REGIONS, BOTH, SEEDS = (0.01, 0.05, 0.02), (0.02, 0.02, 0.02), (0.05, 0.01, 0.02
 
 @pytest.mark.parametrize("overlap", [0.0, OVERLAP], ids=["apart", "overlapping"])
 def test_regions_are_a_variance_of_their_own_whose_verdicts_err_in_5_percent_of_studies(overlap: float) -> None:
-    check(2, 3, 5, sds=REGIONS, overlap=overlap, studies=300)
+    check(2, 3, 5, sds=REGIONS, overlap=overlap, studies=150)
 
 
 def test_the_correction_is_needed_where_splits_overlap() -> None:
     """Without it the variance over the splits is too small by 1.625."""
     splits, rng, missed = 5, np.random.default_rng(3), []
-    for _ in range(300):
+    for _ in range(100):
         regions = np.sqrt(0.4) * rng.standard_normal((2, 1, 1)) + np.sqrt(0.6) * rng.standard_normal((2, 1, splits))
         nats = (2 + 0.05 * regions + 0.001 * rng.standard_normal((2, 3, splits))) * 1000
         pair = analyse("ab", nats, np.full(splits, 1000)).pairs[0]
