@@ -53,7 +53,14 @@ class Setting:
     alike: float = 0.0
     """Autocorrelation of neighbouring stretches."""
     units: Units = "documents"
+    overlap: float = 0.0
+    """Correlation of two documents that are whole splits of one text, for what they share in training."""
     outside: str = ""
+
+    @property
+    def inflation(self) -> float:
+        """What makes up for the overlap (Nadeau and Bengio 2003)."""
+        return 1 + self.count * self.overlap / (1 - self.overlap)
 
     def draw(self, rng: Rng) -> tuple[Array, Array]:
         """A study: nats (K, n, D) and tokens (D,)."""
@@ -65,6 +72,8 @@ class Setting:
         losses = TRUTH + SCALE * scales[:, None] * own + 0.1 * rng.standard_normal(seeds)
         size = self.documents * SCALE * np.sqrt(count / seeds)
         effects = size * self._waves(rng, (models, count)) + 0.3 * self._waves(rng, (1, count))
+        shared = size * rng.standard_normal((models, 1)) + 0.3 * rng.standard_normal((1, 1)) if self.overlap else 0.0
+        effects = np.sqrt(1 - self.overlap) * effects + np.sqrt(self.overlap) * shared
         noise = 0.01 * rng.standard_normal((models, seeds, count))
         tokens = self.lengths(rng, (1, count))[0]
         return (losses[:, :, None] + effects[:, None] + noise) * tokens, tokens
@@ -111,7 +120,7 @@ def simulate(setting: Setting, studies: int = STUDIES, seed: int = 0) -> Outcome
     names = [f"m{place}" for place in range(setting.models)]
     called, none, pairs, means = [], [], [], []
     for _ in range(studies):
-        analysis = analyse(names, *setting.draw(rng), units=setting.units)
+        analysis = analyse(names, *setting.draw(rng), units=setting.units, inflation=setting.inflation)
         called.append(any(pair.verdict in ("better", "worse") for pair in analysis.pairs))
         none.append([pair.verdict == "none" for pair in analysis.pairs])
         pairs.append([_holds(pair.low, 0.0, pair.high) for pair in analysis.pairs])
@@ -212,6 +221,14 @@ def settings() -> Iterator[Setting]:
             for count in (400, 3484):
                 name = f"stream, {count} stretches, AR(1) {alike:g}"
                 yield Setting(name, models, seeds, normal, count=count, alike=alike, lengths=even, units="series")
+    for models, seeds, splits in ((2, 3, 3), (2, 3, 5), (2, 5, 10), (3, 3, 3), (6, 5, 5), (12, 5, 5)):
+        for overlap in (0.0, 1 / 9):
+            for documents in (1.0, 5.0):
+                vary = "as much as seeds" if documents == 1 else "5 times as much as seeds"
+                name = f"{splits} splits, {'overlapping' if overlap else 'independent'}, vary {vary}"
+                yield Setting(
+                    name, models, seeds, normal, documents=documents, count=splits, lengths=even, overlap=overlap
+                )
     uneven = {f"lognormal {sigma:g}": lengths_lognormal(sigma) for sigma in (1.0, 1.5, 2.0)}
     uneven |= {f"Pareto {shape:g}": lengths_pareto(shape) for shape in (1.5, 1.1)}
     for models, seeds in ((2, 5), (6, 3)):
