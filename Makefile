@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check bench bench-long clean
+.PHONY: help compare test test-slow test-all check bench bench-long simulate clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,10 @@ bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain l
 
 bench-long: $(VENV)/installed-dev  ## the benchmarks that take minutes: time to a loss
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m long $(ARGS)
+
+simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: docs/results/simulations.md, in minutes
+	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate.py > docs/results/simulations.md.new
+	mv docs/results/simulations.md.new docs/results/simulations.md
 
 clean:  ## remove the environment and what tools leave behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .benchmarks build dist

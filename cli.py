@@ -140,9 +140,12 @@ def train(model: str, seed: int, **flags: Any) -> None:
 @click.argument("study", required=False, type=click.Path())
 @click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
+@click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
 @click.option("--recipe", help="Which of a study file's recipes. [its first]")
 @with_options(TRAINING_OPTIONS)
-def compare(study: str | None, models: str | None, seeds: int | None, recipe: str | None, **flags: Any) -> None:
+def compare(
+    study: str | None, models: str | None, seeds: int | None, splits: int | None, recipe: str | None, **flags: Any
+) -> None:
     """Train several models under the same seeds and say which is better.
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
@@ -157,7 +160,8 @@ def compare(study: str | None, models: str | None, seeds: int | None, recipe: st
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
     names = known_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    outcome = run(study_from(flags, models=names, seeds=numbers, file=study, recipe=recipe), flags, report=True)
+    asked = study_from(flags, models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
+    outcome = run(asked, flags, report=True)
     if outcome and any(model.refused for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
 

@@ -93,6 +93,7 @@ def compare(
     *,
     data: Data | None = None,
     seeds: int | Sequence[int] | None = None,
+    splits: int | None = None,
     steps: int | None = None,
     tokens: Any = None,
     seconds: float | None = None,
@@ -114,6 +115,7 @@ def compare(
         models: a list of what `train` takes; or the path of a study file, on top of which comes what is given here.
         data, steps, tokens, seconds, flops, out, fresh, progress, settings: as for `train`.
         seeds: how many, or which ones; 3 if nothing is said.
+        splits: how many splits of the text, each under every seed; 1 if nothing is said.
         match: scale every model to one size, `{"parameters": 76_000}`, or "flops" of training a token.
         lr_grid: train each model at each rate under one extra seed; the best on validation is taken.
         recipe: which of the study file's recipes; its first if nothing is said.
@@ -126,7 +128,7 @@ def compare(
     given = {"data": data, "context": context, "match": match, "lr_grid": lr_grid, **settings}
     budget = {"steps": steps, "tokens": tokens, "seconds": seconds, "flops": flops}
     numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
-    study = _study(compare, given | budget, models=models, seeds=numbers, recipe=recipe, name=name)
+    study = _study(compare, given | budget, models=models, seeds=numbers, splits=splits, recipe=recipe, name=name)
     return Compared(*_perform(study, out, fresh=fresh, progress=progress, report=report))
 
 
@@ -242,6 +244,7 @@ def _study(
     *,
     models: Sequence[Model] | Place,
     seeds: Sequence[int] | None,
+    splits: int | None = None,
     **study: str | None,
 ) -> StudyConfig:
     """What a call asks for, its models and its corpus by their names."""
@@ -257,12 +260,12 @@ def _study(
     else:
         names = known_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     named = {**settings, "data": None if data is None else name_of(data, CORPORA)}
-    return study_of(named, models=names, seeds=seeds, file=file, beside=beside, **study)
+    return study_of(named, models=names, seeds=seeds, splits=splits, file=file, beside=beside, **study)
 
 
 def _perform(study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool) -> Outcome:
     terminal = sys.stderr.isatty()  # said, for a notebook asks for colours and yet cannot draw over what is there
     console = Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
     plan = make_plan(study, Path(out), fresh=fresh)
-    console.print(plan.corpus.summary(), highlight=False, markup=False, soft_wrap=True)
+    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
     return perform(plan, console, report=report)

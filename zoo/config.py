@@ -49,6 +49,8 @@ class Recipe(Frozen):
 
 USUAL_SPLIT = "80/10/10"
 """Percent of training, validation and test."""
+ONLY_SPLIT = "1/1"
+"""The first of however many splits: the one that begins where the text, or the shuffled order, begins."""
 
 
 class DataConfig(Frozen):
@@ -59,6 +61,9 @@ class DataConfig(Frozen):
     tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
     split: str = Field(USUAL_SPLIT, description="percent of training/validation/test; of no test, validation stands in")
     split_seed: Seed = Field(42, description="seed of the shuffle before the split")
+    rotation: str = Field(
+        ONLY_SPLIT, description="which of several splits; 2/5: the second of five, begun a fifth further on"
+    )
     dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
 
     @field_validator("split")
@@ -69,10 +74,24 @@ class DataConfig(Frozen):
             raise ValueError(f"'{text}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
         return "/".join(map(str, percent))
 
+    @field_validator("rotation")
+    @classmethod
+    def _rotation_is_one_of_several(cls, text: str) -> str:
+        parts = [int(part) for part in text.split("/") if part.isascii() and part.isdigit()]
+        if (len(parts), text.count("/")) != (2, 1) or not 1 <= parts[0] <= parts[1]:
+            raise ValueError(f"'{text}' is not which of how many splits, such as 2/5")
+        return ONLY_SPLIT if parts[0] == 1 else f"{parts[0]}/{parts[1]}"
+
+    @model_validator(mode="after")
+    def _splits_fit(self) -> "DataConfig":
+        self.check_splits(self.turn[1])
+        return self
+
     @model_serializer(mode="wrap")
     def _without_the_usual_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Records from before there was a choice keep their names and their contents."""
-        return {key: value for key, value in dump(self).items() if (key, value) != ("split", USUAL_SPLIT)}
+        usual = {"split": USUAL_SPLIT, "rotation": ONLY_SPLIT}
+        return {key: value for key, value in dump(self).items() if value != usual.get(key)}
 
     @property
     def shares(self) -> tuple[int, int, int]:
@@ -84,6 +103,29 @@ class DataConfig(Frozen):
     def has_test(self) -> bool:
         """Whether there is a test split; where there is none, validation stands in for it."""
         return self.shares[2] > 0
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Which split, counted from 1, of how many."""
+        number, of = map(int, self.rotation.split("/"))
+        return number, of
+
+    def rotated(self, number: int, of: int) -> "DataConfig":
+        """The same text and shares, in split `number` (from 1) of `of`."""
+        return self.model_copy(update={"rotation": ONLY_SPLIT if number == 1 else f"{number}/{of}"})
+
+    def check_splits(self, splits: int) -> None:
+        """Of so many splits no two score the same text.
+
+        Raises:
+            ValueError: they would; the message says how many can be.
+        """
+        name, share = ("test", self.shares[2]) if self.has_test else ("validation", self.shares[1])
+        if splits * share > 100:
+            raise ValueError(
+                f"{splits} splits of which each has {share}% for {name} would overlap: at most {100 // share}, "
+                "or give a smaller share (--split)"
+            )
 
 
 class TrainingConfig(Frozen):

@@ -23,6 +23,7 @@ MADE = {
     "diverged": ["train", "mlp(hidden=8)", *SMALL, "--steps", "40", *SGD, "--lr", "1e38"],
     "trials": ["train", "bigram", *SMALL, "--steps", "20", "--lr-grid", "0.001,0.01"],
     "study": ["compare", "--models", "mlp,bow", *SIZED, "--steps", "20", "--seeds", "2", "--lr-grid", "0.001,0.01"],
+    "splits": ["compare", "--models", "bigram,bow(hidden=4)", *SMALL, "--steps", "3", "--seeds", "1", "--splits", "3"],
     "stream": ["train", "gru", *SMALL, "--documents", "none", "--steps", "5"],
     "bytes": ["train", "bigram", *SMALL, "--tokens", "bytes", "--steps", "3"],
     "windows": ["train", "mlp(hidden=8)", *SMALL, "--set", "rows=windows", "--length", "4", "--tokens", "100"],

@@ -41,6 +41,40 @@ def test_documents_are_shuffled_as_random_shuffle_does(seed: int) -> None:
     assert documents == [str(number) for number in range(1000)], "the caller's list is left as it was"
 
 
+SEVERAL = [(10, 10, (80, 10, 10)), (32_033, 10, (80, 10, 10)), (999, 5, (80, 10, 10)), (101, 3, (60, 10, 30)),
+           (37, 8, (75, 13, 12)), (203, 7, (86, 14, 0))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "of", "shares"), SEVERAL)
+def test_several_splits_score_disjoint_parts_and_each_uses_everything_once(count, of, shares) -> None:
+    everything = list(range(count))
+    scored: list[int] = []
+    for number in range(1, of + 1):
+        split = split_stream(everything, count, shares, (number, of))
+        assert sorted(split.train + split.validation + split.test) == everything
+        scored += split.test or split.validation
+        assert split.train
+        assert split.validation
+    assert len(set(scored)) == len(scored) >= count * (shares[2] or shares[1]) // 100 * of
+
+
+@pytest.mark.parametrize(("count", "of", "shares"), SEVERAL)
+def test_no_scored_region_of_a_stream_holds_the_seam(count, of, shares) -> None:
+    for number in range(1, of + 1):
+        split = split_stream(list(range(count)), count, shares, (number, of))
+        region = split.test or split.validation
+        assert region == list(range(region[0], region[-1] + 1))
+
+
+def test_the_first_of_several_splits_is_the_only_one_and_the_others_begin_evenly_further_on() -> None:
+    documents = [str(number) for number in range(100)]
+    assert split_documents(documents, 7, turn=(1, 5)) == split_documents(documents, 7)
+    order = [*split_documents(documents, 7).train, *split_documents(documents, 7).validation]
+    order += split_documents(documents, 7).test
+    third = split_documents(documents, 7, turn=(3, 5))
+    assert third.train + third.validation + third.test == order[40:] + order[:40]
+
+
 def test_a_stream_is_cut_into_contiguous_blocks_in_order() -> None:
     stream = "the quick brown fox jumps over the lazy dog"
     split = split_stream(stream, len(stream))

@@ -152,3 +152,23 @@ def test_a_pair_turned_is_the_same_pair_from_the_other_side() -> None:
     assert (other.a, other.b, other.difference, other.verdict) == ("b", "a", 0.2, "worse")
     assert (other.low, other.high) == pytest.approx((0.15, 0.25))
     assert other.turned() == one
+
+
+def withheld(a: str, b: str, verdict: str, why: str, difference: float = -0.1) -> PairRow:
+    return pair(a, b, difference, verdict).model_copy(update={"low": None, "high": None, "withheld": why})
+
+
+def test_of_a_pair_that_has_no_verdict_it_is_said_why() -> None:
+    models = [model(label, loss) for label, loss in (("a", 1.0), ("b", 1.1), ("c", 1.2), ("d", 1.3))]
+    split = [withheld("a", label, "none", "the seeds are split in two") for label in ("b", "c")]
+    said = verdict_sentence(models, [*split, pair("a", "d", -0.3, "better")])
+    assert said.endswith("No verdict on a against b and c: the seeds are split in two.")
+    assert "a is better than d" in said
+    assert pair_words(split[0]) == "no verdict: the seeds are split in two"
+
+
+def test_a_verdict_without_an_interval_says_that_it_has_none() -> None:
+    pairs = [withheld("gru", "mlp", "better", "the seeds are split in two")]
+    assert verdict_sentence([model("gru", 1.0), model("mlp", 1.1)], pairs) == (
+        "gru is better than mlp by 0.1000 nats per token (no interval: the seeds are split in two, p = 0.010, 5 seeds)."
+    )

@@ -16,7 +16,7 @@ from registry import RegistryError
 from registry.files import is_file_reference
 from zoo.blame import blaming
 from zoo.catalog import CORPORA
-from zoo.config import DataConfig
+from zoo.config import ONLY_SPLIT, DataConfig
 from zoo.data.files import arrange, join_lines, read_source, too_few
 from zoo.data.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
@@ -149,32 +149,52 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
     """The corpus that `config` names; `vocabulary` is one that is already fixed, by a trained model.
 
     Raises:
-        DataError: the text cannot be read, or is too small to split.
+        DataError: the text cannot be read, or is too small to split, or too large to be split otherwise than once.
         UsageError: an option that the corpus does not have.
         RegistryError: a name that nobody has, or whose provider is broken.
     """
-    if path := _large_file(config):
-        prepared = prepare(path, config, vocabulary)
-        return Corpus(
-            path.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=config.has_test, prepared=prepared
+    return load_corpora([config], vocabulary)[config.rotation]
+
+
+def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = None) -> dict[str, Corpus]:
+    """Rotation -> the text so split; it is read once, and the `configs` differ in their rotation alone.
+
+    Raises:
+        DataError, UsageError, RegistryError: as `load_corpus`.
+    """
+    if path := _large_file(configs[0]):
+        if any(config.rotation != ONLY_SPLIT for config in configs):
+            raise DataError(
+                f"{path.name} is larger than {LARGE >> 20} MB and split once, in files of the cache: several splits "
+                "are for text in memory. Give a smaller file, or leave --splits out."
+            )
+        prepared, has_test = prepare(path, configs[0], vocabulary), configs[0].has_test
+        corpus = Corpus(
+            path.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared
         )
-    source = _source(config)
-    if config.tokens == "bytes":
+        return {ONLY_SPLIT: corpus}
+    source = _source(configs[0])
+    if configs[0].tokens == "bytes":
         source = _as_bytes(source)
+    vocabulary = vocabulary or Vocabulary.of(_texts(source))
+    return {config.rotation: _split(source, config, vocabulary) for config in configs}
+
+
+def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus:
     if isinstance(source.text, str | bytes):
-        if len(source.text) < 10 or not splits_into(len(source.text), config.shares):
+        if len(source.text) < 10 or not splits_into(len(source.text), config.shares, config.turn):
             raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split {config.split}.")
-        pieces = split_stream(source.text, len(source.text), config.shares)
+        pieces = split_stream(source.text, len(source.text), config.shares, config.turn)
         split: Split[list[Document]] = Split([pieces.train], [pieces.validation], [pieces.test])
         overlap = Split(0, 0, 0)
     else:
-        split = split_documents(source.text, config.split_seed, config.shares)
+        split = split_documents(source.text, config.split_seed, config.shares, config.turn)
         overlap = seen_before(split)
         if config.dedupe:
             split = dedupe(split)
         if not (split.train and split.validation and (split.test or not config.has_test)):
             few = len(source.text)
-            enough = splits_into(few, config.shares)
+            enough = splits_into(few, config.shares, config.turn)
             why = "and without the repeated ones a split is empty" if enough else f"too few to split {config.split}"
             raise too_few(source.name, few, why)
     if not config.has_test:
@@ -182,7 +202,7 @@ def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Cor
     return Corpus(
         name=source.name,
         is_stream=source.is_stream,
-        vocabulary=vocabulary or Vocabulary.of(_texts(source)),
+        vocabulary=vocabulary,
         text=split,
         overlap=overlap,
         deduped=config.dedupe,

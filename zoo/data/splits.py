@@ -4,7 +4,7 @@ import random
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +31,37 @@ Shares = tuple[int, int, int]
 USUAL = (80, 10, 10)
 
 
-def cuts(count: int, shares: Shares) -> tuple[int, int]:
-    """Where validation and test begin; where there is to be no test, at the end."""
-    return count * shares[0] // 100, count * (shares[0] + shares[1]) // 100
+Turn = tuple[int, int]
+"""Which split, counted from 1, of how many: their beginnings lie evenly on the text, which is read as a circle."""
+ONLY: Turn = (1, 1)
 
 
-def splits_into(count: int, shares: Shares) -> bool:
+def cuts(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, int]:
+    """Where validation and test begin; where there is to be no test, at the end.
+
+    Of several splits the last part has at most its share of the circle, so that no two of them meet: one less than in
+    the first split, where that was rounded up.
+    """
+    first, second = count * shares[0] // 100, count * (shares[0] + shares[1]) // 100
+    room = count // turn[1]
+    return (first, max(second, count - room)) if shares[2] else (max(first, count - room), second)
+
+
+def splits_into(count: int, shares: Shares, turn: Turn = ONLY) -> bool:
     """Whether something is left for every split that is to be."""
-    first, second = cuts(count, shares)
+    first, second = cuts(count, shares, turn)
     return 0 < first < second and (second < count or not shares[2])
+
+
+def rotate(sequence: T, length: int, turn: Turn) -> T:
+    """Begun (number - 1)/of further on, what stands before comes last; `sequence` slices and adds.
+
+    The two ends of a stream meet in a seam, as two files of a directory do. What is scored for a verdict, the last
+    part, never holds it: `cuts` makes it no longer than the first rotation goes.
+    """
+    number, of = turn
+    begins = length * (number - 1) // of
+    return sequence[begins:] + sequence[:begins] if begins else sequence  # type: ignore[index]
 
 
 def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
@@ -49,18 +71,18 @@ def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
     return np.frombuffer(numbers, np.int32)
 
 
-def split_documents(documents: Sequence[T], seed: int, shares: Shares = USUAL) -> Split[list[T]]:
+def split_documents(documents: Sequence[T], seed: int, shares: Shares = USUAL, turn: Turn = ONLY) -> Split[list[T]]:
     """Shuffled with `random.Random(seed)`, then cut; 80/10/10 of names and seed 42 is the lecture's own split."""
     shuffled = list(documents)
     random.Random(seed).shuffle(shuffled)
-    first, second = cuts(len(shuffled), shares)
-    return Split(shuffled[:first], shuffled[first:second], shuffled[second:])
+    return split_stream(shuffled, len(shuffled), shares, turn)
 
 
-def split_stream(stream: T, length: int, shares: Shares = USUAL) -> "Split[T]":
-    """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices."""
-    first, second = cuts(length, shares)
-    return Split(stream[:first], stream[first:second], stream[second:])  # type: ignore[index]
+def split_stream(stream: T, length: int, shares: Shares = USUAL, turn: Turn = ONLY) -> "Split[T]":
+    """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices and adds."""
+    first, second = cuts(length, shares, turn)
+    turned: Any = rotate(stream, length, turn)
+    return Split(turned[:first], turned[first:second], turned[second:])
 
 
 def seen_before(split: Split[list[T]]) -> Split[int]:

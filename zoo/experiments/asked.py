@@ -93,6 +93,7 @@ def study_from(
     *,
     models: Sequence[str] | None,
     seeds: Sequence[int] | None,
+    splits: int | None = None,
     file: str | None = None,
     recipe: str | None = None,
 ) -> StudyConfig:
@@ -104,6 +105,7 @@ def study_from(
     overrides = {
         "models": models,
         "seeds": seeds,
+        "splits": splits,
         "context": flags["context"],
         "data": data_flags(flags),
         "training": training_flags(flags),
@@ -118,6 +120,7 @@ def study_of(
     *,
     models: Sequence[str] | None,
     seeds: Sequence[int] | None,
+    splits: int | None = None,
     name: str | None = None,
     file: str | None = None,
     recipe: str | None = None,
@@ -140,6 +143,7 @@ def study_of(
         "name": name,
         "models": models,
         "seeds": seeds,
+        "splits": splits,
         "data": data_flags({**dict.fromkeys(SETTINGS), **given, "tokens": told}),
         "training": training | ({"tokens": budgets[-1]} if budgets else {}),
         **{key: given.get(key) for key in ("context", "match", "lr_grid")},

@@ -81,7 +81,7 @@ def prepare(config: RunConfig, corpus: Corpus, study_directory: Path) -> Cell:
         recorded=recorded.model_copy(update={"fingerprint": key}),
         settings=settings,
         device=device,
-        directory=study_directory / _folder(config) / f"{file_name(config.label)}-seed{config.seed}-{key}",
+        directory=study_directory / _folder(config) / run_name(config, key),
         parameters=count_parameters(model),
         receptive_field=model.receptive_field,
     )
@@ -127,6 +127,13 @@ def on_threads(cell: Cell, threads: int) -> Cell:
     training = cell.config.training.model_copy(update={"threads": threads})
     config = cell.config.model_copy(update={"training": training})
     return replace(cell, recorded=cell.recorded.model_copy(update={"run": config}))
+
+
+def run_name(config: RunConfig, fingerprint: str) -> str:
+    """What the directory of a run is called."""
+    number, of = config.data.turn
+    split = f"-split{number}of{of}" if number > 1 else ""
+    return f"{file_name(config.label)}{split}-seed{config.seed}-{fingerprint}"
 
 
 def _folder(config: RunConfig) -> str:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zoo.config import RunConfig, Way
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus, load_corpora
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, file_name, on_threads, prepare
 from zoo.experiments.cost import probe
 from zoo.experiments.execute import Listener, execute_all
+from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.fingerprint import fingerprint
 from zoo.experiments.match import match
 from zoo.experiments.record import Run
 from zoo.experiments.run import load_model
 from zoo.experiments.samples import draw_samples
-from zoo.experiments.statistics import FEWEST_SEEDS
-from zoo.experiments.study import Matched, StudyConfig
+from zoo.experiments.study import Matched, StudyConfig, in_first_split
 from zoo.experiments.study_record import StudyRecord, read_study, write_study
 from zoo.experiments.ways import Choice, choose_ways, executed, keep_ways
 
@@ -31,10 +31,20 @@ class Plan:
     """A study with its sizes and its folder fixed; what is still open is the learning rates, if there is a grid."""
 
     study: StudyConfig
-    corpus: Corpus
+    corpora: Mapping[str, Corpus]
     matched: Mapping[str, Matched]
     directory: Path
     choices: Mapping[str, Choice]
+
+    @property
+    def corpus(self) -> Corpus:
+        """The text in its first split: what is told of it, and what sizes and costs are measured on."""
+        return next(iter(self.corpora.values()))
+
+    def summary(self) -> str:
+        """The corpus in one line."""
+        several = f"; the first of {len(self.corpora)} splits" if len(self.corpora) > 1 else ""
+        return self.corpus.summary() + several
 
     @property
     def ways(self) -> dict[str, Way]:
@@ -47,7 +57,7 @@ class Plan:
         Raises:
             RegistryError, UsageError, RunError: one of them cannot be.
         """
-        return [prepare(config, self.corpus, self.directory) for config in configs]
+        return [prepare(config, self.corpora[config.data.rotation], self.directory) for config in configs]
 
     def asked(self) -> list[RunConfig]:
         """All runs, as they were asked for, before ways and learning rates were chosen."""
@@ -74,10 +84,10 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
         DataError: the text cannot be read.
         RegistryError, UsageError: a model that cannot be built, or not scaled.
     """
-    corpus, directory = load_corpus(study.data), study_directory(out, study.name, fresh=fresh)
-    matched = match(study, corpus)
-    plan = Plan(study, corpus, matched, directory, {})
-    return replace(plan, choices=choose_ways(plan.asked(), corpus, directory))
+    corpora, directory = load_corpora(study.in_splits()), study_directory(out, study.name, fresh=fresh)
+    plan = Plan(study, corpora, {}, directory, {})
+    plan = replace(plan, matched=match(study, plan.corpus))
+    return replace(plan, choices=choose_ways(plan.asked(), corpora, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -92,7 +102,11 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.cells(plan.runs(choose_rates(tried)))
-    runs = execute_all(cells, plan.corpus, listener)
+    runs = [
+        run
+        for rotation, corpus in plan.corpora.items()
+        for run in execute_all([cell for cell in cells if cell.config.data.rotation == rotation], corpus, listener)
+    ]
     path = plan.directory / record_name(plan.study, [*tried, *runs])
     if path.is_file():
         return path, read_study(path)
@@ -110,11 +124,12 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     """The record with each model's costs and samples, measured if it has none yet; now nothing else is running."""
-    runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's
+    runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's in the first split
     if set(record.costs) >= set(runs):
         return record
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
-    cells = {cell.config.label: on_threads(cell, threads) for cell in plan.cells(plan.runs(plan.any_rates()))}
+    first = in_first_split(plan.runs(plan.any_rates()))  # as the costs of a comparison on one split
+    cells = {cell.config.label: on_threads(cell, threads) for cell in plan.cells(first)}
     costs, samples = probe(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":

@@ -15,7 +15,7 @@ NEAR = 0.02
 
 
 class Spread(Frozen):
-    """Mean over the seeds and standard deviation (None for a single one)."""
+    """Mean over the seeds, of several splits too, and the seeds' standard deviation (None for a single one)."""
 
     mean: float
     sd: float | None
@@ -29,11 +29,15 @@ class Interval(Spread):
     seeds_se: float | None
     """Standard error over new seeds: training again."""
     documents_se: float | None
-    """Standard error over new documents: another test split."""
+    """Standard error over new documents: another test split; of several splits over other ones."""
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
 
 
 class Band(Frozen):
-    """One point of a learning curve: validation loss over the seeds, its mean, lowest and highest."""
+    """One point of a learning curve: validation loss over the runs, its mean, lowest and highest."""
 
     step: float
     tokens: float
@@ -44,7 +48,7 @@ class Band(Frozen):
 
 
 class Used(Frozen):
-    """What a run used of each budget, in the mean over the seeds."""
+    """What a run used of each budget, in the mean over the runs."""
 
     steps: float
     tokens: float
@@ -56,10 +60,10 @@ class Used(Frozen):
 
 
 class ModelRow(Frozen):
-    """One model of the comparison; losses are nats a token, None where any seed diverged or was refused.
+    """One model of the comparison; losses are nats a token, None where any run diverged or was refused.
 
-    `untrained` counts the seeds under which no evaluation was better than that of the initial weights. Models that
-    share a letter cannot be told apart.
+    `untrained` counts the runs in which no evaluation was better than that of the initial weights. Models that share a
+    letter cannot be told apart.
     """
 
     label: str
@@ -70,11 +74,14 @@ class ModelRow(Frozen):
     diverged: int
     untrained: int
     losses: dict[int, float | None]
-    """Seed -> test loss."""
+    """Seed -> test loss; of several splits that over all of them."""
+    split_losses: dict[int, float | None] | None = None
+    """Split (from 1) -> test loss, the mean of its seeds; None where there is one split."""
     test: Interval | None
     validation: Spread | None
     train: Spread | None
     floor: float | None
+    """Of the test split; of several, that over all of them."""
     above_floor: float | None
     parameters: int
     buffers: int | None = None
@@ -97,15 +104,26 @@ class ModelRow(Frozen):
     curve: tuple[Band, ...]
     samples: tuple[str, ...]
     refused: int = 0
-    """Seeds under which its scores cannot be believed; such a model is ranked nowhere."""
+    """Runs whose scores cannot be believed; such a model is ranked nowhere."""
     reason: str | None = None
-    """Why it is refused, of the first such seed."""
+    """Why it is refused, of the first such run."""
 
     @property
     def without_mean(self) -> str:
-        """Why there is no mean: "refused 1 of 3" seeds, or "diverged 2 of 3"; "" where there is one."""
+        """Why there is no mean: "refused 1 of 3" runs, or "diverged 2 of 3"; "" where there is one."""
         failed = {"refused": self.refused, "diverged": self.diverged}
-        return next((f"{what} {count} of {self.seeds}" for what, count in failed.items() if count), "")
+        return next((f"{what} {count} of {self.runs}" for what, count in failed.items() if count), "")
+
+    @property
+    def runs(self) -> int:
+        """How many: one a seed, or one a seed and split."""
+        return self.seeds * len(self.split_losses or (1,))
+
+    def among_runs(self, count: int) -> str:
+        """`count` of them, in words: under 1 of 3 seeds; of several splits, in 1 of 15 runs."""
+        if self.split_losses:
+            return f"in {count} of {self.runs} runs"
+        return f"under {count} of {self.seeds} seed{'' if self.seeds == 1 else 's'}"
 
 
 class PairRow(Frozen):
@@ -122,6 +140,10 @@ class PairRow(Frozen):
     """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
     seeds_se: float | None
     documents_se: float | None
+    effective: float | None = None
+    """As how many independent documents, or stretches of a stream, those of the split count for the difference."""
+    withheld: str = ""
+    """Why there is no interval, where seeds would be enough."""
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
     """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
@@ -147,6 +169,8 @@ class RunRow(Result):
     directory: str
     label: str
     seed: int
+    split: int | None = None
+    """Which of several, from 1; None where there is one."""
     fingerprint: str
     lr: float
 
@@ -171,6 +195,17 @@ class Comparison(Frozen):
     reason: str
     correlation: float | None
     """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    inflation: float | None = None
+    """What the variance over several splits was multiplied by, for what they share in training; None of one split."""
+    caveats: tuple[str, ...] = ()
+    """What has to be known before intervals and verdicts are believed, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
+
+    @property
+    def scored(self) -> str:
+        """What else than the seeds could be new: documents, or splits of them, or regions of a stream."""
+        if self.study.splits == 1:
+            return "documents"
+        return "regions" if self.data.is_stream else "splits"

@@ -2,71 +2,32 @@
 
 Every model is trained under the same seeds and scored on the same documents, so a pair is judged by its differences.
 Two things could have come out otherwise, and both count: the training, under new seeds, and the test split, of new
-documents. Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction (the
-interaction stands in both).
-
-All pairs are one family: a difference that is none is called one in at most 5% of studies.
-
-- Where the models scatter alike over the seeds, all pairs share one pooled variance and Tukey's studentised range.
-  "Alike" is a Box's epsilon of the losses' covariance (John's test of sphericity) no less than equal scatter has.
-- Elsewhere a pair keeps its own variance, at least the median pair's, with n - 1 degrees of freedom in Tukey's range;
-  a tenth of the error pays for Holm's paired t tests, which see two quiet models beside a wild one.
-- A verdict further needs that the pair's own 95% interval excludes zero, so that the two never contradict each other.
+documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval takes the scatter over the seeds for
+roughly normal, and the documents for enough: where the numbers at hand say otherwise it is withheld (`seeds.py`), and
+what every verdict takes for granted is said (`caveats.py`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from itertools import product
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are imported when they are first used
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zoo.experiments.caveats import caveats
+from zoo.experiments.estimates import FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair, Verdict
+from zoo.experiments.family import FEWEST_SEEDS, Family, judge, planned_seeds
 from zoo.experiments.letters import compact_letters
-from zoo.experiments.studentized_range import LEVEL, Array, critical_range, range_tail
-
-Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
-
-POWER = 0.8
-HOLM_SHARE = 0.1
-FEWEST_SEEDS, MOST_SEEDS = 3, 1000
-EXACT_FLIPS = 16
-ROUNDING = 1e-12
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A model's mean loss, nats a token, and its 95% interval."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    seeds_se: float | None
-    documents_se: float | None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """`a` against `b`: `p` allows for all pairs; the interval and the sign flips' `p_permutation` do not."""
-
-    a: str
-    b: str
-    difference: float
-    low: float | None
-    high: float | None
-    p: float | None
-    p_permutation: float | None
-    seeds_se: float | None
-    documents_se: float | None
-    verdict: Verdict
-    seeds_needed: int | None
+from zoo.experiments.seeds import ROUNDING, fewest_to_reject, sign_flips, split_in_two
+from zoo.experiments.studentized_range import LEVEL, Array
+from zoo.experiments.uncertainty import Uncertainty, Units, uncertainties
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A study's models and all their pairs, how they were judged, and what the shared seeds brought."""
+    """A study's models and all their pairs, how they were judged, and what the shared seeds brought.
+
+    `caveats`: what has to be known before any of it is believed, a sentence each.
+    """
 
     estimates: dict[str, Estimate]
     pairs: tuple[Pair, ...]
@@ -74,66 +35,17 @@ class Analysis:
     method: str
     reason: str
     correlation: float | None
+    caveats: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Uncertainty:
-    """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable."""
-
-    seeds: Array
-    documents: Array
-    interaction: Array
-    seeds_freedom: int
-    documents_freedom: int
-
-    @cached_property
-    def total(self) -> Array:
-        """The interaction counted once, and no part larger than the whole."""
-        crossed = self.seeds + self.documents - self.interaction
-        return np.maximum(crossed, np.maximum(self.seeds, self.documents))
-
-    @cached_property
-    def seeds_share(self) -> Array:
-        """Of the whole; 1 where nothing varies."""
-        return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
-
-    @cached_property
-    def freedom(self) -> Array:
-        """Degrees of freedom of the whole."""
-        return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
-
-    def studentised(self, differences: Array) -> Array:
-        """|t|; infinite for a difference that never varies."""
-        size = np.abs(differences)
-        return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
-
-    def interval(self, index: int, mean: float) -> tuple[float | None, float | None]:
-        """95%, of the mean with this index."""
-        if self.seeds_freedom + 1 < FEWEST_SEEDS:
-            return None, None
-        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
-        return mean - half, mean + half
-
-    def standard_errors(self, index: int) -> tuple[float | None, float | None]:
-        """Of new seeds, and of new documents."""
-        seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
-        documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
-        return seeds, documents
-
-
-@dataclass(frozen=True)
-class Family:
-    """How all pairs were judged together: p (P,), and the uncertainty that a planned study would reckon with."""
-
-    p: Array
-    method: str
-    reason: str
-    planned: Uncertainty | None
-    models: int
-
-
-def analyse(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> Analysis:
+def analyse(
+    labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike, *, units: Units = "documents", inflation: float = 1.0
+) -> Analysis:
     """Compare K models: nats (K, n, D), every document's summed loss under every seed; tokens (D,), its targets.
+
+    Args:
+        units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
+        inflation: of the documents' part of every variance and of the interaction's, where splits overlap.
 
     Raises:
         ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets.
@@ -142,67 +54,30 @@ def analyse(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> Analys
     losses = summed.sum(2) / counts.sum()
     means = losses.mean(1)
     exact = ROUNDING * float(np.abs(losses).max())
-    scatter = (summed - means[:, None, None] * counts) * (counts.size / counts.sum())
-    alone, paired = _uncertainties(scatter, exact)
-    estimates = {
-        name: Estimate(mean, *alone.interval(k, mean), *alone.standard_errors(k))
-        for k, (name, mean) in enumerate(zip(names, means.tolist(), strict=True))
-    }
+    scatter = summed - means[:, None, None] * counts
+    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
     first, second = np.triu_indices(len(names), 1)
     by_seed = losses[first] - losses[second]
     by_seed[np.abs(by_seed) <= exact] = 0.0
-    family = _family(losses, by_seed.mean(1), paired)
-    pairs = _pairs([(names[a], names[b]) for a, b in zip(first, second, strict=True)], by_seed, paired, family)
-    letters = dict.fromkeys(names, "")
-    if family.planned:
-        ranked = [names[k] for k in np.argsort(means, kind="stable")]
-        letters |= compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict != "undecided"])
-    return Analysis(estimates, pairs, letters, family.method, family.reason, _correlation(losses))
 
+    def withheld(samples: Array, uncertainty: Uncertainty) -> list[str]:
+        split = split_in_two(samples, len(names), exact)
+        few = uncertainty.effective < FEWEST_STRETCHES if units == "series" else np.zeros_like(split)
+        return [FEW_STRETCHES if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
 
-def power(
-    difference: ArrayLike,
-    seeds: ArrayLike,
-    *,
-    seed_variance: ArrayLike,
-    document_variance: ArrayLike = 0.0,
-    documents: int = 2,
-    models: int = 2,
-    pooled: bool = False,
-) -> Array:
-    """The chance that a true difference is found: a noncentral t beyond Tukey's critical value for all pairs.
-
-    Args:
-        seed_variance: of the pair's difference under one seed.
-        document_variance: of its mean over the documents, which more seeds do not lessen.
-        pooled: the variance comes from all models, and so with (K - 1)(n - 1) degrees of freedom.
-    """
-    number = np.asarray(seeds, dtype=float)
-    by_seeds, by_documents = np.broadcast_arrays(np.asarray(seed_variance) / number, np.asarray(document_variance))
-    total = by_seeds + by_documents
-    freedom = shared_freedom(by_seeds / total, (number - 1) * (models - 1 if pooled else 1), documents - 1)
-    beyond = critical_range(models, freedom) / np.sqrt(2)
-    shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
-    return 1 - scipy.special.nctdtr(freedom, shift, beyond)
-
-
-def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: int) -> Array:
-    """The harmonic mean of both degrees of freedom, weighted by the seeds' share of the variance and the rest's.
-
-    Satterthwaite's formula squares the shares: where three seeds carry most of the variance its intervals cover 92%.
-    """
-    return 1 / (share / np.maximum(seeds_freedom, 1) + (1 - share) / max(documents_freedom, 1))
-
-
-def seeds_needed(difference: Array, seeds: int, **study: Any) -> NDArray[np.int64]:
-    """The least number above `seeds` with 80% power, other arguments as `power`'s; 0 where 1,000 would not do."""
-    low, high = np.full(difference.shape, seeds), np.full(difference.shape, MOST_SEEDS)
-    within = power(difference, high, **study) >= POWER
-    while np.any(high - low > 1):
-        middle = (low + high) // 2
-        enough = power(difference, middle, **study) >= POWER
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.where(within, high, 0)
+    estimates = _estimates(names, means, alone, withheld(losses, alone))
+    family = judge(losses, by_seed.mean(1), paired)
+    labelled = [(names[a], names[b]) for a, b in zip(first, second, strict=True)]
+    pairs = _pairs(labelled, by_seed, paired, family, withheld(by_seed, paired))
+    return Analysis(
+        estimates,
+        pairs,
+        _letters([names[k] for k in np.argsort(means, kind="stable")], pairs),
+        family.method,
+        family.reason,
+        _correlation(losses),
+        caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units),
+    )
 
 
 def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple[list[str], Array, Array]:
@@ -220,93 +95,37 @@ def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple
     return names, summed, counts
 
 
-def _uncertainties(scatter: Array, exact: float) -> tuple[Uncertainty, Uncertainty]:
-    """Of every model's mean and of every pair's difference, from the losses' scatter (K, n, D) around the means."""
-    models, seeds, documents = scatter.shape
-    first, second = np.triu_indices(models, 1)
-    by_seed, by_document = scatter.mean(2), scatter.mean(1)
-    rest = (scatter - by_seed[:, :, None] - by_document[:, None, :]).reshape(models, -1)
-    squares = rest @ rest.T
-    own = squares.diagonal()
-    freedom = seeds - 1, documents - 1
-    cells = seeds * documents * max(freedom[0], 1) * max(freedom[1], 1)
-
-    def uncertainty(seed_effects: Array, document_effects: Array, interaction: Array) -> Uncertainty:
-        of_seeds = (seed_effects**2).sum(1) / (seeds * max(freedom[0], 1))
-        of_documents = (document_effects**2).sum(1) / (documents * max(freedom[1], 1))
-        of_both = np.maximum(interaction, 0) / cells
-        of_seeds, of_documents, of_both = (np.where(v > exact**2, v, 0.0) for v in (of_seeds, of_documents, of_both))
-        return Uncertainty(of_seeds, of_documents, of_both, *freedom)
-
-    between = own[first] + own[second] - 2 * squares[first, second]
-    return (
-        uncertainty(by_seed, by_document, own),
-        uncertainty(by_seed[first] - by_seed[second], by_document[first] - by_document[second], between),
-    )
+def _estimates(
+    names: list[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str]
+) -> dict[str, Estimate]:
+    estimates = {}
+    for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
+        low, high = _interval(uncertainty, k, mean, why)
+        effective = float(uncertainty.effective[k])
+        estimates[name] = Estimate(mean, low, high, *uncertainty.standard_errors(k), effective, why)
+    return estimates
 
 
-def _family(losses: Array, differences: Array, paired: Uncertainty) -> Family:
-    """Every pair's p, adjusted for all pairs, from the losses (K, n) and the pairs' differences (P,)."""
-    models, seeds = losses.shape
-    if models < 2 or seeds < FEWEST_SEEDS:
-        few = f"With fewer than {FEWEST_SEEDS} seeds a difference cannot be told from chance."
-        reason = few if models > 1 else "There is only one model."
-        return Family(np.ones_like(differences), "none", reason, None, models)
-    t = paired.studentised(differences)
-    own = 2 * scipy.special.stdtr(paired.freedom, -t)
-    if models == 2:
-        return Family(own, "paired t", "Two models are one pair: nothing else to allow for.", paired, models)
-    epsilon, alike, variance = _sphericity(losses)
-    found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"
-    if epsilon >= alike:
-        pooled = np.full_like(differences, 2 * variance / seeds)
-        planned = replace(paired, seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
-        p = np.maximum(own, _tail(planned, differences, models))
-        reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
-        return Family(np.minimum(p, 1), "Tukey, pooled", reason, planned, models)
-    planned = replace(paired, seeds=np.maximum(paired.seeds, np.median(paired.seeds)))
-    ranged = _tail(planned, differences, models) / (1 - HOLM_SHARE)
-    p = np.maximum(own, np.minimum(ranged, _holm(_tail(paired, differences, 2)) / HOLM_SHARE))
-    reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
-    return Family(np.minimum(p, 1), "Tukey and Holm, own variances", reason, planned, models)
+def _interval(uncertainty: Uncertainty, index: int, mean: float, withheld: str) -> tuple[float | None, float | None]:
+    if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
+        return None, None
+    return uncertainty.interval(index, mean)
 
 
-def _sphericity(losses: Array) -> tuple[float, float, float]:
-    """Box's epsilon of the losses (K, n); what it is if the models scatter alike; the models' pooled variance."""
-    contrasts, freedom = losses.shape[0] - 1, losses.shape[1] - 1
-    centred = losses - losses.mean(1, keepdims=True)
-    centred = centred - centred.mean(0)
-    covariance = centred @ centred.T / freedom
-    trace, squares = float(covariance.trace()), float((covariance**2).sum())
-    alike = (contrasts * freedom + 2) / (contrasts * (contrasts + freedom + 1))
-    return trace**2 / (contrasts * squares) if squares else 1.0, alike, trace / contrasts
-
-
-def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
-    """The chance that some pair of K equal models differs as much."""
-    q = np.sqrt(2) * uncertainty.studentised(differences)
-    share, rest_freedom = uncertainty.seeds_share, uncertainty.documents_freedom
-    return range_tail(q, models, uncertainty.seeds_freedom, share=share, rest_freedom=rest_freedom)
-
-
-def _holm(p: Array) -> Array:
-    """Adjusted p-values, not yet cut at 1."""
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return adjusted
-
-
-def _pairs(names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family) -> tuple[Pair, ...]:
+def _pairs(
+    names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
+) -> tuple[Pair, ...]:
     """Every pair with its verdict, from the differences under every seed (P, n)."""
+    seeds = by_seed.shape[1]
     differences = by_seed.mean(1)
-    judged = family.planned is not None
-    flipped = _sign_flips(by_seed)
-    needed = _planned_seeds(differences, by_seed.shape[1], family)
+    flipped = sign_flips(by_seed)
+    needed = planned_seeds(differences, seeds, family)
     pairs = []
-    for i, ((a, b), difference, p) in enumerate(zip(names, differences.tolist(), family.p.tolist(), strict=True)):
-        low, high = paired.interval(i, difference)
+    judged = _judged(family, flipped, seeds, withheld)
+    for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), judged, withheld, strict=True)):
+        low, high = _interval(paired, i, difference, why)
         seeds_se, documents_se = paired.standard_errors(i)
+        undecided = p is not None and p >= LEVEL
         found: Verdict = "better" if difference < 0 else "worse"
         pairs.append(
             Pair(
@@ -315,54 +134,41 @@ def _pairs(names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, fa
                 difference=difference,
                 low=low,
                 high=high,
-                p=p if judged else None,
+                p=p,
                 p_permutation=None if flipped is None else float(flipped[i]),
                 seeds_se=seeds_se,
                 documents_se=documents_se,
-                verdict="none" if not judged else found if p < LEVEL else "undecided",
-                seeds_needed=max(int(needed[i]), by_seed.shape[1] + 1) if p >= LEVEL and needed[i] else None,
+                effective=float(paired.effective[i]),
+                withheld=why,
+                verdict="none" if p is None else "undecided" if undecided else found,
+                seeds_needed=max(int(needed[i]), seeds + 1) if undecided and needed[i] and not why else None,
             )
         )
     return tuple(pairs)
 
 
-def _planned_seeds(differences: Array, seeds: int, family: Family) -> NDArray[np.int64]:
-    """For every pair the seeds that would do if the difference is what it seems; 0 where none would."""
-    needed = np.zeros(differences.shape, dtype=np.int64)
+def _judged(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
+    """Every pair's p; None where there can be no verdict.
+
+    Where the seeds are split in two the sign flips, of all pairs at once, have to agree: they assume no distribution
+    over the seeds, but know nothing of documents.
+    """
     if family.planned is None:
-        return needed
-    planned, models = family.planned, family.models
-    open_ = (family.p >= LEVEL) & (differences != 0)
-    if open_.any():
-        needed[open_] = seeds_needed(
-            differences[open_],
-            seeds,
-            seed_variance=planned.seeds[open_] * seeds,
-            document_variance=np.maximum(planned.documents - planned.interaction, 0)[open_],
-            documents=planned.documents_freedom + 1,
-            models=models,
-            pooled=planned.seeds_freedom > seeds - 1,
-        )
-    return needed
+        return [None] * len(withheld)
+    p: list[float | None] = list(family.p.tolist())
+    for i, why in enumerate(withheld):
+        if why == SPLIT_SEEDS and flipped is not None and seeds >= fewest_to_reject(len(withheld)):
+            p[i] = max(float(family.p[i]), min(1.0, len(withheld) * float(flipped[i])))
+        elif why:
+            p[i] = None
+    return p
 
 
-def _sign_flips(by_seed: Array) -> Array | None:
-    """The share of all sign flips of the seeds' differences (P, n) whose mean is as far from zero; two-sided."""
-    seeds = by_seed.shape[1]
-    if 2 / 2**seeds > LEVEL:
-        return None
-    sums = np.abs(by_seed @ _flips(seeds))
-    return (sums >= sums[:, :1] * (1 - ROUNDING)).mean(1)
-
-
-@lru_cache
-def _flips(seeds: int) -> Array:
-    """(n, 2^(n - 1)): none flipped first; of a flip and its mirror image one; a sample where they are too many."""
-    if seeds <= EXACT_FLIPS:
-        return np.array([(1, *rest) for rest in product((1, -1), repeat=seeds - 1)], dtype=float).T
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(seeds, 2 ** (EXACT_FLIPS - 1)))
-    signs[:, 0] = 1
-    return signs
+def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
+    """No letters where no pair was judged: models that share one would seem to have been."""
+    if all(pair.verdict == "none" for pair in pairs):
+        return dict.fromkeys(ranked, "")
+    return compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")])
 
 
 def _correlation(losses: Array) -> float | None:

@@ -14,7 +14,7 @@ LEVEL = 0.05
 
 
 def range_tail(
-    q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: int = 0
+    q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: float = 0
 ) -> Array:
     """The chance that the studentised range of K equal models exceeds q, elementwise.
 
@@ -26,7 +26,8 @@ def range_tail(
     ratio, weight = _variance_ratios(np.asarray(freedom, dtype=float), 100)
     variance = share * ratio
     if rest_freedom:
-        rest, rest_weight = _variance_ratios(np.asarray(float(rest_freedom)), 16)
+        rest_freedom = max(float(rest_freedom), 1.0)
+        rest, rest_weight = _variance_ratios(np.asarray(rest_freedom), 16 if rest_freedom >= 12 else 64)
         q, variance = q[..., None], variance[..., None] + (1 - share[..., None]) * rest
         weight = weight[..., None] * rest_weight
     beyond = weight * np.interp(q / np.sqrt(variance), *_normal_range_tail(models))

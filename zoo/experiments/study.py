@@ -1,14 +1,16 @@
 """A comparison as one frozen value, and the runs that it asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from zoo.calls import short_names
-from zoo.config import Call, DataConfig, Frozen, Positive, RunConfig, Seed, TrainingConfig
+from zoo.config import ONLY_SPLIT, Call, DataConfig, Frozen, Positive, RunConfig, Seed, TrainingConfig
 
 DEFAULT_LENGTH = 64
+FEWEST_SPLITS = 3
+"""Of several; two leave one degree of freedom, and an interval 13 standard errors wide."""
 LAST_SEED = 2**63 - 1
 
 
@@ -83,6 +85,7 @@ class StudyConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1)
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
+    splits: int = Field(1, ge=1, strict=True, description="how many splits of the text, each under every seed")
     match: Match | None = Field(None, description="scale every model to one size")
     lr_grid: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (), description="train every model at each under one extra seed; the best on validation is taken"
@@ -114,6 +117,27 @@ class StudyConfig(Frozen):
             raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates: give one")
         return self
 
+    @model_validator(mode="after")
+    def _splits_can_be(self) -> "StudyConfig":
+        if 1 < self.splits < FEWEST_SPLITS:
+            raise ValueError(f"{self.splits} splits are too few to tell what other splits would bring: give 1, or "
+                             f"{FEWEST_SPLITS} or more")  # fmt: skip
+        if self.splits > 1 and self.data.rotation != ONLY_SPLIT:
+            raise ValueError(f"rotation={self.data.rotation} is one split, and {self.splits} are asked for: give one")
+        self.data.check_splits(self.splits)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_a_single_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records from before there were several keep their names and their contents."""
+        return {key: value for key, value in dump(self).items() if (key, value) != ("splits", 1)}
+
+    def in_splits(self) -> list[DataConfig]:
+        """The text in each of its splits."""
+        if self.splits == 1:
+            return [self.data]
+        return [self.data.rotated(number, self.splits) for number in range(1, self.splits + 1)]
+
     def scaled(self, matched: Mapping[str, Matched]) -> "StudyConfig":
         """The same study with its models at their matched sizes."""
         models = tuple(
@@ -125,9 +149,9 @@ class StudyConfig(Frozen):
         return self.model_copy(update={"models": models})
 
     def trials(self) -> list[RunConfig]:
-        """The runs that choose a learning rate: every model at every rate of the grid, under one more seed."""
+        """The runs that choose a learning rate: every model at each of the grid, under one more seed, on one split."""
         extra = next(seed for seed in (max(self.seeds) + 1, *range(len(self.seeds) + 1)) if self._is_free(seed))
-        one = self.model_copy(update={"seeds": (extra,)})
+        one = self.model_copy(update={"seeds": (extra,), "splits": 1})
         return [
             run.model_copy(update={"training": run.training.model_copy(update={"lr": lr}), "trial": True})
             for run in one.runs()
@@ -152,7 +176,7 @@ class StudyConfig(Frozen):
         ]
 
     def runs(self) -> list[RunConfig]:
-        """Every run, seed by seed, so that the first seeds of all models are done first.
+        """Every run, split by split and in each seed by seed, so that the first seeds of all models are done first.
 
         The length of a stream's rows is fixed here, for rows must not depend on the model: at least the longest
         context.
@@ -164,11 +188,17 @@ class StudyConfig(Frozen):
             RunConfig(
                 model=contestant.model,
                 label=contestant.label,
-                data=self.data,
+                data=data,
                 training=training,
                 context=contestant.context or self.context,
                 seed=seed,
             )
+            for data in self.in_splits()
             for seed in self.seeds
             for contestant in self.models
         ]
+
+
+def in_first_split(runs: Sequence[RunConfig]) -> list[RunConfig]:
+    """Those of the split that the first of them is on."""
+    return [run for run in runs if run.data == runs[0].data]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from zoo.experiments.comparison import ModelRow, PairRow
-from zoo.experiments.statistics import FEWEST_SEEDS
+from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.studentized_range import LEVEL
 
 
@@ -19,7 +19,8 @@ def verdict_sentence(
         looked: numbers of seeds, fewer than these, under which the same comparison was looked at before.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
-    seeds = max(model.seeds for model in models)
+    seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
+    study = _count(seeds, "seed") + (f" on {splits} splits" if splits else "")
     finished = [model.label for model in models if model.test]
     sentences = []
     if not finished:
@@ -32,17 +33,14 @@ def verdict_sentence(
             f"(--seeds {FEWEST_SEEDS} or more)."
         )
     elif len(finished) >= 2:
-        sentences += _tied(finished[0], pairs, seeds) + _beaten(finished[0], pairs, seeds, unit, name)
+        best = finished[0]
+        sentences += _tied(best, pairs, study) + _beaten(best, pairs, study, unit, name) + _unjudged(best, pairs)
         if looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
+    sentences += [f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged]
     sentences += [
-        f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}."
-        for model in models
-        if model.diverged
-    ]
-    sentences += [
-        f"{model.label} is refused under {model.refused} of {_count(model.seeds, 'seed')}: its scores are not sound."
+        f"{model.label} is refused {model.among_runs(model.refused)}: its scores are not sound."
         for model in models
         if model.refused
     ]
@@ -54,7 +52,9 @@ def pair_words(pair: PairRow) -> str:
     if pair.verdict == "undecided":
         about = f" (it would take about {pair.seeds_needed})" if pair.seeds_needed else ""
         return f"cannot be told apart with these seeds{about}"
-    return "no verdict" if pair.verdict == "none" else pair.verdict
+    if pair.verdict == "none":
+        return f"no verdict: {pair.withheld}" if pair.withheld else "no verdict"
+    return pair.verdict
 
 
 def chance(p: float) -> str:
@@ -64,7 +64,7 @@ def chance(p: float) -> str:
     return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # on which side of 5% it is can be read
 
 
-def _tied(best: str, pairs: Sequence[PairRow], seeds: int) -> list[str]:
+def _tied(best: str, pairs: Sequence[PairRow], study: str) -> list[str]:
     """Whom the best model cannot be told from; that nobody of them can, only if that holds for every pair of them."""
     own = [pair for pair in pairs if pair.a == best]
     labels = [pair.b for pair in own if pair.verdict == "undecided"]
@@ -72,26 +72,38 @@ def _tied(best: str, pairs: Sequence[PairRow], seeds: int) -> list[str]:
         return []
     among = [pair for pair in pairs if pair.a in labels and pair.b in labels]
     if any(pair.verdict != "undecided" for pair in among):
-        return [f"{_listed(labels)} cannot be told from {best} with these {seeds} seeds."]
-    needed = f" (it would take about {own[0].seeds_needed})" if len(own) == 1 and own[0].seeds_needed else ""
-    return [f"{_listed([best, *labels])} cannot be told apart with these {seeds} seeds{needed}."]
+        return [f"{_listed(labels)} cannot be told from {best} with these {study}."]
+    of = " seeds" if study.endswith("splits") else ""
+    needed = f" (it would take about {own[0].seeds_needed}{of})" if len(own) == 1 and own[0].seeds_needed else ""
+    return [f"{_listed([best, *labels])} cannot be told apart with these {study}{needed}."]
 
 
-def _beaten(best: str, pairs: Sequence[PairRow], seeds: int, unit: float, name: str) -> list[str]:
+def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: str) -> list[str]:
     """Whom the best model is better than, and by how much than the nearest of them."""
     own = [pair for pair in pairs if pair.a == best]
     beaten = [pair for pair in own if pair.verdict == "better"]
     if not beaten:
         return []
     nearest = min(beaten, key=lambda pair: abs(pair.difference))
-    low, high = (abs(bound or 0.0) / unit for bound in (nearest.high, nearest.low))
-    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token (95% interval {low:.4f} to {high:.4f}"
+    interval = f"no interval: {nearest.withheld}"
+    if nearest.low is not None and nearest.high is not None:
+        interval = f"95% interval {abs(nearest.high) / unit:.4f} to {abs(nearest.low) / unit:.4f}"
+    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
     p = chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
-        return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {seeds} seeds)."]
-    surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {seeds} seeds)."
+        return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
+    surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."
     others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
     return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
+
+
+def _unjudged(best: str, pairs: Sequence[PairRow]) -> list[str]:
+    """Against whom the best model has no verdict, and why."""
+    own = [pair for pair in pairs if pair.a == best and pair.verdict == "none"]
+    return [
+        f"No verdict on {best} against {_listed([pair.b for pair in own if pair.withheld == why])}: {why}."
+        for why in dict.fromkeys(pair.withheld for pair in own)
+    ]
 
 
 def _listed(labels: Sequence[str]) -> str:

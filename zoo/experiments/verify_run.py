@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
-from zoo.experiments.cell import Cell, file_name, fingerprint_of, make_model
+from zoo.experiments.cell import Cell, fingerprint_of, make_model, run_name
 from zoo.experiments.differences import TOLERANCE, compare, differences, told
 from zoo.experiments.record import Run
 from zoo.experiments.remade import Remade
@@ -43,7 +43,7 @@ def _asked(run: Run, cell: Cell) -> Iterator[str]:
     stored, again = (recorded.model_dump(mode="json", exclude=kept) for recorded in (run.recorded, cell.recorded))
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
-    yield from compare("folder", place.name, folder_name(run))
+    yield from compare("folder", place.name, run_name(config, run.recorded.fingerprint))
     if (place.parent.name == "lr-grid") != config.trial:
         yield told("trial", config.trial, f"it stands in {place.parent.name}/")
     yield from compare("threads (of environment.json)", run.environment.threads, config.training.threads)
@@ -59,12 +59,6 @@ def _fingerprint(run: Run, vocab_size: int) -> Iterator[str]:
         recorded, model, torch=environment.torch, device=environment.device, arithmetic=environment.arithmetic
     )
     yield from compare("fingerprint", recorded.fingerprint, again)
-
-
-def folder_name(run: Run) -> str:
-    """What the directory of a run is called."""
-    config = run.recorded.run
-    return f"{file_name(config.label)}-seed{config.seed}-{run.recorded.fingerprint}"
 
 
 def _outcome(run: Run, cell: Cell) -> Iterator[str]:

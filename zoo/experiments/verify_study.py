@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from zoo.config import RunConfig, as_json
 from zoo.errors import RunError
-from zoo.experiments.cell import Cell, make_model
+from zoo.experiments.cell import Cell, make_model, run_name
 from zoo.experiments.compare import choose_rates, record_name
 from zoo.experiments.comparison import Comparison
 from zoo.experiments.cost import STREAM, flops_a_position, state_size, trained_buffers
@@ -17,9 +17,9 @@ from zoo.experiments.differences import compare, differences
 from zoo.experiments.match import match
 from zoo.experiments.record import SCHEMA_VERSION, Run
 from zoo.experiments.remade import CPU, Remade
+from zoo.experiments.study import in_first_split
 from zoo.experiments.study_record import Cost, StudyRecord, read_study
 from zoo.experiments.summarise import summarise
-from zoo.experiments.verify_run import folder_name
 from zoo.experiments.ways import executed
 from zoo.training.device import isolated
 
@@ -74,8 +74,11 @@ def study_differences(path: Path, remade: Remade) -> Iterator[str]:
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
     yield from _places("trials", record.trials, trials, study.trials())
     yield from _places("runs", record.runs, runs, study.runs())
-    for run in [*trials, *runs]:
-        yield from compare(f"corpus of {run.directory.name}", run.recorded.data.digest, runs[0].recorded.data.digest)
+    digests: dict[str, str] = {}
+    for run in [*runs, *trials]:
+        own = run.recorded.data.digest
+        first = digests.setdefault(run.recorded.run.data.rotation, own)
+        yield from compare(f"corpus of {run.directory.name}", own, first)
     rates = choose_rates(trials)
     for run in runs:
         lr = run.recorded.settings["lr"]
@@ -87,16 +90,22 @@ def study_differences(path: Path, remade: Remade) -> Iterator[str]:
     tried, asked = executed(study.trials(), ways), executed(study.chosen(rates), ways)
     for run, config in zip([*trials, *runs], [*tried, *asked], strict=True):
         yield from _as_asked(run, config, remade)
-    yield from _probed(record, {config.label: remade.cell(config) for config in asked}, remade)
+    yield from _probed(record, {config.label: remade.cell(config) for config in in_first_split(asked)}, remade)
 
 
 def _places(kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]) -> Iterator[str]:
     """The runs that the study asks for, in its order, each where it belongs."""
     yield from compare(f"number of {kind}", len(runs), len(asked))
     for index, (name, run, config) in enumerate(zip(names, runs, asked, strict=False)):
-        found, wanted = ((own.label, own.seed) for own in (run.recorded.run, config))
-        yield from compare(f"{kind}[{index}]", *("{} under seed {}".format(*pair) for pair in (found, wanted)))
-        yield from compare(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + folder_name(run))
+        yield from compare(f"{kind}[{index}]", *(_which(own) for own in (run.recorded.run, config)))
+        place = run_name(run.recorded.run, run.recorded.fingerprint)
+        yield from compare(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + place)
+
+
+def _which(config: RunConfig) -> str:
+    """A run of a study, told from the others."""
+    number, of = config.data.turn
+    return f"{config.label} under seed {config.seed}" + (f" in split {number} of {of}" if number > 1 else "")
 
 
 def _as_asked(run: Run, config: RunConfig, remade: Remade) -> Iterator[str]:

@@ -44,24 +44,30 @@ class Choice(Frozen):
 _CHOICES = TypeAdapter(dict[str, Choice])
 
 
-def choose_ways(configs: Sequence[RunConfig], corpus: Corpus, directory: Path) -> dict[str, Choice]:
+def choose_ways(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], directory: Path) -> dict[str, Choice]:
     """Label -> the way of its runs: as it was chosen before in this folder, as asked, or the fastest of a probe.
+
+    Args:
+        corpora: rotation -> the text in that split; steps are timed on the first.
 
     Raises:
         RunError: ways.json is damaged.
         RegistryError, UsageError: a run that cannot be, or a way that cannot be here.
     """
-    kept, choices, open_ = read_ways(directory), {}, {}
+    kept, choices, open_, corpus = read_ways(directory), {}, {}, next(iter(corpora.values()))
     by_label: dict[str, list[RunConfig]] = {}
     for config in configs:
         by_label.setdefault(config.label, []).append(config)
     for label, runs in by_label.items():
         ways = possible_ways(runs, beside=len(configs) > 1)
         choices[label] = kept.get(asked(runs[0])) or Choice(label=label, way=ways[0], steps_per_second={})
-        cells = [prepare(run, corpus, directory) for run in executed(runs, {label: choices[label].way})]
+        fixed = executed(runs, {label: choices[label].way})
+        cells = [prepare(run, corpora[run.data.rotation], directory) for run in fixed]
+        corpus = corpora[runs[0].data.rotation]
         if choices[label].way.how == "stacked" != runs[0].training.execution and _why_not_stacked(cells[0], corpus):
             choices[label] = Choice(label=label, way=ways[0], steps_per_second={})  # the model is another by now
-            cells = [prepare(run, corpus, directory) for run in executed(runs, {label: ways[0]})]
+            fixed = executed(runs, {label: ways[0]})
+            cells = [prepare(run, corpora[run.data.rotation], directory) for run in fixed]
         if len(ways) > 1 and not choices[label].steps_per_second and not all(is_run(cell.directory) for cell in cells):
             open_[label] = ways, cells
     if sum(_seconds(cells, corpus) for _, cells in open_.values()) > WORTH:
@@ -123,13 +129,14 @@ def keep_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[st
 
 
 def executed(configs: Sequence[RunConfig], ways: Mapping[str, Way]) -> list[RunConfig]:
-    """The same runs with their ways fixed, where they are chosen; those of a stack know each other."""
+    """The same runs with their ways fixed, where they are chosen; those of a stack, on one split, know each other."""
 
     def fixed(config: RunConfig) -> RunConfig:
         if config.label not in ways:
             return config
         way = ways[config.label]
-        together = [other for other in configs if other.label == config.label and way.how == "stacked"]
+        alike = [other for other in configs if (other.label, other.data) == (config.label, config.data)]
+        together = alike if way.how == "stacked" else []
         stack = tuple((other.seed, other.training.lr) for other in together)
         training = config.training.model_copy(update={"threads": way.threads, "execution": way.how})
         return config.model_copy(update={"training": training, "stack": stack})

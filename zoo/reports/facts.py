@@ -50,6 +50,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {study.data.tokens}",
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
+        "Splits": _splits(comparison),
         "Machine": _distinct(f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, "
         f"torch {machine.torch}" for machine in machines),
         "Execution": _distinct(run.execution for run in comparison.runs),
@@ -63,18 +64,18 @@ def setting(comparison: Comparison) -> dict[str, str]:
 
 def notes(comparison: Comparison) -> list[str]:
     """What a reader of the table has to know about single models."""
-    found = [] if comparison.study.data.has_test else [NO_TEST]
+    found = [*([] if comparison.study.data.has_test else [NO_TEST]), *comparison.caveats]
     for model in comparison.models:
         cost = model.cost
         if model.diverged:
-            found.append(f"{model.label} diverged under {model.diverged} of {_count(model.seeds, 'seed')}; "
+            found.append(f"{model.label} diverged {model.among_runs(model.diverged)}; "
                          "no mean is taken over the others.")  # fmt: skip
         if model.refused:
-            found.append(f"{model.label} is refused under {model.refused} of {_count(model.seeds, 'seed')} and ranked "
+            found.append(f"{model.label} is refused {model.among_runs(model.refused)} and ranked "
                          f"nowhere. {model.reason}")  # fmt: skip
         if model.untrained:
-            found.append(f"{model.label} was never better than its initial weights under {model.untrained} of "
-                         f"{_count(model.seeds, 'seed')}.")  # fmt: skip
+            found.append(f"{model.label} was never better than its initial weights "
+                         f"{model.among_runs(model.untrained)}.")  # fmt: skip
         if cost and cost.field_agrees is False:
             found.append(f"{model.label} declares that it sees {field(cost.declared_field)} tokens; a probe of "
                          f"{cost.probed_tokens} found {field(cost.receptive_field)}.")  # fmt: skip
@@ -104,7 +105,26 @@ def unlike(comparison: Comparison) -> list[str]:
 
 def rates(comparison: Comparison) -> str:
     """Where the learning rates come from."""
-    return "; ".join(RATES[origin] for origin in dict.fromkeys(model.lr_from for model in comparison.models))
+    origins = dict.fromkeys(model.lr_from for model in comparison.models)
+    where = ", of the first split" if comparison.study.splits > 1 and "grid" in origins else ""
+    return "; ".join(RATES[origin] for origin in origins) + where
+
+
+def means(comparison: Comparison) -> str:
+    """What the losses of the table are of: Means of 3 seeds; One seed; Means of 5 splits, 3 seeds each."""
+    seeds, splits = len(comparison.study.seeds), comparison.study.splits
+    if splits > 1:
+        return f"Means of {splits} splits, {_count(seeds, 'seed')} each"
+    return f"Means of {seeds} seeds" if seeds > 1 else "One seed"
+
+
+def _splits(comparison: Comparison) -> str:
+    """How several splits lie; nothing where there is one."""
+    splits = comparison.study.splits
+    if splits == 1:
+        return ""
+    order = "text" if comparison.data.is_stream else "shuffled documents"
+    return f"{splits}, each begun 1/{splits} of the {order} further on; targets and digest are those of the first"
 
 
 def judged(comparison: Comparison) -> bool:
@@ -112,18 +132,27 @@ def judged(comparison: Comparison) -> bool:
     return any(pair.verdict != "none" for pair in comparison.pairs)
 
 
+def renewed(comparison: Comparison) -> str:
+    """Of what, beside seeds, another sample would come out otherwise."""
+    if comparison.study.splits > 1:
+        return f"new {comparison.scored}"
+    return "more text like this" if comparison.data.is_stream else "new documents"
+
+
 def has_intervals(comparison: Comparison) -> bool:
-    """Whether there were seeds enough for intervals."""
+    """Whether any mean has one."""
     return any(model.test and model.test.low is not None for model in comparison.models)
 
 
 def method(comparison: Comparison) -> list[str]:
     """How the statistics were done, a paragraph each."""
-    has_test = comparison.study.data.has_test
+    has_test, splits = comparison.study.data.has_test, comparison.study.splits
     scored = "of the test split, once," if has_test else "of the validation split, there being no test split,"
     paragraphs = [
-        f"Every model was trained under the same seeds and scored on the same documents {scored} with the weights that "
-        "were best on validation. Losses are natural logarithms a token, over the whole split."
+        "Every model was trained under the same seeds"
+        + (f" on each of {splits} splits" if splits > 1 else "")
+        + f" and scored on the same documents {scored} with the weights that were best on validation. Losses are "
+        "natural logarithms a token, over the whole split."
     ]
     if not has_test:
         paragraphs.append(
@@ -131,21 +160,33 @@ def method(comparison: Comparison) -> list[str]:
             "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
         )
     if not has_intervals(comparison):
-        few = "Fewer than three seeds give no interval and no verdict: what they show may be chance."
-        none = "No model finished under every seed, so that there is nothing to judge."
-        return [*paragraphs, few if any(model.test for model in comparison.models) else none]
+        return [*paragraphs, _no_interval(comparison)]
+    split = "test" if has_test else "validation"
+    if splits > 1:
+        other = "text, in new regions of this stream" if comparison.data.is_stream else "documents, split otherwise"
+    elif comparison.data.is_stream:
+        other = f"{split} region, of more text like this (it is one stream, whose neighbouring stretches are alike)"
+    else:
+        other = f"{split} split, of new documents"
     paragraphs.append(
         "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
-        f"{'test' if has_test else 'validation'} split, of new documents. A 95% interval is made so that it holds the "
-        "true mean in 95 of 100 such studies."
+        f"{other}. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
     )
+    if comparison.inflation is not None:
+        paragraphs.append(
+            f"The {split} parts of the {splits} splits are apart, their training parts are not, so that the losses of "
+            f"two splits are not independent: the variance over the splits, with {splits - 1} degrees of freedom, is "
+            f"multiplied by {comparison.inflation:.2f} for that (Nadeau and Bengio 2003), which is an assumption. All "
+            "splits are of this one text: nothing here is about other corpora."
+        )
     if judged(comparison):
         paragraphs += [
             f"Method: {comparison.method}. {comparison.reason}",
             "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
             "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
             "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
-            "that was fixed beforehand: who adds seeds until there is a verdict errs more often.",
+            f"{'and of splits ' if splits > 1 else ''}that was fixed beforehand: who adds seeds until there is a "
+            "verdict errs more often.",
         ]
     if any(pair.p_permutation is not None for pair in comparison.pairs):
         paragraphs.append(
@@ -158,6 +199,15 @@ def method(comparison: Comparison) -> list[str]:
             "mean: that is what the same seeds for all brought to their differences."
         )
     return paragraphs
+
+
+def _no_interval(comparison: Comparison) -> str:
+    tests = [model.test for model in comparison.models if model.test]
+    if not tests:
+        return "No model finished under every seed, so that there is nothing to judge."
+    if why := tests[0].withheld:
+        return f"There is no interval of any mean: {why}."
+    return "Fewer than three seeds give no interval and no verdict: what they show may be chance."
 
 
 def environment(comparison: Comparison) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Test losses as a forest plot: a row a model, with its interval, its seeds, the floor and published figures."""
+"""Test losses as a forest plot: a row a model with its interval, its seeds or splits, the floor, published figures."""
 
 from markupsafe import Markup
 
@@ -30,13 +30,14 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
         for index, model in enumerate(models)
     ]
     body = (axis, *_above(comparison, scale), *_floor(models, scale, bottom, height, narrow), *rows)
-    return drawing(width, bottom + FOOT, *body, label="Test loss of every model with its 95% interval, its seeds, "
-                   "the floor and published figures")  # fmt: skip
+    dots = "splits" if comparison.study.splits > 1 else "seeds"
+    label = f"Test loss of every model with its 95% interval, its {dots}, the floor and published figures"
+    return drawing(width, bottom + FOOT, *body, label=label)
 
 
 def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
     """Over all intervals, seeds and published figures; the floor too, unless it lies far off."""
-    shown = [value for model in models if model.test for value in model.losses.values() if value is not None]
+    shown = [value for model in models if model.test for value in _dots(model)]
     shown += [end for model in models if model.test for end in (model.test.low, model.test.high) if end is not None]
     shown += [value for model in models if (value := _published(model)) is not None]
     floor = models[0].floor
@@ -93,7 +94,7 @@ def _marks(model: ModelRow, test: Interval, scale: Scale, y: float) -> list[Mark
     """Interval and mean, the seeds below them, the published figure; of a model beyond the axis an arrow."""
     if not scale.inside(test.mean):
         return [path([(scale.end - 10, y - 5), (scale.end, y), (scale.end - 10, y + 5)], "end", closed=True)]
-    seeds = [scale(value) for value in model.losses.values() if value is not None]
+    seeds = [scale(value) for value in _dots(model)]
     if len(seeds) == 1:
         marks = [circle(seeds[0], y, 4.0, "seed alone")]
     else:
@@ -117,6 +118,11 @@ def _number(model: ModelRow, base: float, width: float) -> Markup:
         parts.append(f"  {model.letters}")
     return tag("text", *parts, x=width - 8 if width < 600 else width - 146, y=base, class_="number",
                text_anchor="end" if width < 600 else None)  # fmt: skip
+
+
+def _dots(model: ModelRow) -> list[float]:
+    """The loss under every seed, or of every split where there are several."""
+    return [value for value in (model.split_losses or model.losses).values() if value is not None]
 
 
 def _published(model: ModelRow) -> float | None:

@@ -24,7 +24,8 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
     """The document; `figures` are names of figures and their paths beside it."""
-    drawn = [f"![{CAPTIONS.get(name, name)}]({path})" for name, path in figures.items()]
+    dots = "its splits" if comparison.study.splits > 1 else "its seeds"
+    drawn = [f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()]
     parts = [
         f"# {escaped(facts.title(comparison))}",
         f"**{escaped(facts.verdict(comparison))}**",
@@ -89,12 +90,10 @@ def _losses(comparison: Comparison) -> str:
 
 def _about(comparison: Comparison) -> str:
     """What the columns mean."""
-    seeds = len(comparison.study.seeds)
-    words = [f"Means of {seeds} seeds, nats per token." if seeds > 1 else "One seed, nats per token."]
+    words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
-        words.append("±: 95% interval, for new seeds and new documents; differences have narrower ones, see the pairs.")
-    elif seeds > 1:
-        words.append("±: standard deviation over the seeds.")
+        new = facts.renewed(comparison)
+        words.append(f"±: 95% interval, for new seeds and {new}; differences have narrower ones, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):
@@ -120,7 +119,7 @@ def _pairs(comparison: Comparison) -> list[str]:
         "p": [escaped(chance(pair.p)) for pair in pairs],
         "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
         "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
-        "s.e. documents": [loss(pair.documents_se) for pair in pairs],
+        f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
     }
     about = "Below zero, the first is better. 95% interval: of the pair alone. " + (
@@ -128,7 +127,7 @@ def _pairs(comparison: Comparison) -> list[str]:
     )
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
-    about += "s.e.: standard errors of the difference over new seeds and over new documents."
+    about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
     return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
 
 

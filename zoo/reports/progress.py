@@ -52,7 +52,7 @@ class ProgressBar(Listener):
         loss = f"train {progress.train_loss:.3f}" if progress.train_loss is not None else ""
         self._bar.update(
             self._task,
-            description=f"{cell.config.label[:24]} seed {cell.config.seed}",
+            description=f"{cell.config.label[:24]}{_split(cell)} seed {cell.config.seed}",
             completed=self._done + sum(self._spent.values()),
             loss=loss + self._validation.get(where, ""),
         )
@@ -61,7 +61,7 @@ class ProgressBar(Listener):
         self._done += 1
         self._spent.pop(cell.directory, None)
         self._bar.update(self._task, completed=self._done)
-        result, name = run.result, f"{cell.config.label} seed {cell.config.seed}"
+        result, name = run.result, f"{cell.config.label}{_split(cell)} seed {cell.config.seed}"
         if cell.config.trial:
             name = f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
         if result.status == "diverged":
@@ -75,3 +75,9 @@ class ProgressBar(Listener):
             line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)
         how = "already there" if reused else f"{result.seconds:.1f} s"
         self._console.print(f"{line} ({how})", highlight=False, markup=False, soft_wrap=True)
+
+
+def _split(cell: Cell) -> str:
+    """Which split a run is on, if not on the first."""
+    number, of = cell.config.data.turn
+    return f" split {number} of {of}" if number > 1 else ""

@@ -39,7 +39,7 @@ def run(study: StudyConfig, flags: Mapping[str, Any], *, report: bool = False) -
         print_json(study.model_dump(mode="json", exclude_none=True))
         return None
     plan = make_plan(study, Path(flags["out"]), fresh=flags["fresh"])
-    click.echo(plan.corpus.summary(), err=True)
+    click.echo(plan.summary(), err=True)
     if flags["dry_run"]:
         expected = forecast(plan)
         print_json(expected) if flags["as_json"] else print_forecast(expected)

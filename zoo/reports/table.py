@@ -12,7 +12,7 @@ from rich.text import Text
 from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
 from zoo.experiments.verdict import chance, verdict_sentence
 from zoo.reports.counts import buffer_notes, flops_notes
-from zoo.reports.facts import unlike
+from zoo.reports.facts import renewed, unlike
 from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -108,7 +108,8 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     if len(table.columns) == 5:
         lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
     if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
-        lines.append("no number of seeds: the difference is too small for any, or for a test split of this size")
+        size = "splits so few" if comparison.study.splits > 1 else "a test split of this size"
+        lines.append(f"no number of seeds: the difference is too small for any, or for {size}")
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
 
 
@@ -124,17 +125,25 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     rows, unit = comparison.models, math.log(2) if bits else 1.0
     seeds = max(row.seeds for row in rows)
     what = f"{'bits' if bits else 'nats'} per token"
-    over = "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    splits = comparison.study.splits
+    over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     interval = any(row.test and row.test.low is not None for row in rows)
-    about = "; ±: 95% interval, for new seeds and new documents (differences have narrower ones)" if interval else ""
+    about = (
+        f"; ±: 95% interval, for new seeds and {renewed(comparison)} (differences have narrower ones)"
+        if interval
+        else ""
+    )
     lines = [f"test, valid: {what}, {over}{about}"]
+    if comparison.inflation is not None:
+        lines.append(f"splits share training text: their variance is taken {comparison.inflation:.2f} times")
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
     if floor is not None:
-        lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on this split")
+        where = "these splits" if splits > 1 else "this split"
+        lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on {where}")
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
     lines.append(
@@ -143,13 +152,11 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
         else "sees: receptive field in tokens; tok/s, s: training without evaluation"
     )
     lines += [
-        f"{row.label}: never better than its initial weights under {row.untrained} of {row.seeds} seeds"
+        f"{row.label}: never better than its initial weights {row.among_runs(row.untrained)}"
         for row in rows
         if row.untrained
     ]
-    lines += [
-        f"{row.label}: refused under {row.refused} of {row.seeds} seeds. {row.reason}" for row in rows if row.refused
-    ]
+    lines += [f"{row.label}: refused {row.among_runs(row.refused)}. {row.reason}" for row in rows if row.refused]
     lines += [
         f"{row.label}: {row.off_size:+.1%} off the size that was asked for, the nearest it can reach"
         for row in rows
@@ -170,13 +177,15 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     study = comparison.study
     if study.training.budget == "flops" or (study.match and study.match.kind == "flops"):
         lines += [note for row in rows for note in flops_notes(row)]
-    return _wrapped([*lines, *_rates(rows)])
+    return _wrapped([*lines, *_rates(rows), *comparison.caveats])
 
 
 def _rates(rows: Sequence[ModelRow]) -> list[str]:
     """Where the learning rates come from, and which of them stand at the edge of their grid."""
     where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
     origin = where.get(rows[0].lr_from, "each model's recipe")
+    if rows[0].lr_from == "grid" and rows[0].split_losses:
+        origin += " of the first split"
     rates = {row.lr for row in rows}
     told = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
     lines = [f"learning rate from {origin}: {told}"]

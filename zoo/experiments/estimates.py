@@ -1,0 +1,46 @@
+"""What a study says of its models and of every pair of them."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
+
+FEWEST_STRETCHES = 50
+"""Independent ones, as the data show them (what looks like 50 is 45): with fewer, 12 waves are not slow enough."""
+SPLIT_SEEDS = "the seeds are split in two"
+FEW_STRETCHES = f"fewer than {FEWEST_STRETCHES} independent stretches"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A model's mean loss, nats a token, and its 95% interval, or why that is withheld.
+
+    `effective`: as how many independent documents, or stretches of a stream, those of the split count.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    seeds_se: float | None
+    documents_se: float | None
+    effective: float
+    withheld: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`a` against `b`: `p` allows for all pairs; the interval and the sign flips' `p_permutation` do not."""
+
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_permutation: float | None
+    seeds_se: float | None
+    documents_se: float | None
+    effective: float
+    withheld: str
+    verdict: Verdict
+    seeds_needed: int | None

@@ -1,0 +1,142 @@
+"""How uncertain means are: of new seeds, of new documents, and of their interaction, which stands in both.
+
+Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. What documents do to a
+mean is one projection of every model's scatter, whose squared length is the variance:
+
+- `documents` are independent, however long. The mean is a ratio (nats over tokens), so a document's effect is its nats
+  less what its tokens explain, over the root of 1 - its share of the tokens (leverage, as HC2 of MacKinnon and White
+  1985), with Kish's effective number of documents, less one, degrees of freedom.
+- A `series` is one text in neighbouring stretches, which are alike. Its effects are the first 12 cosine coefficients of
+  the stretches in their order: slow waves, in which what neighbours share does not cancel, each as good as independent
+  of the others (Müller 2007; Lazarus, Lewis, Stock and Watson 2018). 12 degrees of freedom.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+import scipy  # its parts are imported when they are first used
+from numpy.typing import ArrayLike
+
+from zoo.experiments.studentized_range import LEVEL, Array
+
+Units: TypeAlias = Literal["documents", "series"]
+
+COSINES = 12
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable.
+
+    `effective` (M,): as how many independent documents, or stretches, those of the split count.
+    """
+
+    seeds: Array
+    documents: Array
+    interaction: Array
+    seeds_freedom: int
+    documents_freedom: float
+    effective: Array
+
+    @cached_property
+    def total(self) -> Array:
+        """The interaction counted once, and no part larger than the whole."""
+        crossed = self.seeds + self.documents - self.interaction
+        return np.maximum(crossed, np.maximum(self.seeds, self.documents))
+
+    @cached_property
+    def seeds_share(self) -> Array:
+        """Of the whole; 1 where nothing varies."""
+        return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
+
+    @cached_property
+    def freedom(self) -> Array:
+        """Degrees of freedom of the whole."""
+        return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
+
+    def studentised(self, differences: Array) -> Array:
+        """|t|; infinite for a difference that never varies."""
+        size = np.abs(differences)
+        return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
+
+    def interval(self, index: int, mean: float) -> tuple[float, float]:
+        """95%, of the mean with this index."""
+        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
+        return mean - half, mean + half
+
+    def standard_errors(self, index: int) -> tuple[float | None, float | None]:
+        """Of new seeds, and of new documents."""
+        seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
+        documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
+        return seeds, documents
+
+
+def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: float) -> Array:
+    """The harmonic mean of both degrees of freedom, weighted by the seeds' share of the variance and the rest's.
+
+    Satterthwaite's formula squares the shares: where three seeds carry most of the variance its intervals cover 92%.
+    """
+    return 1 / (share / np.maximum(seeds_freedom, 1) + (1 - share) / max(documents_freedom, 1))
+
+
+def uncertainties(
+    scatter: Array, tokens: Array, *, units: Units, inflation: float = 1.0, exact: float = 0.0
+) -> tuple[Uncertainty, Uncertainty]:
+    """Of every model's mean and of every pair's difference, nats a token.
+
+    Args:
+        scatter: (K, n, D) nats of every document less what its tokens have at the model's mean loss.
+        tokens: (D,) targets of every document.
+        inflation: of the documents' and the interaction's variance, where documents are not independent.
+        exact: standard errors up to this are rounding, and 0.
+    """
+    models, seeds, documents = scatter.shape
+    first, second = np.triu_indices(models, 1)
+    number = tokens.sum() ** 2 / (tokens**2).sum()
+    projection = _cosines(tokens) if units == "series" else _leverage(tokens)
+    by_seed = scatter.sum(2) / tokens.sum()
+    projected = _project(scatter, projection)
+    by_document = projected.mean(1)
+    rest = (projected - by_document[:, None] - by_seed[:, :, None] * _project(tokens, projection)).reshape(models, -1)
+    squares = rest @ rest.T
+    own = squares.diagonal()
+    independent = by_document if units == "documents" else _project(scatter.mean(1), _leverage(tokens))
+    freedom = seeds - 1, float(min(COSINES, documents - 1)) if units == "series" else max(number - 1, 0.0)
+    crossed = seeds * max(freedom[0], 1)
+
+    def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
+        seed, document, single, both = (
+            np.where(variance > exact**2, variance, 0.0)
+            for variance in (
+                (of_seeds**2).sum(1) / crossed,
+                (of_documents**2).sum(1) * inflation,
+                (alone**2).sum(1) * inflation,
+                np.maximum(of_both, 0) * inflation / crossed,
+            )
+        )
+        ratio = np.divide(single, document, out=np.ones_like(single), where=document > 0)
+        return Uncertainty(seed, document, both, *freedom, number * np.minimum(ratio, 1))
+
+    between = own[first] + own[second] - 2 * squares[first, second]
+    seed, document, alone = (part[first] - part[second] for part in (by_seed, by_document, independent))
+    return uncertainty(by_seed, by_document, independent, own), uncertainty(seed, document, alone, between)
+
+
+def _leverage(tokens: Array) -> Array:
+    """(D,): what every document's effect is multiplied by, so that the squares add up to the variance of the mean."""
+    share = tokens / tokens.sum()
+    return 1 / (tokens.sum() * np.sqrt(1 - share)) if len(tokens) > 1 else np.zeros(1)
+
+
+def _cosines(tokens: Array) -> Array:
+    """(D, 12), or D - 1 of a shorter series: waves whose squares add up to the variance of the mean."""
+    count = min(COSINES, len(tokens) - 1)
+    place, wave = np.arange(len(tokens)) + 0.5, np.arange(1, count + 1)
+    return np.sqrt(2 / max(count, 1)) / tokens.sum() * np.cos(np.pi / len(tokens) * place[:, None] * wave)
+
+
+def _project(scatter: Array, projection: Array) -> Array:
+    """(..., D) -> (..., D) or (..., 12)"""
+    return scatter * projection if projection.ndim == 1 else scatter @ projection
