@@ -384,3 +384,42 @@ def test_there_must_be_something_to_verify(run_zoo, tmp_path):
         assert (done.returncode, done.stdout) == (1, "")
         assert why in done.stderr
     assert "Device 'cuda:9' is not available" in run_zoo("verify", "empty", "--device", "cuda:9").stderr
+
+
+REMEMBERS = """
+import torch
+from torch import nn
+from zoo import SequenceModel
+
+SEEN = {}
+
+
+class Mine(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        logits = self.table(tokens)
+        if self.training:
+            return logits
+        known = torch.zeros_like(logits)
+        for row, own in enumerate(tokens.tolist()):
+            for t, following in enumerate([*own[1:], None]):
+                found = SEEN.setdefault(tuple(own[: t + 1]), following)
+                if found is not None:
+                    known[row, t, found] = 2.0
+        return logits + known
+"""
+
+
+@pytest.mark.slow
+def test_what_a_process_remembers_is_not_there_in_another_one(run_process, tmp_path, words):
+    """A table of its module: the first row that begins like this has told how it goes on."""
+    (tmp_path / "mine.py").write_text(REMEMBERS)
+    asked = [*SMALL, "--documents", "line", "--steps", "5", "--set", "evaluations=1"]
+    trained = run_process("train", "./mine.py:Mine", *asked)
+    assert trained.returncode == 0, "its process cannot tell"
+    done = run_process("verify", "runs")
+    assert done.returncode == 1
+    assert " loss: recorded " in done.stdout or "token by token: recorded" in done.stdout

@@ -81,11 +81,16 @@ def train(train_rows: Rows, validation_rows: Rows) -> Train:
     """`fit` on the small corpus: `train(model, steps=60, lr=1e-3)`; the rest is SETTINGS."""
 
     def run(
-        model: SequenceModel, *, seed: int = 1, rows: Rows = train_rows, report: Any = lambda _: None, **settings: Any
+        model: SequenceModel,
+        *,
+        seed: int = 1,
+        rows: Rows = train_rows,
+        report: Any = lambda _: None,
+        evaluated: SequenceModel | None = None,
+        **settings: Any,
     ) -> Fit:
+        own = replace(SETTINGS, **settings)
         with isolated(CPU, seed=seed):
-            return fit(
-                model, rows, validation_rows, replace(SETTINGS, **settings), seed=seed, device=CPU, report=report
-            )
+            return fit(model, rows, validation_rows, own, seed=seed, device=CPU, report=report, evaluated=evaluated)
 
     return run

@@ -2,6 +2,7 @@ import copy
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -329,3 +330,23 @@ def test_a_model_that_writes_into_its_tokens_does_not_change_its_targets(
     fits = [train(make_model(model), rows=rows, window=window) for model in (DropsTokens, DropsTokensInPlace)]
     one, other = ([point.train_loss for point in fit.curve] for fit in fits)
     assert one == other
+
+
+class CountsWhatItIsScoredOn(Table):
+    scored = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.scored += 0 if self.training else tokens.numel()
+        return super().forward(tokens)
+
+
+def test_validation_is_seen_by_a_model_of_its_own_with_the_weights_of_the_one_in_training(
+    make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
+) -> None:
+    in_training, evaluated = (make_model(CountsWhatItIsScoredOn, seed=seed) for seed in (1, 2))
+    fit = train(in_training, evaluated=evaluated)
+    assert in_training.scored == 0
+    assert evaluated.scored > 0
+    assert fit.curve == [replace(point, seconds=own.seconds) for point, own in zip(
+        train(make_model(CountsWhatItIsScoredOn, seed=1)).curve, fit.curve, strict=True
+    )]  # fmt: skip

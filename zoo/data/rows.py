@@ -71,6 +71,7 @@ class Rows(Protocol):
     """Target tokens of the whole split."""
     count: int
     """Scores of an evaluation: documents, or stretches of a stream."""
+    device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...

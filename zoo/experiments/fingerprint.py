@@ -35,6 +35,7 @@ HARNESS = (
     "experiments/cell.py",
     "experiments/run.py",
     "experiments/scoring.py",
+    "experiments/floor.py",
 )
 
 Place = tuple[Path, frozenset[str] | None]

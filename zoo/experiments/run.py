@@ -22,6 +22,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.cell import Cell, device_name, layout_of, make_model, row_length, source_of
 from zoo.experiments.environment import describe_environment
+from zoo.experiments.floor import below_floor
 from zoo.experiments.flops import FlopCounter, Flops
 from zoo.experiments.record import (
     LOSSES,
@@ -113,7 +114,7 @@ def _train(
         _check_source(cell, type(model))
     counter = FlopCounter(models[0], layout_of(first, corpus))  # a trained model may not be copied
     with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
-        fits = _fit(cells, models, rows, report)
+        fits = _fit(cells, models, make_model(first, models[0].vocab_size).to(cells[0].device), rows, report)
     return [
         Trained(
             fitted,
@@ -139,6 +140,7 @@ def _looking(report: Callable[[Cell, Progress], None], surroundings: Watch) -> C
 def _fit(
     cells: Sequence[Cell],
     models: Sequence[SequenceModel],
+    evaluated: SequenceModel,
     rows: Mapping[str, Rows],
     report: Callable[[Cell, Progress], None],
 ) -> list[Fit]:
@@ -146,9 +148,12 @@ def _fit(
     settings, seeds = [cell.settings for cell in cells], [cell.config.seed for cell in cells]
     if cells[0].config.stack:
         told: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
-        return fit_stacked(models, train, validation, settings, seeds=seeds, device=device, report=told)
-    alone = partial(report, cells[0])
-    return [fit(models[0], train, validation, settings[0], seed=seeds[0], device=device, report=alone)]
+        return fit_stacked(
+            models, train, validation, settings, seeds=seeds, device=device, report=told, evaluated=evaluated
+        )
+    alone, (own,) = partial(report, cells[0]), settings
+    fitted = fit(models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluated=evaluated)
+    return [fitted]
 
 
 def _score(cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:
@@ -165,7 +170,7 @@ def _score(cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, tr
 
     module = MODELS.get(cell.config.model.name).__module__
     with blaming(f"Model '{cell.config.model.name}'", "when its stored weights were scored", module=module):
-        return score_stored(
+        scored = score_stored(
             stored,
             {split: rows[split] for split in SPLITS if asked[split]},
             device=cell.device,
@@ -173,6 +178,8 @@ def _score(cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, tr
             best=best.validation_loss,
             seed=int(cell.recorded.fingerprint, 16),
         )
+    impossible = below_floor(scored.scores, cell.recorded.data.floor)
+    return Scored(refusal=impossible) if impossible else scored
 
 
 def _write(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:

@@ -14,9 +14,11 @@ from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.cell import make_model
 from zoo.experiments.differences import TOLERANCE, compare, told
+from zoo.experiments.floor import below_floor
 from zoo.experiments.record import LOSSES, WEIGHTS, Run
 from zoo.experiments.remade import Remade
 from zoo.experiments.scoring import score_stored
+from zoo.experiments.verify_tokens import token_differences
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
@@ -66,15 +68,25 @@ def _score_differences(
     rows = {split: remade.rows(config, split, where) for split in held or ["validation"]}
     seed = int(run.recorded.fingerprint, 16) + 1
     with isolated(where, threads=config.training.threads):
+        fresh = best().to(where).eval()
+        found = [  # before this process has shown the model a whole row
+            difference
+            for split, part in rows.items()
+            if (nats := stored.get(f"{split}.nats")) is not None and nats.shape == (part.count,)
+            for difference in token_differences(fresh, part, nats, config.training.dtype, split=split, seed=seed)
+        ]
         again = score_stored(best, rows, device=where, dtype=config.training.dtype, seed=seed)
     if again.refusal:
         yield again.refusal
         return
+    if impossible := below_floor(again.scores, run.recorded.data.floor):
+        yield impossible
     for split in held:
         recorded, score = getattr(run.result, f"{split}_loss"), again.scores[split]
         yield from compare(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
         if split != "train":
             yield from _documents(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
+    yield from found
     if not held:
         lowest, loss = min(point.validation_loss for point in run.curve), again.scores["validation"].loss
         yield from compare("best validation loss of the curve", lowest, loss, tolerance=TOLERANCE)

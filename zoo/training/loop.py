@@ -36,12 +36,17 @@ def fit(
     seed: int,
     device: torch.device,
     report: Callable[[Progress], None] = lambda _: None,
+    evaluated: SequenceModel | None = None,
 ) -> Fit:
-    """Train `model` in place and leave it with the weights that were best on validation."""
+    """Train `model` in place and leave it with the weights that were best on validation.
+
+    Args:
+        evaluated: as of `Replica`.
+    """
     model.train()
     train_step = TrainStep(model, settings, device)
     step = capturing(train_step, device)
-    replica = Replica(model, settings, seed, report)
+    replica = Replica(model, settings, seed, report, evaluated)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
     unlike = why_not_filled(lambda _: copy.deepcopy(model).cpu()) if fills else None
 

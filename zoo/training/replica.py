@@ -2,16 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.settings import Settings
-from zoo.training.state import copy_of, put_back
+from zoo.training.state import copy_of, put_back, state_of
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,23 @@ class Fit:
 
 
 class Replica:
-    """A model, the seed of its batches, its settings, and the `Fit` that comes of them."""
+    """A model, the seed of its batches, its settings, and the `Fit` that comes of them.
+
+    Args:
+        evaluated: a model of the same class, built afresh, that is given the weights for every evaluation, so that
+            the one in training never sees validation; None: that one is evaluated itself.
+    """
 
     def __init__(
-        self, model: SequenceModel, settings: Settings, seed: int, report: Callable[[Progress], None] = lambda _: None
+        self,
+        model: SequenceModel,
+        settings: Settings,
+        seed: int,
+        report: Callable[[Progress], None] = lambda _: None,
+        evaluated: SequenceModel | None = None,
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
+        self._evaluated = evaluated
         self.fit = Fit()
         self._best_weights = copy_of(model)
         self._recent: list[float] = []  # losses since the last evaluation
@@ -85,7 +97,7 @@ class Replica:
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """One more point of the curve, told; the weights as they were before it are kept if it is the best so far."""
         weights = copy_of(self.model)
-        loss = evaluate(self.model, validation, device=device, dtype=self.settings.dtype).loss
+        loss = evaluate(self._with(weights), validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
             return
@@ -97,6 +109,13 @@ class Replica:
             self.fit.best = point
             self._best_weights = weights
         self.report(Progress(spent, train_loss, loss))
+
+    def _with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
+        """The model to evaluate; the one in training too where what it holds by now does not fit another."""
+        if self._evaluated is None or state_of(self._evaluated).keys() != weights.keys():
+            return self.model
+        put_back(self._evaluated, weights)
+        return self._evaluated
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """The weights of the best point go back into the model."""

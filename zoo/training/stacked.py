@@ -40,6 +40,7 @@ def fit_stacked(
     seeds: Sequence[int],
     device: torch.device,
     report: Callable[[int, Progress], None] = lambda _, __: None,
+    evaluated: SequenceModel | None = None,
 ) -> list[Fit]:
     """Train K models in place, side by side; each is left with the weights that were best on validation.
 
@@ -49,6 +50,7 @@ def fit_stacked(
         settings: of each; they agree in everything but `lr`, `weight_decay`, `warmup` and `clip`.
         seeds: of the batches of each.
         report: hears the number of a replica, and its progress.
+        evaluated: as of `Replica`, one for all.
 
     Returns:
         What `fit` would return of each. Seconds are those of the whole stack.
@@ -64,7 +66,7 @@ def fit_stacked(
     stacked_step = StackedStep(models, settings, device)
     step = capturing(stacked_step, device)
     replicas = [
-        Replica(model, own, seed, lambda progress, k=k: report(k, progress))  # type: ignore[misc]
+        Replica(model, own, seed, lambda progress, k=k: report(k, progress), evaluated)  # type: ignore[misc]
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
