@@ -132,7 +132,7 @@ def test_a_comparison_without_a_test_split_says_what_its_losses_are(run_zoo, zoo
 
 def test_weights_that_training_never_bettered_are_told(run_zoo, words):
     done = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "5", "--lr", "1e6", "--set", "optimizer=sgd")
-    assert "never better than its initial weights under 1 of 1 seeds" in done.stdout
+    assert "never better than its initial weights under 1 of 1 seed" in done.stdout
 
 
 def test_a_run_that_diverged_at_once_fails_and_has_nothing_to_sample(run_zoo, zoo_json, words, mine):

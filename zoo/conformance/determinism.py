@@ -37,6 +37,7 @@ DRAW = (
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Weights under one seed, weights in the harness, logits twice, and weights after an evaluation."""
+    surroundings = Surroundings()
     model, again = subject.fresh(seed=3), subject.fresh(seed=3)
     weights = digests(model)
     if changed := differing(weights, digests(again)):
@@ -54,7 +55,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     if _reseeds(subject):
         yield failure("It seeds random numbers itself, so all seeds are one: leave that to the caller.")
         return
-    tokens, surroundings = subject.tokens(2, 2 * subject.context + 1), Surroundings()
+    tokens = subject.tokens(2, 2 * subject.context + 1)
     for B, T in (tokens.shape, *SCORED):
         with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             found = _traces(subject, B, T)
