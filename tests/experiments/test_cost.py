@@ -399,7 +399,7 @@ class Broken(Embedded):
     """Can be made and looked at, and neither trained nor streamed."""
 
     def forward(self, tokens: Tensor) -> Tensor:
-        if self.training or len(tokens) > 40:
+        if self.training or tokens.shape[1] not in (1, 5):
             raise RuntimeError("out of luck\nand more")
         return super().forward(tokens)
 
