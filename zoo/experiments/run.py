@@ -221,10 +221,11 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         return scored.scores[split].loss if split in scored.scores else None
 
     fitted = trained.fit
-    finished: Literal["finished", "refused"] = "refused" if scored.refusal else "finished"
+    refusal = scored.refusal if fitted.diverged_at is None else None  # one that diverged has no scores to refuse
+    finished: Literal["finished", "refused"] = "refused" if refusal else "finished"
     return Result(
         status=finished if fitted.diverged_at is None else "diverged",
-        reason=scored.refusal,
+        reason=refusal,
         diverged_at=fitted.diverged_at,
         parameters=cell.parameters,
         buffers=trained.buffers,
