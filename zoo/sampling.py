@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import torch_seed
 from zoo.tokens import BOUNDARY
 
 
@@ -67,7 +68,7 @@ def stream(
         seed: samples with the same seed are the same.
     """
     device = prompt.device
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(torch_seed(seed))
     start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).repeat(count, 1)
     was_training = model.training
     model.eval()

@@ -5,7 +5,7 @@ A model's file that sets one of them would change the numbers of the others. Imp
 
 from zoo.surroundings.arithmetic import arithmetic
 from zoo.surroundings.guard import Surroundings, Watch, kept, unchanged, undisturbed, watched
-from zoo.surroundings.random_numbers import random_numbers, seed_torch
+from zoo.surroundings.random_numbers import random_numbers, seed_torch, torch_seed
 
 __all__ = [
     "Surroundings",
@@ -14,6 +14,7 @@ __all__ = [
     "kept",
     "random_numbers",
     "seed_torch",
+    "torch_seed",
     "unchanged",
     "undisturbed",
     "watched",

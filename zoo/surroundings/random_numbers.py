@@ -22,9 +22,8 @@ def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] =
             if seed is not None:
                 seed_torch(seed)
                 random.seed(seed)
-                np.random.seed(
-                    np.random.SeedSequence(seed).generate_state(8)
-                )  # a plain seed repeats the others' numbers
+                # [seed] would give numpy the very numbers of Python's random.seed(seed)
+                np.random.seed(np.random.SeedSequence(seed).generate_state(8))
             yield
     finally:
         random.setstate(pythons)
@@ -34,6 +33,12 @@ def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] =
 def seed_torch(seed: int) -> None:
     """Seed the generators of the CPU and of every CUDA device, as `torch.manual_seed` does, 100 to 1000 times as fast
     where there is no CUDA: that function writes down a stack trace for every kind of device that is not there."""
-    torch.default_generator.manual_seed(seed)
+    torch.default_generator.manual_seed(torch_seed(seed))
     if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(seed)
+        torch.cuda.manual_seed_all(torch_seed(seed))
+
+
+def torch_seed(seed: int) -> int:
+    """What a generator of torch is seeded with: on a CPU it takes a seed's lower 32 bits alone (torch 2.13), so that
+    1 and 2**32 + 1 would be one seed. Seeds from 2**32 on are hashed."""
+    return seed if seed < 1 << 32 else int(np.random.SeedSequence(seed).generate_state(1)[0])
