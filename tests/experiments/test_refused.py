@@ -265,6 +265,8 @@ class Deep(SequenceModel):
         for block in self.blocks:
             nn.init.kaiming_normal_(block[0].weight)
             nn.init.kaiming_normal_(block[2].weight)
+        with torch.no_grad():
+            self.head.weight.mul_(1e-3)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.past(self.table(tokens))[0]

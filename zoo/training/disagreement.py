@@ -49,18 +49,21 @@ class Disagreement(NamedTuple):
 def of_batches(model: SequenceModel, parts: Sequence[Compared], allowed: float, precision: str) -> Disagreement | None:
     """What did not come out again of whole batches: tokens far apart, or a difference that has a direction."""
     before, now, last = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now", "last"))
-    difference, near = apart(before, now), NEAR[precision]
+    difference = apart(before, now)
     far = ~(difference.abs() <= allowed)
-    if far.any():
-        few = int(far.sum()) <= ceil(FLIPS[precision] * len(far)) and float(difference.mean().abs()) <= near
-        if not few:
-            first = next(part for part in parts if part.far(allowed))
-            return _disagreement(before[far], now[far], _reason(model, first, allowed))
-    at_cuts = difference[last]
-    error = float(at_cuts.std(correction=0)) / len(at_cuts) ** 0.5
-    if not abs(float(at_cuts.mean())) <= near + DEVIATIONS * error:
-        return _disagreement(before[last], now[last], ONE_WAY)
+    few = int(far.sum()) <= ceil(FLIPS[precision] * len(far)) and bool(difference.mean().abs() <= NEAR[precision])
+    if far.any() and not few:
+        first = next(part for part in parts if part.far(allowed))
+        return _disagreement(before[far], now[far], _reason(model, first, allowed))
+    for where in (last, torch.ones_like(last)):
+        if _has_a_direction(difference[where], NEAR[precision]):
+            return _disagreement(before[where], now[where], ONE_WAY)
     return None
+
+
+def _has_a_direction(difference: Tensor, near: float) -> bool:
+    error = float(difference.std(correction=0)) / len(difference) ** 0.5
+    return not abs(float(difference.mean())) <= near + DEVIATIONS * error
 
 
 def of_rows(

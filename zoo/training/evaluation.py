@@ -77,7 +77,16 @@ def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
     """(B, T), (B, T) -> (B, T) nats of every target; 0 where it is IGNORED.
 
     Raises:
-        RunError: what the model gives are not logits (B, T, V).
+        RunError: as `checked_logits`.
+    """
+    return token_losses(checked_logits(model, tokens), targets)
+
+
+def checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
+    """(B, T) -> (B, T, V), a plain tensor.
+
+    Raises:
+        RunError: what the model gives are not logits of that shape.
     """
     logits = model(tokens.clone())  # a model may write into its tokens
     who = f"Model '{type(model).__name__}'"
@@ -89,4 +98,4 @@ def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
             f"{who} gives logits of shape {tuple(logits.shape)} in evaluation for tokens of shape "
             f"{tuple(tokens.shape)}; they must be (B, T, V), here {expected}."
         )
-    return token_losses(logits, targets)
+    return logits

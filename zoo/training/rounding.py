@@ -1,7 +1,8 @@
 """How far rounding alone may bring the loss of a token: measured where a model cannot peek.
 
-A bare prefix of a row is scored alone and in a batch of copies, and only the loss of its last position is compared:
-its target stands in neither. Two shapes of one batch round otherwise, and what else differs between them is nothing.
+A bare prefix of a row is given alone and in a batch of copies, and what is compared are the losses that every token of
+the vocabulary would have after it: which one comes stands in neither. The two shapes round otherwise, and nothing else
+differs between them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
-from zoo.training.evaluation import losses_of
+from zoo.training.evaluation import checked_logits
 from zoo.training.kept import KeptBatch
 
 NEAR = {"float32": 1e-4, "bfloat16": 2**-8}
@@ -31,18 +32,25 @@ def coarser(model: SequenceModel, dtype: str) -> str:
 
 
 def allowed_apart(model: SequenceModel, kept: Sequence[KeptBatch], dtype: str, generator: torch.Generator) -> float:
-    """What the loss of a token may change by, as `apart` has it; the model is in the mode of the evaluation."""
+    """What the loss of a token may change by, as `apart` has it; the model is in the mode of the evaluation.
+
+    Nats are measured as they are: where logits are large, those of likely tokens are few and round as much as the rest.
+    """
     largest = 0.0
     for number in range(PREFIXES):
         batch = kept[number % len(kept)]
         row = int(torch.randint(len(batch.tokens), (), generator=generator))
         scored = (batch.targets[row] != IGNORED).cpu()
         end = int(torch.multinomial(scored.float(), 1, generator=generator)) + 1
-        tokens, targets = batch.tokens[row : row + 1, :end], batch.targets[row : row + 1, :end]
-        alone = losses_of(model, tokens, targets)[:, -1]
-        together = losses_of(model, tokens.expand(COPIES, -1), targets.expand(COPIES, -1))[:, -1]
-        largest = max(largest, float(apart(alone, together).abs().max()))
+        prefix = batch.tokens[row : row + 1, :end]
+        alone, together = _losses_after(model, prefix), _losses_after(model, prefix.expand(COPIES, -1))
+        largest = max(largest, float((together - alone).abs().max()))
     return max(NEAR[dtype], min(MARGIN * largest, MOST[dtype]))
+
+
+def _losses_after(model: SequenceModel, tokens: Tensor) -> Tensor:
+    """(B, T) -> (B, V) nats of each token as the next one."""
+    return -checked_logits(model, tokens)[:, -1].float().log_softmax(-1)
 
 
 def apart(before: Tensor, now: Tensor) -> Tensor:
