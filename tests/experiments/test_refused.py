@@ -254,25 +254,13 @@ class NoNumber(NeverTheLast):
     value = math.nan
 
 
-class Deep(SequenceModel):
-    """Residual blocks without norms: rounding grows from one to the next."""
+class LargeLogits(Honest):
+    """Around 10,000, where float32 has steps of 1e-3; a sum goes in another order for every shape, as in kernels."""
 
-    def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
-        super().__init__(config, vocab_size=vocab_size, context=context)
-        self.table, self.head = nn.Embedding(vocab_size, 64), nn.Linear(64, vocab_size)
-        self.past = nn.GRU(64, 64, batch_first=True)
-        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 64)) for _ in range(24))
-        for block in self.blocks:
-            nn.init.kaiming_normal_(block[0].weight)
-            nn.init.kaiming_normal_(block[2].weight)
-        with torch.no_grad():
-            self.head.weight.mul_(1e-3)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.past(self.table(tokens))[0]
-        for block in self.blocks:
-            x = x + block(x)
-        return self.head(x)
+    def extra(self, tokens):
+        logits, first = self.table(tokens), (len(tokens) + tokens.shape[1]) % self.vocab_size
+        parts = [logits, *(500 * logits.abs()).split(1, -1)]
+        return sum(parts[first:] + parts[:first])
 
 
 class HalfWeights(Honest):
@@ -463,13 +451,13 @@ def test_a_peek_as_small_as_rounding_is_found(
 
 @pytest.mark.parametrize(
     ("model", "dtype"),
-    [(Deep, "float32"), (HalfWeights, "float32"), (Quantised, "float32"), (Quantised, "bfloat16")],
+    [(LargeLogits, "float32"), (HalfWeights, "float32"), (Quantised, "float32"), (Quantised, "bfloat16")],
 )
 def test_a_model_that_rounds_much_is_not_refused(
     score: Callable[..., Scored], model: type[SequenceModel], dtype: str
 ) -> None:
     for seed in range(3):
-        assert score(model, ["validation"], dtype=dtype, seed=seed, best=None).refusal is None
+        assert score(model, ["names"], dtype=dtype, seed=seed).refusal is None
 
 
 @pytest.mark.parametrize("max_tokens", [30, 120, 4096])

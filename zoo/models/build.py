@@ -86,8 +86,8 @@ def _check_sizes(model: SequenceModel) -> None:
     for path, module in model.named_modules():
         if any(is_lazy(tensor) for tensor in (module._parameters | module._buffers).values()):
             raise UsageError(
-                f"Model {type(model).__name__}: '{path}' is a {type(module).__name__}, which has no sizes before a first "
-                "batch. Lazy layers need their sizes: take the layer that is given them when it is made."
+                f"Model {type(model).__name__}: '{path}' is a {type(module).__name__}, which has no sizes before its "
+                "first batch. Lazy layers need their sizes: take the layer that is given them when it is made."
             )
 
 
