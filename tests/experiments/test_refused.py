@@ -365,6 +365,11 @@ def test_scores_that_do_not_come_out_again_are_refused(score: Callable[..., Scor
     assert not scored.scores
 
 
+@pytest.mark.parametrize("model", [PeeksALittle, PeeksFarAhead, CountsItsRow, SumsOverRows])
+def test_what_bfloat16_allows_hides_none_of_them(score: Callable[..., Scored], model: type[SequenceModel]) -> None:
+    assert "are not reproduced" in (score(model, ["names"], dtype="bfloat16").refusal or "")
+
+
 def made(model: type[SequenceModel], seed: int = 0) -> SequenceModel:
     return build(model, model.Config(), vocab_size=22, context=8, seed=seed)
 

@@ -26,7 +26,7 @@ class Kept:
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
+        self._seed, self._random = seed, random.Random(seed)
         self._ends: list[KeptBatch] = []
         self._others: list[KeptBatch] = []
         self._passed = 0  # of the others
@@ -34,7 +34,7 @@ class Kept:
     @property
     def batches(self) -> list[KeptBatch]:
         """The first, the last, then others in random order."""
-        return self._ends + self._random.sample(self._others, len(self._others))
+        return self._ends + random.Random(self._seed).sample(self._others, len(self._others))
 
     def see(self, batch: ScoredBatch, nats: Tensor) -> None:
         """One more batch, and the losses (B, T) of its tokens."""
