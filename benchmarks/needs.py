@@ -33,7 +33,10 @@ ADAMW = 8
 
 def of_training(model: SequenceModel, batches: Sequence[Batch], *, update: bool = True) -> Needs:
     """A training step, in the mean over the batches; without `update` forward and backward alone."""
-    counter, probed = FlopCounter(model, "packed" if batches[0].packing else "dense"), copy.deepcopy(model)
+    counter, probed = (
+        FlopCounter(copy.deepcopy(model), "packed" if batches[0].packing else "dense"),
+        copy.deepcopy(model),
+    )
     flops = counter.total(Counter(batch.shape for batch in batches))
     kept = sum(_kept(probed, batch) for batch in batches)
     moved = (ADAMW if update else 2) * NUMBER * _parameters(model)
@@ -42,7 +45,7 @@ def of_training(model: SequenceModel, batches: Sequence[Batch], *, update: bool 
 
 def of_evaluation(model: SequenceModel, rows: Rows) -> Needs:
     """The whole split, once."""
-    counter, flops, moved = FlopCounter(model), 0.0, 0.0
+    counter, flops, moved = FlopCounter(copy.deepcopy(model)), 0.0, 0.0
     for batch in rows.scored(MAX_TOKENS):
         B, T = batch.tokens.shape
         flops += B * counter.forward(T)
@@ -52,7 +55,7 @@ def of_evaluation(model: SequenceModel, rows: Rows) -> Needs:
 
 def of_generation(model: SequenceModel, *, streams: int, length: int) -> Needs:
     """So many tokens of each stream: what they add to the operations of a forward pass."""
-    counter = FlopCounter(model)
+    counter = FlopCounter(copy.deepcopy(model))
     flops = streams * (counter.forward(length + 1) - counter.forward(1))
     return Needs(flops, NUMBER * length * (_parameters(model) + 2 * streams * model.vocab_size))
 

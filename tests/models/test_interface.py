@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from zoo.errors import UsageError
+from zoo.models.build import build
 from zoo.models.interface import SequenceModel
 
 
@@ -47,3 +49,13 @@ def test_a_model_without_forward_says_what_it_must_define():
     model = SequenceModel(SequenceModel.Config(), vocab_size=2, context=1)
     with pytest.raises(NotImplementedError, match="must define forward"):
         model(torch.zeros(1, 1, dtype=torch.long))
+
+
+def test_a_lazy_layer_is_told_to_need_its_sizes():
+    class Lazy(SequenceModel):
+        def __init__(self, config, *, vocab_size, context):
+            super().__init__(config, vocab_size=vocab_size, context=context)
+            self.layers = nn.Sequential(nn.Embedding(vocab_size, 4), nn.LazyLinear(vocab_size))
+
+    with pytest.raises(UsageError, match=r"^Model Lazy: 'layers.1' is a LazyLinear, .* Lazy layers need their sizes"):
+        build(Lazy, Lazy.Config(), vocab_size=5, context=2, seed=0)

@@ -84,8 +84,9 @@ def test_an_untrained_bigram_scores_the_logarithm_of_the_vocabulary(
 def test_evaluation_leaves_mode_weights_and_random_numbers_alone(
     training: bool, make_model: MakeModel, validation_rows: Rows
 ) -> None:
-    model = nn.Sequential(make_model(Noisy), nn.BatchNorm1d(1, affine=False), nn.Dropout()).train(training)
-    model.forward = lambda tokens: model[0](tokens)  # type: ignore[method-assign]
+    model = make_model(Noisy)
+    model.norm, model.dropout = nn.BatchNorm1d(1, affine=False), nn.Dropout()
+    model.train(training)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     random_numbers = torch.get_rng_state()
     evaluate(model, validation_rows, device=CPU)

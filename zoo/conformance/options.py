@@ -89,7 +89,7 @@ def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
     training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
-    flops, state = FlopCounter(model).training(length), model.begin(2)
+    flops, state = FlopCounter(subject.fresh(config=config)).training(length), model.begin(2)
     sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
     return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
 

@@ -222,7 +222,7 @@ def step_flops(config: RunConfig, model: SequenceModel, corpus: Corpus) -> float
     """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
     training, length, layout = config.training, row_length(config), layout_of(config, corpus)
     with unchanged(f"Model '{config.model.name}'", "in a training step"):
-        counter = FlopCounter(model, layout)
+        counter = FlopCounter(make_model(config, model.vocab_size), layout)
         if layout != "packed":
             return counter.training(length) * training.batch_size
         rows = corpus.rows("train", length=length, device=torch.device("cpu"))

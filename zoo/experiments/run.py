@@ -112,7 +112,7 @@ def _train(
     models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device) for cell in cells]
     for cell, model in zip(cells, models, strict=True):
         _check_source(cell, type(model))
-    counter = FlopCounter(models[0], layout_of(first, corpus))  # a trained model may not be copied
+    counter = FlopCounter(make_model(first, len(corpus.vocabulary)), layout_of(first, corpus))
     with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
         fits = _fit(cells, models, make_model(first, models[0].vocab_size).to(cells[0].device), rows, report)
     return [

@@ -1,10 +1,12 @@
 """The scores of stored weights, and whether they can be believed.
 
 Weights are stored before anything is scored, and scored in a model built afresh. They are refused where evaluating
-rewrites them, where a loss is not reproduced once later tokens and other rows are foreign
+rewrites them, where a loss is not finite, where one is not reproduced once later tokens and other rows are foreign
 (`zoo.training.reproduction`), and where training saw another validation loss than they give.
 """
 
+import math
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import UnfitWeightsError
 from zoo.training.evaluation import Score, evaluate
 from zoo.training.kept import Kept
-from zoo.training.reproduction import Reproduction, reproduce
+from zoo.training.reproduction import ALONE, CUTS, Reproduction, reproduce
 from zoo.training.state import same_bits, state_of
 
 SAME_LOSS = 1e-4
@@ -53,10 +55,14 @@ def score_stored(
         model = stored().to(device)
     except UnfitWeightsError as error:
         return Scored(refusal=f"Its weights do not fit a model built afresh: {error.reason}")
-    kept = {split: Kept(seed) for split in rows if split != "train"}
+    held = [split for split in rows if split != "train"]
+    seeds = {split: random.Random(f"{seed} {split}").getrandbits(63) for split in held}
+    kept = {split: Kept(seeds[split]) for split in held}
     scores = {
         split: evaluate(model, part, device=device, dtype=dtype, kept=kept.get(split)) for split, part in rows.items()
     }
+    if infinite := next((split for split, score in scores.items() if not math.isfinite(score.loss)), None):
+        return Scored(refusal=_not_finite(infinite, scores[infinite].loss))
     began = time.perf_counter()
     afresh = stored().to(device)
     if rewritten := _differing(model, afresh):
@@ -64,7 +70,17 @@ def score_stored(
     del model
     found: list[Reproduction] = []
     for split, own in kept.items():
-        found.append(reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seed))
+        found.append(
+            reproduce(
+                afresh,
+                own.batches,
+                device=device,
+                dtype=dtype,
+                seed=seeds[split],
+                cuts=-(-CUTS // len(held)),
+                alone=-(-ALONE // len(held)),
+            )
+        )
         if found[-1].disagreement:
             return Scored(refusal=_refusal(split, found[-1]))
     if best is not None and not abs(scores["validation"].loss - best) <= SAME_LOSS:
@@ -89,6 +105,12 @@ def _differing(one: SequenceModel, other: SequenceModel) -> str | None:
     if unlike := sorted(tensors.keys() ^ others.keys()):
         return unlike[0]
     return next((name for name, tensor in tensors.items() if not same_bits(tensor, others[name])), None)
+
+
+def _not_finite(split: str, loss: float) -> str:
+    if math.isnan(loss):
+        return f"Its loss on {split} is not a number."
+    return f"Its loss on {split} is infinite: it gives probability 0 to a token that occurs."
 
 
 def _refusal(split: str, found: Reproduction) -> str:

@@ -4,6 +4,7 @@ import inspect
 
 import torch
 from pydantic import ValidationError
+from torch.nn.parameter import is_lazy
 
 from zoo.blame import blaming
 from zoo.config import Value
@@ -31,7 +32,8 @@ def build(
     """A fresh model on the CPU, its weights drawn under `seed`; the process is left as it was.
 
     Raises:
-        UsageError: the sizes do not fit the model, or its `__init__` does not take what every model is given.
+        UsageError: the sizes do not fit the model, its `__init__` does not take what every model is given, or a layer
+            of it is lazy.
         StrangerError: its `__init__` raised something else; the message says what, and where.
     """
     name = model.__name__
@@ -40,13 +42,15 @@ def build(
     with random_numbers(seed), made, blaming(f"Model '{name}'", what, module=model.__module__):
         _check_signature(model)
         try:
-            return model(config, vocab_size=vocab_size, context=context)
+            fresh = model(config, vocab_size=vocab_size, context=context)
         except ValueError as error:
             raise UsageError(f"Model {name}: {str(error).rstrip('.')}.") from error
         except RuntimeError as error:
             if "allocate" not in str(error) and "overflow" not in str(error):
                 raise
             raise UsageError(f"Model {name} with {config} does not fit into memory.") from error
+        _check_sizes(fresh)
+        return fresh
 
 
 def count_buffers(model: SequenceModel, fresh: SequenceModel) -> int:
@@ -76,6 +80,15 @@ def _check_signature(model: type[SequenceModel]) -> None:
             f"Model {model.__name__} cannot be made: {error}. Write `def __init__(self, config, *, vocab_size, "
             "context)`, and options as fields of its Config."
         ) from None
+
+
+def _check_sizes(model: SequenceModel) -> None:
+    for path, module in model.named_modules():
+        if any(is_lazy(tensor) for tensor in (module._parameters | module._buffers).values()):
+            raise UsageError(
+                f"Model {type(model).__name__}: '{path}' is a {type(module).__name__}, which has no sizes before its "
+                "first batch. Lazy layers need their sizes: take the layer that is given them when it is made."
+            )
 
 
 def count_parameters(model: SequenceModel) -> int:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor
 
 from zoo.data.rows import Rows
+from zoo.errors import RunError
+from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
 from zoo.training.device import autocast, own_random_numbers
 from zoo.training.kept import Kept
-from zoo.training.loss import token_losses
+from zoo.training.loss import plain_tensor, token_losses
 
 MAX_TOKENS = 4096
 """Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
@@ -36,7 +38,7 @@ class Score:
 
 
 def evaluate(
-    model: nn.Module,
+    model: SequenceModel,
     rows: Rows,
     *,
     device: torch.device,
@@ -48,6 +50,9 @@ def evaluate(
 
     Args:
         kept: sees every batch with the losses of its tokens, and keeps some of them.
+
+    Raises:
+        RunError: as `losses_of`.
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()
@@ -57,7 +62,7 @@ def evaluate(
         with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
             for batch in rows.scored(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
-                losses = token_losses(model(batch.tokens.clone()), batch.targets)  # a model may write into its tokens
+                losses = losses_of(model, batch.tokens, batch.targets)
                 nats.index_add_(0, row, losses.double().sum(dim=1))
                 if kept is not None:
                     kept.see(batch, losses)
@@ -66,3 +71,31 @@ def evaluate(
         for module, training in modes.items():
             module.training = training
     return Score(nats.cpu().numpy(), tokens.cpu().numpy())
+
+
+def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
+    """(B, T), (B, T) -> (B, T) nats of every target; 0 where it is IGNORED.
+
+    Raises:
+        RunError: as `checked_logits`.
+    """
+    return token_losses(checked_logits(model, tokens), targets)
+
+
+def checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
+    """(B, T) -> (B, T, V), a plain tensor.
+
+    Raises:
+        RunError: what the model gives are not logits of that shape.
+    """
+    logits = model(tokens.clone())  # a model may write into its tokens
+    who = f"Model '{type(model).__name__}'"
+    if not isinstance(logits, Tensor):
+        raise RunError(f"{who} returns a {type(logits).__name__} in evaluation, not logits: a tensor (B, T, V).")
+    logits, expected = plain_tensor(logits), (*tokens.shape, model.vocab_size)
+    if logits.shape != expected:
+        raise RunError(
+            f"{who} gives logits of shape {tuple(logits.shape)} in evaluation for tokens of shape "
+            f"{tuple(tokens.shape)}; they must be (B, T, V), here {expected}."
+        )
+    return logits

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from zoo.data.rows import ScoredBatch
 
-ENOUGH_ROWS, ENOUGH_BATCHES = 300, 3
-"""Kept at the least, where the split has as many."""
+OTHERS = 8
+"""Kept at the most beside the first batch and the last: all of an ordinary split of names."""
 
 
 class KeptBatch(NamedTuple):
@@ -20,26 +20,32 @@ class KeptBatch(NamedTuple):
 
 
 class Kept:
-    """A random choice of an evaluation's batches, made while they pass.
+    """The first batch of an evaluation, the last, and a random choice of the others, made while they pass.
 
-    Every batch is given a random number; those with the lowest are kept, as few as hold enough rows.
+    Documents come sorted by length, so that the first and the last batch are of the longest and the shortest rows.
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._drawn: list[tuple[float, KeptBatch]] = []
+        self._seed, self._random = seed, random.Random(seed)
+        self._ends: list[KeptBatch] = []
+        self._others: list[KeptBatch] = []
+        self._passed = 0  # of the others
 
     @property
     def batches(self) -> list[KeptBatch]:
-        """In random order."""
-        return [batch for _, batch in self._drawn]
+        """The first, the last, then others in random order."""
+        return self._ends + random.Random(self._seed).sample(self._others, len(self._others))
 
     def see(self, batch: ScoredBatch, nats: Tensor) -> None:
         """One more batch, and the losses (B, T) of its tokens."""
-        self._drawn.append((self._random.random(), KeptBatch(batch.tokens, batch.targets, nats)))
-        self._drawn.sort(key=lambda drawn: drawn[0])
-        while self._without_last() >= ENOUGH_ROWS and len(self._drawn) > ENOUGH_BATCHES:
-            self._drawn.pop()
+        if len(self._ends) == 2:
+            self._choose(self._ends.pop())
+        self._ends.append(KeptBatch(batch.tokens, batch.targets, nats))
 
-    def _without_last(self) -> int:
-        return sum(len(batch.tokens) for _, batch in self._drawn[:-1])
+    def _choose(self, batch: KeptBatch) -> None:
+        """Reservoir sampling (Vitter 1985, algorithm R): of all that have passed, each is kept as probably."""
+        self._passed += 1
+        if len(self._others) < OTHERS:
+            self._others.append(batch)
+        elif (place := self._random.randrange(self._passed)) < OTHERS:
+            self._others[place] = batch

@@ -4,16 +4,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zoo.errors import RunError
 from zoo.tokens import IGNORED
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """(..., V), (...) -> () mean nats over the targets that are not IGNORED, in float32 or what is more precise."""
+    logits = plain_tensor(logits)
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return F.cross_entropy(precise.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """(B, T, V), (B, T) -> (B, T) nats of every target, in float32; 0 where it is IGNORED."""
-    each = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="none")
-    return each.view(targets.shape)
+    each = plain_tensor(logits).flatten(0, 1).float()
+    losses = F.cross_entropy(each, targets.flatten(), ignore_index=IGNORED, reduction="none")
+    return losses.view(targets.shape)
+
+
+def plain_tensor(logits: Tensor) -> Tensor:
+    """The same numbers as a plain tensor: a subclass may redefine any function of torch, the loss among them.
+
+    Raises:
+        RunError: it cannot be made one, since its numbers are no memory of its own (`__torch_dispatch__`).
+    """
+    if type(logits) is Tensor:
+        return logits
+    if type(logits).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+        raise RunError(
+            f"Logits are of type {type(logits).__name__}, which computes in its own way: return a torch.Tensor."
+        )
+    with torch._C.DisableTorchFunctionSubclass():
+        return Tensor.as_subclass(logits, Tensor)

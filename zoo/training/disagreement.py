@@ -1,0 +1,115 @@
+"""Whether losses that were scored again agree with those before, and if not, why."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from zoo.models.interface import SequenceModel
+from zoo.tokens import IGNORED
+from zoo.training.cuts import Compared, are_far, compare_alone
+from zoo.training.evaluation import losses_of
+from zoo.training.rounding import NEAR, apart
+
+FLIPS = {"float32": 0.0, "bfloat16": 0.01}
+"""Share of tokens that may be further apart than rounding brings them: a hard decision may fall otherwise."""
+FLIPS_ALONE = {"float32": 0.0, "bfloat16": 0.1}
+"""The same of rows alone, which are so few that one decision is more than a hundredth of their tokens."""
+DEVIATIONS = 4
+"""Standard errors that the mean difference at the cuts may be from zero: rounding has no direction, a peek does."""
+
+LOOKED_AT = 8
+"""Rows with other losses that are cut one by one, to tell why."""
+
+NOT_AGAIN = (
+    "the same tokens score otherwise the next time: the model draws random numbers in evaluation mode, or keeps "
+    "something from one call to the next"
+)
+LATER = "they change with tokens that come later: the model looks ahead"
+OTHERS = "they change with the other rows of the batch"
+ONE_WAY = "by little, but all in one direction, which rounding is not: they change with later tokens or other rows"
+ALONE_WAYS = {
+    "alone": "they change when a row is alone in its batch",
+    "recorded": "they change when gradients are recorded",
+    "bare": "they change when nothing stands after the token that is scored",
+}
+
+
+class Disagreement(NamedTuple):
+    """Losses that did not come out again: how many tokens, their mean in nats before and now, and why."""
+
+    tokens: int
+    recorded: float
+    again: float
+    why: str
+
+
+def of_batches(model: SequenceModel, parts: Sequence[Compared], allowed: float, precision: str) -> Disagreement | None:
+    """What did not come out again of whole batches: tokens far apart, or a difference that has a direction."""
+    before, now, last = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now", "last"))
+    difference = apart(before, now)
+    far = ~(difference.abs() <= allowed)
+    few = int(far.sum()) <= ceil(FLIPS[precision] * len(far)) and bool(difference.mean().abs() <= NEAR[precision])
+    if far.any() and not few:
+        first = next(part for part in parts if part.far(allowed))
+        return _disagreement(before[far], now[far], _reason(model, first, allowed))
+    for where in (last, torch.ones_like(last)):
+        if _has_a_direction(difference[where], NEAR[precision]):
+            return _disagreement(before[where], now[where], ONE_WAY)
+    return None
+
+
+def _has_a_direction(difference: Tensor, near: float) -> bool:
+    error = float(difference.std(correction=0)) / len(difference) ** 0.5
+    return not abs(float(difference.mean())) <= near + DEVIATIONS * error
+
+
+def of_rows(
+    model: SequenceModel, single: Mapping[str, Sequence[Compared]], allowed: float, precision: str
+) -> Disagreement | None:
+    """What did not come out again of rows alone in their batch."""
+    for way, parts in single.items():
+        if not parts:
+            continue
+        before, now = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now"))
+        far = ~(apart(before, now).abs() <= allowed)
+        if int(far.sum()) > ceil(FLIPS_ALONE[precision] * len(far)):
+            first = next(part for part in parts if part.far(allowed))
+            return _disagreement(before[far], now[far], _reason_alone(model, first, way, allowed))
+    return None
+
+
+def _disagreement(before: Tensor, now: Tensor, why: str) -> Disagreement:
+    return Disagreement(len(before), float(before.double().mean()), float(now.double().mean()), why)
+
+
+def _reason(model: SequenceModel, part: Compared, allowed: float) -> str:
+    """Why the losses of a cut batch are others: by changing one thing at a time."""
+    cut, again, batch = part.cut, part.again, part.cut.batch
+    every = batch.targets != IGNORED
+
+    def change(tokens: Tensor, expected: Tensor, where: Tensor) -> bool:
+        return are_far(expected[where], losses_of(model, tokens, batch.targets)[where], allowed)
+
+    if change(cut.tokens, again, every) or change(batch.tokens, batch.nats, every):
+        return NOT_AGAIN
+    wrong = (~(apart(batch.nats, again).abs() <= allowed)) & cut.compared
+    for row in wrong.any(dim=1).nonzero().flatten()[:LOOKED_AT]:
+        later, this = batch.tokens.clone(), torch.zeros_like(cut.compared)
+        later[row], this[row] = cut.tokens[row], cut.compared[row]
+        if change(later, batch.nats, this):
+            return LATER
+    return OTHERS
+
+
+def _reason_alone(model: SequenceModel, part: Compared, way: str, allowed: float) -> str:
+    """The same of a row alone: unless it is so when it is plainly alone, it is the way that it was scored."""
+    assert part.row is not None
+    targets = part.cut.batch.targets
+    now = losses_of(model, part.cut.tokens, targets)
+    if are_far(part.again[targets != IGNORED], now[targets != IGNORED], allowed):
+        return NOT_AGAIN
+    plainly = compare_alone(model, part, part.row, "alone")
+    return ALONE_WAYS["alone" if plainly.far(allowed) else way]
