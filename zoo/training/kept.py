@@ -7,8 +7,8 @@ from torch import Tensor
 
 from zoo.data.rows import ScoredBatch
 
-OTHERS = 8
-"""Kept at the most beside the first batch and the last: all of an ordinary split of names."""
+OTHERS = 4
+"""Kept at the most beside the first batch and the last: with these most of an ordinary split of names."""
 
 
 class KeptBatch(NamedTuple):

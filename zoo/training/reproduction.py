@@ -22,7 +22,7 @@ from zoo.training.rounding import allowed_apart, coarser
 
 CUTS = 200
 """Rows that are cut and scored again, at the least."""
-ALIKE = 5
+ALIKE = 3
 """Batches that are cut at the least where all rows have one length, as in a stream; else all that were kept."""
 ROUNDS = 200
 """Times that a batch is cut, at the most: a split of a few rows is cut elsewhere every time."""
