@@ -1,8 +1,9 @@
 """Verdicts are right as often as they claim to be, on studies whose truth is known: the real `analyse`, no training."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -369,7 +370,7 @@ def test_fewer_than_three_seeds_give_means_and_no_verdict(seeds: int) -> None:
 def test_one_document_says_nothing_of_other_documents() -> None:
     analysis = analyse("abc", *nats_of(np.random.default_rng(14), equal(3), 4, count=1))
     assert analysis.pairs[0].documents_se is None
-    assert analysis.pairs[0].p is not None
+    assert (analysis.pairs[0].p, analysis.pairs[0].verdict) == (None, "none")
 
 
 def test_one_model_has_an_estimate_and_no_pairs() -> None:
@@ -531,3 +532,36 @@ def test_input_that_does_not_fit_is_refused_in_one_line(labels: str, nats: Array
     with pytest.raises(ValueError, match=message) as error:
         analyse(labels, nats, tokens)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("tokens", [[100], [990, 5, 5], [900, 100]])
+def test_one_document_that_is_nearly_all_gives_no_interval_and_no_verdict(tokens: list[int]) -> None:
+    nats = np.random.default_rng(0).normal(2, 0.01, (2, 5, len(tokens))) * tokens
+    nats[0] *= 2
+    found = analyse(["a", "b"], nats, tokens)
+    assert found.pairs[0].verdict == "none"
+    assert found.pairs[0].low is None
+    assert any("one document is all or nearly all" in caveat for caveat in found.caveats)
+
+
+def test_models_that_are_the_same_run_do_not_make_the_others_look_alike() -> None:
+    """22 copies of one run beside 8 models: the median pair does not vary, and is no measure of those that do."""
+    draw, wrong, studies = np.random.default_rng(3), 0, 150
+    for _ in range(studies):
+        losses = 2 + 0.01 * draw.normal(size=(9, 3, 1))
+        losses = np.concatenate([losses, np.repeat(losses[:1], 21, axis=0)])
+        found = analyse([str(k) for k in range(30)], np.repeat(losses, 40, axis=2), np.ones(40))
+        wrong += any(pair.verdict in ("better", "worse") for pair in found.pairs)
+    assert wrong / studies < 0.09
+
+
+@pytest.mark.parametrize("wrong", [{"units": "stream"}, {"inflation": 0.5}, {"inflation": math.nan}])
+def test_units_and_inflations_that_there_are_not_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="units must be one of"):
+        analyse(["a", "b"], np.ones((2, 3, 4)), np.ones(4), **wrong)
+
+
+def test_losses_that_differ_as_float32_rounds_are_the_same() -> None:
+    nats = np.random.default_rng(0).normal(2, 0.1, (1, 5, 40)).repeat(2, axis=0)
+    nats[1] *= 1 + 3e-8
+    assert analyse(["a", "b"], nats, np.ones(40)).pairs[0].verdict == "undecided"

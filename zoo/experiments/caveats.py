@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoo.experiments.estimates import FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair
+from zoo.experiments.estimates import FEW_DOCUMENTS, FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair
 from zoo.experiments.family import FEWEST_SEEDS
 from zoo.experiments.seeds import fewest_to_reject
 from zoo.experiments.studentized_range import Array
@@ -20,8 +20,9 @@ def caveats(
     if seeds < FEWEST_SEEDS:
         return ()
     found = [
-        "Intervals and verdicts assume roughly normal scatter over the seeds, and no rare failure that these seeds do "
-        f"not show: {seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
+        f"Intervals and verdicts assume {'' if units == 'series' else 'documents that are independent of each other, '}"
+        "roughly normal scatter over the seeds, and no rare failure that these seeds or texts do not show: "
+        f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
     ]
     counted = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
     if units == "series":
@@ -35,6 +36,8 @@ def caveats(
             f"The {len(tokens):,} documents that are scored are of very unequal length, and count for about "
             f"{counted:,.0f} of equal length."
         )
+    if places := _places(estimates, pairs, FEW_DOCUMENTS):
+        found.append(f"No interval and no verdict where {FEW_DOCUMENTS} ({places}).")
     if places := _places(estimates, pairs, FEW_STRETCHES):
         found.append(
             f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "

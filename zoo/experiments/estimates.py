@@ -8,6 +8,9 @@ Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
 FEWEST_STRETCHES = 50
 """Independent ones, as the data show them (what looks like 50 is 45): with fewer, 12 waves are not slow enough."""
 SPLIT_SEEDS = "the seeds are split in two"
+FEWEST_DOCUMENTS = 1.5
+"""Documents of equal length that those scored count for: with fewer, what other ones would give cannot be told."""
+FEW_DOCUMENTS = "one document is all or nearly all of what is scored"
 FEW_STRETCHES = f"fewer than {FEWEST_STRETCHES} independent stretches"
 
 

@@ -9,17 +9,30 @@ what every verdict takes for granted is said (`caveats.py`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from zoo.experiments.caveats import caveats
-from zoo.experiments.estimates import FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair, Verdict
+from zoo.experiments.estimates import (
+    FEW_DOCUMENTS,
+    FEW_STRETCHES,
+    FEWEST_DOCUMENTS,
+    FEWEST_STRETCHES,
+    SPLIT_SEEDS,
+    Estimate,
+    Pair,
+    Verdict,
+)
 from zoo.experiments.family import FEWEST_SEEDS, Family, judge, planned_seeds
 from zoo.experiments.letters import compact_letters
 from zoo.experiments.seeds import ROUNDING, fewest_to_reject, sign_flips, split_in_two
 from zoo.experiments.studentized_range import LEVEL, Array
 from zoo.experiments.uncertainty import Uncertainty, Units, uncertainties
+
+SAME = 1e-7
+"""Relative: losses that are no further apart are the same, as float32 rounds."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +61,13 @@ def analyse(
         inflation: of the documents' part of every variance and of the interaction's, where splits overlap.
 
     Raises:
-        ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets.
+        ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets,
+            units that there are not, an inflation below 1.
     """
+    if units not in get_args(Units) or not 1 <= inflation < np.inf:
+        raise ValueError(
+            f"units must be one of {get_args(Units)}, and inflation at least 1; got {units} and {inflation}"
+        )
     names, summed, counts = _checked(labels, nats, tokens)
     losses = summed.sum(2) / counts.sum()
     means = losses.mean(1)
@@ -58,12 +76,14 @@ def analyse(
     alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
     first, second = np.triu_indices(len(names), 1)
     by_seed = losses[first] - losses[second]
-    by_seed[np.abs(by_seed) <= exact] = 0.0
+    by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
 
     def withheld(samples: Array, uncertainty: Uncertainty) -> list[str]:
-        split = split_in_two(samples, len(names), exact)
-        few = uncertainty.effective < FEWEST_STRETCHES if units == "series" else np.zeros_like(split)
-        return [FEW_STRETCHES if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
+        fewest, why = {"series": (FEWEST_STRETCHES, FEW_STRETCHES), "documents": (FEWEST_DOCUMENTS, FEW_DOCUMENTS)}[
+            units
+        ]
+        few, split = uncertainty.effective < fewest, split_in_two(samples, len(names), exact)
+        return [why if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
 
     estimates = _estimates(names, means, alone, withheld(losses, alone))
     family = judge(losses, by_seed.mean(1), paired)

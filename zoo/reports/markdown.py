@@ -93,7 +93,7 @@ def _about(comparison: Comparison) -> str:
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
         new = facts.renewed(comparison)
-        words.append(f"±: 95% interval, for new seeds and {new}; differences have narrower ones, see the pairs.")
+        words.append(f"±: 95% interval, for new seeds and {new}; differences have their own, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):

@@ -129,13 +129,14 @@ def _legend(comparison: Comparison, *, bits: bool) -> str:
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     interval = any(row.test and row.test.low is not None for row in rows)
     about = (
-        f"; ±: 95% interval, for new seeds and {renewed(comparison)} (differences have narrower ones)"
-        if interval
-        else ""
+        f"; ±: 95% interval, for new seeds and {renewed(comparison)} (differences have their own)" if interval else ""
     )
     lines = [f"test, valid: {what}, {over}{about}"]
     if comparison.inflation is not None:
-        lines.append(f"splits share training text: their variance is taken {comparison.inflation:.2f} times")
+        lines.append(
+            f"{renewed(comparison)}: of this one text, not of others; that splits share training text is allowed "
+            f"for by an assumed factor of their variance, {comparison.inflation:.2f}"
+        )
     if not comparison.study.data.has_test:
         lines.append("no test split: validation, which chose the weights, stands in for it; no interval counts that")
     if any(row.letters for row in rows):
