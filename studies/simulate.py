@@ -184,6 +184,35 @@ def even(rng: Rng, shape: tuple[int, int]) -> Array:
     return np.full(shape, 32.0)
 
 
+def long_memory(d: float) -> Draw:
+    """Fractional noise, exactly: a circulant of its autocovariances (Davies and Harte 1987), standard deviation 1."""
+
+    def draw(rng: Rng, shape: tuple[int, int]) -> Array:
+        rows, count = shape
+        lags = np.arange(1, count + 1)
+        near = np.cumprod(np.concatenate([[1.0], (lags - 1 + d) / (lags - d)]))
+        power = np.fft.rfft(np.concatenate([near, near[-2:0:-1]])).real
+        noise = np.fft.rfft(rng.standard_normal((rows, 2 * count)))
+        return np.fft.irfft(np.sqrt(power) * noise, 2 * count)[:, :count]
+
+    return draw
+
+
+def slow_part(alike: float, share: float) -> Draw:
+    """White noise and an AR(1) beneath it, which has this share of the variance of the mean."""
+
+    def draw(rng: Rng, shape: tuple[int, int]) -> Array:
+        count = shape[1]
+        lags = np.arange(1, count)
+        of_mean = (1 + 2 * ((1 - lags / count) * alike**lags).sum()) / count
+        size = np.sqrt(share / (1 - share) / count / of_mean)
+        drawn = rng.standard_normal(shape) * np.array([1.0, *[np.sqrt(1 - alike**2)] * (count - 1)])
+        slow: Array = scipy.signal.lfilter([1.0], [1.0, -alike], drawn, axis=1)
+        return rng.standard_normal(shape) + size * slow
+
+    return draw
+
+
 SKEWED = "seeds both skewed and of unequal scatter"
 RARE = "a rare failure that the seeds may not show"
 
@@ -221,6 +250,15 @@ def settings() -> Iterator[Setting]:
             for count in (400, 3484):
                 name = f"stream, {count} stretches, AR(1) {alike:g}"
                 yield Setting(name, models, seeds, normal, count=count, alike=alike, lengths=even, units="series")
+    far = {f"long memory d = {d:g}": long_memory(d) for d in (0.1, 0.2, 0.3, 0.4)}
+    far |= {
+        f"white and AR(1) 0.995, {share:.0%} of the mean's variance": slow_part(0.995, share) for share in (0.5, 0.8)
+    }
+    for models, seeds in ((2, 3), (6, 5)):
+        for name, effects in far.items():
+            name = f"stream, 3484 stretches, {name}"
+            slow = Setting(name, models, seeds, normal, documents=5.0, count=3484, effects=effects, lengths=even)
+            yield replace(slow, units="series")
     for models, seeds, splits in ((2, 3, 3), (2, 3, 5), (2, 5, 10), (3, 3, 3), (6, 5, 5), (12, 5, 5)):
         for overlap in (0.0, 1 / 9):
             for documents in (1.0, 5.0):

@@ -28,8 +28,9 @@ def caveats(
     if units == "series":
         found.append(
             f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about {counted:,.0f} "
-            "independent ones where they count least. Intervals and verdicts are about text like this region of the "
-            "stream, not about other documents."
+            "independent ones where they count least, as far as these show: what changes more slowly than the whole "
+            "test split cannot show in it. Intervals and verdicts are about text like this region of the stream, not "
+            "about other documents; --splits takes more regions."
         )
     elif counted < len(tokens) / 2:
         found.append(

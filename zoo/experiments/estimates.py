@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
 
 FEWEST_STRETCHES = 50
-"""Independent ones, as the data show them (what looks like 50 is 45): with fewer, 12 waves are not slow enough."""
+"""Independent ones, as the data show them: with fewer, 12 waves are not slow enough, or the memory too long."""
 SPLIT_SEEDS = "the seeds are split in two"
 FEWEST_DOCUMENTS = 1.5
 """Documents of equal length that those scored count for: with fewer, what other ones would give cannot be told."""

@@ -1,14 +1,14 @@
 """How uncertain means are: of new seeds, of new documents, and of their interaction, which stands in both.
 
 Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. What documents do to a
-mean is one projection of every model's scatter, whose squared length is the variance:
+mean is one projection of every model's scatter:
 
 - `documents` are independent, however long. The mean is a ratio (nats over tokens), so a document's effect is its nats
   less what its tokens explain, over the root of 1 - its share of the tokens (leverage, as HC2 of MacKinnon and White
-  1985), with Kish's effective number of documents, less one, degrees of freedom.
-- A `series` is one text in neighbouring stretches, which are alike. Its effects are the first 12 cosine coefficients of
-  the stretches in their order: slow waves, in which what neighbours share does not cancel, each as good as independent
-  of the others (Müller 2007; Lazarus, Lewis, Stock and Watson 2018). 12 degrees of freedom.
+  1985). The variance is the sum of squares, with Kish's effective number of documents, less one, degrees of freedom.
+- A `series` is one text in neighbouring stretches, which are alike. Its effects are slow waves over the stretches in
+  their order, and the variance allows for what is slower still (`long_memory.py`). 12 degrees of freedom. The
+  interaction has the waves' variance alone: it is subtracted, so the smaller one is the safer.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,10 @@ import numpy as np
 import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike
 
+from zoo.experiments.long_memory import SLOW, slow, variance_of_sum, waves
 from zoo.experiments.studentized_range import LEVEL, Array
 
 Units: TypeAlias = Literal["documents", "series"]
-
-COSINES = 12
 
 
 @dataclass(frozen=True)
@@ -94,16 +93,22 @@ def uncertainties(
     """
     models, seeds, documents = scatter.shape
     first, second = np.triu_indices(models, 1)
-    number = tokens.sum() ** 2 / (tokens**2).sum()
-    projection = _cosines(tokens) if units == "series" else _leverage(tokens)
-    by_seed = scatter.sum(2) / tokens.sum()
-    projected = _project(scatter, projection)
+    total, series = tokens.sum(), units == "series"
+    number = total**2 / (tokens**2).sum()
+    leverage = _leverage(tokens)
+
+    def project(own: Array) -> Array:
+        return waves(own) / total if series else own * leverage
+
+    by_seed = scatter.sum(2) / total
+    projected = project(scatter)
     by_document = projected.mean(1)
-    rest = (projected - by_document[:, None] - by_seed[:, :, None] * _project(tokens, projection)).reshape(models, -1)
+    rest = projected - by_document[:, None] - by_seed[:, :, None] * project(tokens)
+    rest = (slow(rest) if series else rest).reshape(models, -1)
     squares = rest @ rest.T
     own = squares.diagonal()
-    independent = by_document if units == "documents" else _project(scatter.mean(1), _leverage(tokens))
-    freedom = seeds - 1, float(min(COSINES, documents - 1)) if units == "series" else max(number - 1, 0.0)
+    independent = scatter.mean(1) * leverage
+    freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0)
     crossed = seeds * max(freedom[0], 1)
 
     def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
@@ -111,7 +116,7 @@ def uncertainties(
             np.where(variance > exact**2, variance, 0.0)
             for variance in (
                 (of_seeds**2).sum(1) / crossed,
-                (of_documents**2).sum(1) * inflation,
+                (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
                 (alone**2).sum(1) * inflation,
                 np.maximum(of_both, 0) * inflation / crossed,
             )
@@ -128,15 +133,3 @@ def _leverage(tokens: Array) -> Array:
     """(D,): what every document's effect is multiplied by, so that the squares add up to the variance of the mean."""
     share = tokens / tokens.sum()
     return 1 / (tokens.sum() * np.sqrt(1 - share)) if len(tokens) > 1 else np.zeros(1)
-
-
-def _cosines(tokens: Array) -> Array:
-    """(D, 12), or D - 1 of a shorter series: waves whose squares add up to the variance of the mean."""
-    count = min(COSINES, len(tokens) - 1)
-    place, wave = np.arange(len(tokens)) + 0.5, np.arange(1, count + 1)
-    return np.sqrt(2 / max(count, 1)) / tokens.sum() * np.cos(np.pi / len(tokens) * place[:, None] * wave)
-
-
-def _project(scatter: Array, projection: Array) -> Array:
-    """(..., D) -> (..., D) or (..., 12)"""
-    return scatter * projection if projection.ndim == 1 else scatter @ projection
