@@ -538,7 +538,8 @@ def test_weights_that_training_did_not_see_score_like_this_are_refused(score: Ca
     assert "in training it was 2.0000: it keeps something" in score(Honest, best=2.0).refusal
 
 
-def test_a_refused_run_is_told_recorded_and_ranked_nowhere(tmp_path: Path) -> None:
+def test_a_refused_run_is_told_recorded_and_ranked_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODELS, "_registered", {})
     settings = {"data": "invented(documents=1500)", "steps": 3, "evaluations": 1, "out": tmp_path, "progress": False}
     compared = zoo.compare([PeeksPastSixTokens, "bigram", "bow"], seeds=3, threads=1, report=False, **settings)
     first, _, refused = compared.comparison.models
