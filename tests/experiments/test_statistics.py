@@ -225,7 +225,7 @@ def local_whittle(squares: list[float], count: int) -> float:
 
 
 def with_long_memory(values: list[float] | Array) -> float:
-    """The variance of the sum of a series: the larger of 12 waves' and that with long memory (Robinson 2005)."""
+    """The variance of the sum of a series: what 12 waves say of it with long memory (Robinson 2005)."""
     count, squares = len(values), [own**2 for own in coefficients(values)]
     waves = sum(squares[:12]) / 12
     d = min(max(local_whittle(squares, count) + 1 / np.sqrt(2 * len(squares)), 0), 0.45)
@@ -234,7 +234,7 @@ def with_long_memory(values: list[float] | Array) -> float:
         return waves
     level = sum(own * (np.pi * (j + 1) / count) ** (2 * d) for j, own in enumerate(squares[:12])) / 12
     at_mean = 2 * gamma(1 - 2 * d) * np.sin(np.pi * d) / (d * (1 + 2 * d)) / (2 * np.pi)
-    return float(max(waves, level * at_mean * count ** (2 * d)))
+    return float(level * at_mean * count ** (2 * d))
 
 
 def in_parts(nats: Array, tokens: Array, units: Units = "documents", inflation: float = 1.0) -> dict[str, float]:

@@ -5,7 +5,7 @@ independent of the others (Müller 2007; Lazarus, Lewis, Stock and Watson 2018):
 nothing is slower still. A mean is the slowest wave of all, though, and if a series has memory d its spectrum rises like
 frequency^-2d down to it. So d is estimated from up to 100 coefficients (local Whittle: Robinson 1995, Annals of
 Statistics 23) and taken one standard error higher; what the waves then say of the mean (MAC: Robinson 2005,
-Econometric Theory 21) is the variance, where it is the larger.
+Econometric Theory 21) is the variance. It is never less than their mean square, which it is at d = 0.
 """
 
 import numpy as np
@@ -36,16 +36,15 @@ def slow(coefficients: Array) -> Array:
 
 
 def variance_of_sum(coefficients: Array, length: int) -> Array:
-    """(P, J) coefficients of P series of this length -> (P,)."""
+    """(P, J) coefficients of P series of this length -> (P,); 0 for a single value, which has no waves."""
+    if length == 1:
+        return np.zeros(len(coefficients))
     squares = coefficients**2
-    without = (slow(coefficients) ** 2).sum(1)
-    if squares.shape[1] < 2:
-        return without
     frequency = np.pi * np.arange(1, squares.shape[1] + 1) / length
     memory = _memory(squares, frequency)
     level = (squares[:, :SLOW] * frequency[:SLOW] ** (2 * memory[:, None])).mean(1)
-    at_mean = scipy.special.gamma(1 - 2 * memory) * np.sinc(memory) / (1 + 2 * memory) * length ** (2 * memory)
-    return np.maximum(without, level * at_mean)
+    at_mean: Array = scipy.special.gamma(1 - 2 * memory) * np.sinc(memory) / (1 + 2 * memory) * length ** (2 * memory)
+    return level * at_mean
 
 
 def _memory(squares: Array, frequency: Array) -> Array:
