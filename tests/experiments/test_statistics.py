@@ -552,7 +552,7 @@ WORST = [
     ("stream, 400 stretches, AR(1) 0.9", 2, 10),
     ("stream, 400 stretches, AR(1) 0.98", 2, 3),
     ("stream, 3484 stretches, AR(1) 0.98", 2, 3),
-    ("stream, 3484 stretches, long memory d = 0.2", 2, 3),
+    ("stream, 3484 stretches, long memory d = 0.3", 2, 3),
     ("stream, 3484 stretches, white and AR(1) 0.995, 80% of the mean's variance", 2, 3),
     ("20 documents, lengths Pareto 1.1", 2, 5),
     ("200 documents, lengths lognormal 2", 6, 3),

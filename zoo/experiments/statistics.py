@@ -82,7 +82,10 @@ def analyse(
         fewest, why = {"series": (FEWEST_STRETCHES, FEW_STRETCHES), "documents": (FEWEST_DOCUMENTS, FEW_DOCUMENTS)}[
             units
         ]
-        few, split = uncertainty.effective < fewest, split_in_two(samples, len(names), exact)
+        few, split = (
+            (uncertainty.seen if units == "series" else uncertainty.effective) < fewest,
+            split_in_two(samples, len(names), exact),
+        )
         return [why if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
 
     estimates = _estimates(names, means, alone, withheld(losses, alone))

@@ -29,7 +29,8 @@ Units: TypeAlias = Literal["documents", "series"]
 class Uncertainty:
     """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable.
 
-    `effective` (M,): as how many independent documents, or stretches, those of the split count.
+    `effective` (M,): as how many independent documents, or stretches, those of the split count; `seen`: as how many by
+    the slow waves alone, which tells whether these are slow enough.
     """
 
     seeds: Array
@@ -38,6 +39,7 @@ class Uncertainty:
     seeds_freedom: int
     documents_freedom: float
     effective: Array
+    seen: Array
 
     @cached_property
     def total(self) -> Array:
@@ -112,17 +114,21 @@ def uncertainties(
     crossed = seeds * max(freedom[0], 1)
 
     def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
-        seed, document, single, both = (
+        seed, document, single, waved, both = (
             np.where(variance > exact**2, variance, 0.0)
             for variance in (
                 (of_seeds**2).sum(1) / crossed,
                 (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
                 (alone**2).sum(1) * inflation,
+                ((slow(of_documents) if series else of_documents) ** 2).sum(1) * inflation,
                 np.maximum(of_both, 0) * inflation / crossed,
             )
         )
-        ratio = np.divide(single, document, out=np.ones_like(single), where=document > 0)
-        return Uncertainty(seed, document, both, *freedom, number * np.minimum(ratio, 1))
+        effective, seen = (
+            number * np.minimum(np.divide(single, own, out=np.ones_like(single), where=own > 0), 1)
+            for own in (document, waved)
+        )
+        return Uncertainty(seed, document, both, *freedom, effective, seen)
 
     between = own[first] + own[second] - 2 * squares[first, second]
     seed, document, alone = (part[first] - part[second] for part in (by_seed, by_document, independent))
