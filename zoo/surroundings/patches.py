@@ -17,6 +17,9 @@ PREFIXES = ("zoo.training.", "zoo.data.", "zoo.models.", "zoo.layers.", "zoo.exp
 TORCH = torch.__path__[0]
 COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
 
+COMPILED = ("__compiled_fn_", "__resume_at_")
+"""Names that torch's compiler gives to what it writes into the module of a function that it has compiled."""
+
 Members = dict[str, dict[str, Any]]
 """Name of a module or class -> what it holds."""
 
@@ -59,7 +62,11 @@ def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
         new = now.get(owner, old)
         if old == new:
             continue
-        found += [(owner, key, value) for key, value in old.items() if _is_other(value, new.get(key))]
+        found += [
+            (owner, key, value)
+            for key, value in old.items()
+            if not key.startswith(COMPILED) and _is_other(value, new.get(key))
+        ]
         if isinstance(_owners()[owner], type):
             inherited = ChainMap(*(dict(vars(base)) for base in _owners()[owner].__mro__[1:]))
             added = set(new) - set(old)
