@@ -125,7 +125,7 @@ def test_copies_of_one_model_are_called_different_in_5_percent_of_studies_and_in
 def test_the_same_holds_for_up_to_12_models_and_10_seeds(
     models: int, seeds: int, spread: Spread, correlated: bool, documents: float
 ) -> None:
-    check_errors_and_coverage(spread(models), seeds, correlated=correlated, documents=documents)
+    check_errors_and_coverage(spread(models), seeds, FEWER, correlated=correlated, documents=documents)
 
 
 @pytest.mark.parametrize("seeds", [3, 6])
