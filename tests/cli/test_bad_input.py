@@ -117,7 +117,9 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_a_run_and_leaves_nothing_half_written(tmp_path, words, sent, code):
     process = start(tmp_path, "--data", "words.txt")
     process.send_signal(sent)

@@ -65,6 +65,7 @@ def test_a_budget_on_the_command_line_takes_the_place_of_the_studys(run_zoo, zoo
     assert "tokens" not in printed["training"]
 
 
+@pytest.mark.slow
 def test_every_model_is_scaled_to_one_size_and_the_distance_is_told(zoo_json, run_zoo, words):
     command = ["compare", "--models", "mlp,gru,transformer", *SMALL, "--steps", "2", "--match", "parameters=5k"]
     rows = {row["label"]: row for row in zoo_json(*command)["models"]}

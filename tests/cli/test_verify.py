@@ -296,7 +296,11 @@ STUDY = [
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "renamed", "words_of_it"), STUDY, ids=[f"{index}-{row[0]}" for index, row in enumerate(STUDY)]
+    ("place", "value", "renamed", "words_of_it"),
+    [
+        pytest.param(*row, id=f"{index}-{row[0]}", marks=[pytest.mark.slow] if index % 3 else [])
+        for index, row in enumerate(STUDY)
+    ],
 )
 def test_a_value_of_a_record_that_was_changed_is_named(said, make, place, value, renamed, words_of_it):
     study = make("study")

@@ -500,6 +500,7 @@ for run in make_study({}, {"models": models, "data": {}, "training": training, "
 """
 
 
+@pytest.mark.slow
 @needs_clear_refs
 def test_a_larger_model_has_a_higher_peak() -> None:
     """Weights, gradients and two moments, sixteen bytes a parameter; in a process that has no freed memory to use."""

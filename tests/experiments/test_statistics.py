@@ -101,9 +101,9 @@ def check_errors_and_coverage(sds: Array, seeds: int, studies: int = STUDIES, **
     [
         (2, 3, equal, {"correlated": False, "documents": 1.0}),
         (2, 3, wild, {"correlated": True, "documents": 1.0}),
-        (3, 3, equal, {"correlated": True, "documents": 0.0}),
+        pytest.param(3, 3, equal, {"correlated": True, "documents": 0.0}, marks=pytest.mark.slow),
         (3, 3, wild, {"correlated": False, "documents": 1.0}),
-        (6, 3, wild, {"correlated": False, "documents": 0.0}),
+        pytest.param(6, 3, wild, {"correlated": False, "documents": 0.0}, marks=pytest.mark.slow),
     ],
     ids=["2-equal", "2-wild-correlated", "3-equal-correlated", "3-wild", "6-wild"],
 )
@@ -604,6 +604,7 @@ def test_one_document_that_is_nearly_all_gives_no_interval_and_no_verdict(tokens
     assert any("one document is all or nearly all" in caveat for caveat in found.caveats)
 
 
+@pytest.mark.slow
 def test_models_that_are_the_same_run_do_not_make_the_others_look_alike() -> None:
     """22 copies of one run beside 8 models: the median pair does not vary, and is no measure of those that do."""
     draw, wrong, studies = np.random.default_rng(3), 0, 150
