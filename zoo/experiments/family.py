@@ -56,7 +56,7 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
         p = np.maximum(own, _tail(planned, differences, models))
         reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
         return Family(np.minimum(p, 1), "Tukey, pooled", reason, planned, models)
-    planned = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds)))
+    planned = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
     ranged = _tail(planned, differences, models) / (1 - HOLM_SHARE)
     p = np.maximum(own, np.minimum(ranged, _holm(_tail(paired, differences, 2)) / HOLM_SHARE))
     reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
@@ -68,12 +68,11 @@ def _steadied(paired: Uncertainty) -> Uncertainty:
     if paired.documents_freedom >= FEW_DOCUMENTS:
         return paired
     own = np.maximum(paired.documents - paired.interaction, 0)
-    return replace(paired, documents=paired.interaction + np.maximum(own, _median(own)))
+    return replace(paired, documents=paired.interaction + np.maximum(own, _median(own[paired.documents > 0])))
 
 
-def _median(variances: Array) -> float:
-    """Of the pairs that vary: those of models that are the same run do not, and would drag it to zero."""
-    varying = variances[variances > 0]
+def _median(varying: Array) -> float:
+    """Of the pairs that vary at all, or 0: those of models that are the same run do not, and would drag it to zero."""
     return float(np.median(varying)) if len(varying) else 0.0
 
 
