@@ -68,19 +68,10 @@ def score_stored(
     if rewritten := _differing(model, afresh):
         return Scored(refusal=f"Evaluating rewrites its own weights: '{rewritten}' is not as it was stored.")
     del model
+    share = {"cuts": -(-CUTS // len(held)), "alone": -(-ALONE // len(held))}
     found: list[Reproduction] = []
     for split, own in kept.items():
-        found.append(
-            reproduce(
-                afresh,
-                own.batches,
-                device=device,
-                dtype=dtype,
-                seed=seeds[split],
-                cuts=-(-CUTS // len(held)),
-                alone=-(-ALONE // len(held)),
-            )
-        )
+        found.append(reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seeds[split], **share))
         if found[-1].disagreement:
             return Scored(refusal=_refusal(split, found[-1]))
     if best is not None and not abs(scores["validation"].loss - best) <= SAME_LOSS:
@@ -88,14 +79,15 @@ def score_stored(
             refusal=f"Its stored weights have a validation loss of {scores['validation'].loss:.4f}, in training it was "
             f"{best:.4f}: it keeps something from training that is neither a parameter nor a buffer of its state_dict."
         )
-    return Scored(
-        scores,
-        Reproduced(
-            cuts=sum(part.cuts for part in found),
-            tokens=sum(part.tokens for part in found),
-            apart=max((part.apart for part in found), default=0.0),
-            seconds=time.perf_counter() - began,
-        ),
+    return Scored(scores, _in_all(found, time.perf_counter() - began))
+
+
+def _in_all(found: list[Reproduction], seconds: float) -> Reproduced:
+    return Reproduced(
+        cuts=sum(part.cuts for part in found),
+        tokens=sum(part.tokens for part in found),
+        apart=max((part.apart for part in found), default=0.0),
+        seconds=seconds,
     )
 
 
