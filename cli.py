@@ -126,7 +126,7 @@ def new(name: str, out: str) -> None:
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import known_models
-    from zoo.experiments.asked import study_from
+    from zoo.experiments.study.parse import study_from
     from zoo.reports.session import run
 
     outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
@@ -151,7 +151,7 @@ def compare(
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
     from zoo.catalog import expand_names, known_models
-    from zoo.experiments.asked import study_from
+    from zoo.experiments.study.parse import study_from
     from zoo.reports.session import run
 
     if study is None and not models:
@@ -182,8 +182,8 @@ def compare(
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
-    from zoo.experiments.again import evaluate_again
-    from zoo.experiments.asked import data_flags
+    from zoo.experiments.runs.evaluate import evaluate_again
+    from zoo.experiments.study.parse import data_flags
     from zoo.reports.description import print_evaluation
 
     wanted = [split for split in splits if "/" not in split] or ("validation", "test")
@@ -221,7 +221,7 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
-    from zoo.experiments.samples import open_samples
+    from zoo.experiments.runs.samples import open_samples
     from zoo.reports.samples import print_pieces, print_samples
 
     if streams and as_json:
@@ -244,7 +244,7 @@ def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     """Finished runs whose directory below --out matches PATTERN as a shell would: '*gru*'."""
-    from zoo.experiments.record import list_runs as read
+    from zoo.experiments.records.run import list_runs as read
     from zoo.reports.description import print_runs
 
     rows = read(out, pattern)
@@ -275,7 +275,7 @@ def verify(directory: str, device: str) -> None:
     """
     from pathlib import Path
 
-    from zoo.experiments.verify import verify as compute_again
+    from zoo.experiments.verify.folder import verify as compute_again
 
     wrong = 0
     for path, difference in compute_again(Path(directory), device=device):

@@ -26,10 +26,10 @@ from zoo.models.interface import SequenceModel
 from zoo.training.captured import capturing
 from zoo.training.device import isolated
 from zoo.training.evaluation import evaluate
-from zoo.training.filling import stacked
 from zoo.training.loop import Settings, fit
 from zoo.training.optimizer import learning_rate
-from zoo.training.stacked import StackedStep
+from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.fit import StackedStep
 from zoo.training.step import TrainStep
 
 pytestmark = [

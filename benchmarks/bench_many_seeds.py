@@ -20,9 +20,9 @@ from zoo.data.rows import Rows
 from zoo.models.interface import SequenceModel
 from zoo.training.captured import capturing
 from zoo.training.device import resolve_device
-from zoo.training.filling import filled, stacked, up
-from zoo.training.stackable import why_not_stacked
-from zoo.training.stacked import StackedStep
+from zoo.training.stacked.filling import filled, stacked, up
+from zoo.training.stacked.fit import StackedStep
+from zoo.training.stacked.stackable import why_not_stacked
 from zoo.training.step import TrainStep
 
 REPLICAS = (1, 2, 4, 8, 16, 32)

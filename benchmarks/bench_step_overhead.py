@@ -31,8 +31,8 @@ from turns import in_turns
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
-from zoo.experiments.cell import Cell, make_model, prepare
-from zoo.experiments.run import execute
+from zoo.experiments.runs.resolve import Cell, make_model, prepare
+from zoo.experiments.runs.train import execute
 from zoo.reports.progress import ProgressBar
 from zoo.tokens import IGNORED
 

@@ -27,9 +27,9 @@ from turns import in_turns
 from zoo.calls import parse_call
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus
-from zoo.experiments.cell import Cell, make_model, prepare
-from zoo.experiments.record import Run
-from zoo.experiments.run import execute
+from zoo.experiments.records.run import Run
+from zoo.experiments.runs.resolve import Cell, make_model, prepare
+from zoo.experiments.runs.train import execute
 
 BUDGET = 1_520_000
 """Target tokens of a run of ours."""

@@ -1,6 +1,6 @@
 """What steps of a model need at least: floating-point operations, and bytes that are read or written.
 
-Operations are those of `zoo.experiments.flops`: products of matrices, convolutions and attention, nothing else. Bytes
+Operations are those of `zoo.probes.flops`: products of matrices, convolutions and attention, nothing else. Bytes
 are counted as if everything had to pass through memory once and nothing twice:
 
 - training: parameters read and written (2), gradients written and read (2), AdamW's two moments read and written (4);
@@ -19,8 +19,8 @@ import torch
 from limits import Needs
 
 from zoo.data.rows import Batch, Rows
-from zoo.experiments.flops import FlopCounter
 from zoo.models.interface import SequenceModel
+from zoo.probes.flops import FlopCounter
 from zoo.training.evaluation import MAX_TOKENS
 from zoo.training.loop import logits_of
 from zoo.training.loss import cross_entropy

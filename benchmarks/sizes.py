@@ -5,7 +5,7 @@ import pytest
 from zoo.catalog import MODELS
 from zoo.config import Value
 from zoo.errors import UsageError
-from zoo.experiments.match import nearest_width
+from zoo.experiments.runs.size_matching import nearest_width
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
 

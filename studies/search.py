@@ -22,10 +22,10 @@ from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
-from zoo.experiments.cell import prepare
-from zoo.experiments.match import match
-from zoo.experiments.run import execute
-from zoo.experiments.study import StudyConfig
+from zoo.experiments.runs.resolve import prepare
+from zoo.experiments.runs.size_matching import match
+from zoo.experiments.runs.train import execute
+from zoo.experiments.study.config import StudyConfig
 
 POINTS = 16
 RANGES = {"lr": (2e-3, 6e-2), "weight_decay": (1e-2, 1.0)}  # both logarithmic

@@ -20,8 +20,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from zoo.experiments.statistics import analyse
-from zoo.experiments.uncertainty import Units
+from zoo.experiments.judge.analysis import analyse
+from zoo.experiments.judge.uncertainty import Units
 
 Array: TypeAlias = NDArray[np.float64]
 Rng: TypeAlias = np.random.Generator

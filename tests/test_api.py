@@ -48,8 +48,8 @@ RunCell = Callable[[str], ModuleType]
 def _afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder, nothing registered, a probe of speed that takes a single step a turn, of FLOPs two batches."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("zoo.experiments.speed.SECONDS_A_TURN", 0.0)
-    monkeypatch.setattr("zoo.experiments.cost.FLOP_BATCHES", 2)
+    monkeypatch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
+    monkeypatch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)
     for registry in (zoo.MODELS, zoo.CORPORA):
         monkeypatch.setattr(registry, "_registered", {})
 
@@ -73,8 +73,8 @@ def run_cell(monkeypatch: pytest.MonkeyPatch) -> RunCell:
 def compared(tmp_path_factory: pytest.TempPathFactory) -> zoo.Compared:
     """Three seeds of two models, with a report."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.experiments.speed.SECONDS_A_TURN", 0.0)
-        patch.setattr("zoo.experiments.cost.FLOP_BATCHES", 2)
+        patch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
+        patch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)
         return zoo.compare(["mlp(hidden=8)", "bigram"], **SHORT, out=tmp_path_factory.mktemp("out"))
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from zoo.experiments.asked import load_study, make_study
+from zoo.experiments.study.parse import load_study, make_study
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

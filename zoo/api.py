@@ -25,12 +25,12 @@ from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
-from zoo.experiments.again import evaluate_again
-from zoo.experiments.asked import data_flags, study_of
 from zoo.experiments.compare import make_plan
-from zoo.experiments.record import read_run
-from zoo.experiments.samples import draw_samples
-from zoo.experiments.study import StudyConfig
+from zoo.experiments.records.run import read_run
+from zoo.experiments.runs.evaluate import evaluate_again
+from zoo.experiments.runs.samples import draw_samples
+from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.parse import data_flags, study_of
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
 from zoo.reports.session import Outcome, perform

@@ -14,12 +14,12 @@ from rich.console import Console
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
-from zoo.experiments.comparison import Comparison, ModelRow, RunRow
-from zoo.experiments.record import Result, Run, read_run
-from zoo.experiments.run import load_model
+from zoo.experiments.judge.comparison import Comparison, ModelRow, RunRow
+from zoo.experiments.records.run import Result, Run, read_run
+from zoo.experiments.runs.train import load_model
 from zoo.models.interface import SequenceModel
 from zoo.reports.conformance import conformance_lines
-from zoo.reports.figures import draw, standalone
+from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.table import print_comparison
 
 

@@ -48,5 +48,5 @@ def mine(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe of speed takes a single step a turn, and that of FLOPs two batches: no test here is about either."""
-    monkeypatch.setattr("zoo.experiments.speed.SECONDS_A_TURN", 0.0)
-    monkeypatch.setattr("zoo.experiments.cost.FLOP_BATCHES", 2)
+    monkeypatch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
+    monkeypatch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.experiments.record import read_losses
+from zoo.experiments.records.run import read_losses
 
 SMALL = ["--data", "words.txt", "--batch-size", "8", "--threads", "1", "--steps", "3"]
 COMPARE = ["compare", "--models", "bigram,bow(hidden=4)", *SMALL]

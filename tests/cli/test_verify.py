@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from zoo.experiments.compare import record_name
-from zoo.experiments.study_record import read_study
+from zoo.experiments.records.study import read_study
 
 SMALL = ["--data", "words.txt", "--batch-size", "8"]
 SIZED = [*SMALL, "--match", "parameters=500"]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from zoo.config import DataConfig
-from zoo.experiments.overlap import overlap_inflation
-from zoo.experiments.statistics import analyse
-from zoo.experiments.study import StudyConfig, in_first_split
+from zoo.experiments.judge.analysis import analyse
+from zoo.experiments.judge.overlap import overlap_inflation
+from zoo.experiments.study.config import StudyConfig, in_first_split
 
 Array: TypeAlias = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.config import Recipe
-from zoo.experiments.fingerprint import model_digest
+from zoo.experiments.records.fingerprint import model_digest
 from zoo.models.adapt import AdaptError, adapt
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel

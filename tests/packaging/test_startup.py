@@ -53,7 +53,7 @@ def test_a_module_of_names_imports_no_heavy_library(tmp_path: Path, module: str)
     assert not python(f"import {module}", tmp_path) & LATE
 
 
-@pytest.mark.parametrize("module", ["zoo.config", "zoo.experiments.record", "zoo.experiments.study"])
+@pytest.mark.parametrize("module", ["zoo.config", "zoo.experiments.records.run", "zoo.experiments.study.config"])
 def test_configuration_and_records_are_read_without_torch(tmp_path: Path, module: str) -> None:
     assert "torch" not in python(f"import {module}", tmp_path)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from zoo.experiments.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
-from zoo.experiments.letters import compact_letters
-from zoo.experiments.record import DataRecord, Environment
-from zoo.experiments.study import StudyConfig
-from zoo.experiments.study_record import Cost
-from zoo.experiments.verdict import verdict_sentence
+from zoo.experiments.judge.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
+from zoo.experiments.judge.letters import compact_letters
+from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.records.run import DataRecord, Environment
+from zoo.experiments.records.study import Cost
+from zoo.experiments.study.config import StudyConfig
 
 Make = Callable[..., Comparison]
 

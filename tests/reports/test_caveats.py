@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 from rich.console import Console
 
-from zoo.experiments.comparison import Comparison
-from zoo.experiments.verdict import verdict_sentence
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports.markdown import render_markdown
 from zoo.reports.page import render_page
 from zoo.reports.table import print_comparison

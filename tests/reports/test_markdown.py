@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from zoo.experiments.comparison import Comparison
+from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.markdown import escaped, render_markdown
 from zoo.reports.table import print_comparison
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from zoo.experiments.comparison import Comparison
-from zoo.experiments.verdict import pair_words
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.sentence import pair_words
 from zoo.reports import facts
 from zoo.reports.numbers import chance, loss, percent, plain, short, storage
 from zoo.reports.page import render_page

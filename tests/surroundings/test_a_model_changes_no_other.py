@@ -20,9 +20,9 @@ import zoo.training.loss
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
-from zoo.experiments.cell import make_model, prepare, settings_for
-from zoo.experiments.record import Run
-from zoo.experiments.run import execute
+from zoo.experiments.records.run import Run
+from zoo.experiments.runs.resolve import make_model, prepare, settings_for
+from zoo.experiments.runs.train import execute
 from zoo.results import TrainedRun
 from zoo.training.device import isolated
 from zoo.training.loop import fit

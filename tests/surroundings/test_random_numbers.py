@@ -11,8 +11,8 @@ import torch
 import zoo
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
-from zoo.experiments.cell import prepare
-from zoo.experiments.run import execute
+from zoo.experiments.runs.resolve import prepare
+from zoo.experiments.runs.train import execute
 from zoo.surroundings import random_numbers
 
 DRAWS = """

@@ -15,8 +15,8 @@ from registry import Registry
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
 from zoo.errors import RunError
-from zoo.experiments.cell import prepare
-from zoo.experiments.environment import describe_environment
+from zoo.experiments.records.environment import describe_environment
+from zoo.experiments.runs.resolve import prepare
 from zoo.surroundings import Surroundings, kept, unchanged
 from zoo.training.device import isolated
 

@@ -11,10 +11,10 @@ from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
 from zoo.training import loop
 from zoo.training.captured import GRAPHS, MULTIPLE, WARMUP, CapturedStep, capturing
-from zoo.training.filling import filled, stacked, up
 from zoo.training.loop import Fit, Settings, TrainStep
-from zoo.training.stackable import MIXES
-from zoo.training.stacked import StackedStep
+from zoo.training.stacked.filling import filled, stacked, up
+from zoo.training.stacked.fit import StackedStep
+from zoo.training.stacked.stackable import MIXES
 
 CPU = torch.device("cpu")
 MakeModel = Callable[..., SequenceModel]

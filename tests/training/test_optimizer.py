@@ -13,7 +13,7 @@ from zoo.models.interface import SequenceModel
 from zoo.training.clipping import clip
 from zoo.training.optimizer import Optimizer, learning_rate
 from zoo.training.settings import Settings
-from zoo.training.stacked_optimizer import StackedOptimizer
+from zoo.training.stacked.optimizer import StackedOptimizer
 
 SGD = Settings(
     steps=1,

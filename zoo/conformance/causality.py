@@ -9,8 +9,8 @@ from zoo.conformance.check import Check, Finding, failure, noting, remark
 from zoo.conformance.memory import beside_in_memory
 from zoo.conformance.probe import Probe
 from zoo.conformance.subject import CPU, DOCUMENTS, SCORED, Subject, begun
-from zoo.experiments.reach import influence
 from zoo.models.interface import SequenceModel
+from zoo.probes.receptive_field import influence
 from zoo.training.device import isolated
 
 ADVICE = "A model predicts the token after t from those up to t: mask or shift what reaches further."

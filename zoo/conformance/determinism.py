@@ -10,8 +10,8 @@ from torch import nn
 
 from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
-from zoo.experiments.cuts import cut
-from zoo.experiments.sight import DRAWS, KEEPS, drawn
+from zoo.probes.cuts import cut
+from zoo.probes.dependence import DRAWS, KEEPS, drawn
 from zoo.surroundings import Surroundings
 from zoo.training.device import isolated
 from zoo.training.loop import Settings, TrainStep

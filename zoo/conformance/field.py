@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import Subject
-from zoo.experiments.reach import find_reach
+from zoo.probes.receptive_field import find_reach
 
 
 def find(subject: Subject) -> Iterator[Finding]:

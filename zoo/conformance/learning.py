@@ -14,8 +14,8 @@ from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
-from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
+from zoo.probes.receptive_field import stir
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.device import isolated
 from zoo.training.loop import TrainStep

@@ -10,8 +10,8 @@ from zoo.conformance.check import Check, Finding, failure, information, noting
 from zoo.conformance.determinism import digests
 from zoo.conformance.subject import Subject, logits_of
 from zoo.errors import UsageError
-from zoo.experiments.flops import FlopCounter
 from zoo.models.interface import ModelOptions
+from zoo.probes.flops import FlopCounter
 
 
 def find(subject: Subject) -> Iterator[Finding]:

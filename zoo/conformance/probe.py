@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from zoo.conformance.subject import ROUNDING, Subject, apart, logits_of
-from zoo.experiments.cuts import cut, up_to
 from zoo.models.interface import SequenceModel
+from zoo.probes.cuts import cut, up_to
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from zoo.conformance.check import Check, Finding, information
 from zoo.conformance.subject import Subject
-from zoo.training.stackable import Layout, why_not_stacked
+from zoo.training.stacked.stackable import Layout, why_not_stacked
 
 ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows": "windows"}
 

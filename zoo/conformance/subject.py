@@ -15,9 +15,9 @@ from torch.utils._pytree import tree_leaves
 from zoo.calls import Call
 from zoo.catalog import MODELS
 from zoo.errors import ZooError
-from zoo.experiments.reach import stir
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.probes.receptive_field import stir
 from zoo.tokens import BOUNDARY
 from zoo.training.device import isolated
 from zoo.training.evaluation import MAX_TOKENS

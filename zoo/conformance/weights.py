@@ -15,8 +15,8 @@ from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.determinism import differing, digests
 from zoo.conformance.dtype import ADVICE
 from zoo.conformance.subject import CPU, Subject, logits_of
-from zoo.experiments.reach import stir
 from zoo.models.interface import SequenceModel
+from zoo.probes.receptive_field import stir
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.device import isolated
 from zoo.training.state import state_of

@@ -18,7 +18,7 @@ from zoo.blame import blaming
 from zoo.catalog import CORPORA
 from zoo.config import ONLY_SPLIT, DataConfig
 from zoo.data.files import arrange, join_lines, read_source, too_few
-from zoo.data.prepared import LARGE, Prepared, prepare
+from zoo.data.large.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream, splits_into

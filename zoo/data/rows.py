@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.data.permutation import STORED, Permutation
+from zoo.data.large.permutation import STORED, Permutation
 from zoo.data.tokens import Tokens
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED

@@ -9,18 +9,18 @@ from pathlib import Path
 from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpora
 from zoo.errors import RunError
-from zoo.experiments.cell import Cell, file_name, on_threads, prepare
-from zoo.experiments.cost import probe
-from zoo.experiments.execute import Listener, execute_all
-from zoo.experiments.family import FEWEST_SEEDS
-from zoo.experiments.fingerprint import fingerprint
-from zoo.experiments.match import match
-from zoo.experiments.record import Run
-from zoo.experiments.run import load_model
-from zoo.experiments.samples import draw_samples
-from zoo.experiments.study import Matched, StudyConfig, in_first_split
-from zoo.experiments.study_record import StudyRecord, read_study, write_study
-from zoo.experiments.ways import Choice, choose_ways, executed, keep_ways
+from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.records.fingerprint import fingerprint
+from zoo.experiments.records.run import Run
+from zoo.experiments.records.study import StudyRecord, read_study, write_study
+from zoo.experiments.runs.batch import Listener, execute_all
+from zoo.experiments.runs.cost import probe
+from zoo.experiments.runs.resolve import Cell, file_name, on_threads, prepare
+from zoo.experiments.runs.samples import draw_samples
+from zoo.experiments.runs.size_matching import match
+from zoo.experiments.runs.strategy import Choice, choose_ways, executed, keep_ways
+from zoo.experiments.runs.train import load_model
+from zoo.experiments.study.config import Matched, StudyConfig, in_first_split
 
 SAMPLES = 12
 """Samples of each model in a report."""

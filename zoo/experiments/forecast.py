@@ -3,9 +3,9 @@
 from typing import Any
 
 from zoo.experiments.compare import Plan, choose_rates
-from zoo.experiments.processes import usable_cores
-from zoo.experiments.record import is_run, read_run
-from zoo.experiments.speed import told, training_speed
+from zoo.experiments.records.run import is_run, read_run
+from zoo.experiments.runs.timing import told, training_speed
+from zoo.experiments.runs.workers import usable_cores
 
 
 def forecast(plan: Plan) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """FLOPs and parameters as they are to be believed: at least, about, and what is beside them."""
 
-from zoo.experiments.comparison import ModelRow, Used
-from zoo.experiments.study_record import Cost
+from zoo.experiments.judge.comparison import ModelRow, Used
+from zoo.experiments.records.study import Cost
 from zoo.reports.numbers import short
 
 NOTABLE = 0.1

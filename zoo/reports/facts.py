@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
-from zoo.experiments.comparison import NEAR, Comparison, ModelRow
+from zoo.experiments.judge.comparison import NEAR, Comparison, ModelRow
 from zoo.reports.counts import buffer_notes, flops_notes
 from zoo.reports.numbers import field, loss, percent, short, storage
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoo.experiments.comparison import Comparison, ModelRow
-from zoo.experiments.verdict import pair_words
+from zoo.experiments.judge.comparison import Comparison, ModelRow
+from zoo.experiments.judge.sentence import pair_words
 from zoo.reports import facts
 from zoo.reports.counts import flops
+from zoo.reports.figures.svg import clean
 from zoo.reports.numbers import chance, field, loss, percent, short, storage, with_spread
-from zoo.reports.svg import clean
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",

@@ -4,8 +4,8 @@ import math
 
 from markupsafe import Markup
 
-from zoo.experiments import verdict
-from zoo.experiments.comparison import Interval, Spread
+from zoo.experiments.judge import sentence as verdict
+from zoo.experiments.judge.comparison import Interval, Spread
 
 
 def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:

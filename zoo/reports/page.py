@@ -10,15 +10,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from zoo.experiments.comparison import Comparison, PairRow
-from zoo.experiments.verdict import pair_words, verdict_sentence
+from zoo.experiments.judge.comparison import Comparison, PairRow
+from zoo.experiments.judge.sentence import pair_words, verdict_sentence
 from zoo.reports import facts, numbers
 from zoo.reports.counts import flops
-from zoo.reports.curves import cut
-from zoo.reports.figures import NARROW, draw, figure_style
-from zoo.reports.marks import beyond, class_of
-from zoo.reports.palette import both_variables
-from zoo.reports.svg import clean
+from zoo.reports.figures.curves import cut
+from zoo.reports.figures.draw import NARROW, draw, figure_style
+from zoo.reports.figures.marks import beyond, class_of
+from zoo.reports.figures.palette import both_variables
+from zoo.reports.figures.svg import clean
 
 
 def render_page(comparison: Comparison) -> str:

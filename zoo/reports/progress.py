@@ -6,9 +6,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.experiments.cell import Cell
-from zoo.experiments.execute import Listener
-from zoo.experiments.record import Run
+from zoo.experiments.records.run import Run
+from zoo.experiments.runs.batch import Listener
+from zoo.experiments.runs.resolve import Cell
 from zoo.training.loop import Progress as Step
 
 

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from zoo.experiments.comparison import Comparison
-from zoo.reports.figures import FIGURES as NAMES
-from zoo.reports.figures import draw, standalone
+from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.figures.draw import FIGURES as NAMES
+from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.markdown import render_markdown
 
 FOLDER = "figures"

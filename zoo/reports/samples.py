@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from zoo.experiments.samples import Piece
+from zoo.experiments.runs.samples import Piece
 
 MARK = "  (in training)"
 RULE = "\n---\n"

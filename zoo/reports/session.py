@@ -9,11 +9,11 @@ import click
 from rich.console import Console
 
 from zoo.experiments.compare import Plan, add_probes, make_plan, run_study
-from zoo.experiments.comparison import Comparison
 from zoo.experiments.forecast import forecast
-from zoo.experiments.study import StudyConfig
-from zoo.experiments.study_record import StudyRecord, find_study, read_study
-from zoo.experiments.summarise import summarise
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.summarise import summarise
+from zoo.experiments.records.study import StudyRecord, find_study, read_study
+from zoo.experiments.study.config import StudyConfig
 from zoo.output import print_json
 from zoo.reports.description import print_forecast
 from zoo.reports.progress import ProgressBar

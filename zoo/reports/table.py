@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.experiments.comparison import NEAR, Comparison, ModelRow, Spread
-from zoo.experiments.verdict import chance, verdict_sentence
+from zoo.experiments.judge.comparison import NEAR, Comparison, ModelRow, Spread
+from zoo.experiments.judge.sentence import chance, verdict_sentence
 from zoo.reports.counts import buffer_notes, flops_notes
 from zoo.reports.facts import renewed, unlike
 from zoo.reports.numbers import short

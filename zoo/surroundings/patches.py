@@ -13,7 +13,7 @@ import torch
 from zoo.surroundings.setting import Setting
 
 MODULES = ("torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.optim", "torch.autograd", "torch.func")
-PREFIXES = ("zoo.training.", "zoo.data.", "zoo.models.", "zoo.layers.", "zoo.experiments.")
+PREFIXES = ("zoo.training.", "zoo.data.", "zoo.models.", "zoo.layers.", "zoo.experiments.", "zoo.probes.")
 TORCH = torch.__path__[0]
 COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
 

@@ -2,8 +2,8 @@
 
 A graph works on the memory that it was recorded with: every batch is copied into static buffers first, and every
 shape of batch has a graph of its own. Packed documents are filled up to a multiple of `MULTIPLE` positions (see
-`zoo.training.filling`), so that few shapes occur. The first steps of a shape are real steps on a side stream, which
-is the warm-up that capture needs; recording computes nothing, so nothing is computed twice.
+`zoo.training.stacked.filling`), so that few shapes occur. The first steps of a shape are real steps on a side stream,
+which is the warm-up that capture needs; recording computes nothing, so nothing is computed twice.
 
 Where recording fails (a model that reads a number back, for instance) training goes on eagerly, and the reason is kept.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoo.blame import reason
 from zoo.data.rows import Batch
-from zoo.training.filling import up
+from zoo.training.stacked.filling import up
 
 WARMUP = 3
 """Eager steps of a shape before it is recorded."""

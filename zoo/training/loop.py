@@ -14,11 +14,11 @@ from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
 from zoo.training.captured import capturing
 from zoo.training.device import Stopwatch
-from zoo.training.filling import filled, up
 from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.settings import Settings
-from zoo.training.stackable import why_not_filled
+from zoo.training.stacked.filling import filled, up
+from zoo.training.stacked.stackable import why_not_filled
 from zoo.training.step import TrainStep, logits_of
 
 __all__ = ["READ_EVERY", "Fit", "Point", "Progress", "Settings", "TrainStep", "advance", "draw", "fit", "logits_of"]

@@ -1,0 +1,38 @@
+"""Files of a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from zoo.experiments.records.run import write_losses
+
+Array = np.ndarray[Any, np.dtype[Any]]
+X = np.arange(24.0).reshape(4, 6)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x,
+        lambda x: x.T,
+        lambda x: x[::2, 1],
+        lambda x: x[::-1],
+        lambda x: np.asfortranarray(x),
+        lambda x: np.broadcast_to(x[:1], (3, 6)),
+        lambda x: x.astype(">f8"),
+        lambda x: x[:0],
+    ],
+    ids=["plain", "transposed", "strided", "backwards", "fortran", "broadcast", "big-endian", "empty"],
+)
+def test_losses_are_written_as_they_are_however_they_lie_in_memory(
+    view: Callable[[Array], Array], tmp_path: Path
+) -> None:
+    array = view(X)
+    for name in ("one", "other"):
+        write_losses(tmp_path / name, {"nats": array if name == "one" else array.astype("<f8", order="C", copy=True)})
+    assert np.array_equal(load_file(tmp_path / "one")["nats"], array)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()

@@ -1,0 +1,1 @@
+"""From recorded losses to a verdict with its uncertainty. Imports no torch."""

@@ -1,0 +1,202 @@
+"""Which model is better, and how surely: the models of a study, compared pair by pair.
+
+Every model is trained under the same seeds and scored on the same documents, so a pair is judged by its differences.
+Two things could have come out otherwise, and both count: the training, under new seeds, and the test split, of new
+documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval takes the scatter over the seeds for
+roughly normal, and the documents for enough: where the numbers at hand say otherwise it is withheld (`seeds.py`), and
+what every verdict takes for granted is said (`caveats.py`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from zoo.experiments.judge.caveats import caveats
+from zoo.experiments.judge.estimates import (
+    FEW_DOCUMENTS,
+    FEW_STRETCHES,
+    FEWEST_DOCUMENTS,
+    FEWEST_STRETCHES,
+    SPLIT_SEEDS,
+    Estimate,
+    Pair,
+    Verdict,
+)
+from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, planned_seeds
+from zoo.experiments.judge.letters import compact_letters
+from zoo.experiments.judge.seeds import ROUNDING, fewest_to_reject, sign_flips, split_in_two
+from zoo.experiments.judge.tukey import LEVEL, Array
+from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
+
+SAME = 1e-7
+"""Relative: losses that are no further apart are the same, as float32 rounds."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A study's models and all their pairs, how they were judged, and what the shared seeds brought.
+
+    `caveats`: what has to be known before any of it is believed, a sentence each.
+    """
+
+    estimates: dict[str, Estimate]
+    pairs: tuple[Pair, ...]
+    letters: dict[str, str]
+    method: str
+    reason: str
+    correlation: float | None
+    caveats: tuple[str, ...]
+
+
+def analyse(
+    labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike, *, units: Units = "documents", inflation: float = 1.0
+) -> Analysis:
+    """Compare K models: nats (K, n, D), every document's summed loss under every seed; tokens (D,), its targets.
+
+    Args:
+        units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
+        inflation: of the documents' part of every variance and of the interaction's, where splits overlap.
+
+    Raises:
+        ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets,
+            units that there are not, an inflation below 1.
+    """
+    if units not in get_args(Units) or not 1 <= inflation < np.inf:
+        raise ValueError(
+            f"units must be one of {get_args(Units)}, and inflation at least 1; got {units} and {inflation}"
+        )
+    names, summed, counts = _checked(labels, nats, tokens)
+    losses = summed.sum(2) / counts.sum()
+    means = losses.mean(1)
+    exact = ROUNDING * float(np.abs(losses).max())
+    scatter = summed - means[:, None, None] * counts
+    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
+    first, second = np.triu_indices(len(names), 1)
+    by_seed = losses[first] - losses[second]
+    by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
+
+    def withheld(samples: Array, uncertainty: Uncertainty) -> list[str]:
+        fewest, why = {"series": (FEWEST_STRETCHES, FEW_STRETCHES), "documents": (FEWEST_DOCUMENTS, FEW_DOCUMENTS)}[
+            units
+        ]
+        few, split = (
+            (uncertainty.seen if units == "series" else uncertainty.effective) < fewest,
+            split_in_two(samples, len(names), exact),
+        )
+        return [why if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
+
+    estimates = _estimates(names, means, alone, withheld(losses, alone))
+    family = judge(losses, by_seed.mean(1), paired)
+    labelled = [(names[a], names[b]) for a, b in zip(first, second, strict=True)]
+    pairs = _pairs(labelled, by_seed, paired, family, withheld(by_seed, paired))
+    return Analysis(
+        estimates,
+        pairs,
+        _letters([names[k] for k in np.argsort(means, kind="stable")], pairs),
+        family.method,
+        family.reason,
+        _correlation(losses),
+        caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units),
+    )
+
+
+def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple[list[str], Array, Array]:
+    names, summed, counts = list(labels), np.asarray(nats, dtype=float), np.asarray(tokens, dtype=float)
+    if summed.ndim != 3 or 0 in summed.shape:
+        raise ValueError(f"nats must be (models, seeds, documents), none of them 0; got {summed.shape}")
+    if counts.shape != summed.shape[2:]:
+        raise ValueError(f"tokens must be (documents,) = {summed.shape[2:]}, got {counts.shape}")
+    if len(names) != len(summed) or len(set(names)) < len(names):
+        raise ValueError(f"labels must be {len(summed)} different names, got {names}")
+    if not np.isfinite(summed).all():
+        raise ValueError("nats must be finite: leave out the models that diverged")
+    if not (np.isfinite(counts).all() and counts.min() >= 1):
+        raise ValueError(f"every document needs at least one target, got {counts.min():g}")
+    return names, summed, counts
+
+
+def _estimates(
+    names: list[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str]
+) -> dict[str, Estimate]:
+    estimates = {}
+    for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
+        low, high = _interval(uncertainty, k, mean, why)
+        effective = float(uncertainty.effective[k])
+        estimates[name] = Estimate(mean, low, high, *uncertainty.standard_errors(k), effective, why)
+    return estimates
+
+
+def _interval(uncertainty: Uncertainty, index: int, mean: float, withheld: str) -> tuple[float | None, float | None]:
+    if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
+        return None, None
+    return uncertainty.interval(index, mean)
+
+
+def _pairs(
+    names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
+) -> tuple[Pair, ...]:
+    """Every pair with its verdict, from the differences under every seed (P, n)."""
+    seeds = by_seed.shape[1]
+    differences = by_seed.mean(1)
+    flipped = sign_flips(by_seed)
+    needed = planned_seeds(differences, seeds, family)
+    pairs = []
+    judged = _judged(family, flipped, seeds, withheld)
+    for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), judged, withheld, strict=True)):
+        low, high = _interval(paired, i, difference, why)
+        seeds_se, documents_se = paired.standard_errors(i)
+        undecided = p is not None and p >= LEVEL
+        found: Verdict = "better" if difference < 0 else "worse"
+        pairs.append(
+            Pair(
+                a=a,
+                b=b,
+                difference=difference,
+                low=low,
+                high=high,
+                p=p,
+                p_permutation=None if flipped is None else float(flipped[i]),
+                seeds_se=seeds_se,
+                documents_se=documents_se,
+                effective=float(paired.effective[i]),
+                withheld=why,
+                verdict="none" if p is None else "undecided" if undecided else found,
+                seeds_needed=max(int(needed[i]), seeds + 1) if undecided and needed[i] and not why else None,
+            )
+        )
+    return tuple(pairs)
+
+
+def _judged(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
+    """Every pair's p; None where there can be no verdict.
+
+    Where the seeds are split in two the sign flips, of all pairs at once, have to agree: they assume no distribution
+    over the seeds, but know nothing of documents.
+    """
+    if family.planned is None:
+        return [None] * len(withheld)
+    p: list[float | None] = list(family.p.tolist())
+    for i, why in enumerate(withheld):
+        if why == SPLIT_SEEDS and flipped is not None and seeds >= fewest_to_reject(len(withheld)):
+            p[i] = max(float(family.p[i]), min(1.0, len(withheld) * float(flipped[i])))
+        elif why:
+            p[i] = None
+    return p
+
+
+def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
+    """No letters where no pair was judged: models that share one would seem to have been."""
+    if all(pair.verdict == "none" for pair in pairs):
+        return dict.fromkeys(ranked, "")
+    return compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")])
+
+
+def _correlation(losses: Array) -> float | None:
+    """The mean correlation over the seeds of two models' losses (K, n): what sharing the seeds brought."""
+    varying = losses[np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()]
+    if len(varying) < 2 or losses.shape[1] < FEWEST_SEEDS:
+        return None
+    return float(np.corrcoef(varying)[np.triu_indices(len(varying), 1)].mean())

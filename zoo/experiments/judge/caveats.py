@@ -1,0 +1,67 @@
+"""What has to be known before intervals and verdicts of a study are believed, a plain sentence each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from zoo.experiments.judge.estimates import FEW_DOCUMENTS, FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair
+from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.seeds import fewest_to_reject
+from zoo.experiments.judge.tukey import Array
+from zoo.experiments.judge.uncertainty import Units
+
+RARE = 0.2
+"""How often the failure befalls that is told of."""
+NAMED = 3
+
+
+def caveats(
+    estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units
+) -> tuple[str, ...]:
+    """Of a study with so many seeds and these targets a document; none where there are too few seeds for intervals."""
+    if seeds < FEWEST_SEEDS:
+        return ()
+    found = [
+        f"Intervals and verdicts assume {'' if units == 'series' else 'documents that are independent of each other, '}"
+        "roughly normal scatter over the seeds, and no rare failure that these seeds or texts do not show: "
+        f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
+    ]
+    counted = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
+    if units == "series":
+        found.append(
+            f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about {counted:,.0f} "
+            "independent ones where they count least, as far as these show: what changes more slowly than the whole "
+            "test split cannot show in it. Intervals and verdicts are about text like this region of the stream, not "
+            "about other documents; --splits takes more regions."
+        )
+    elif counted < len(tokens) / 2:
+        found.append(
+            f"The {len(tokens):,} documents that are scored are of very unequal length, and count for about "
+            f"{counted:,.0f} of equal length."
+        )
+    if places := _places(estimates, pairs, FEW_DOCUMENTS):
+        found.append(f"No interval and no verdict where {FEW_DOCUMENTS} ({places}).")
+    if places := _places(estimates, pairs, FEW_STRETCHES):
+        found.append(
+            f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "
+            f"independent stretches ({places}). A longer test split has more."
+        )
+    if places := _places(estimates, pairs, SPLIT_SEEDS):
+        needed = fewest_to_reject(len(pairs))
+        judged = (
+            "a verdict there needs the sign flips over the seeds too, which reject that two models have the same "
+            "distribution of losses"
+            if seeds >= needed
+            else f"and sign flips could give a verdict from {needed} seeds on only"
+        )
+        found.append(
+            f"Over the seeds the losses fall into two groups, where no t interval holds ({places}): none is given"
+            + (f"; {judged}." if any(pair.withheld == SPLIT_SEEDS for pair in pairs) else ".")
+        )
+    return tuple(found)
+
+
+def _places(estimates: Mapping[str, Estimate], pairs: Iterable[Pair], why: str) -> str:
+    """The models and pairs whose interval is withheld for this reason."""
+    own = [label for label, estimate in estimates.items() if estimate.withheld == why]
+    own += [f"{pair.a} - {pair.b}" for pair in pairs if pair.withheld == why]
+    more = len(own) - NAMED
+    return ", ".join(own[:NAMED]) + (f" and {more} more" if more > 0 else "")

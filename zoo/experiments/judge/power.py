@@ -1,0 +1,50 @@
+"""How many seeds it would take: the power of a planned study."""
+
+from typing import Any
+
+import numpy as np
+import scipy  # its parts are imported when they are first used
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.experiments.judge.tukey import Array, critical_range
+from zoo.experiments.judge.uncertainty import shared_freedom
+
+POWER = 0.8
+MOST_SEEDS = 1000
+
+
+def power(
+    difference: ArrayLike,
+    seeds: ArrayLike,
+    *,
+    seed_variance: ArrayLike,
+    document_variance: ArrayLike = 0.0,
+    documents: float = 2,
+    models: int = 2,
+    pooled: bool = False,
+) -> Array:
+    """The chance that a true difference is found: a noncentral t beyond Tukey's critical value for all pairs.
+
+    Args:
+        seed_variance: of the pair's difference under one seed.
+        document_variance: of its mean over the documents, which more seeds do not lessen.
+        pooled: the variance comes from all models, and so with (K - 1)(n - 1) degrees of freedom.
+    """
+    number = np.asarray(seeds, dtype=float)
+    by_seeds, by_documents = np.broadcast_arrays(np.asarray(seed_variance) / number, np.asarray(document_variance))
+    total = by_seeds + by_documents
+    freedom = shared_freedom(by_seeds / total, (number - 1) * (models - 1 if pooled else 1), documents - 1)
+    beyond = critical_range(models, freedom) / np.sqrt(2)
+    shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
+    return 1 - scipy.special.nctdtr(freedom, shift, beyond)
+
+
+def seeds_needed(difference: Array, seeds: int, **study: Any) -> NDArray[np.int64]:
+    """The least number above `seeds` with 80% power, other arguments as `power`'s; 0 where 1,000 would not do."""
+    low, high = np.full(difference.shape, seeds), np.full(difference.shape, MOST_SEEDS)
+    within = power(difference, high, **study) >= POWER
+    while np.any(high - low > 1):
+        middle = (low + high) // 2
+        enough = power(difference, middle, **study) >= POWER
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(within, high, 0)

@@ -1,0 +1,114 @@
+"""What a comparison says, in words."""
+
+import math
+from collections.abc import Sequence
+
+from zoo.experiments.judge.comparison import ModelRow, PairRow
+from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.tukey import LEVEL
+
+
+def verdict_sentence(
+    models: Sequence[ModelRow], pairs: Sequence[PairRow], *, looked: Sequence[int] = (), bits: bool = False
+) -> str:
+    """Who is better, by how much and how surely; or that it cannot be told, and what it would take.
+
+    Args:
+        models: from the best to the worst, those without a mean last.
+        pairs: every pair of models that finished under all seeds, the better mean first.
+        looked: numbers of seeds, fewer than these, under which the same comparison was looked at before.
+    """
+    unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
+    seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
+    study = _count(seeds, "seed") + (f" on {splits} splits" if splits else "")
+    finished = [model.label for model in models if model.test]
+    sentences = []
+    if not finished:
+        sentences.append("No model finished under every seed.")
+    elif len(models) == 1:
+        return ""
+    elif seeds < FEWEST_SEEDS:
+        sentences.append(
+            f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart "
+            f"(--seeds {FEWEST_SEEDS} or more)."
+        )
+    elif len(finished) >= 2:
+        best = finished[0]
+        sentences += _tied(best, pairs, study) + _beaten(best, pairs, study, unit, name) + _unjudged(best, pairs)
+        if looked:
+            first = " and ".join(map(str, looked))
+            sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
+    sentences += [f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged]
+    sentences += [
+        f"{model.label} is refused {model.among_runs(model.refused)}: its scores are not sound."
+        for model in models
+        if model.refused
+    ]
+    return " ".join(sentences)
+
+
+def pair_words(pair: PairRow) -> str:
+    """The verdict of a pair in the words that tables use."""
+    if pair.verdict == "undecided":
+        about = f" (it would take about {pair.seeds_needed})" if pair.seeds_needed else ""
+        return f"cannot be told apart with these seeds{about}"
+    if pair.verdict == "none":
+        return f"no verdict: {pair.withheld}" if pair.withheld else "no verdict"
+    return pair.verdict
+
+
+def chance(p: float) -> str:
+    """A p-value: 0.031, or < 0.001."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # on which side of 5% it is can be read
+
+
+def _tied(best: str, pairs: Sequence[PairRow], study: str) -> list[str]:
+    """Whom the best model cannot be told from; that nobody of them can, only if that holds for every pair of them."""
+    own = [pair for pair in pairs if pair.a == best]
+    labels = [pair.b for pair in own if pair.verdict == "undecided"]
+    if not labels:
+        return []
+    among = [pair for pair in pairs if pair.a in labels and pair.b in labels]
+    if any(pair.verdict != "undecided" for pair in among):
+        return [f"{_listed(labels)} cannot be told from {best} with these {study}."]
+    of = " seeds" if study.endswith("splits") else ""
+    needed = f" (it would take about {own[0].seeds_needed}{of})" if len(own) == 1 and own[0].seeds_needed else ""
+    return [f"{_listed([best, *labels])} cannot be told apart with these {study}{needed}."]
+
+
+def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: str) -> list[str]:
+    """Whom the best model is better than, and by how much than the nearest of them."""
+    own = [pair for pair in pairs if pair.a == best]
+    beaten = [pair for pair in own if pair.verdict == "better"]
+    if not beaten:
+        return []
+    nearest = min(beaten, key=lambda pair: abs(pair.difference))
+    interval = f"no interval: {nearest.withheld}"
+    if nearest.low is not None and nearest.high is not None:
+        interval = f"95% interval {abs(nearest.high) / unit:.4f} to {abs(nearest.low) / unit:.4f}"
+    by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
+    p = chance(max(pair.p or 0.0 for pair in beaten))
+    if len(beaten) == 1:
+        return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
+    surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."
+    others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
+    return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
+
+
+def _unjudged(best: str, pairs: Sequence[PairRow]) -> list[str]:
+    """Against whom the best model has no verdict, and why."""
+    own = [pair for pair in pairs if pair.a == best and pair.verdict == "none"]
+    return [
+        f"No verdict on {best} against {_listed([pair.b for pair in own if pair.withheld == why])}: {why}."
+        for why in dict.fromkeys(pair.withheld for pair in own)
+    ]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

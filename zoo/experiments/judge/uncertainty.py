@@ -1,0 +1,141 @@
+"""How uncertain means are: of new seeds, of new documents, and of their interaction, which stands in both.
+
+Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. What documents do to a
+mean is one projection of every model's scatter:
+
+- `documents` are independent, however long. The mean is a ratio (nats over tokens), so a document's effect is its nats
+  less what its tokens explain, over the root of 1 - its share of the tokens (leverage, as HC2 of MacKinnon and White
+  1985). The variance is the sum of squares, with Kish's effective number of documents, less one, degrees of freedom.
+- A `series` is one text in neighbouring stretches, which are alike. Its effects are slow waves over the stretches in
+  their order, and the variance allows for what is slower still (`long_memory.py`). 12 degrees of freedom. The
+  interaction has the waves' variance alone: it is subtracted, so the smaller one is the safer.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+import numpy as np
+import scipy  # its parts are imported when they are first used
+from numpy.typing import ArrayLike
+
+from zoo.experiments.judge.long_memory import SLOW, slow, variance_of_sum, waves
+from zoo.experiments.judge.tukey import LEVEL, Array
+
+Units: TypeAlias = Literal["documents", "series"]
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable.
+
+    `effective` (M,): as how many independent documents, or stretches, those of the split count; `seen`: as how many by
+    the slow waves alone, which tells whether these are slow enough.
+    """
+
+    seeds: Array
+    documents: Array
+    interaction: Array
+    seeds_freedom: int
+    documents_freedom: float
+    effective: Array
+    seen: Array
+
+    @cached_property
+    def total(self) -> Array:
+        """The interaction counted once, and no part larger than the whole."""
+        crossed = self.seeds + self.documents - self.interaction
+        return np.maximum(crossed, np.maximum(self.seeds, self.documents))
+
+    @cached_property
+    def seeds_share(self) -> Array:
+        """Of the whole; 1 where nothing varies."""
+        return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
+
+    @cached_property
+    def freedom(self) -> Array:
+        """Degrees of freedom of the whole."""
+        return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
+
+    def studentised(self, differences: Array) -> Array:
+        """|t|; infinite for a difference that never varies."""
+        size = np.abs(differences)
+        return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
+
+    def interval(self, index: int, mean: float) -> tuple[float, float]:
+        """95%, of the mean with this index."""
+        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
+        return mean - half, mean + half
+
+    def standard_errors(self, index: int) -> tuple[float | None, float | None]:
+        """Of new seeds, and of new documents."""
+        seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
+        documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
+        return seeds, documents
+
+
+def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: float) -> Array:
+    """The harmonic mean of both degrees of freedom, weighted by the seeds' share of the variance and the rest's.
+
+    Satterthwaite's formula squares the shares: where three seeds carry most of the variance its intervals cover 92%.
+    """
+    return 1 / (share / np.maximum(seeds_freedom, 1) + (1 - share) / max(documents_freedom, 1))
+
+
+def uncertainties(
+    scatter: Array, tokens: Array, *, units: Units, inflation: float = 1.0, exact: float = 0.0
+) -> tuple[Uncertainty, Uncertainty]:
+    """Of every model's mean and of every pair's difference, nats a token.
+
+    Args:
+        scatter: (K, n, D) nats of every document less what its tokens have at the model's mean loss.
+        tokens: (D,) targets of every document.
+        inflation: of the documents' and the interaction's variance, where documents are not independent.
+        exact: standard errors up to this are rounding, and 0.
+    """
+    models, seeds, documents = scatter.shape
+    first, second = np.triu_indices(models, 1)
+    total, series = tokens.sum(), units == "series"
+    number = total**2 / (tokens**2).sum()
+    leverage = _leverage(tokens)
+
+    def project(own: Array) -> Array:
+        return waves(own) / total if series else own * leverage
+
+    by_seed = scatter.sum(2) / total
+    projected = project(scatter)
+    by_document = projected.mean(1)
+    rest = projected - by_document[:, None] - by_seed[:, :, None] * project(tokens)
+    rest = (slow(rest) if series else rest).reshape(models, -1)
+    squares = rest @ rest.T
+    own = squares.diagonal()
+    independent = scatter.mean(1) * leverage
+    freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0)
+    crossed = seeds * max(freedom[0], 1)
+
+    def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
+        seed, document, single, waved, both = (
+            np.where(variance > exact**2, variance, 0.0)
+            for variance in (
+                (of_seeds**2).sum(1) / crossed,
+                (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
+                (alone**2).sum(1) * inflation,
+                ((slow(of_documents) if series else of_documents) ** 2).sum(1) * inflation,
+                np.maximum(of_both, 0) * inflation / crossed,
+            )
+        )
+        effective, seen = (
+            number * np.minimum(np.divide(single, own, out=np.ones_like(single), where=own > 0), 1)
+            for own in (document, waved)
+        )
+        return Uncertainty(seed, document, both, *freedom, effective, seen)
+
+    between = own[first] + own[second] - 2 * squares[first, second]
+    seed, document, alone = (part[first] - part[second] for part in (by_seed, by_document, independent))
+    return uncertainty(by_seed, by_document, independent, own), uncertainty(seed, document, alone, between)
+
+
+def _leverage(tokens: Array) -> Array:
+    """(D,): what every document's effect is multiplied by, so that the squares add up to the variance of the mean."""
+    share = tokens / tokens.sum()
+    return 1 / (tokens.sum() * np.sqrt(1 - share)) if len(tokens) > 1 else np.zeros(1)

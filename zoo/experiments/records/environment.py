@@ -1,0 +1,46 @@
+"""Where a run happened: versions, device, threads, and the commit of the source."""
+
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import torch
+
+import zoo
+from zoo.experiments.records.run import Environment
+from zoo.surroundings import arithmetic
+
+
+def describe_environment(device: str, threads: int) -> Environment:
+    """The environment of this process."""
+    commit, dirty = _commit()
+    return Environment(
+        zoo=zoo.__version__,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        platform=f"{platform.system()} {platform.machine()}",
+        device=device,
+        threads=threads,
+        commit=commit,
+        dirty=dirty,
+        arithmetic=arithmetic(),
+    )
+
+
+@cache
+def _commit() -> tuple[str | None, bool | None]:
+    """The commit of the checkout that this source stands in, and whether it was changed; None outside of one."""
+    root = Path(zoo.__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None, None
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

@@ -1,0 +1,171 @@
+"""What models cost, each measured on fresh ones that are thrown away: arithmetic, time, memory, state, field."""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from statistics import median_low
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from zoo.data.corpus import Corpus
+from zoo.data.rows import Batch, Rows
+from zoo.experiments.records.study import Cost
+from zoo.experiments.runs.resolve import FLOP_BATCHES, Cell, make_model, row_length
+from zoo.experiments.runs.timing import Speed, evaluation_speed, told, training_speed
+from zoo.models.build import count_buffers
+from zoo.models.interface import SequenceModel, State
+from zoo.probes.flops import FlopCounter, Layout
+from zoo.probes.memory import kind_of_memory, peak_of
+from zoo.probes.receptive_field import find_reach
+from zoo.training.device import isolated
+from zoo.training.loop import TrainStep, draw
+
+STREAM = 64
+"""Tokens of a stream at least, before the size of its state is taken."""
+MEMORY_STEPS = 2
+"""Steps whose memory is taken: in the second there is the optimizer's state beside the activations."""
+PEAKS = 3
+"""Peaks of which the middle one counts: what an allocator keeps back differs from one time to the next."""
+
+Value = TypeVar("Value")
+MakeModel = Callable[[], SequenceModel]
+
+
+class Arithmetic(NamedTuple):
+    """FLOPs a target."""
+
+    forward: float
+    training: float
+    uncounted: tuple[str, ...]
+    """What is not in them: they are at least so many."""
+    fitted: bool
+    """They are about so many."""
+
+
+class StateSize(NamedTuple):
+    """Bytes of the state of one stream, and whether twice the tokens take more."""
+
+    bytes: int
+    grows: bool
+
+
+def probe(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
+    """Label -> what the model costs; one cell a label. Random numbers and threads outside are left as they were.
+
+    Whatever a model raises ends that measurement alone, and is told in `Cost.unmeasured`.
+    """
+    training, evaluation = training_speed(cells, corpus), evaluation_speed(cells, corpus)
+    rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
+    costs = {}
+    gc.collect()  # memory is taken after speed, when the libraries have set up what they need and the models are gone
+    for cell in cells:
+        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
+            costs[cell.config.label] = _cost(
+                cell,
+                lambda cell=cell: make_model(cell.config, len(corpus.vocabulary)),  # type: ignore[misc]
+                rows(row_length(cell.config), cell.device),
+                training,
+                evaluation,
+            )
+    return costs
+
+
+def _cost(
+    cell: Cell,
+    fresh: MakeModel,
+    rows: Rows,
+    training: Mapping[str, Speed | Exception],
+    evaluation: Mapping[str, Speed | Exception],
+) -> Cost:
+    label, unmeasured = cell.config.label, dict[str, str]()
+
+    def attempt(what: str, measure: Callable[[], Value]) -> Value | None:
+        try:
+            return measure()
+        except Exception as error:
+            unmeasured[what] = f"{type(error).__name__}: {error}".splitlines()[0]
+            return None
+
+    tokens = max(cell.config.context, cell.receptive_field or 0, STREAM)
+    flops = attempt("FLOPs", lambda: flops_a_position(fresh(), cell, rows))
+    state = attempt("state", lambda: state_size(fresh(), tokens))
+    reach = attempt("receptive field", lambda: find_reach(fresh))
+    return Cost(
+        parameters=cell.parameters,
+        buffers=attempt("buffers", lambda: trained_buffers(fresh(), fresh(), cell, rows)),
+        flops_forward=flops and flops.forward,
+        flops_training=flops and flops.training,
+        flops_uncounted=flops.uncounted if flops else (),
+        flops_fitted=bool(flops and flops.fitted),
+        train_tokens_per_second=attempt("training speed", lambda: told(training, label).tokens_per_second),
+        evaluation_tokens_per_second=attempt("evaluation speed", lambda: told(evaluation, label).tokens_per_second),
+        peak_bytes=attempt("peak memory", lambda: training_peak(fresh, cell, rows)),
+        memory=kind_of_memory(cell.device),
+        state_bytes=state and state.bytes,
+        state_tokens=tokens,
+        state_grows=state and state.grows,
+        receptive_field=reach and reach.field,
+        probed_tokens=reach and reach.length,
+        declared_field=cell.receptive_field,
+        unmeasured=unmeasured,
+    )
+
+
+def flops_a_position(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
+    """FLOPs of the first training batches over their targets."""
+    batches = training_batches(cell, rows)
+    layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
+    counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
+    predicted = sum(batch.scored for batch in batches)
+    forward, training = (counter.total(shapes, backward=backward) / predicted for backward in (False, True))
+    found = counter.count(shapes)
+    return Arithmetic(forward, training, found.uncounted, found.fitted)
+
+
+def trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
+    """Numbers beside the parameters that the first step of training changes."""
+    batch = draw(rows, cell.settings, cell.config.seed, 0)
+    TrainStep(model.to(cell.device), cell.settings, cell.device)(batch, cell.settings.lr)
+    return count_buffers(model, untrained)
+
+
+def training_batches(cell: Cell, rows: Rows) -> list[Batch]:
+    """The batches of the first steps; a single one where all are of one shape."""
+    alike = cell.recorded.data.is_stream or cell.settings.window is not None
+    return [draw(rows, cell.settings, cell.config.seed, step) for step in range(1 if alike else FLOP_BATCHES)]
+
+
+def training_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
+    """Bytes at the peak of building a model and training it on the widest of the first batches.
+
+    Resident pages of a small model differ by a tenth or so from one time to the next.
+    """
+    batch = max(training_batches(cell, rows), key=lambda batch: batch.shape)
+
+    def train() -> None:
+        train_step = TrainStep(fresh().to(cell.device), cell.settings, cell.device)
+        for _ in range(MEMORY_STEPS):
+            train_step(batch, cell.settings.lr)
+
+    peaks = [peak_of(train, cell.device) for _ in range(PEAKS)]
+    known = [peak for peak in peaks if peak is not None]
+    return median_low(known) if known else None
+
+
+@torch.no_grad()
+def state_size(model: SequenceModel, tokens: int) -> StateSize:
+    """The state of one stream after so many tokens, all but the last of them at once."""
+    stream = torch.randint(model.vocab_size, (1, tokens))
+    state, sizes = model.eval().begin(1), []
+    for _ in range(2):
+        if tokens > 1:
+            _, state = model.prefill(stream[:, :-1], state)
+        _, state = model.step(stream[:, -1], state)
+        sizes.append(_bytes(state))
+    return StateSize(sizes[0], sizes[1] > sizes[0])
+
+
+def _bytes(state: State) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in state.values())

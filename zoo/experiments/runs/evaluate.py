@@ -1,0 +1,75 @@
+"""A finished run, used again: its loss on its own corpus or another."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from zoo.config import DataConfig
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import RunError, UsageError, describe_faults
+from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.runs.resolve import row_length
+from zoo.experiments.runs.train import load_model
+from zoo.training.device import isolated, resolve_device
+from zoo.training.evaluation import evaluate
+
+RESPLIT = "This is the run's own text, split otherwise or changed since: what is scored may have been trained on."
+
+
+def evaluate_again(
+    directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Loss of the run's weights on `splits`, as a document; and notices, the corpus in one line among them.
+
+    Raises:
+        RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
+    """
+    run = read_run(Path(directory))
+    corpus = corpus_of(run, data)
+    same = corpus.digest == run.recorded.data.digest
+    where = resolve_device(device)
+    training = run.recorded.run.training
+    model, notice = load_model(run)
+    model.to(where)
+    rows = []
+    with isolated(where, threads=training.threads):
+        for split in splits:
+            score = evaluate(
+                model,
+                corpus.rows(split, length=row_length(run.recorded.run), device=where),
+                device=where,
+                dtype=training.dtype,
+            )
+            rows.append(
+                {
+                    "split": split,
+                    "loss": score.loss,
+                    "tokens": int(score.tokens.sum()),
+                    "recorded": getattr(run.result, f"{split}_loss") if same else None,
+                    "floor": corpus.floor[split],
+                }
+            )
+    document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}
+    refused = f"This run is refused. {run.result.reason}" if run.result.status == "refused" else ""
+    resplit = "" if same or corpus.name != run.recorded.data.name else RESPLIT
+    return document, [line for line in (corpus.summary(), refused, resplit, notice) if line]
+
+
+def corpus_of(run: Run, data: Mapping[str, Any]) -> Corpus:
+    """The run's own corpus, or the one that `data` names, in the run's vocabulary.
+
+    Raises:
+        RunError, DataError, UsageError, RegistryError: it cannot be read (again).
+    """
+    given = {key: value for key, value in data.items() if value is not None}
+    own = run.recorded.run.data
+    if own.corpus.name == "-" and "corpus" not in given:
+        raise RunError(f"'{run.directory}' was trained on standard input: name the text with --data.")
+    try:
+        config = DataConfig(**{**dict(own), **given})
+    except ValidationError as error:
+        raise UsageError(f"{describe_faults(error)}.") from None
+    return load_corpus(config, Vocabulary(run.recorded.data.characters))

@@ -1,0 +1,115 @@
+"""The scores of stored weights, and whether they can be believed.
+
+Weights are stored before anything is scored, and scored in a model built afresh. They are refused where evaluating
+rewrites them, where a loss is not finite, where one is not reproduced once later tokens and other rows are foreign
+(`zoo.training.reproduction`), and where training saw another validation loss than they give.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+from zoo.data.rows import Rows
+from zoo.experiments.records.run import Reproduced
+from zoo.models.interface import SequenceModel
+from zoo.training.checkpoint import UnfitWeightsError
+from zoo.training.evaluation import Score, evaluate
+from zoo.training.kept import Kept
+from zoo.training.reproduction import ALONE, CUTS, Reproduction, reproduce
+from zoo.training.state import same_bits, state_of
+
+SAME_LOSS = 1e-4
+"""Nats a token, between the validation loss of a curve and that of the stored weights."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by split; how they were reproduced, and why they are refused, if they are."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    reproduced: Reproduced | None = None
+    refusal: str | None = None
+
+
+def score_stored(
+    stored: Callable[[], SequenceModel],
+    rows: Mapping[str, Rows],
+    *,
+    device: torch.device,
+    dtype: str,
+    seed: int,
+    best: float | None = None,
+) -> Scored:
+    """Score stored weights on every split of `rows`, and those held out once more where nobody can peek.
+
+    Args:
+        stored: builds the model afresh and reads its weights, on the CPU.
+        seed: which documents are scored once more, and where they are cut.
+        best: the validation loss of these weights that training saw, nats a token.
+    """
+    try:
+        model = stored().to(device)
+    except UnfitWeightsError as error:
+        return Scored(refusal=f"Its weights do not fit a model built afresh: {error.reason}")
+    held = [split for split in rows if split != "train"]
+    seeds = {split: random.Random(f"{seed} {split}").getrandbits(63) for split in held}
+    kept = {split: Kept(seeds[split]) for split in held}
+    scores = {
+        split: evaluate(model, part, device=device, dtype=dtype, kept=kept.get(split)) for split, part in rows.items()
+    }
+    if infinite := next((split for split, score in scores.items() if not math.isfinite(score.loss)), None):
+        return Scored(refusal=_not_finite(infinite, scores[infinite].loss))
+    began = time.perf_counter()
+    afresh = stored().to(device)
+    if rewritten := _differing(model, afresh):
+        return Scored(refusal=f"Evaluating rewrites its own weights: '{rewritten}' is not as it was stored.")
+    del model
+    share = {"cuts": -(-CUTS // len(held)), "alone": -(-ALONE // len(held))}
+    found: list[Reproduction] = []
+    for split, own in kept.items():
+        found.append(reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seeds[split], **share))
+        if found[-1].disagreement:
+            return Scored(refusal=_refusal(split, found[-1]))
+    if best is not None and not abs(scores["validation"].loss - best) <= SAME_LOSS:
+        return Scored(
+            refusal=f"Its stored weights have a validation loss of {scores['validation'].loss:.4f}, in training it was "
+            f"{best:.4f}: it keeps something from training that is neither a parameter nor a buffer of its state_dict."
+        )
+    return Scored(scores, _in_all(found, time.perf_counter() - began))
+
+
+def _in_all(found: list[Reproduction], seconds: float) -> Reproduced:
+    return Reproduced(
+        cuts=sum(part.cuts for part in found),
+        tokens=sum(part.tokens for part in found),
+        apart=max((part.apart for part in found), default=0.0),
+        seconds=seconds,
+    )
+
+
+def _differing(one: SequenceModel, other: SequenceModel) -> str | None:
+    """The first parameter or persistent buffer that is not the same in both."""
+    tensors, others = state_of(one), state_of(other)
+    if unlike := sorted(tensors.keys() ^ others.keys()):
+        return unlike[0]
+    return next((name for name, tensor in tensors.items() if not same_bits(tensor, others[name])), None)
+
+
+def _not_finite(split: str, loss: float) -> str:
+    if math.isnan(loss):
+        return f"Its loss on {split} is not a number."
+    return f"Its loss on {split} is infinite: it gives probability 0 to a token that occurs."
+
+
+def _refusal(split: str, found: Reproduction) -> str:
+    wrong = found.disagreement
+    assert wrong is not None
+    return (
+        f"Its scores on {split} are not reproduced where it cannot peek: of {found.tokens:,} tokens scored again "
+        f"{wrong.tokens:,} differ, in the mean {wrong.recorded:.4f} nats recorded and {wrong.again:.4f} again; "
+        f"{wrong.why}."
+    )

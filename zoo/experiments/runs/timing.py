@@ -1,0 +1,156 @@
+"""How fast models train and evaluate: they take turns, so that a noisy machine falls on all of them alike."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from zoo.data.corpus import Corpus
+from zoo.data.rows import DocumentRows, Rows, StreamRows
+from zoo.data.tokens import Tokens
+from zoo.experiments.runs.resolve import Cell, make_model, row_length
+from zoo.training.captured import capturing
+from zoo.training.device import Stopwatch, isolated
+from zoo.training.evaluation import MAX_TOKENS, evaluate
+from zoo.training.loop import TrainStep, draw
+from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.fit import StackedStep
+
+TURNS = 7
+"""Timed turns of each model, after one that warms up."""
+SECONDS_A_TURN = 0.03
+LIMIT = 0.6
+"""Seconds after which a model takes no more turns, once one has been timed."""
+EVALUATED = MAX_TOKENS
+"""Target tokens of the part of the validation split that is evaluated."""
+
+Work = Callable[[], int]
+"""Does something once; returns of how many target tokens."""
+
+
+class Speed(NamedTuple):
+    """Medians over the turns: seconds that the work takes once, and target tokens a second."""
+
+    seconds: float
+    tokens_per_second: float
+
+
+def training_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
+    """Label -> the speed of real steps (drawing the batch, forward, backward, update) of a fresh model.
+
+    An exception stands for a model that cannot do one.
+    """
+    rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
+    return in_turns(cells, lambda cell: training_work(cell, corpus, rows(row_length(cell.config), cell.device)))
+
+
+def training_work(cell: Cell, corpus: Corpus, train: Rows) -> Work:
+    """Real steps of a fresh model."""
+    model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
+    train_step, steps = TrainStep(model, cell.settings, cell.device), itertools.count()
+
+    def step() -> int:
+        batch = draw(train, cell.settings, cell.config.seed, next(steps))
+        train_step(batch, cell.settings.lr)
+        return batch.scored
+
+    return step
+
+
+def stacked_work(cell: Cell, count: int, corpus: Corpus) -> Work:
+    """Real steps of so many fresh replicas, as a stack."""
+    train = corpus.rows("train", length=row_length(cell.config), device=cell.device)
+    models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device).train() for _ in range(count)]
+    stacked_step, steps = StackedStep(models, [cell.settings] * count, cell.device), itertools.count()
+    step, rates = capturing(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
+
+    def work() -> int:
+        number = next(steps)
+        batches = [draw(train, cell.settings, seed, number) for seed in range(count)]
+        step(stacked(batches, step.multiple), rates)
+        return sum(batch.scored for batch in batches)
+
+    return work
+
+
+def evaluation_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
+    """Label -> the speed of evaluating a part of the validation split with a fresh model; or why there is none."""
+    rows = cache(lambda length, device: part_of_validation(corpus, length, device))
+
+    def prepared(cell: Cell) -> Work:
+        model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
+        part = rows(row_length(cell.config), cell.device)
+
+        def score() -> int:
+            evaluate(model, part, device=cell.device, dtype=cell.settings.dtype)
+            return part.targets
+
+        return score
+
+    return in_turns(cells, prepared)
+
+
+def part_of_validation(corpus: Corpus, length: int, device: torch.device) -> Rows:
+    """The first EVALUATED tokens of the validation split or a little more; all of a smaller one."""
+    texts = corpus.tokens["validation"]
+    if corpus.is_stream:
+        return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
+    lengths = texts.places(np.arange(min(EVALUATED, len(texts))))[1]
+    taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
+    return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
+
+
+def in_turns(cells: Sequence[Cell], prepared: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:
+    """Label -> the speed of the work that `prepared` makes for a cell, or the exception that ended it."""
+    turns = {cell.config.label: _turns(cell, prepared) for cell in cells}
+    timed: dict[str, list[Speed]] = {label: [] for label in turns}
+    failed: dict[str, Exception] = {}
+    while turns:
+        for label, own in list(turns.items()):
+            try:
+                timed[label].append(next(own))
+            except StopIteration:
+                del turns[label]
+            except Exception as error:
+                failed[label] = error
+                del turns[label]
+    return {label: failed.get(label) or _middle(speeds) for label, speeds in timed.items()}
+
+
+def _turns(cell: Cell, prepared: Callable[[Cell], Work]) -> Iterator[Speed]:
+    """One turn at a time; the first is over when the work has been prepared and done twice, and is not told."""
+    spent, work = 0.0, None
+    for turn in range(1 + TURNS):
+        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
+            clock, done, tokens = Stopwatch(cell.device), 0, 0
+            work = work or prepared(cell)
+            clock.start()
+            while not done or (clock.seconds < SECONDS_A_TURN and spent < LIMIT):
+                tokens += work()
+                done += 1
+            clock.stop()
+        spent += clock.seconds
+        if turn:
+            yield Speed(clock.seconds / done, tokens / clock.seconds)
+        if turn and spent > LIMIT:
+            return
+
+
+def _middle(speeds: Sequence[Speed]) -> Speed:
+    return Speed(median(speed.seconds for speed in speeds), median(speed.tokens_per_second for speed in speeds))
+
+
+def told(speeds: Mapping[str, Speed | Exception], label: str) -> Speed:
+    """The speed of a model.
+
+    Raises:
+        Exception: what kept it from having one.
+    """
+    speed = speeds[label]
+    if isinstance(speed, Exception):
+        raise speed
+    return speed

@@ -1,0 +1,1 @@
+"""What a comparison is asked to be: declared, parsed, checked."""

@@ -1,0 +1,1 @@
+"""Runs and comparisons computed again, and what differs."""

@@ -1,0 +1,110 @@
+"""What runs were made from, made again for a check: each corpus, split, order of batches and count of FLOPs once."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from zoo.config import DataConfig, RunConfig
+from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.rows import Batch, Rows, Shape
+from zoo.errors import DataError
+from zoo.experiments.runs.resolve import Cell, layout_of, make_model, prepare, row_length
+from zoo.probes.flops import FlopCounter
+from zoo.training.loop import Settings, draw
+
+Value = TypeVar("Value")
+CPU = torch.device("cpu")
+
+
+class Batches:
+    """The batches of one seed, drawn without training: as many as anybody asks for, each one once."""
+
+    def __init__(self, rows: Rows, settings: Settings, seed: int, *, alike: bool) -> None:
+        self._draw: Callable[[int], Batch] = lambda step: draw(rows, settings, seed, step)
+        self._alike = alike
+        self._shapes: list[Shape] = []
+        self._tokens = [0]
+
+    def tokens(self, steps: int) -> int:
+        """Target tokens of the first steps."""
+        if self._alike:
+            return steps * self._until(1)[1][1]
+        return self._until(steps)[1][steps]
+
+    def shapes(self, steps: int) -> Counter[Shape]:
+        """How many of the first steps had a batch of each shape."""
+        if self._alike:
+            return Counter({self._until(1)[0][0]: steps})
+        return Counter(self._until(steps)[0][:steps])
+
+    def _until(self, steps: int) -> tuple[list[Shape], list[int]]:
+        for step in range(len(self._shapes), steps):
+            batch = self._draw(step)
+            self._shapes.append(batch.shape)
+            self._tokens.append(self._tokens[-1] + batch.scored)
+        return self._shapes, self._tokens
+
+
+class Remade:
+    """Everything is made when it is first asked for, and kept.
+
+    Args:
+        device: where losses are computed again.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._made: dict[Hashable, Any] = {}
+
+    def corpus(self, data: DataConfig) -> Corpus:
+        """The text, read again, in the vocabulary that it has by itself.
+
+        Raises:
+            DataError, UsageError, RegistryError: it cannot be.
+        """
+        if data.corpus.name == "-":
+            raise DataError("The text came from standard input: it is needed here, and cannot be read again.")
+        return self._once(("corpus", data.model_dump_json()), lambda: load_corpus(data))
+
+    def rows(self, config: RunConfig, split: str, device: torch.device) -> Rows:
+        """A split as a run had it."""
+        corpus, length = self.corpus(config.data), row_length(config)
+        key = ("rows", config.data.model_dump_json(), split, length if corpus.is_stream else None, device)
+        return self._once(key, lambda: corpus.rows(split, length=length, device=device))
+
+    def cell(self, config: RunConfig) -> Cell:
+        """A run, fixed by the code and the corpus as they are now; whichever device it ran on, on the CPU.
+
+        Raises:
+            RegistryError, UsageError, RunError, DataError: it cannot be.
+        """
+        here = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
+        return self._once(
+            ("cell", config.model_dump_json()), lambda: prepare(here, self.corpus(config.data), Path("."))
+        )
+
+    def batches(self, config: RunConfig, settings: Settings) -> Batches:
+        """What a run drew to train on; all models of a seed drew the same."""
+        rows, stream = self.rows(config, "train", CPU), self.corpus(config.data).is_stream
+        drawn = (settings.batch_size, settings.window, row_length(config) if stream else None)
+        return self._once(
+            ("batches", config.data.model_dump_json(), config.seed, *drawn),
+            lambda: Batches(rows, settings, config.seed, alike=stream or settings.window is not None),
+        )
+
+    def flops(self, config: RunConfig) -> FlopCounter:
+        """The counter of a run's model."""
+        corpus = self.corpus(config.data)
+        vocab_size, layout = len(corpus.vocabulary), layout_of(config, corpus)
+        return self._once(
+            ("flops", config.model.model_dump_json(), config.context, vocab_size, layout),
+            lambda: FlopCounter(make_model(config, vocab_size), layout),
+        )
+
+    def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]

@@ -1,0 +1,1 @@
+"""Measurements of a model alone: FLOPs, receptive field, memory, what its logits depend on."""

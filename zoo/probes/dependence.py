@@ -1,0 +1,62 @@
+"""What logits depend on that they must not: random numbers, earlier calls, later tokens, other rows."""
+
+import random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.models.interface import SequenceModel
+from zoo.probes.cuts import cut, up_to
+
+DRAWS = "it draws random numbers: look at self.training (F.dropout takes training=self.training)."
+KEEPS = (
+    "it keeps something from one call to the next (a hidden state, a cache that is not reset): begin every call anew."
+)
+REPEATS = "is not deterministic in evaluation mode: the same tokens give other logits the second time, because"
+AHEAD = "looks ahead: its logits change when a later token does. It must be causal."
+MIXES = (
+    "mixes the rows of a batch: the logits of a row change when other rows do. Rows must not see each other in "
+    "evaluation mode (torch's recurrent and attention layers need batch_first=True, for one)."
+)
+
+
+def what_it_sees(model: SequenceModel, tokens: Tensor) -> str | None:
+    """What logits in evaluation mode depend on beside their row up to them, as a sentence goes on; None: on nothing.
+
+    A model is said to look ahead only if the tokens themselves give the same logits before and after: what it draws,
+    or keeps from one call to the next, is told as that.
+
+    Args:
+        tokens: (B, T), at least two rows of two tokens.
+    """
+
+    def logits(given: Tensor) -> Tensor:
+        result: Tensor = model(given.clone())
+        return result.clone()  # it may give the same memory again
+
+    def repeats() -> bool:
+        return _close(logits(tokens), expected)
+
+    def agrees(cuts: Tensor) -> bool:
+        """Whether logits up to the cuts (B,) stay as they are when all that is after them changes."""
+        return _close(up_to(logits(cut(tokens, others, cuts)), cuts), up_to(expected, cuts))
+
+    rows, length = tokens.shape
+    before, others, expected = drawn(), (tokens + 1) % model.vocab_size, logits(tokens)
+    if repeats():
+        if agrees(torch.arange(rows) % (length - 1)):  # rows that see each other do not, since each changes elsewhere
+            return None
+        ahead = not all(agrees(torch.full((rows,), t)) for t in range(length - 1))
+        if repeats():
+            return AHEAD if ahead else MIXES
+    return f"{REPEATS} {DRAWS if drawn() != before else KEEPS}"
+
+
+def drawn() -> tuple[object, ...]:
+    """Where the generators of random numbers stand: torch's on the CPU, Python's, numpy's."""
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)

@@ -1,0 +1,159 @@
+"""Floating-point operations of a model, counted on the operations that really run.
+
+A multiply-add of a matrix product, a convolution or attention counts as two; additions, norms and activations count
+nothing, as is usual (Kaplan et al. 2020, section 2.1). Attention counts every pair of positions, those under the
+mask too. On a CPU a count sees neither inside the LSTM nor inside fused attention (torch 2.13): for the count both run
+in their plain forms, which do the same products.
+
+What that leaves out is told: a model whose elementwise arithmetic is a large share, for that may be a product in other
+words, and operations of which nobody here knows what they compute. Its FLOPs are at least those that are counted.
+"""
+
+from collections import Counter
+from functools import cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zoo.data.rows import Batch, Shape
+from zoo.models.interface import SequenceModel
+from zoo.packing import Packing, chunk_of
+from zoo.probes.products import Products, counting
+from zoo.training.loop import logits_of
+from zoo.training.loss import cross_entropy
+
+ROWS = 2
+"""Rows are counted two at a time, enough for BatchNorm; one more says whether operations are proportional to rows."""
+LARGE_SHARE = 0.25
+"""Elementwise operations for each FLOP, from which on FLOPs alone say too little. Built-in models of ordinary width
+have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matrix product that it is."""
+ELEMENTWISE = "elementwise arithmetic"
+FIT = 1e-3
+"""How far, relative, a count may be from what rows, tokens and chunks give, before it is told to be a fit."""
+
+Layout = Literal["dense", "windows", "packed"]
+"""Rows of one length; windows with one target, which a model may do in a cheaper way; rows without padding."""
+
+
+class Flops(NamedTuple):
+    """FLOPs, and how far they are to be believed."""
+
+    total: int | None
+    """None: they cannot be counted."""
+    uncounted: tuple[str, ...] = ()
+    """What ran and is not in them: they are at least so many. Where there are none, why."""
+    fitted: bool = False
+    """They are about so many: they depend on more than rows, tokens and the longest row, as on what the tokens are."""
+
+
+class _Measured(NamedTuple):
+    amounts: NDArray[np.float64]
+    """FLOPs of a row whatever stands in it, of a token in it, and of a chunk."""
+    uncounted: frozenset[str]
+    fitted: bool
+
+
+class FlopCounter:
+    """Counts FLOPs of a model.
+
+    Args:
+        model: nobody else's, best built for this: it is moved to the CPU, runs in training mode and stays in it.
+        layout: how rows lie, on which depends what a model computes for them.
+    """
+
+    def __init__(self, model: SequenceModel, layout: Layout = "dense") -> None:
+        self._model = model.to("cpu").train()
+        self._layout = layout
+        self._costs = cache(self._measured)
+
+    def forward(self, length: int) -> float:
+        """FLOPs of a forward pass of one row of T tokens."""
+        return self.total(Counter({(1, length, length): 1}), backward=False)
+
+    def training(self, length: int) -> float:
+        """FLOPs of a forward and a backward pass of one row of T tokens."""
+        return self.total(Counter({(1, length, length): 1}))
+
+    def total(self, shapes: Counter[Shape], *, backward: bool = True) -> int:
+        """FLOPs of training on batches of these shapes, or of their forward passes alone.
+
+        Raises:
+            Exception: whatever the model raises on a CPU.
+        """
+        total = 0
+        for (rows, length, tokens), steps in shapes.items():
+            total += steps * round(float(self._costs(length, backward).amounts @ _amounts(rows, length, tokens)))
+        return total
+
+    def count(self, shapes: Counter[Shape], *, backward: bool = True) -> Flops:
+        """The same, and how far it is to be believed.
+
+        Raises:
+            Exception: as `total`.
+        """
+        measured = [self._costs(length, backward) for _, length, _ in shapes]
+        uncounted = frozenset[str]().union(*(found.uncounted for found in measured))
+        fitted = any(found.fitted for found in measured)
+        return Flops(self.total(shapes, backward=backward), tuple(sorted(uncounted)), fitted)
+
+    def told(self, shapes: Counter[Shape]) -> Flops:
+        """The same of training; where the model raises something, what that is."""
+        try:
+            return self.count(shapes)
+        except Exception as error:
+            return Flops(None, (f"{type(error).__name__}: {error}".splitlines()[0],))
+
+    def _measured(self, length: int, backward: bool) -> _Measured:
+        """What a batch costs whose longest row has T tokens."""
+        if self._layout != "packed":
+            found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
+            a_row = found.flops / ROWS
+            fitted = not _near(another.flops, (ROWS + 1) * a_row)
+            return _Measured(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
+        enough = chunk_of(length) - length + 1  # tokens for a second chunk
+        more = [enough] if enough <= length else [1] * enough
+        examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more], [length, (length + 1) // 2]]
+        found_each = [self._count(lengths, backward) for lengths in examples]
+        shapes = np.stack([_amounts(len(lengths), length, sum(lengths)) for lengths in examples])
+        counts = np.array([found.flops for found in found_each], dtype=np.float64)
+        amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
+        uncounted = frozenset[str]().union(*map(_uncounted, found_each))
+        return _Measured(amounts, uncounted, fitted=not _near(counts, shapes @ amounts))
+
+    def _count(self, lengths: list[int], backward: bool) -> Products:
+        """What runs for rows of these lengths."""
+        draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
+        tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
+        packing = Packing.of(torch.tensor(lengths))
+        batch = {
+            "dense": Batch(tokens, tokens),
+            "windows": Batch(tokens, tokens[:, :1]),
+            "packed": Batch(packing.pack(tokens), packing.pack(tokens), packing),
+        }[self._layout]
+        products = Products()
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+            with counting(products):
+                logits = logits_of(self._model, batch)
+            if backward:
+                reached = logits.detach().requires_grad_()  # the loss is no part of the model
+                (gradient,) = torch.autograd.grad(cross_entropy(reached, batch.targets), reached)
+                with counting(products):
+                    logits.backward(gradient)
+        self._model.zero_grad(set_to_none=True)
+        return products
+
+
+def _near(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    return bool(np.allclose(counts, expected, rtol=FIT, atol=0.5))
+
+
+def _uncounted(products: Products) -> frozenset[str]:
+    large = products.elements > LARGE_SHARE * products.flops
+    return frozenset(products.unknown | ({ELEMENTWISE} if large else set()))
+
+
+def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:
+    """Rows, tokens, and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
+    return np.array([rows, tokens, -(-tokens // chunk_of(length))], dtype=np.float64)

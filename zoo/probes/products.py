@@ -1,0 +1,135 @@
+"""Counts FLOPs of what really runs, and notices what a count of products says nothing of."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch._C import DispatchKey
+from torch._ops import HigherOrderOperator, OpOverload
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from zoo.probes.formulas import FORMULAS
+from zoo.probes.operations import LEAVING, is_elementwise, is_move
+
+FLEX = "torch.nn.attention.flex_attention"
+
+
+class Products(TorchDispatchMode):
+    """Counts every operation inside of it, those of the backward pass too.
+
+    Attributes:
+        flops: of matrix products, convolutions and attention. A multiply-add is two; of complex numbers, eight.
+        elements: read or written, whichever are more, by all other arithmetic.
+        unknown: names of operations of which nobody here knows how much they compute.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+        self.elements = 0
+        self.unknown = set[str]()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Else torch loads its compiler, which takes seconds, to have every call here left alone by it."""
+        return False
+
+    def __torch_dispatch__(
+        self, op: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if isinstance(op, HigherOrderOperator):
+            self.unknown.add(op.name())
+            return op(*args, **kwargs)
+        if any(kind.__torch_dispatch__ != torch.Tensor.__torch_dispatch__ for kind in types):
+            return NotImplemented  # a tensor of another kind runs in operations on plain ones, which come here
+        with self:
+            out = op.decompose(*args, **kwargs)  # into parts that come here by themselves
+        if out is NotImplemented:
+            out = op(*args, **kwargs)
+            self._count(op, args, kwargs, out)
+        return out
+
+    def _count(self, op: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any) -> None:
+        kind = op.overloadpacket
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        formula = FORMULAS.get(kind)
+        if formula and all(tensor.layout == torch.strided for tensor in given):
+            times = 4 if any(tensor.is_complex() for tensor in given) else 1
+            self.flops += times * formula(*args, **kwargs, out_val=out)
+        elif is_move(op) or not given:
+            return
+        elif is_elementwise(op):
+            made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, torch.Tensor)]
+            self.elements += max(tensor.numel() for tensor in given + made)
+        else:
+            self.unknown.add(str(kind).removeprefix("aten."))
+
+
+class Plain(TorchFunctionMode):
+    """Runs operations that take functions, such as flex_attention, in their plain forms; sees what leaves torch.
+
+    Attributes:
+        left: how tensors were handed to code that nobody counts: numpy, numba, a C library.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = set[str]()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in LEAVING:
+            self.left.add(f"Tensor.{name}")
+        if not isinstance(func, HigherOrderOperator):
+            return func(*args, **kwargs)
+        with self:
+            return _plain_form(func)(*args, **kwargs)
+
+
+def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
+    """What it is where nothing is compiled, in operations that autograd knows."""
+    if op is torch.ops.higher_order.cond:  # its own plain form refuses to be counted
+        return lambda condition, true, false, given=(): (true if condition else false)(*given)
+    form: Callable[..., Any] = op.py_kernels.get(DispatchKey.CompositeExplicitAutograd, op)
+    return form
+
+
+@contextmanager
+def counting(products: Products) -> Iterator[None]:
+    """Count into `products` what runs inside, in forms whose products can be seen."""
+    plain = Plain()
+    with _plain_kernels(), plain, products:
+        yield
+    products.unknown |= plain.left
+
+
+@contextmanager
+def _plain_kernels() -> Iterator[None]:
+    """Without fused attention, oneDNN's LSTM and torch.compile, and with flex_attention's gradients on a CPU.
+
+    (`torch.backends.mkldnn.flags` sets more than is wanted, and warns of it.)
+    """
+    set_flags = torch.backends.mkldnn.set_flags
+    before = set_flags(_enabled=False, _fp32_precision=None)[0]
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            if "torch._dynamo" in sys.modules:  # fullgraph=True is an error under a count
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            if FLEX in sys.modules:
+                stack.enter_context(patch(f"{FLEX}._validate_device"))
+                stack.enter_context(patch(f"{FLEX}._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True))
+            yield
+    finally:
+        set_flags(_enabled=before, _fp32_precision=None)

@@ -1,0 +1,57 @@
+"""The figures of a comparison: inside the page, and as files of their own."""
+
+import re
+from collections.abc import Callable
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.figures.cost import cost
+from zoo.reports.figures.curves import curves
+from zoo.reports.figures.forest import forest
+from zoo.reports.figures.palette import model_rules, plain_variables
+
+WIDE, NARROW = 960.0, 350.0
+
+MARGIN = 16
+"""Around a figure that stands alone."""
+SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"')
+
+Draw = Callable[[Comparison, float], str]
+FIGURES: dict[str, Draw] = {
+    "forest": lambda comparison, width: forest(comparison, width=width),
+    "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
+    "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
+    "cost-parameters": lambda comparison, width: cost(comparison, "parameters", width=width),
+    "cost-seconds": lambda comparison, width: cost(comparison, "seconds", width=width),
+    "cost-flops": lambda comparison, width: cost(comparison, "flops", width=width),
+    "cost-memory": lambda comparison, width: cost(comparison, "memory", width=width),
+}
+
+
+def figure_style() -> str:
+    """The rules that a drawing needs beside its colours."""
+    return files("zoo.reports.figures").joinpath("figure.css").read_text(encoding="utf-8") + model_rules()
+
+
+def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
+    """Name -> markup of every figure for which there are numbers."""
+    drawn = {name: figure(comparison, width) for name, figure in FIGURES.items()}
+    return {name: markup for name, markup in drawn.items() if markup}
+
+
+def standalone(markup: str) -> str:
+    """A drawing as a file of its own: with its style, on the page's paper, light or dark as the reader has it."""
+    start, _, rest = markup.partition(">")
+    start = SIZE.sub(_with_margin, start)
+    style = (
+        f".figure{{{plain_variables(dark=False)}font-family:system-ui,sans-serif;background:var(--paper)}}"
+        f"@media(prefers-color-scheme:dark){{.figure{{{plain_variables(dark=True)}}}}}{figure_style()}"
+    )
+    return f"{start}>{Markup('<style>{}</style>').format(Markup(style))}{rest}\n"
+
+
+def _with_margin(size: re.Match[str]) -> str:
+    width, height = (float(number) + 2 * MARGIN for number in size.groups())
+    return f'width="{width:g}" height="{height:g}" viewBox="{-MARGIN} {-MARGIN} {width:g} {height:g}"'

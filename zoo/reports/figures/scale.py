@@ -1,0 +1,110 @@
+"""Scales from numbers to places, with round ticks, and the axes that they make."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from zoo.reports.figures.svg import line, tag, text
+
+UNITS = {"nats": 1.0, "bits": math.log(2)}
+"""A loss in nats, divided by this, is in the unit."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From [low, high] to [start, end]."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        low, high, value = (math.log(v) if self.log else v for v in (self.low, self.high, value))
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
+
+    def inside(self, value: float) -> bool:
+        """Whether the scale shows it."""
+        return self.low <= value <= self.high
+
+    def ticks(self, most: int, unit: float = 1.0) -> list[float]:
+        """At most so many round numbers of the unit that the scale shows, evenly spaced; the numbers are in units."""
+        low, high = self.low / unit, self.high / unit
+        return _log_ticks(low, high, most) if self.log else _even_ticks(low, high, most)
+
+
+def covering(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.04) -> Scale:
+    """The scale that shows all values, with some air; equal ones stand in its middle."""
+    known = list(values)
+    low, high = (math.log(v) if log else v for v in (min(known), max(known)))
+    least = math.log(3) if log else 1e-3 * max(abs(low), abs(high), 1e-9)
+    air = max((high - low) * margin, (least - (high - low)) / 2)
+    low, high = low - air, high + air
+    return Scale(*((math.exp(low), math.exp(high)) if log else (low, high)), start, end, log)
+
+
+def horizontal_axis(
+    scale: Scale, top: float, bottom: float, title: str, written: Callable[[float], str], most: int = 8
+) -> Markup:
+    """Grid lines and their numbers below a plot, and what they are."""
+    marks = [_upright(scale(value), top, bottom, written(value)) for value in scale.ticks(most)]
+    return tag("g", *marks, _title(scale, bottom, title), class_="axis")
+
+
+def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, upright: bool) -> Markup:
+    """The axis of a loss, in nats and in bits: the page shows one of the two. `upright`: losses go up the figure."""
+    groups = []
+    for name, unit in UNITS.items():
+        values = scale.ticks(most, unit)
+        digits = _digits(values)
+        marks = [
+            _level(scale(value * unit), near, far, f"{value:.{digits}f}")
+            if upright
+            else _upright(scale(value * unit), near, far, f"{value:.{digits}f}")
+            for value in values
+        ]
+        words = f"{title}, {name} per token"
+        named = text(near, scale.end - 22, words, "title") if upright else _title(scale, far, words)
+        hidden = None if name == "nats" else "none"
+        groups.append(tag("g", *marks, named, class_=f"axis {name}", display=hidden))
+    return Markup().join(groups)
+
+
+def _upright(x: float, top: float, bottom: float, words: str) -> Markup:
+    return line(x, top, x, bottom, "grid") + text(x, bottom + 17, words, "tick", "middle")
+
+
+def _level(y: float, left: float, right: float, words: str) -> Markup:
+    return line(left, y, right, y, "grid") + text(left - 7, y + 4, words, "tick", "end")
+
+
+def _title(scale: Scale, bottom: float, words: str) -> Markup:
+    return text((scale.start + scale.end) / 2, bottom + 36, words, "title", "middle")
+
+
+def _even_ticks(low: float, high: float, most: int) -> list[float]:
+    power = math.floor(math.log10((high - low) / most))
+    steps = (step * 10.0**exponent for exponent in (power, power + 1, power + 2) for step in (1, 2, 5))
+    step = next(step for step in steps if math.floor(high / step) - math.ceil(low / step) < most)
+    return [round(number * step, 12) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    if high < 10 * low:
+        return _even_ticks(low, high, most)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    fewest = [value for value in (10.0**power for power in powers) if low <= value <= high]
+    for digits in ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 5), (1, 3), (1,)):
+        values = [digit * 10.0**power for power in powers for digit in digits]
+        shown = [value for value in values if low <= value <= high]
+        if len(shown) <= most:
+            return shown
+    return fewest[:: math.ceil(len(fewest) / most)]
+
+
+def _digits(values: list[float]) -> int:
+    """How many decimals tell the numbers apart."""
+    return next((n for n in range(6) if all(abs(round(value, n) - value) < 1e-9 for value in values)), 6)

@@ -1,0 +1,132 @@
+"""Many seeds at once: K replicas of one architecture in one process, one batched product in place of K small ones.
+
+Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
+What one does touches no other: a replica that is no longer finite goes on being computed, and nobody reads it.
+
+A replica computes what it would compute alone, to the last digits, but for two kinds of models. Batches of packed
+documents are filled up to one length (`zoo.training.stacked.filling`), so BatchNorm counts some positions twice; and
+random numbers (dropout) are drawn for all at once, so they are others than a replica alone would draw. Such a stack is
+still a sound way to train, and `Fit.execution` says that it is another; nobody is given one without asking.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from zoo.blame import reason
+from zoo.data.rows import Batch, Rows
+from zoo.errors import UsageError
+from zoo.models.interface import SequenceModel
+from zoo.training.captured import capturing
+from zoo.training.device import autocast
+from zoo.training.loop import advance, draw
+from zoo.training.replica import Fit, Progress, Replica
+from zoo.training.settings import Settings
+from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.optimizer import StackedOptimizer
+from zoo.training.stacked.stack import Stack
+from zoo.training.stacked.stackable import DRAWS, layout_of, random_numbers, why_not_stacked
+
+
+def fit_stacked(
+    models: Sequence[SequenceModel],
+    train: Rows,
+    validation: Rows,
+    settings: Sequence[Settings],
+    *,
+    seeds: Sequence[int],
+    device: torch.device,
+    report: Callable[[int, Progress], None] = lambda _, __: None,
+    evaluated: SequenceModel | None = None,
+) -> list[Fit]:
+    """Train K models in place, side by side; each is left with the weights that were best on validation.
+
+    Args:
+        train: on the device, or on the CPU: then the batches of all are copied to the device as one, which is faster
+            than to draw K small ones there.
+        settings: of each; they agree in everything but `lr`, `weight_decay`, `warmup` and `clip`.
+        seeds: of the batches of each.
+        report: hears the number of a replica, and its progress.
+        evaluated: as of `Replica`, one for all.
+
+    Returns:
+        What `fit` would return of each. Seconds are those of the whole stack.
+
+    Raises:
+        UsageError: the replicas do not belong together, or the budget is one of seconds.
+    """
+    _check(models, settings, seeds)
+    layout = layout_of(draw(train, settings[0], seeds[0], 0))
+    unlike = why_not_stacked(lambda number: copy.deepcopy(models[number % len(models)]).cpu(), [layout])
+    for model in models:
+        model.train()
+    stacked_step = StackedStep(models, settings, device)
+    step = capturing(stacked_step, device)
+    replicas = [
+        Replica(model, own, seed, lambda progress, k=k: report(k, progress), evaluated)  # type: ignore[misc]
+        for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
+    ]
+
+    def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
+        return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
+
+    before = random_numbers(device)
+    try:
+        seconds = advance(replicas, update, train, validation, device)
+    finally:
+        stacked_step.stack.part()
+    if not unlike and random_numbers(device) != before:
+        unlike = DRAWS  # by and by, or on larger batches
+    execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
+    return [replica.finish(seconds, execution) for replica in replicas]
+
+
+class StackedStep:
+    """Forward, backward, clip, update of K models: what `TrainStep` is for one."""
+
+    execution, multiple = "stacked", 1
+
+    def __init__(self, models: Sequence[SequenceModel], settings: Sequence[Settings], device: torch.device) -> None:
+        self.stack = Stack(models)
+        self.optimizer = StackedOptimizer(self.stack.flat, self.stack.is_matrix, settings)
+        self.precision = lambda: autocast(device, settings[0].dtype)
+
+    def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
+        """A stacked batch and (K,) learning rates; returns the losses (K,) before the update, still on the device.
+
+        Raises:
+            UsageError: vmap cannot run the model; the message says why.
+        """
+        try:
+            with self.precision():
+                losses = self.stack.losses(batch)
+            gradient = self.stack.gradient(losses)
+        except (RuntimeError, ValueError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            name = type(self.stack.models[0]).__name__
+            raise UsageError(f"{name} cannot be trained as a stack: {reason(error)}.") from error
+        self.optimizer.step(gradient, lr)
+        return losses.detach()
+
+
+def _check(models: Sequence[SequenceModel], settings: Sequence[Settings], seeds: Sequence[int]) -> None:
+    if not len(models) == len(settings) == len(seeds) >= 1:
+        raise UsageError(
+            f"A stack needs as many settings and seeds as models, not {len(models)} models, "
+            f"{len(settings)} settings and {len(seeds)} seeds."
+        )
+    kinds = {(type(model), repr(model.config), model.vocab_size, model.context) for model in models}
+    if len(kinds) > 1:
+        names = ", ".join(sorted({f"{type(model).__name__} with {model.config!r}" for model in models}))
+        raise UsageError(f"A stack is of one architecture and one size, not of {names}.")
+    common = {replace(own, lr=0.0, weight_decay=0.0, warmup=0.0, clip=0.0) for own in settings}
+    if len(common) > 1:
+        raise UsageError("The replicas of a stack may differ in lr, weight_decay, warmup and clip, in nothing else.")
+    if settings[0].compile:
+        raise UsageError("torch.compile is for one model at a time, not for a stack.")
+    if settings[0].seconds is not None:
+        raise UsageError("A budget of seconds is for one model at a time: replicas of a stack would share the clock.")
