@@ -23,8 +23,8 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Rows
 from zoo.models.build import build, count_parameters
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.training.captured import capturing
-from zoo.training.device import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit
 from zoo.training.optimizer import learning_rate

@@ -24,7 +24,7 @@ from zoo.experiments.records.run import Run
 from zoo.experiments.runs.resolve import make_model, prepare, settings_for
 from zoo.experiments.runs.train import execute
 from zoo.results import TrainedRun
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loop import fit
 
 CPU = torch.device("cpu")

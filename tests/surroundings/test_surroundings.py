@@ -17,8 +17,7 @@ from zoo.data.corpus import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.runs.resolve import prepare
-from zoo.surroundings import Surroundings, kept, unchanged
-from zoo.training.device import isolated
+from zoo.surroundings import Surroundings, isolated, kept, unchanged
 
 CPU = torch.device("cpu")
 
@@ -136,7 +135,6 @@ def test_what_a_script_sets_itself_is_another_run_and_is_recorded(tmp_path: Path
 QUIET = """
 import sys
 import torch
-from zoo.surroundings import Surroundings
 before = Surroundings()
 model = torch.nn.Linear(2, 2)
 optimizer = torch.optim.AdamW(model.parameters())

@@ -13,7 +13,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Rows
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loop import Fit, Settings, fit
 
 CPU = torch.device("cpu")

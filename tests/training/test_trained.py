@@ -12,7 +12,7 @@ from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit, logits_of
 from zoo.training.loss import cross_entropy

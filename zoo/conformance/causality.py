@@ -11,7 +11,7 @@ from zoo.conformance.probe import Probe
 from zoo.conformance.subject import CPU, DOCUMENTS, SCORED, Subject, begun
 from zoo.models.interface import SequenceModel
 from zoo.probes.receptive_field import influence
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 
 ADVICE = "A model predicts the token after t from those up to t: mask or shift what reaches further."
 FADED = {torch.float64: 1e-9, torch.float32: 1e-5}

@@ -26,7 +26,7 @@ from zoo.conformance import (
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import CPU, Subject
 from zoo.errors import ZooError
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 
 CHECKS: dict[str, Check] = {
     module.CHECK.name: module.CHECK

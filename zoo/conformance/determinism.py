@@ -12,8 +12,7 @@ from zoo.conformance.check import Check, Finding, failure, noting
 from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
 from zoo.probes.cuts import cut
 from zoo.probes.dependence import DRAWS, KEEPS, drawn
-from zoo.surroundings import Surroundings
-from zoo.training.device import isolated
+from zoo.surroundings import Surroundings, isolated
 from zoo.training.loop import Settings, TrainStep
 from zoo.training.state import bits
 

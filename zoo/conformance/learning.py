@@ -16,8 +16,8 @@ from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
 from zoo.probes.receptive_field import stir
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
-from zoo.training.device import isolated
 from zoo.training.loop import TrainStep
 from zoo.training.loss import cross_entropy
 

@@ -18,8 +18,8 @@ from zoo.errors import ZooError
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.receptive_field import stir
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")

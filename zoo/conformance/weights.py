@@ -17,8 +17,8 @@ from zoo.conformance.dtype import ADVICE
 from zoo.conformance.subject import CPU, Subject, logits_of
 from zoo.models.interface import SequenceModel
 from zoo.probes.receptive_field import stir
+from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights, save_weights
-from zoo.training.device import isolated
 from zoo.training.state import state_of
 
 ELSEWHERE = ("device", "meta")

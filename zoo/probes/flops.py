@@ -10,19 +10,18 @@ words, and operations of which nobody here knows what they compute. Its FLOPs ar
 """
 
 from collections import Counter
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from zoo.data.rows import Batch, Shape
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing, chunk_of
 from zoo.probes.products import Products, counting
-from zoo.training.loop import logits_of
-from zoo.training.loss import cross_entropy
 
 ROWS = 2
 """Rows are counted two at a time, enough for BatchNorm; one more says whether operations are proportional to rows."""
@@ -32,6 +31,9 @@ have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matr
 ELEMENTWISE = "elementwise arithmetic"
 FIT = 1e-3
 """How far, relative, a count may be from what rows, tokens and chunks give, before it is told to be a fit."""
+
+Shape = tuple[int, int, int]
+"""Rows, tokens of the longest, and tokens of all, as `Batch.shape` has them."""
 
 Layout = Literal["dense", "windows", "packed"]
 """Rows of one length; windows with one target, which a model may do in a cheaper way; rows without padding."""
@@ -126,23 +128,25 @@ class FlopCounter:
         """What runs for rows of these lengths."""
         draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
         tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
-        packing = Packing.of(torch.tensor(lengths))
-        batch = {
-            "dense": Batch(tokens, tokens),
-            "windows": Batch(tokens, tokens[:, :1]),
-            "packed": Batch(packing.pack(tokens), packing.pack(tokens), packing),
-        }[self._layout]
-        products = Products()
+        products, forward = Products(), self._forward_of(tokens, lengths)
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
             with counting(products):
-                logits = logits_of(self._model, batch)
+                logits = forward()
             if backward:
-                reached = logits.detach().requires_grad_()  # the loss is no part of the model
-                (gradient,) = torch.autograd.grad(cross_entropy(reached, batch.targets), reached)
+                gradient = torch.ones_like(logits)  # the loss is no part of the model
                 with counting(products):
                     logits.backward(gradient)
         self._model.zero_grad(set_to_none=True)
         return products
+
+    def _forward_of(self, tokens: Tensor, lengths: list[int]) -> Callable[[], Tensor]:
+        """The forward pass of (B, T) tokens as the layout has it; packing them is no part of it."""
+        if self._layout == "windows":
+            return partial(self._model.last, tokens)
+        if self._layout == "dense":
+            return partial(self._model, tokens)
+        packing = Packing.of(torch.tensor(lengths))
+        return partial(self._model.packed, packing.pack(tokens), packing)
 
 
 def _near(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:

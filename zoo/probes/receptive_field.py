@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 
 CPU = torch.device("cpu")
 SHORTEST = 64

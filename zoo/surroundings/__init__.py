@@ -5,13 +5,16 @@ A model's file that sets one of them would change the numbers of the others. Imp
 
 from zoo.surroundings.arithmetic import arithmetic
 from zoo.surroundings.guard import Surroundings, Watch, kept, unchanged, undisturbed, watched
+from zoo.surroundings.isolation import isolated, own_random_numbers
 from zoo.surroundings.random_numbers import random_numbers, seed_torch, torch_seed
 
 __all__ = [
     "Surroundings",
     "Watch",
     "arithmetic",
+    "isolated",
     "kept",
+    "own_random_numbers",
     "random_numbers",
     "seed_torch",
     "torch_seed",

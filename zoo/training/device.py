@@ -1,13 +1,11 @@
 """Where the arithmetic happens: device, threads, precision, and a clock that waits for the device."""
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from zoo.errors import UsageError
-from zoo.surroundings import random_numbers, undisturbed
 
 
 def resolve_device(name: str) -> torch.device:
@@ -30,26 +28,6 @@ def autocast(device: torch.device, dtype: str) -> AbstractContextManager[None]:
     if dtype == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-@contextmanager
-def own_random_numbers(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers, of the device too; those outside are as before."""
-    with random_numbers(seed, devices=[device] if device.type == "cuda" else []):
-        yield
-
-
-@contextmanager
-def isolated(device: torch.device, *, threads: int | None = None, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers and thread count; all that a process shares is as before."""
-    before = torch.get_num_threads()
-    with undisturbed(), own_random_numbers(device, seed):
-        if threads is not None:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
 
 class Stopwatch:

@@ -10,8 +10,9 @@ from torch import Tensor
 from zoo.data.rows import Rows
 from zoo.errors import RunError
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import own_random_numbers
 from zoo.tokens import IGNORED
-from zoo.training.device import autocast, own_random_numbers
+from zoo.training.device import autocast
 from zoo.training.kept import Kept
 from zoo.training.loss import plain_tensor, token_losses
 

@@ -14,8 +14,9 @@ from itertools import chain, cycle
 import torch
 
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.training.cuts import Compared, compare_alone, compare_batch, cut_rows
-from zoo.training.device import autocast, isolated
+from zoo.training.device import autocast
 from zoo.training.disagreement import ALONE_WAYS, Disagreement, of_batches, of_rows
 from zoo.training.kept import KeptBatch
 from zoo.training.rounding import allowed_apart, coarser

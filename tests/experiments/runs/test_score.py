@@ -19,7 +19,7 @@ from zoo.errors import RunError
 from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.kept import Kept
 from zoo.training.reproduction import Reproduction, reproduce

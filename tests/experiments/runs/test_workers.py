@@ -10,7 +10,7 @@ import torch
 
 from zoo.errors import RunError, UsageError
 from zoo.experiments.runs.workers import side_by_side, usable_cores
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 
 Report = Callable[[str], None]
 

@@ -15,7 +15,7 @@ from zoo.catalog import MODELS
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress, Settings, draw, fit
 from zoo.training.stacked.filling import filled, stacked

@@ -19,7 +19,7 @@ from zoo.models.interface import SequenceModel, State
 from zoo.probes.flops import FlopCounter, Layout
 from zoo.probes.memory import kind_of_memory, peak_of
 from zoo.probes.receptive_field import find_reach
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loop import TrainStep, draw
 
 STREAM = 64

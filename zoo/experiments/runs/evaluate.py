@@ -13,7 +13,8 @@ from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.resolve import row_length
 from zoo.experiments.runs.train import load_model
-from zoo.training.device import isolated, resolve_device
+from zoo.surroundings import isolated
+from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
 
 RESPLIT = "This is the run's own text, split otherwise or changed since: what is scored may have been trained on."

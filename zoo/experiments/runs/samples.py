@@ -16,8 +16,8 @@ from zoo.experiments.runs.evaluate import corpus_of
 from zoo.experiments.runs.train import load_model
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 
 DOCUMENT, STREAM = 100, 300
 """Tokens of a sample after the prompt, at most, unless said otherwise."""

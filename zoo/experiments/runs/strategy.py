@@ -22,7 +22,8 @@ from zoo.experiments.runs.resolve import Cell, layout_of, make_model, on_threads
 from zoo.experiments.runs.timing import in_turns, stacked_work, told, training_speed, training_work
 from zoo.experiments.runs.workers import can_fork, side_by_side, usable_cores
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated, resolve_device
+from zoo.surroundings import isolated
+from zoo.training.device import resolve_device
 from zoo.training.stacked.stackable import why_not_stacked
 
 FILE = "ways.json"

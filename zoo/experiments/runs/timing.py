@@ -13,8 +13,9 @@ from zoo.data.corpus import Corpus
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.tokens import Tokens
 from zoo.experiments.runs.resolve import Cell, make_model, row_length
+from zoo.surroundings import isolated
 from zoo.training.captured import capturing
-from zoo.training.device import Stopwatch, isolated
+from zoo.training.device import Stopwatch
 from zoo.training.evaluation import MAX_TOKENS, evaluate
 from zoo.training.loop import TrainStep, draw
 from zoo.training.stacked.filling import stacked

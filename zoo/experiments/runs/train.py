@@ -39,9 +39,8 @@ from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.probes.flops import FlopCounter, Flops
-from zoo.surroundings import Watch, watched
+from zoo.surroundings import Watch, isolated, watched
 from zoo.training.checkpoint import load_weights, save_weights
-from zoo.training.device import isolated
 from zoo.training.evaluation import Score
 from zoo.training.loop import Fit, Progress, fit
 from zoo.training.stacked.fit import fit_stacked

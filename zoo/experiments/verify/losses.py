@@ -21,8 +21,8 @@ from zoo.experiments.verify.rebuild import Remade
 from zoo.experiments.verify.tokens import token_differences
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights
-from zoo.training.device import isolated
 from zoo.training.evaluation import Score, evaluate
 
 A_DOCUMENT = 1e-4

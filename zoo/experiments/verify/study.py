@@ -21,7 +21,7 @@ from zoo.experiments.runs.strategy import executed
 from zoo.experiments.study.config import in_first_split
 from zoo.experiments.verify.diff import compare, differences
 from zoo.experiments.verify.rebuild import CPU, Remade
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 
 
 def record_of(comparison: Path) -> Path:

@@ -14,7 +14,7 @@ from zoo.blame import reason
 from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loss import cross_entropy
 from zoo.training.stacked.filling import filled, stacked
 from zoo.training.stacked.stack import Stack
