@@ -16,7 +16,7 @@ from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
-from zoo.experiments.runs.resolve import prepare
+from zoo.experiments.runs.resolve import resolve
 from zoo.surroundings import Surroundings, isolated, kept, unchanged
 
 CPU = torch.device("cpu")
@@ -122,7 +122,7 @@ def test_what_a_script_sets_itself_is_another_run_and_is_recorded(tmp_path: Path
     config = RunConfig(model=Call(name="bigram"), label="bigram", training=TrainingConfig(steps=1))
 
     def fingerprint() -> str:
-        return prepare(config, corpus, tmp_path).recorded.fingerprint
+        return resolve(config, corpus, tmp_path).recorded.fingerprint
 
     plain = fingerprint()
     with isolated(CPU):

@@ -12,7 +12,7 @@ from registry import RegistryError
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.runs.evaluate import corpus_of
+from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.train import load_model
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
@@ -124,7 +124,7 @@ def _begin(
 
 def _training_text(run: Run) -> set[str] | str:
     """What a sample is looked for in: the training documents, or the training stream."""
-    corpus = corpus_of(run, {})
+    corpus = reload_corpus(run, {})
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")
     if corpus.text is None:

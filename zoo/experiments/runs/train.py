@@ -1,4 +1,4 @@
-"""One run: executed, and written down so that it is there whole or not at all."""
+"""Execute a run and write its record, whole or not at all."""
 
 import shutil
 import tempfile
@@ -14,7 +14,6 @@ import numpy as np
 
 from registry.files import is_file_reference, split_file_reference
 from zoo.blame import blaming
-from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
@@ -22,6 +21,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.records.run import (
+    DIGESTS,
     LOSSES,
     WEIGHTS,
     CurvePoint,
@@ -33,8 +33,10 @@ from zoo.experiments.records.run import (
     write_json,
     write_losses,
 )
-from zoo.experiments.runs.floor import below_floor
-from zoo.experiments.runs.resolve import Cell, device_name, layout_of, make_model, row_length, source_of
+from zoo.experiments.runs.budget import row_layout, row_length
+from zoo.experiments.runs.floor import find_impossible_score
+from zoo.experiments.runs.model import FoundModel, find_model
+from zoo.experiments.runs.resolve import Cell, device_name
 from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
@@ -75,17 +77,17 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
     first, device = cells[0].config, cells[0].device
     here = isolated(device, threads=first.training.threads, seed=first.seed)
-    watch = watched(f"Model '{first.model.name}'", "in training or evaluation")
+    watch = watched(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
-        places = [stack.enter_context(_appearing(cell.directory)) for cell in cells]
+        places = [stack.enter_context(_write_at_once(cell.directory)) for cell in cells]
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
-        trained = _train(cells, corpus, rows, places, _looking(report, surroundings))
+        trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings))
         for cell, one, place in zip(cells, trained, places, strict=True):
-            scored = _score(cell, corpus, rows, place, one)
+            scored = _score(cell, rows, place, one)
             surroundings.look()
             if surroundings.complaint:
                 scored = Scored(refusal=surroundings.complaint)
-            _check_source(cell, MODELS.get(first.model.name))
+            _check_source(cell)
             _write(cell, one, scored, place)
     return [read_run(cell.directory) for cell in cells]
 
@@ -108,32 +110,32 @@ def _train(
 ) -> list[Trained]:
     """Train the models and store their weights, each in its place; the models themselves end here."""
     first = cells[0].config
-    models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device) for cell in cells]
-    for cell, model in zip(cells, models, strict=True):
-        _check_source(cell, type(model))
-    counter = FlopCounter(make_model(first, len(corpus.vocabulary)), layout_of(first, corpus))
-    with blaming(f"Model '{first.model.name}'", "in training", module=type(models[0]).__module__):
-        fits = _fit(cells, models, make_model(first, models[0].vocab_size).to(cells[0].device), rows, report)
+    models = [cell.build().to(cell.device) for cell in cells]
+    for cell in cells:
+        _check_source(cell)
+    counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
+    with blaming(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
+        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report)
     return [
         Trained(
             fitted,
             save_weights(model, place / WEIGHTS),
-            count_buffers(model, make_model(cell.config, model.vocab_size)),
+            count_buffers(model, cell.build()),
             counter.told(fitted.shapes),
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
 
 
-def _looking(report: Callable[[Cell, Progress], None], surroundings: Watch) -> Callable[[Cell, Progress], None]:
+def _report_and_look(report: Callable[[Cell, Progress], None], surroundings: Watch) -> Callable[[Cell, Progress], None]:
     """`report`, and a look at what the process shares after every evaluation, while the clock stands still."""
 
-    def told(cell: Cell, progress: Progress) -> None:
+    def look_and_report(cell: Cell, progress: Progress) -> None:
         if progress.validation_loss is not None:
             surroundings.look()
         report(cell, progress)
 
-    return told
+    return look_and_report
 
 
 def _fit(
@@ -146,38 +148,37 @@ def _fit(
     train, validation, device = rows["train"], rows["validation"], cells[0].device
     settings, seeds = [cell.settings for cell in cells], [cell.config.seed for cell in cells]
     if cells[0].config.stack:
-        told: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
+        each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
         return fit_stacked(
-            models, train, validation, settings, seeds=seeds, device=device, report=told, evaluated=evaluated
+            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluated=evaluated
         )
     alone, (own,) = partial(report, cells[0]), settings
     fitted = fit(models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluated=evaluated)
     return [fitted]
 
 
-def _score(cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:
+def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:
     """The scores of the weights in `place`; none of a run that diverged."""
     training, best = cell.config.training, trained.fit.best
     if trained.fit.diverged_at is not None or best is None:
         return Scored()
-    asked = {"train": training.score_train, "validation": True, "test": not cell.config.trial}
+    wanted = {"train": training.score_train, "validation": True, "test": not cell.config.trial}
 
-    def stored() -> SequenceModel:
-        model = make_model(cell.config, len(corpus.vocabulary))
+    def load() -> SequenceModel:
+        model = cell.build()
         load_weights(model, place / WEIGHTS, trained.weights_sha256)
         return model
 
-    module = MODELS.get(cell.config.model.name).__module__
-    with blaming(f"Model '{cell.config.model.name}'", "when its stored weights were scored", module=module):
+    with blaming(cell.model.who, "when its stored weights were scored", module=cell.model.kind.__module__):
         scored = score_stored(
-            stored,
-            {split: rows[split] for split in SPLITS if asked[split]},
+            load,
+            {split: rows[split] for split in SPLITS if wanted[split]},
             device=cell.device,
             dtype=training.dtype,
             best=best.validation_loss,
             seed=int(cell.recorded.fingerprint, 16),
         )
-    impossible = below_floor(scored.scores, cell.recorded.data.floor)
+    impossible = find_impossible_score(scored.scores, cell.data.floor)
     return Scored(refusal=impossible) if impossible else scored
 
 
@@ -200,18 +201,26 @@ def load_model(run: Run) -> tuple[SequenceModel, str]:
     """
     if run.result.best_step is None:
         raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
-    name = run.recorded.run.model.name
+    config, name = run.recorded.run, run.recorded.run.model.name
     if is_file_reference(name) and not split_file_reference(name)[0].is_file():
         raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
-    model = make_model(run.recorded.run, len(Vocabulary(run.recorded.data.characters)))
+    vocab_size = len(Vocabulary(run.recorded.data.characters))
+    found = find_model(config.model, vocab_size=vocab_size, context=config.context)
+    model = found.build(config.seed)
     load_weights(model, run.directory / WEIGHTS, run.result.weights_sha256)
-    same = source_of(run.recorded.run, type(model)) == run.recorded.model_source
-    notice = "" if same else f"The source of '{run.recorded.run.model.name}' has changed since this run was trained."
-    return model.eval(), notice
+    return model.eval(), describe_change(run, found)
 
 
-def _check_source(cell: Cell, model: type[SequenceModel]) -> None:
-    if source_of(cell.config, model) != cell.recorded.model_source:
+def describe_change(run: Run, model: FoundModel) -> str:
+    """A notice if the model's source is not what the run was trained with; "" if it is, or where that is not known."""
+    if run.recorded.digests != DIGESTS or model.digest_source() == run.recorded.model_source:
+        return ""
+    return f"The source of '{model.call.name}' has changed since this run was trained."
+
+
+def _check_source(cell: Cell) -> None:
+    now = find_model(cell.config.model, vocab_size=cell.model.vocab_size, context=cell.model.context)
+    if now.digest_source() != cell.model.source:
         raise RunError(f"The source of '{cell.config.model.name}' changed while the study ran: run it again.")
 
 
@@ -226,9 +235,9 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         status=finished if fitted.diverged_at is None else "diverged",
         reason=refusal,
         diverged_at=fitted.diverged_at,
-        parameters=cell.parameters,
+        parameters=cell.model.parameters,
         buffers=trained.buffers,
-        receptive_field=cell.receptive_field,
+        receptive_field=cell.model.receptive_field,
         steps=fitted.steps,
         tokens=fitted.tokens,
         seconds=fitted.seconds,
@@ -243,12 +252,12 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         weights_sha256=trained.weights_sha256,
         losses_sha256=losses_sha256,
         reproduced=scored.reproduced,
-        execution=_told(cell, fitted),
+        execution=_describe_execution(cell, fitted),
         compile_seconds=fitted.compile_seconds,
     )
 
 
-def _told(cell: Cell, fitted: Fit) -> str:
+def _describe_execution(cell: Cell, fitted: Fit) -> str:
     """How a run was executed."""
     config = cell.config
     how = f"stack of {len(config.stack)}" if config.stack else str(config.training.execution)
@@ -264,7 +273,7 @@ def _losses(scores: dict[str, Score]) -> dict[str, np.ndarray]:
 
 
 @contextmanager
-def _appearing(directory: Path) -> Iterator[Path]:
+def _write_at_once(directory: Path) -> Iterator[Path]:
     """A hidden directory to write into, which becomes `directory` when all is written, and vanishes otherwise."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     hidden = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".partial"))

@@ -7,12 +7,12 @@ from registry import RegistryError
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import find_runs, is_run, read_run
 from zoo.experiments.records.study import read_study
-from zoo.experiments.verify.rebuild import Remade
+from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.run import run_differences
 from zoo.experiments.verify.study import comparison_differences, record_of, study_differences
 from zoo.training.device import resolve_device
 
-Check = Callable[[Path, Remade], Iterator[str]]
+Check = Callable[[Path, Rebuild], Iterator[str]]
 
 
 def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | None]]:
@@ -25,7 +25,7 @@ def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | N
         RunError: there is nothing to verify.
         UsageError: no such device.
     """
-    remade = Remade(resolve_device(device))
+    rebuild = Rebuild(resolve_device(device))
     checks: list[tuple[list[Path], Check]]
     if is_run(place):
         checks = [([place], _run)]
@@ -41,21 +41,21 @@ def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | N
         read_run(place)  # says what is wrong with it
     for paths, check in checks:
         for path in paths:
-            yield path, _first(check, path, remade)
+            yield path, _first(check, path, rebuild)
 
 
-def _first(check: Check, path: Path, remade: Remade) -> str | None:
+def _first(check: Check, path: Path, rebuild: Rebuild) -> str | None:
     """The first difference; a file that cannot be used ends its own check alone, whatever it is damaged by."""
     try:
-        return next(check(path, remade), None)
+        return next(check(path, rebuild), None)
     except (ZooError, RegistryError) as error:
         return str(error)
     except Exception as error:  # files that were changed by hand, and models of strangers, can raise anything
         return f"cannot be computed again: {type(error).__name__}: {error}".splitlines()[0]
 
 
-def _run(directory: Path, remade: Remade) -> Iterator[str]:
-    yield from run_differences(read_run(directory), remade)
+def _run(directory: Path, rebuild: Rebuild) -> Iterator[str]:
+    yield from run_differences(read_run(directory), rebuild)
 
 
 def _of_file(path: Path) -> list[tuple[list[Path], Check]]:

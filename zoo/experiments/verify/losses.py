@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,10 @@ from safetensors.numpy import load_file
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.records.run import LOSSES, WEIGHTS, Run
-from zoo.experiments.runs.floor import below_floor
-from zoo.experiments.runs.resolve import make_model
+from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.score import score_stored
 from zoo.experiments.verify.diff import TOLERANCE, compare, told
-from zoo.experiments.verify.rebuild import Remade
+from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.tokens import token_differences
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
@@ -29,7 +29,7 @@ A_DOCUMENT = 1e-4
 """Relative, and in nats: of one document's loss. Orders of addition differ more there than in the mean of a split."""
 
 
-def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
+def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     """The losses of the best weights, those of every document, and the first one of the curve, of the untrained model.
 
     The scores must come out again where the model cannot peek, on other documents than when the run was made.
@@ -42,30 +42,30 @@ def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
     stored = _read_losses(run.directory)
     names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
     yield from compare("losses.safetensors holds", sorted(stored), sorted(names))
-    vocab_size = len(remade.corpus(config.data).vocabulary)
+    fresh = partial(rebuild.model(config).build, config.seed)
 
     def best() -> SequenceModel:
-        model = make_model(config, vocab_size)
+        model = fresh()
         load_weights(model, run.directory / WEIGHTS, result.weights_sha256)
         return model
 
     model = best()
     if result.buffers is not None:
-        yield from compare("buffers", result.buffers, count_buffers(model, make_model(config, vocab_size)))
+        yield from compare("buffers", result.buffers, count_buffers(model, fresh()))
     if result.best_step is not None and result.status != "refused":  # they have scores
-        yield from _score_differences(run, held, stored, best, remade)
-        yield from _first_point(run, make_model(config, vocab_size), remade)
+        yield from _score_differences(run, held, stored, best, rebuild)
+        yield from _first_point(run, fresh(), rebuild)
     if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
         digest = hashlib.sha256((run.directory / LOSSES).read_bytes()).hexdigest()
         yield from compare("losses.safetensors (SHA-256)", result.losses_sha256, digest)
 
 
 def _score_differences(
-    run: Run, held: list[str], stored: dict[str, NDArray[Any]], best: Callable[[], SequenceModel], remade: Remade
+    run: Run, held: list[str], stored: dict[str, NDArray[Any]], best: Callable[[], SequenceModel], rebuild: Rebuild
 ) -> Iterator[str]:
     """The losses of the best weights, on the splits that are held and in all documents."""
-    config, where = run.recorded.run, remade.device
-    rows = {split: remade.rows(config, split, where) for split in held or ["validation"]}
+    config, where = run.recorded.run, rebuild.device
+    rows = {split: rebuild.rows(config, split, where) for split in held or ["validation"]}
     seed = int(run.recorded.fingerprint, 16) + 1
     with isolated(where, threads=config.training.threads):
         fresh = best().to(where).eval()
@@ -79,7 +79,7 @@ def _score_differences(
     if again.refusal:
         yield again.refusal
         return
-    if impossible := below_floor(again.scores, run.recorded.data.floor):
+    if impossible := find_impossible_score(again.scores, run.recorded.data.floor):
         yield impossible
     for split in held:
         recorded, score = getattr(run.result, f"{split}_loss"), again.scores[split]
@@ -92,10 +92,10 @@ def _score_differences(
         yield from compare("best validation loss of the curve", lowest, loss, tolerance=TOLERANCE)
 
 
-def _first_point(run: Run, untrained: SequenceModel, remade: Remade) -> Iterator[str]:
+def _first_point(run: Run, untrained: SequenceModel, rebuild: Rebuild) -> Iterator[str]:
     """The loss of the weights that training began with."""
-    config, where = run.recorded.run, remade.device
-    rows = remade.rows(config, "validation", where)
+    config, where = run.recorded.run, rebuild.device
+    rows = rebuild.rows(config, "validation", where)
     with isolated(where, threads=config.training.threads):
         first = evaluate(untrained.to(where), rows, device=where, dtype=config.training.dtype)
     name, recorded = "validation loss of the curve at step 0", run.curve[0].validation_loss

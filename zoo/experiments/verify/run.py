@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
-from zoo.experiments.records.run import Run
-from zoo.experiments.runs.resolve import Cell, fingerprint_of, make_model, run_name
+from zoo.experiments.records.run import DIGESTS, Run
+from zoo.experiments.runs.resolve import Cell, fingerprint_run, run_name
+from zoo.experiments.runs.train import describe_change
 from zoo.experiments.verify.diff import TOLERANCE, compare, differences, told
 from zoo.experiments.verify.losses import loss_differences
-from zoo.experiments.verify.rebuild import Remade
+from zoo.experiments.verify.rebuild import Rebuild
 from zoo.training.loop import READ_EVERY, Settings
 
 
-def run_differences(run: Run, remade: Remade) -> Iterator[str]:
+def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     """What in the run is not as its parts say; what is cheap to see first.
 
     Raises:
@@ -23,23 +24,25 @@ def run_differences(run: Run, remade: Remade) -> Iterator[str]:
         DataError, UsageError, RegistryError: corpus or model cannot be had again.
     """
     recorded, config = run.recorded, run.recorded.run
-    corpus = remade.corpus(config.data)
+    corpus = rebuild.corpus(config.data)
     if corpus.digest != recorded.data.digest:
         yield f"the corpus has digest {corpus.digest[:12]}…, the run was made on {recorded.data.digest[:12]}…"
-    cell = remade.cell(config)
-    if cell.recorded.model_source != recorded.model_source:
-        yield f"The source of '{config.model.name}' has changed since this run was trained."
+    cell = rebuild.cell(config)
+    if changed := describe_change(run, cell.model):
+        yield changed
     yield from _asked(run, cell)
     yield from _outcome(run, cell)
     yield from _curve(run, cell.settings)
-    yield from _drawn(run, cell.settings, remade)
-    yield from loss_differences(run, remade)
-    yield from _fingerprint(run, len(corpus.vocabulary))
+    yield from _drawn(run, cell.settings, rebuild)
+    yield from loss_differences(run, rebuild)
+    yield from _fingerprint(run, cell)
 
 
 def _asked(run: Run, cell: Cell) -> Iterator[str]:
     """config.json, and the folder that it names."""
     kept = {"run", "fingerprint", "harness"}  # an older harness is no other run: what it gave is computed again
+    if run.recorded.digests != DIGESTS:
+        kept |= {"model_source", "digests"}  # of another kind, so that nothing can be said of them
     stored, again = (recorded.model_dump(mode="json", exclude=kept) for recorded in (run.recorded, cell.recorded))
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
@@ -49,14 +52,13 @@ def _asked(run: Run, cell: Cell) -> Iterator[str]:
     yield from compare("threads (of environment.json)", run.environment.threads, config.training.threads)
 
 
-def _fingerprint(run: Run, vocab_size: int) -> Iterator[str]:
-    """Of what config.json says, on the machine that environment.json tells of; records without a harness have none."""
+def _fingerprint(run: Run, cell: Cell) -> Iterator[str]:
+    """Of what config.json says, on the machine that environment.json tells of; an older record's is taken as it is."""
     recorded, environment = run.recorded, run.environment
-    if recorded.harness is None:
+    if recorded.digests != DIGESTS:
         return
-    model = make_model(recorded.run, vocab_size)
-    again = fingerprint_of(
-        recorded, model, torch=environment.torch, device=environment.device, arithmetic=environment.arithmetic
+    again = fingerprint_run(
+        recorded, cell.model, torch=environment.torch, device=environment.device, arithmetic=environment.arithmetic
     )
     yield from compare("fingerprint", recorded.fingerprint, again)
 
@@ -64,8 +66,8 @@ def _fingerprint(run: Run, vocab_size: int) -> Iterator[str]:
 def _outcome(run: Run, cell: Cell) -> Iterator[str]:
     """What result.json says without the curve."""
     result, config = run.result, run.recorded.run
-    yield from compare("parameters", result.parameters, cell.parameters)
-    yield from compare("receptive field", result.receptive_field, cell.receptive_field)
+    yield from compare("parameters", result.parameters, cell.model.parameters)
+    yield from compare("receptive field", result.receptive_field, cell.model.receptive_field)
     finished = result.status == "finished"
     if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
@@ -129,15 +131,15 @@ def _evaluated_at(settings: Settings, steps: int) -> list[int]:
     return found
 
 
-def _drawn(run: Run, settings: Settings, remade: Remade) -> Iterator[str]:
+def _drawn(run: Run, settings: Settings, rebuild: Rebuild) -> Iterator[str]:
     """Tokens and FLOPs, from the batches that the seed gives."""
     result, config = run.result, run.recorded.run
-    batches = remade.batches(config, settings)
+    batches = rebuild.batches(config, settings)
     for point in run.curve:
         yield from compare(f"tokens of the curve at step {point.step}", point.tokens, batches.tokens(point.step))
     yield from compare("tokens", result.tokens, batches.tokens(result.steps))
     if result.flops is not None or result.flops_uncounted:
-        again = remade.flops(config).told(batches.shapes(result.steps))
+        again = rebuild.flops(config).told(batches.shapes(result.steps))
         yield from compare("FLOPs", result.flops, again.total)
         yield from compare("what FLOPs leave out", result.flops_uncounted, again.uncounted)
         yield from compare("whether FLOPs are fitted", result.flops_fitted, again.fitted)

@@ -14,13 +14,12 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.run import SCHEMA_VERSION, Run
 from zoo.experiments.records.study import Cost, StudyRecord, read_study
-from zoo.experiments.runs.cost import STREAM, flops_a_position, state_size, trained_buffers
-from zoo.experiments.runs.resolve import Cell, make_model, run_name
-from zoo.experiments.runs.size_matching import match
-from zoo.experiments.runs.strategy import executed
-from zoo.experiments.study.config import in_first_split
+from zoo.experiments.runs.cost import STREAM, count_flops, count_trained_buffers, measure_state
+from zoo.experiments.runs.resolve import Cell, in_first_split, run_name
+from zoo.experiments.runs.size_matching import match_sizes
+from zoo.experiments.runs.strategy import place
 from zoo.experiments.verify.diff import compare, differences
-from zoo.experiments.verify.rebuild import CPU, Remade
+from zoo.experiments.verify.rebuild import CPU, Rebuild
 from zoo.surroundings import isolated
 
 
@@ -39,7 +38,7 @@ def record_of(comparison: Path) -> Path:
     return record
 
 
-def comparison_differences(path: Path, _: Remade) -> Iterator[str]:
+def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
     """The numbers of a comparison.json that its runs do not give.
 
     Costs and samples were measured once and are compared with the record that they stand in.
@@ -61,7 +60,7 @@ def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
         return stored
 
 
-def study_differences(path: Path, remade: Remade) -> Iterator[str]:
+def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     """What in a study-*.json is not as its study and its runs say.
 
     Raises:
@@ -84,13 +83,15 @@ def study_differences(path: Path, remade: Remade) -> Iterator[str]:
         lr = run.recorded.settings["lr"]
         yield from compare(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
     yield from compare("file name", path.name, record_name(record.study, [*trials, *runs]))
-    matched = {label: as_json(model) for label, model in match(record.study, remade.corpus(study.data)).items()}
+    matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
-    ways = record.ways
-    tried, asked = executed(study.trials(), ways), executed(study.chosen(rates), ways)
-    for run, config in zip([*trials, *runs], [*tried, *asked], strict=True):
-        yield from _as_asked(run, config, remade)
-    yield from _probed(record, {config.label: remade.cell(config) for config in in_first_split(asked)}, remade)
+    tried, asked = (
+        place([rebuild.cell(config) for config in configs], record.ways)
+        for configs in (study.trials(), study.chosen(rates))
+    )
+    for run, cell in zip([*trials, *runs], [*tried, *asked], strict=True):
+        yield from _as_asked(run, cell, rebuild)
+    yield from _probed(record, {cell.config.label: cell for cell in in_first_split(asked)}, rebuild)
 
 
 def _places(kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]) -> Iterator[str]:
@@ -108,9 +109,9 @@ def _which(config: RunConfig) -> str:
     return f"{config.label} under seed {config.seed}" + (f" in split {number} of {of}" if number > 1 else "")
 
 
-def _as_asked(run: Run, config: RunConfig, remade: Remade) -> Iterator[str]:
+def _as_asked(run: Run, asked: Cell, rebuild: Rebuild) -> Iterator[str]:
     """Nothing, where a run is the one that was asked for, though it may have been asked for in other words."""
-    own, asked = remade.cell(run.recorded.run), remade.cell(config)
+    own = rebuild.cell(run.recorded.run)
     name = run.directory.name
     yield from differences(run.recorded.settings, asked.recorded.settings, f"settings of {name}")
     if own.recorded.fingerprint == asked.recorded.fingerprint:
@@ -126,7 +127,7 @@ def _words(cell: Cell) -> dict[str, Any]:
         "model": str(config.model),
         "context": config.context,
         "trial": config.trial,
-        "data": as_json(cell.recorded.data) | {"name": None, "tokens": config.data.tokens},
+        "data": as_json(cell.data) | {"name": None, "tokens": config.data.tokens},
         "training": as_json(
             config.training.model_copy(
                 update={"steps": None, "tokens": None, "flops": None, "lr": None, "execution": "auto"}
@@ -135,7 +136,7 @@ def _words(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _probed(record: StudyRecord, cells: Mapping[str, Cell], remade: Remade) -> Iterator[str]:
+def _probed(record: StudyRecord, cells: Mapping[str, Cell], rebuild: Rebuild) -> Iterator[str]:
     """What was measured beside training, as far as it is arithmetic: timings, memory and samples are not."""
     for kind, labels in (("costs", record.costs), ("samples", record.samples)):
         if strange := sorted(set(labels) - set(cells)):
@@ -143,28 +144,27 @@ def _probed(record: StudyRecord, cells: Mapping[str, Cell], remade: Remade) -> I
     if record.costs:
         yield from compare("costs", sorted(record.costs), sorted(cells))
     for label, cost in record.costs.items():
-        again = _cost_again(cost, cells[label], remade)
+        again = _cost_again(cost, cells[label], rebuild)
         yield from differences({name: getattr(cost, name) for name in again}, again, f"costs.{label}")
 
 
-def _cost_again(cost: Cost, cell: Cell, remade: Remade) -> dict[str, float | int | bool | None]:
-    corpus = remade.corpus(cell.config.data)
-    tokens = max(cell.config.context, cell.receptive_field or 0, STREAM)
+def _cost_again(cost: Cost, cell: Cell, rebuild: Rebuild) -> dict[str, float | int | bool | None]:
+    tokens = max(cell.config.context, cell.model.receptive_field or 0, STREAM)
     again: dict[str, Any] = {
-        "parameters": cell.parameters,
-        "declared_field": cell.receptive_field,
+        "parameters": cell.model.parameters,
+        "declared_field": cell.model.receptive_field,
         "state_tokens": tokens,
     }
     with isolated(CPU, threads=cell.config.training.threads, seed=cell.config.seed):
         if cost.flops_forward is not None or cost.flops_training is not None:
-            model, rows = make_model(cell.config, len(corpus.vocabulary)), remade.rows(cell.config, "train", CPU)
-            arithmetic = flops_a_position(model, cell, rows)
+            model, rows = cell.build(), rebuild.rows(cell.config, "train", CPU)
+            arithmetic = count_flops(model, cell, rows)
             again |= {"flops_forward": arithmetic.forward, "flops_training": arithmetic.training}
             again |= {"flops_uncounted": arithmetic.uncounted, "flops_fitted": arithmetic.fitted}
         if cost.buffers is not None:
-            model, untrained = (make_model(cell.config, len(corpus.vocabulary)) for _ in range(2))
-            again["buffers"] = trained_buffers(model, untrained, cell, remade.rows(cell.config, "train", CPU))
+            model, untrained = (cell.build() for _ in range(2))
+            again["buffers"] = count_trained_buffers(model, untrained, cell, rebuild.rows(cell.config, "train", CPU))
         if cost.state_bytes is not None or cost.state_grows is not None:
-            state = state_size(make_model(cell.config, len(corpus.vocabulary)), tokens)
+            state = measure_state(cell.build(), tokens)
             again |= {"state_bytes": state.bytes, "state_grows": state.grows}
     return again
