@@ -1,4 +1,4 @@
-"""Records from before sources were digested by their code: they draw, verify and evaluate, and are not run again as one.
+"""Records from before sources were digested by their code draw, verify and evaluate, and are not continued.
 
 `older/stored` holds a comparison as it was written then: two models, three seeds, its numbers and its probes.
 """
