@@ -21,11 +21,12 @@ from zoo.experiments.records.run import Run
 from zoo.experiments.records.study import StudyRecord, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
-from zoo.experiments.runs.resolve import Cell, file_name, in_first_split, resolve_all
+from zoo.experiments.runs.identity import file_name
+from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
-from zoo.experiments.runs.train import load_model
 from zoo.experiments.study.config import Matched, StudyConfig
 
 SAMPLES = 12

@@ -9,7 +9,7 @@ from zoo.calls import parse_call
 from zoo.config import DataConfig, RunConfig, TrainingConfig, Way
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError, UsageError
-from zoo.experiments.runs import strategy
+from zoo.experiments.runs import fastest, strategy
 from zoo.experiments.runs.resolve import resolve, resolve_all
 from zoo.experiments.runs.strategy import Choice, list_ways, place, write_ways
 
@@ -36,6 +36,7 @@ def choose_ways(configs: list[RunConfig], corpus: Corpus, study: Path) -> dict[s
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strategy, "count_cores", lambda: 2)
+    monkeypatch.setattr(fastest, "count_cores", lambda: 2)
 
 
 def test_runs_that_are_soon_over_are_executed_the_plainest_way_without_a_probe(corpus, tmp_path) -> None:
@@ -50,12 +51,12 @@ def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypa
         return 100 if f"{way.how}, {way.threads} thread{'s' * (way.threads > 1)}" == fast else 50
 
     monkeypatch.setattr(strategy, "WORTH", 0)
-    monkeypatch.setattr(strategy, "_measure_rate", rate)
+    monkeypatch.setattr(fastest, "_measure_rate", rate)
     choices = choose_ways(runs("gru"), corpus, tmp_path)
     assert choices["gru"].steps_per_second[fast] == 100
     assert fast.startswith(choices["gru"].way.how)
     write_ways(tmp_path, runs("gru"), choices)
-    monkeypatch.setattr(strategy, "_measure_rate", lambda *_: pytest.fail("probed again"))
+    monkeypatch.setattr(fastest, "_measure_rate", lambda *_: pytest.fail("probed again"))
     assert choose_ways(runs("gru", seeds=5, steps=9), corpus, tmp_path) == choices
     monkeypatch.setattr(strategy, "WORTH", 1e9)
     assert choose_ways(runs("gru", batch_size=5), corpus, tmp_path)["gru"].way == Way(), "another question"
@@ -63,7 +64,7 @@ def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypa
 
 def test_a_way_that_is_hardly_faster_is_not_taken(corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(strategy, "WORTH", 0)
-    monkeypatch.setattr(strategy, "_measure_rate", lambda way, *_: 100 + 4 * way.threads)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 + 4 * way.threads)
     assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way()
 
 
@@ -118,7 +119,7 @@ def test_choices_for_other_runs_stay_in_the_file(corpus, tmp_path: Path) -> None
 def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpus, tmp_path, monkeypatch) -> None:
     write_ways(tmp_path, runs("gru"), choose_ways(runs("gru"), corpus, tmp_path))
     monkeypatch.setattr(strategy, "WORTH", 0)
-    monkeypatch.setattr(strategy, "_measure_rate", lambda way, *_: 100 * way.threads)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 * way.threads)
     assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way(threads=2)
 
 
@@ -130,7 +131,7 @@ def test_a_stack_that_would_compute_something_else_is_never_chosen(
     model: str, stacks: bool, corpus, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(strategy, "WORTH", 0)
-    monkeypatch.setattr(strategy, "_measure_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
     (choice,) = choose_ways(runs(model), corpus, tmp_path).values()
     assert (choice.way.how == "stacked") == stacks
     earlier = Choice(label=model, way=Way(how="stacked"), steps_per_second={"stacked, 1 thread": 9})

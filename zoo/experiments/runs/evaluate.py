@@ -12,7 +12,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.budget import row_length
-from zoo.experiments.runs.train import load_model
+from zoo.experiments.runs.load import load_model
 from zoo.surroundings import isolated
 from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate

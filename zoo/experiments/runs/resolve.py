@@ -4,8 +4,6 @@ A model is found, built and checked once for all its runs. What follows changes 
 others, and looks nothing up again.
 """
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -14,21 +12,18 @@ from typing import Any, Literal
 
 import torch
 
-from zoo.config import Recipe, RunConfig, TrainingConfig, as_json
+from zoo.config import Recipe, RunConfig
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
-from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
 from zoo.experiments.runs.budget import count_steps, row_length
+from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
 from zoo.experiments.runs.model import ResolvedModel, resolve_model
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import arithmetic
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
-
-COUNTED_ELSEWHERE = {"steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution"}
-"""Of `TrainingConfig`, what the fingerprint has in another form: resolved, or as the machine's."""
 
 
 @dataclass(frozen=True)
@@ -148,71 +143,12 @@ def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Se
     return Settings(**{name: value for name, value in values.items() if name in known})
 
 
-def fingerprint_run(
-    recorded: Recorded, model: ResolvedModel, *, torch: str, device: str, arithmetic: Sequence[str]
-) -> str:
-    """What makes a run the same as another: all of it that can change a number.
-
-    A setting that neither the loop's settings nor the machine have counts too, unless it has its default: so a new one
-    leaves older runs what they are.
-
-    Args:
-        torch: version.
-        device: as `device_name` calls it.
-        arithmetic: torch's settings, as `environment.json` has them.
-    """
-    config, data, settings = recorded.run, recorded.data, recorded.settings
-    usual, named = as_json(TrainingConfig()), COUNTED_ELSEWHERE | set(settings)
-    others = {key: value for key, value in as_json(config.training).items() if key not in named and value != usual[key]}
-    return fingerprint(
-        {
-            "class": model.kind.__qualname__,
-            "model": as_json(model.options),
-            "recipe": as_json(model.recipe),
-            "context": config.context,
-            "length": row_length(config) if data.is_stream else None,
-            "seed": config.seed,
-            "trial": config.trial,
-            "settings": settings,
-            "training": others,
-            "data": [data.digest, config.data.tokens, data.floor],
-            "source": recorded.model_source,
-            "harness": recorded.harness,
-            "torch": torch,
-            "device": device,
-            "threads": config.training.threads,
-            "arithmetic": list(arithmetic),
-            "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
-        }
-    )
-
-
 def in_first_split(cells: Sequence[Cell]) -> list[Cell]:
     """Those of the split that the first of them is on."""
     return [cell for cell in cells if cell.config.data == cells[0].config.data]
-
-
-def run_name(config: RunConfig, fingerprint: str) -> str:
-    """What the directory of a run is called."""
-    number, of = config.data.turn
-    split = f"-split{number}of{of}" if number > 1 else ""
-    return f"{file_name(config.label)}{split}-seed{config.seed}-{fingerprint}"
 
 
 def _lr_from(config: RunConfig) -> Literal["recipe", "setting", "grid"]:
     if config.chosen_from:
         return "grid"
     return "recipe" if config.training.lr is None else "setting"
-
-
-def file_name(text: str) -> str:
-    """`text` with what a file name should not hold replaced, and not too long; a digest keeps changed names apart."""
-    safe = re.sub(r"[^\w.=,()+-]+", "-", text).strip("-.")[:80]
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
-
-
-def device_name(device: torch.device) -> str:
-    """The card, or the instruction set: two CPUs of other capabilities may round otherwise."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

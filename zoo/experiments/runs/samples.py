@@ -13,7 +13,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.evaluate import reload_corpus
-from zoo.experiments.runs.train import load_model
+from zoo.experiments.runs.load import load_model
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
 from zoo.surroundings import isolated

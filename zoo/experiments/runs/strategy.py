@@ -7,9 +7,7 @@ command again gives the same numbers:
 ways.json     fingerprint of what was asked -> `Choice`
 """
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,19 +18,14 @@ from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import is_run
-from zoo.experiments.runs.budget import row_layout, row_length
+from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, find_fastest
 from zoo.experiments.runs.resolve import Cell
-from zoo.experiments.runs.timing import get_speed, make_stacked_steps, make_steps, measure_in_turns, measure_training
-from zoo.experiments.runs.workers import can_fork, count_cores, run_side_by_side
-from zoo.surroundings import isolated
+from zoo.experiments.runs.workers import can_fork, count_cores
 from zoo.training.device import resolve_device
-from zoo.training.stacked.stackable import why_not_stacked
 
 FILE = "ways.json"
 WORTH = 5.0
 """Seconds of training, all runs together, below which no probe is worth its time."""
-BETTER = 1.1
-"""How many times faster than another a way must be to be preferred to it: chance is not to choose."""
 
 
 class Choice(Frozen):
@@ -67,15 +60,15 @@ def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Pat
         plainest, first = Choice(label=label, way=ways[0], steps_per_second={}), own[0]
         choice = kept.get(choice_key(first.config)) or plainest
         asked_for = first.config.training.execution == "stacked"
-        if choice.way.how == "stacked" and not asked_for and _why_not_stacked(first, _text_of(first, corpora)):
+        if choice.way.how == "stacked" and not asked_for and explain_not_stacked(first, _text_of(first, corpora)):
             choice = plainest  # the model is another by now
         choices[label] = choice
         placed = place(own, {label: choice.way})
         if len(ways) > 1 and not choice.steps_per_second and not all(is_run(cell.directory) for cell in placed):
             open_[label] = ways, placed
-    if sum(_estimate_seconds(own, _text_of(own[0], corpora)) for _, own in open_.values()) > WORTH:
+    if sum(estimate_seconds(own, _text_of(own[0], corpora)) for _, own in open_.values()) > WORTH:
         for label, (ways, own) in open_.items():
-            way, measured = _find_fastest(ways, own, _text_of(own[0], corpora))
+            way, measured = find_fastest(ways, own, _text_of(own[0], corpora))
             choices[label] = choices[label].model_copy(update={"way": way, "steps_per_second": measured})
     return choices
 
@@ -167,58 +160,3 @@ def choice_key(config: RunConfig) -> str:
             **{key: training[key] for key in kept},
         }
     )
-
-
-def _estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
-    """About how long the runs of a model take that are not there yet, judged from its first step."""
-    todo = [cell for cell in cells if not is_run(cell.directory)]
-    seconds = sum(cell.settings.seconds or 0 for cell in todo)
-    steps = sum(cell.settings.steps or 0 for cell in todo)
-    return seconds + (steps * _time_first_step(cells[0], corpus) if steps else 0)
-
-
-def _time_first_step(cell: Cell, corpus: Corpus) -> float:
-    """Seconds of one step; 0 of a model that cannot do one, whose run will tell."""
-    rows = corpus.rows("train", length=row_length(cell.config), device=cell.device)
-    with isolated(cell.device, threads=1, seed=cell.config.seed), suppress(Exception):
-        work = make_steps(cell, corpus, rows)
-        began = time.perf_counter()
-        work()
-        return time.perf_counter() - began
-    return 0.0
-
-
-def _find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
-    """The fastest way of the runs of a model, and what was measured: steps a second of all that run at once."""
-    if _why_not_stacked(cells[0], corpus):
-        ways = [way for way in ways if way.how != "stacked"]
-    try:
-        rates = [_measure_rate(way, cells, corpus) for way in ways]
-    except Exception:  # its run will tell
-        return ways[0], {}
-    best = 0
-    for number, rate in enumerate(rates):
-        best = number if rate > BETTER * rates[best] else best
-    names = [f"{way.how}, {way.threads} thread{'s' * (way.threads > 1)}" for way in ways]
-    return ways[best], dict(zip(names, rates, strict=True))
-
-
-def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
-    """Steps a second, those of all runs that are under way at once."""
-    (cell, *_), cores = cells, count_cores()
-    timed = cell.with_training(threads=way.threads)
-
-    def measured(_: Callable[[None], None]) -> float:
-        return 1 / get_speed(measure_training([timed], corpus), cell.config.label).seconds
-
-    if way.how == "side-by-side":
-        return sum(run_side_by_side([measured] * cores, at_once=cores))
-    if way.how == "stacked":
-        prepare = lambda one: make_stacked_steps(one, len(cells), corpus)  # noqa: E731
-        return len(cells) / get_speed(measure_in_turns([timed], prepare), cell.config.label).seconds
-    return measured(lambda _: None)
-
-
-def _why_not_stacked(cell: Cell, corpus: Corpus) -> str | None:
-    """Why a replica in a stack would not compute what it computes alone, on the batches of these runs."""
-    return why_not_stacked(cell.model.build, [row_layout(cell.config, corpus)])

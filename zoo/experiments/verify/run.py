@@ -8,8 +8,9 @@ from typing import Any
 
 from zoo.data.splits import SPLITS
 from zoo.experiments.records.run import DIGESTS, Run
-from zoo.experiments.runs.resolve import Cell, fingerprint_run, run_name
-from zoo.experiments.runs.train import describe_change
+from zoo.experiments.runs.identity import fingerprint_run, run_name
+from zoo.experiments.runs.load import describe_change
+from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.verify.diff import TOLERANCE, compare, differences, told
 from zoo.experiments.verify.losses import loss_differences
 from zoo.experiments.verify.rebuild import Rebuild

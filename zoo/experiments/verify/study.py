@@ -15,7 +15,8 @@ from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.run import SCHEMA_VERSION, Run
 from zoo.experiments.records.study import Cost, StudyRecord, read_study
 from zoo.experiments.runs.cost import STREAM, count_flops, count_trained_buffers, measure_state
-from zoo.experiments.runs.resolve import Cell, in_first_split, run_name
+from zoo.experiments.runs.identity import run_name
+from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.strategy import place
 from zoo.experiments.verify.diff import compare, differences
