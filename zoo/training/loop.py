@@ -1,6 +1,6 @@
-"""The training loop, for every model and for stacks of them: `fit` is a run, `advance` what all runs have in common.
+"""The training loop: `fit` trains one model, `advance` is the loop that one model and a stack of models share.
 
-No printing, no files, no flags: progress goes out through a callback.
+It prints nothing and touches no files: progress goes to a callback.
 """
 
 import copy
@@ -24,7 +24,7 @@ from zoo.training.step import TrainStep, logits_of
 __all__ = ["READ_EVERY", "Fit", "Point", "Progress", "Settings", "TrainStep", "advance", "draw", "fit", "logits_of"]
 
 READ_EVERY = 25
-"""Steps between two looks at the losses: reading a loss makes the host wait for the device."""
+"""Steps between two reads of the losses: a read is a host-device synchronisation."""
 
 
 def fit(
@@ -41,7 +41,10 @@ def fit(
     """Train `model` in place and leave it with the weights that were best on validation.
 
     Args:
-        evaluated: as of `Replica`.
+        train, validation: rows on the device.
+        seed: of the batches.
+        report: called with the progress after every few steps and after every evaluation.
+        evaluated: as in `Replica`.
     """
     model.train()
     train_step = TrainStep(model, settings, device)
@@ -65,27 +68,20 @@ def advance(
     validation: Rows,
     device: torch.device,
 ) -> float:
-    """Train until the budget is spent or every replica has diverged; returns the seconds, evaluations not counted.
+    """Train until the budget is spent or every replica has diverged; returns the seconds without evaluations.
 
     Args:
-        replicas: K of them; the settings of the first say how long and how much, of each its learning rate.
-        step: an update of all K on the batch and at the learning rate of each; gives their losses, K on the device.
+        replicas: K of them; the settings of the first give budget and evaluations, those of each its learning rate.
+        step: an update of all K on the batch and at the learning rate of each; returns their losses, K on the device.
     """
     clock, settings = Stopwatch(device), replicas[0].settings
-    steps = 0
-    next_evaluation = 0  # of `settings.evaluations`, and one of the untrained model
+    steps, next_evaluation = 0, 0  # evaluation 0 is of the untrained model
     unread: list[Tensor] = []  # losses that are still on the device
     while True:
         spent = settings.spent(steps, clock.seconds)
         due = spent * settings.evaluations + 1e-9 >= next_evaluation
         if unread and (due or len(unread) == READ_EVERY):
-            losses = torch.stack(unread).view(len(unread), len(replicas)).T.tolist()
-            unread.clear()
-            for replica, own in zip(replicas, losses, strict=True):
-                if replica.sound:
-                    replica.read(own)
-                if replica.sound and not due:
-                    replica.report(Progress(spent, own[-1], None))
+            _read_losses(unread, replicas, spent, report=not due)
         if due:
             clock.stop()
             for replica in replicas:
@@ -106,8 +102,19 @@ def advance(
         steps += 1
 
 
+def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float, *, report: bool) -> None:
+    """Move the losses off the device, (K,) a step, and hand each replica its own; `report` tells its last one."""
+    losses = torch.stack(unread).view(len(unread), len(replicas)).T.tolist()
+    unread.clear()
+    for replica, own in zip(replicas, losses, strict=True):
+        if replica.sound:
+            replica.read(own)
+        if replica.sound and report:
+            replica.report(Progress(spent, own[-1], None))
+
+
 def draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
-    """The batch of a step: whole rows, or windows."""
+    """The batch of a step: whole rows, or windows where the settings have a window."""
     if settings.window is None:
         return train.batch(seed, step, settings.batch_size)
     return train.windows(seed, step, settings.batch_size, settings.window)
