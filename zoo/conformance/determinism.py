@@ -14,7 +14,7 @@ from zoo.probes.cuts import cut
 from zoo.probes.dependence import DRAWS, KEEPS, drawn
 from zoo.surroundings import Surroundings, isolated
 from zoo.training.loop import Settings, TrainStep
-from zoo.training.state import bits
+from zoo.training.model_state import to_bytes
 
 SETTINGS = Settings(
     steps=1,
@@ -139,7 +139,7 @@ def _alone(subject: Subject) -> nn.Module:
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
-    return bits(tensor).cpu().numpy().tobytes()
+    return to_bytes(tensor).cpu().numpy().tobytes()
 
 
 CHECK = Check(

@@ -19,7 +19,7 @@ from zoo.models.interface import SequenceModel
 from zoo.probes.receptive_field import stir
 from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights, save_weights
-from zoo.training.state import state_of
+from zoo.training.model_state import state_of
 
 ELSEWHERE = ("device", "meta")
 """What is said of tensors that are not on one device has these words in it."""

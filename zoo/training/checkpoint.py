@@ -20,7 +20,7 @@ from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
-from zoo.training.state import bits, plain, put_back, same_bits, state_of, ties_of
+from zoo.training.model_state import find_ties, materialize, restore_state, same_bits, state_of, to_bytes
 
 KEY = "zoo"
 KNOWN = {
@@ -46,7 +46,7 @@ def save_weights(model: nn.Module, path: Path) -> str:
         UsageError: the model keeps state that is no tensor.
     """
     state = state_of(model)
-    ties = ties_of(state)
+    ties = find_ties(state)
     own = {name: tensor for name, tensor in state.items() if name not in ties}
     types = {
         name: [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
@@ -54,7 +54,8 @@ def save_weights(model: nn.Module, path: Path) -> str:
         if tensor.dtype not in KNOWN
     }
     tensors = {
-        name: (bits(tensor) if name in types else plain(tensor)).to("cpu", copy=True) for name, tensor in own.items()
+        name: (to_bytes(tensor) if name in types else materialize(tensor)).to("cpu", copy=True)
+        for name, tensor in own.items()
     }
     metadata = {KEY: json.dumps({"ties": ties, "types": types}, sort_keys=True)}
     try:
@@ -86,7 +87,7 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         state = _restored(load_file(str(path)), **json.loads(metadata[KEY]))
         if difference := _difference(state, state_of(model)):
             raise UsageError(difference)
-        put_back(model, state)
+        restore_state(model, state)
     except (RuntimeError, SafetensorError, UsageError) as error:
         raise UnfitWeightsError(path, model, str(error).splitlines()[0]) from None
 
@@ -109,7 +110,7 @@ def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
         stored, here = (f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (tensor, own[name]))
         if stored != here:
             return f"'{name}' is {stored}, in the model {here}."
-    for name, first in ties_of(own).items():
+    for name, first in find_ties(own).items():
         if not same_bits(state[name], state[first]):
             return f"'{name}' and '{first}' are tied in the model, and not in the file."
     return ""

@@ -29,10 +29,10 @@ def _norm(tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
 
 
 def _precise_norm(tensors: list[Tensor]) -> Tensor:
-    return _norm([real(tensor) for tensor in tensors], torch.float64)
+    return _norm([as_real(tensor) for tensor in tensors], torch.float64)
 
 
-def row_factors(gradient: Tensor, limits: Tensor) -> Tensor:
+def row_clip_factors(gradient: Tensor, limits: Tensor) -> Tensor:
     """(K, P), (K, 1) -> (K, 1): by what each row of gradients is to be multiplied so that it keeps its limit."""
 
     def factors(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -45,7 +45,7 @@ def row_factors(gradient: Tensor, limits: Tensor) -> Tensor:
     return usual if finite.all() else torch.where(finite, usual, factors(torch.float64)[0])
 
 
-def real(tensor: Tensor | None) -> Tensor:
+def as_real(tensor: Tensor | None) -> Tensor:
     """Complex numbers as pairs of real ones, which is all that the kernels know."""
     assert tensor is not None
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()

@@ -13,8 +13,8 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import own_random_numbers
 from zoo.tokens import IGNORED
 from zoo.training.device import autocast
-from zoo.training.kept import Kept
 from zoo.training.loss import plain_tensor, token_losses
+from zoo.training.reservoir import Reservoir
 
 MAX_TOKENS = 4096
 """Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
@@ -45,12 +45,12 @@ def evaluate(
     device: torch.device,
     dtype: str = "float32",
     max_tokens: int = MAX_TOKENS,
-    kept: Kept | None = None,
+    reservoir: Reservoir | None = None,
 ) -> Score:
     """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
 
     Args:
-        kept: sees every batch with the losses of its tokens, and keeps some of them.
+        reservoir: is given every batch with the losses of its tokens, and keeps some of them.
 
     Raises:
         RunError: as `losses_of`.
@@ -65,8 +65,8 @@ def evaluate(
                 row = torch.from_numpy(batch.row).to(device)
                 losses = losses_of(model, batch.tokens, batch.targets)
                 nats.index_add_(0, row, losses.double().sum(dim=1))
-                if kept is not None:
-                    kept.see(batch, losses)
+                if reservoir is not None:
+                    reservoir.add(batch, losses)
                 tokens.index_add_(0, row, (batch.targets != IGNORED).sum(dim=1))
     finally:
         for module, training in modes.items():

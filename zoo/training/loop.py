@@ -12,12 +12,12 @@ from torch import Tensor
 
 from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
-from zoo.training.captured import capturing
+from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
 from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.settings import Settings
-from zoo.training.stacked.filling import filled, up
+from zoo.training.stacked.filling import fill, round_up
 from zoo.training.stacked.stackable import why_not_filled
 from zoo.training.step import TrainStep, logits_of
 
@@ -48,13 +48,13 @@ def fit(
     """
     model.train()
     train_step = TrainStep(model, settings, device)
-    step = capturing(train_step, device)
+    step = capture(train_step, device)
     replica = Replica(model, settings, seed, report, evaluated)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
     unlike = why_not_filled(lambda _: copy.deepcopy(model).cpu()) if fills else None
 
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
-        return step(filled(batches[0], up(len(batches[0].tokens), step.multiple)), rates[0])
+        return step(fill(batches[0], round_up(len(batches[0].tokens), step.multiple)), rates[0])
 
     seconds = advance([replica], update, train, validation, device)
     replica.fit.compile_seconds = train_step.compile_seconds

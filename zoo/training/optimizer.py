@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
-from zoo.training.clipping import clip, real
-from zoo.training.state import plain
+from zoo.training.clipping import as_real, clip
+from zoo.training.model_state import materialize
 
 
 class Optimizer:
@@ -32,7 +32,7 @@ class Optimizer:
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
         for parameter in self.parameters:
-            _settle(parameter)
+            _own_memory(parameter)
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
@@ -48,8 +48,8 @@ class Optimizer:
         if self._clip:
             clip([parameter.grad for parameter in self.parameters if parameter.grad is not None], self._clip)
         for group in self._groups:
-            if (moving := group.moving()).parameters:
-                self._update(moving, lr)
+            if (with_gradient := group.with_gradient()).parameters:
+                self._update(with_gradient, lr)
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -68,11 +68,11 @@ class _Group:
     def of(cls, parameters: list[Tensor], weight_decay: float, *, remembers: bool) -> "_Group":
         if not remembers:
             return cls(parameters, [], [], [], weight_decay)
-        means, squares = ([torch.zeros_like(real(parameter.detach())) for parameter in parameters] for _ in range(2))
+        means, squares = ([torch.zeros_like(as_real(parameter.detach())) for parameter in parameters] for _ in range(2))
         steps = torch.zeros(len(parameters), device=parameters[0].device)
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
-    def moving(self) -> "_Group":
+    def with_gradient(self) -> "_Group":
         """Those that have a gradient."""
         has = [parameter.grad is not None for parameter in self.parameters]
         if all(has):
@@ -84,11 +84,11 @@ class _Group:
 
     @property
     def values(self) -> list[Tensor]:
-        return [real(parameter) for parameter in self.parameters]
+        return [as_real(parameter) for parameter in self.parameters]
 
     @property
     def gradients(self) -> list[Tensor]:
-        return [real(parameter.grad) for parameter in self.parameters]
+        return [as_real(parameter.grad) for parameter in self.parameters]
 
 
 def _adamw(group: _Group, lr: float | Tensor) -> None:
@@ -125,10 +125,10 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
     )
 
 
-def _settle(parameter: Tensor) -> None:
+def _own_memory(parameter: Tensor) -> None:
     """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
     if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
-        parameter.data = plain(parameter).clone()
+        parameter.data = materialize(parameter).clone()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:

@@ -11,8 +11,8 @@ from torch import Tensor
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
+from zoo.training.model_state import copy_state, restore_state, state_of
 from zoo.training.settings import Settings
-from zoo.training.state import copy_of, put_back, state_of
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Replica:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
         self._evaluated = evaluated
         self.fit = Fit()
-        self._best_weights = copy_of(model)
+        self._best_weights = copy_state(model)
         self._recent: list[float] = []  # losses since the last evaluation
 
     @property
@@ -96,7 +96,7 @@ class Replica:
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """One more point of the curve, told; the weights as they were before it are kept if it is the best so far."""
-        weights = copy_of(self.model)
+        weights = copy_state(self.model)
         loss = evaluate(self._with(weights), validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
@@ -114,11 +114,11 @@ class Replica:
         """The model to evaluate; the one in training too where what it holds by now does not fit another."""
         if self._evaluated is None or state_of(self._evaluated).keys() != weights.keys():
             return self.model
-        put_back(self._evaluated, weights)
+        restore_state(self._evaluated, weights)
         return self._evaluated
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """The weights of the best point go back into the model."""
-        put_back(self.model, self._best_weights)
+        restore_state(self.model, self._best_weights)
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit

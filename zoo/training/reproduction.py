@@ -15,11 +15,11 @@ import torch
 
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import isolated
-from zoo.training.cuts import Compared, compare_alone, compare_batch, cut_rows
 from zoo.training.device import autocast
-from zoo.training.disagreement import ALONE_WAYS, Disagreement, of_batches, of_rows
-from zoo.training.kept import KeptBatch
-from zoo.training.rounding import allowed_apart, coarser
+from zoo.training.disagreement import ALONE_WAYS, Disagreement, compare_batches, compare_rows
+from zoo.training.rescoring import Rescoring, cut_rows, rescore_batch, rescore_row
+from zoo.training.reservoir import KeptBatch
+from zoo.training.rounding import coarser_precision, measure_rounding
 
 CUTS = 200
 """Rows that are cut and scored again, at the least."""
@@ -43,7 +43,7 @@ class Reproduction:
 
 def reproduce(
     model: SequenceModel,
-    kept: Sequence[KeptBatch],
+    batches: Sequence[KeptBatch],
     *,
     device: torch.device,
     dtype: str = "float32",
@@ -62,24 +62,26 @@ def reproduce(
         alone: cut rows to score alone, at the most.
     """
     model.eval()
-    generator, ways, precision = torch.Generator().manual_seed(seed), cycle(ALONE_WAYS), coarser(model, dtype)
-    alike = len({batch.tokens.shape[1] for batch in kept}) == 1
-    once = min(len(kept), ALIKE) if alike else len(kept)
-    whole: list[Compared] = []
-    single: dict[str, list[Compared]] = {way: [] for way in ALONE_WAYS}
+    generator, ways, precision = torch.Generator().manual_seed(seed), cycle(ALONE_WAYS), coarser_precision(model, dtype)
+    alike = len({batch.tokens.shape[1] for batch in batches}) == 1
+    once = min(len(batches), ALIKE) if alike else len(batches)
+    whole: list[Rescoring] = []
+    single: dict[str, list[Rescoring]] = {way: [] for way in ALONE_WAYS}
     made = tried = 0
     with torch.no_grad(), isolated(device, seed=seed), autocast(device, dtype):
-        allowed = allowed_apart(model, kept, precision, generator)
-        for number, batch in enumerate(_repeated(kept)):
+        allowed = measure_rounding(model, batches, precision, generator)
+        for number, batch in enumerate(_repeated(batches)):
             if number >= once and made >= cuts:
                 break
-            whole.append(compare_batch(model, cut_rows(batch, model.vocab_size, generator)))
+            whole.append(rescore_batch(model, cut_rows(batch, model.vocab_size, generator)))
             rows = whole[-1].cut.own.flatten().nonzero().flatten()
             some = rows[torch.randperm(len(rows), generator=generator)][: -(-(alone - tried) // max(1, once - number))]
             for row, way in zip(some.tolist(), ways, strict=False):
-                single[way].append(compare_alone(model, whole[-1], row, way))
+                single[way].append(rescore_row(model, whole[-1], row, way))
             made, tried = made + len(rows), tried + len(some)
-        disagreement = of_batches(model, whole, allowed, precision) or of_rows(model, single, allowed, precision)
+        disagreement = compare_batches(model, whole, allowed, precision) or compare_rows(
+            model, single, allowed, precision
+        )
     everything = [*whole, *chain.from_iterable(single.values())]
     return Reproduction(
         cuts=made,
@@ -89,6 +91,6 @@ def reproduce(
     )
 
 
-def _repeated(kept: Sequence[KeptBatch]) -> Iterator[KeptBatch]:
+def _repeated(batches: Sequence[KeptBatch]) -> Iterator[KeptBatch]:
     for _ in range(ROUNDS):
-        yield from kept
+        yield from batches

@@ -14,7 +14,7 @@ from zoo.packing import Packing
 from zoo.tokens import IGNORED
 
 
-def filled(batch: Batch, total: int) -> Batch:
+def fill(batch: Batch, total: int) -> Batch:
     """A batch of documents with `total` >= M positions; one of whole rows or windows as it is."""
     if batch.packing is None or total == len(batch.tokens):
         return batch
@@ -24,18 +24,18 @@ def filled(batch: Batch, total: int) -> Batch:
     return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeated(total))
 
 
-def up(size: int, multiple: int) -> int:
+def round_up(size: int, multiple: int) -> int:
     """The next multiple."""
     return -(-size // multiple) * multiple
 
 
-def stacked(batches: Sequence[Batch], multiple: int = 1) -> Batch:
+def stack_batches(batches: Sequence[Batch], multiple: int = 1) -> Batch:
     """The batches of K replicas as one, every tensor with K in front.
 
     (K, B, T); or (K, M), filled up to the longest, and that to a multiple.
     """
-    longest = up(max(len(batch.tokens) for batch in batches), multiple)
-    batches = [filled(batch, longest) for batch in batches]
+    longest = round_up(max(len(batch.tokens) for batch in batches), multiple)
+    batches = [fill(batch, longest) for batch in batches]
     tokens = torch.stack([batch.tokens for batch in batches])
     targets = torch.stack([batch.targets for batch in batches])
     packings = [batch.packing for batch in batches if batch.packing is not None]

@@ -20,15 +20,15 @@ from zoo.blame import reason
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.captured import capturing
+from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
 from zoo.training.loop import advance, draw
 from zoo.training.replica import Fit, Progress, Replica
 from zoo.training.settings import Settings
-from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.optimizer import StackedOptimizer
 from zoo.training.stacked.stack import Stack
-from zoo.training.stacked.stackable import DRAWS, layout_of, random_numbers, why_not_stacked
+from zoo.training.stacked.stackable import DRAWS, layout_of, random_state, why_not_stacked
 
 
 def fit_stacked(
@@ -64,21 +64,21 @@ def fit_stacked(
     for model in models:
         model.train()
     stacked_step = StackedStep(models, settings, device)
-    step = capturing(stacked_step, device)
+    step = capture(stacked_step, device)
     replicas = [
         Replica(model, own, seed, lambda progress, k=k: report(k, progress), evaluated)  # type: ignore[misc]
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
-        return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
+        return step(stack_batches(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
-    before = random_numbers(device)
+    before = random_state(device)
     try:
         seconds = advance(replicas, update, train, validation, device)
     finally:
         stacked_step.stack.part()
-    if not unlike and random_numbers(device) != before:
+    if not unlike and random_state(device) != before:
         unlike = DRAWS  # by and by, or on larger batches
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.training.clipping import row_factors
+from zoo.training.clipping import row_clip_factors
 from zoo.training.settings import Settings
 
 BETAS, EPS = (0.9, 0.99), 1e-8
@@ -35,7 +35,7 @@ class StackedOptimizer:
     def step(self, gradient: Tensor, lr: Tensor) -> None:
         """(K, P) gradients, which it changes, and (K,) learning rates."""
         lr = lr.to(self.flat).unsqueeze(1)
-        gradient *= torch.where(self.clip > 0, row_factors(gradient, self.clip), 1.0)
+        gradient *= torch.where(self.clip > 0, row_clip_factors(gradient, self.clip), 1.0)
         if self.adam:
             self._adamw(gradient, lr)
         else:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoo.blame import reason
 from zoo.data.rows import Batch
-from zoo.training.stacked.filling import up
+from zoo.training.stacked.filling import round_up
 
 WARMUP = 3
 """Eager steps of a shape before it is recorded."""
@@ -45,7 +45,7 @@ class Graph(Protocol):
     def replay(self) -> Tensor: ...
 
 
-def capturing(step: Step, device: torch.device) -> Step:
+def capture(step: Step, device: torch.device) -> Step:
     """The same step, captured on CUDA; on a CPU as it is."""
     return CapturedStep(step, device) if device.type == "cuda" else step
 
@@ -111,11 +111,11 @@ class _Slot:
     def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
         self.batch = _buffers(batch, owner.device)
         self.lr = torch.as_tensor(lr, dtype=torch.float32).to(owner.device, copy=True)
-        self.graph = owner.graph(lambda: owner.step(self._fresh(), self.lr), owner.device)
+        self.graph = owner.graph(lambda: owner.step(self._batch_to_record(), self.lr), owner.device)
         self.steps = 0
         self.recorded = False
 
-    def _fresh(self) -> Batch:
+    def _batch_to_record(self) -> Batch:
         """The buffers, with a packing that remembers nothing of the rows that stood in them before."""
         packing = self.batch.packing
         return self.batch._replace(packing=packing and replace(packing))
@@ -180,7 +180,7 @@ def _roomy(batch: Batch) -> Batch:
     if batch.packing is None:
         return batch
     rows, length = batch.packing.shape
-    return batch._replace(packing=replace(batch.packing, shape=(up(rows, 32), up(length, 8))))
+    return batch._replace(packing=replace(batch.packing, shape=(round_up(rows, 32), round_up(length, 8))))
 
 
 def _tensors(batch: Batch) -> list[Tensor]:

@@ -19,7 +19,7 @@ class KeptBatch(NamedTuple):
     nats: Tensor
 
 
-class Kept:
+class Reservoir:
     """The first batch of an evaluation, the last, and a random choice of the others, made while they pass.
 
     Documents come sorted by length, so that the first and the last batch are of the longest and the shortest rows.
@@ -36,7 +36,7 @@ class Kept:
         """The first, the last, then others in random order."""
         return self._ends + random.Random(self._seed).sample(self._others, len(self._others))
 
-    def see(self, batch: ScoredBatch, nats: Tensor) -> None:
+    def add(self, batch: ScoredBatch, nats: Tensor) -> None:
         """One more batch, and the losses (B, T) of its tokens."""
         if len(self._ends) == 2:
             self._choose(self._ends.pop())

@@ -29,7 +29,7 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in _places(model).items()}
 
 
-def copy_of(model: nn.Module) -> dict[str, Tensor]:
+def copy_state(model: nn.Module) -> dict[str, Tensor]:
     """The same in memory of its own.
 
     Raises:
@@ -38,7 +38,7 @@ def copy_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in state_of(model).items()}
 
 
-def ties_of(state: Mapping[str, Tensor]) -> dict[str, str]:
+def find_ties(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Name -> the first name, in alphabetical order, of the same numbers in the same memory, where that is another."""
     firsts: dict[Any, str] = {}
     views = {
@@ -58,7 +58,7 @@ def ties_of(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Make a model what it was when `state` was taken of it, or of one that is built alike.
 
     Numbers are written in place, so tied tensors stay tied, unless `state` has different values of them: then they come
@@ -76,18 +76,18 @@ def put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             tensor.data = saved.to(tensor.device, copy=True)
         else:
             tensor.copy_(saved)
-    for name in _wrong(model, state):
+    for name in _find_unequal(model, state):
         path, _, own = name.rpartition(".")
         module, apart = model.get_submodule(path), state[name].to(places[name].device, copy=True)
         if own in module._buffers:
             module._buffers[own] = apart
         else:
             module._parameters[own] = nn.Parameter(apart, requires_grad=places[name].requires_grad)
-    if wrong := _wrong(model, state):
+    if wrong := _find_unequal(model, state):
         raise UsageError(f"In {type(model).__name__}, '{wrong[0]}' shares memory with a tensor of other values.")
 
 
-def _wrong(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+def _find_unequal(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
     """Names whose numbers in the model are not those of `state`."""
     places = _places(model)
     return [name for name, saved in state.items() if not same_bits(places[name], saved)]
@@ -97,15 +97,15 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are of one shape, type and content, nan included."""
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    return torch.equal(bits(one), bits(other).to(one.device))
+    return torch.equal(to_bytes(one), to_bytes(other).to(one.device))
 
 
-def bits(tensor: Tensor) -> Tensor:
+def to_bytes(tensor: Tensor) -> Tensor:
     """The bytes of the numbers (not of the memory, which may be strided, conjugate or negative), as (bytes,) uint8."""
-    return plain(tensor).flatten().view(torch.uint8)
+    return materialize(tensor).flatten().view(torch.uint8)
 
 
-def plain(tensor: Tensor) -> Tensor:
+def materialize(tensor: Tensor) -> Tensor:
     """The same numbers, in order, as they are."""
     return tensor.detach().resolve_conj().resolve_neg().contiguous()
 
