@@ -22,7 +22,7 @@ class StrangerError(RunError):
 
 
 @contextmanager
-def blaming(who: str, what: str, *, module: str) -> Iterator[None]:
+def blame(who: str, what: str, *, module: str) -> Iterator[None]:
     """What a stranger's code raises inside becomes a `StrangerError`: "Model './mine.py:Mine' failed <what>: ...".
 
     Args:
@@ -38,18 +38,18 @@ def blaming(who: str, what: str, *, module: str) -> Iterator[None]:
     except ZooError:
         raise
     except Exception as error:
-        if not (own := places(error, module)):
+        if not (own := own_lines(error, module)):
             raise
-        raise StrangerError("\n  ".join([f"{who} failed {what}: {reason(error)}", *own])) from error
+        raise StrangerError("\n  ".join([f"{who} failed {what}: {describe_error(error)}", *own])) from error
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Type and message in one line."""
     message = str(error).strip().splitlines()
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def places(error: BaseException, module: str) -> list[str]:
+def own_lines(error: BaseException, module: str) -> list[str]:
     """The lines of the stranger's own code that led to the error, the innermost last: file, line, function, text."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename).resolve(), module.partition(".")[0])]

@@ -48,7 +48,7 @@ class Check:
 
 
 @contextmanager
-def noting(where: str) -> Iterator[None]:
+def note_place(where: str) -> Iterator[None]:
     """Whatever is raised inside is told with where it happened."""
     try:
         yield

@@ -5,19 +5,19 @@ import warnings
 from contextlib import redirect_stdout
 from typing import Any, Literal, NamedTuple
 
-from zoo.blame import places, reason
+from zoo.blame import describe_error, own_lines
 from zoo.calls import Call, parse_call
 from zoo.conformance import (
     causality,
     compilation,
     determinism,
     dtype,
-    field,
     independence,
     learning,
     options,
     packing,
     padding,
+    receptive_field,
     shape,
     stacking,
     streaming,
@@ -38,7 +38,7 @@ CHECKS: dict[str, Check] = {
         independence,
         padding,
         packing,
-        field,
+        receptive_field,
         streaming,
         learning,
         options,
@@ -92,7 +92,7 @@ class Contract:
             try:
                 findings.extend(check.find(self.subject))
             except (Exception, SystemExit) as error:
-                findings.append(failure(_told(error, self.subject.model.__module__)))
+                findings.append(failure(_describe_failure(error, self.subject.model.__module__)))
         failed = any(finding.kind == "failure" for finding in findings)
         return Outcome(check, "failed" if failed else "passed", tuple(findings))
 
@@ -105,7 +105,7 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     """
     call: Call = parse_call(text)
     subject = Subject.of(call, context=context, vocab_size=vocab_size)
-    subject.fresh()
+    subject.build()
     outcomes = Contract(subject, compile=compile).outcomes()
     return {
         "model": str(call),
@@ -125,9 +125,9 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     }
 
 
-def _told(error: BaseException, module: str) -> str:
+def _describe_failure(error: BaseException, module: str) -> str:
     """What was raised, where in the contract, and where in the model's own code."""
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
-    own = places(error, module)
-    what = str(error) if isinstance(error, ZooError) else f"Raises {reason(error)}"
+    own = own_lines(error, module)
+    what = str(error) if isinstance(error, ZooError) else f"Raises {describe_error(error)}"
     return f"{what.rstrip('.')}{notes}." + (f" In {own[-1]}" if own else "")

@@ -11,52 +11,54 @@ from torch import Tensor
 
 from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.determinism import SETTINGS
-from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
-from zoo.probes.receptive_field import stir
+from zoo.probes.receptive_field import perturb_weights
 from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.loop import TrainStep
 from zoo.training.loss import cross_entropy
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
-STEPS, LOOK = 600, 20
-LONG, ROWS_OF = 150, 4
+STEPS, EVALUATE_EVERY = 600, 20
+LONG, LONG_ROW_MODELS = 150, 4
 """Tokens of a long row, and models that see some."""
-NEAR = 0.05
+LEARNED_WITHIN = 0.05
 """Nats above the least that the receptive field allows."""
-FAR = 0.5
+REMARKABLE = 0.5
 """Nats between the first loss and that of a uniform guess that are worth a remark."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Full batches, AdamW, the recipe's learning rate and then others, in the end without dropout: one has to do."""
-    subject, batch = subject.at_some_context(), documents(subject.vocab_size)
-    first, uniform = loss_of(subject.fresh().eval(), batch), math.log(subject.vocab_size)
-    if abs(first - uniform) > FAR:
+    subject, batch = subject.at_short_context(), documents(subject.vocab_size)
+    first, uniform = loss_of(subject.build().eval(), batch), math.log(subject.vocab_size)
+    if abs(first - uniform) > REMARKABLE:
         yield remark(
             f"The first loss is {first:.2f}, a uniform guess has {uniform:.2f}: scale the last layer down at the start."
         )
-    model = subject.fresh()
+    model = subject.build()
     least = conditional_entropy(batch, model.receptive_field)
     best, moved = math.inf, set[str]()
     for lr, training in [(lr, True) for lr in dict.fromkeys((model.recipe.lr, 1e-2, 3e-2, 3e-3))] + [(1e-2, False)]:
-        model = subject.fresh().train(training)
+        model = subject.build().train(training)
         best = min(best, _train(model, batch, lr, least, moved))
-        if best <= least + NEAR:
+        if best <= least + LEARNED_WITHIN:
             break
     else:
         training = True
-    _on_long_rows(subject, moved)
+    _backpropagate_long_rows(subject, moved)
     unmoved = [name for name, value in model.named_parameters() if value.requires_grad and name not in moved]
     if unmoved:
         more = f" and {len(unmoved) - 1} more" if unmoved[1:] else ""
         yield failure(f"Parameter '{unmoved[0]}'{more} never has a gradient: nothing that is learned depends on it.")
     elif not math.isfinite(best):
-        yield failure(f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {LOOK} steps.")
-    elif best > least + NEAR:
+        yield failure(
+            f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {EVALUATE_EVERY} steps."
+        )
+    elif best > least + LEARNED_WITHIN:
         yield failure(
             f"After {STEPS} steps on {len(DOCUMENTS)} documents the loss is {best:.3f}; the tokens that it sees allow "
             f"{least:.3f}. Something that it should see does not reach the logits, or its gradient does not come back."
@@ -84,12 +86,12 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
     return nats / batch.scored
 
 
-def _on_long_rows(subject: Subject, moved: set[str]) -> None:
+def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
     """`moved` gains the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
-    for seed in range(ROWS_OF):
-        model, tokens = subject.fresh(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
+    for seed in range(LONG_ROW_MODELS):
+        model, tokens = subject.build(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
         with isolated(CPU, seed=seed), torch.enable_grad():
-            stir(model)
+            perturb_weights(model)
             cross_entropy(model(tokens), tokens.roll(-1, 1)).backward()
         moved |= {name for name, value in model.named_parameters() if value.grad is not None and value.grad.any()}
 
@@ -97,7 +99,7 @@ def _on_long_rows(subject: Subject, moved: set[str]) -> None:
 def loss_of(model: SequenceModel, batch: Batch) -> float:
     """Mean loss, nats a token."""
     tokens, targets = batch.padded()
-    return cross_entropy(logits_of(model, tokens), targets).item()
+    return cross_entropy(compute_logits(model, tokens), targets).item()
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:
@@ -115,11 +117,11 @@ def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: s
     with isolated(CPU, seed=0), torch.enable_grad():
         step = TrainStep(model, replace(SETTINGS, weight_decay=0.0), CPU)
         for number in range(STEPS):
-            step(batch, lr * min(1.0, (number + 1) / LOOK))
-            if (number + 1) % LOOK == 0:
+            step(batch, lr * min(1.0, (number + 1) / EVALUATE_EVERY))
+            if (number + 1) % EVALUATE_EVERY == 0:
                 best = min(best, loss_of(model.eval(), batch))
                 model.train(training)
-                if best <= least + NEAR:
+                if best <= least + LEARNED_WITHIN:
                     break
     return best
 

@@ -6,9 +6,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from zoo.conformance.check import Check, Finding, failure, information, noting
+from zoo.conformance.check import Check, Finding, failure, information, note_place
 from zoo.conformance.determinism import digests
-from zoo.conformance.subject import Subject, logits_of
+from zoo.conformance.subject import Subject, compute_logits
 from zoo.errors import UsageError
 from zoo.models.interface import ModelOptions
 from zoo.probes.flops import FlopCounter
@@ -16,7 +16,7 @@ from zoo.probes.flops import FlopCounter
 
 def find(subject: Subject) -> Iterator[Finding]:
     """One option after the other, from the given options and from those with another one changed."""
-    subject = subject.at_some_context()
+    subject = subject.at_short_context()
     idle, untried = [], []
     effects = cache(lambda config: _effects(subject, config))
     for name in subject.model.Config.model_fields:
@@ -61,9 +61,9 @@ def _bases(subject: Subject) -> Iterator[ModelOptions]:
 def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
     """The options with a change, or None where the model does not take it."""
     try:
-        with noting(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
+        with note_place(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
             config = subject.model.Config(**{**dict(base), **change})
-            subject.fresh(config=config)
+            subject.build(config=config)
     except (ValidationError, UsageError):
         return None
     return config
@@ -85,11 +85,11 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     """What an option can change: weights and their shapes, logits in both modes, arithmetic, the size of a state."""
     length = 3 * subject.context
-    model, tokens = subject.fresh(config=config), subject.tokens(2, length)
+    model, tokens = subject.build(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
-    training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
-    flops, state = FlopCounter(subject.fresh(config=config)).training(length), model.begin(2)
+    training, evaluation = compute_logits(model, tokens), compute_logits(model.eval(), tokens)
+    flops, state = FlopCounter(subject.build(config=config)).training(length), model.begin(2)
     sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
     return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
 

@@ -14,7 +14,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     can: list[str] = []
     cannot: dict[str, list[str]] = {}
     for layout, rows in ROWS.items():
-        why = why_not_stacked(lambda seed: subject.fresh(seed=seed), [layout])
+        why = why_not_stacked(lambda seed: subject.build(seed=seed), [layout])
         (cannot.setdefault(why.rstrip("."), []) if why else can).append(rows)
     if not cannot:
         yield information("Seeds can be stacked with vmap.")

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
 from registry.files import is_file_reference
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.catalog import CORPORA
 from zoo.config import ONLY_SPLIT, DataConfig
 from zoo.data.files import arrange, join_lines, read_source, too_few
@@ -245,7 +245,7 @@ def _source(config: DataConfig) -> Source:
         loader = CORPORA.get(name)
         module = getattr(loader, "__module__", None) or ""
         try:
-            with kept(f"Corpus '{name}'", "when it is read"), blaming(f"Corpus '{name}'", "to load", module=module):
+            with kept(f"Corpus '{name}'", "when it is read"), blame(f"Corpus '{name}'", "to load", module=module):
                 source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
         except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"

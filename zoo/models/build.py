@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn.parameter import is_lazy
 
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
@@ -39,7 +39,7 @@ def build(
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
     made = kept(f"Model '{name}'", "when it is made")
-    with random_numbers(seed), made, blaming(f"Model '{name}'", what, module=model.__module__):
+    with random_numbers(seed), made, blame(f"Model '{name}'", what, module=model.__module__):
         _check_signature(model)
         try:
             fresh = model(config, vocab_size=vocab_size, context=context)

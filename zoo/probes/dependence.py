@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.models.interface import SequenceModel
-from zoo.probes.cuts import cut, up_to
+from zoo.probes.future import mask_future, replace_future
 
 DRAWS = "it draws random numbers: look at self.training (F.dropout takes training=self.training)."
 KEEPS = (
@@ -21,7 +21,7 @@ MIXES = (
 )
 
 
-def what_it_sees(model: SequenceModel, tokens: Tensor) -> str | None:
+def describe_dependence(model: SequenceModel, tokens: Tensor) -> str | None:
     """What logits in evaluation mode depend on beside their row up to them, as a sentence goes on; None: on nothing.
 
     A model is said to look ahead only if the tokens themselves give the same logits before and after: what it draws,
@@ -40,20 +40,20 @@ def what_it_sees(model: SequenceModel, tokens: Tensor) -> str | None:
 
     def agrees(cuts: Tensor) -> bool:
         """Whether logits up to the cuts (B,) stay as they are when all that is after them changes."""
-        return _close(up_to(logits(cut(tokens, others, cuts)), cuts), up_to(expected, cuts))
+        return _close(mask_future(logits(replace_future(tokens, others, cuts)), cuts), mask_future(expected, cuts))
 
     rows, length = tokens.shape
-    before, others, expected = drawn(), (tokens + 1) % model.vocab_size, logits(tokens)
+    before, others, expected = random_state(), (tokens + 1) % model.vocab_size, logits(tokens)
     if repeats():
         if agrees(torch.arange(rows) % (length - 1)):  # rows that see each other do not, since each changes elsewhere
             return None
         ahead = not all(agrees(torch.full((rows,), t)) for t in range(length - 1))
         if repeats():
             return AHEAD if ahead else MIXES
-    return f"{REPEATS} {DRAWS if drawn() != before else KEEPS}"
+    return f"{REPEATS} {DRAWS if random_state() != before else KEEPS}"
 
 
-def drawn() -> tuple[object, ...]:
+def random_state() -> tuple[object, ...]:
     """Where the generators of random numbers stand: torch's on the CPU, Python's, numpy's."""
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())
 

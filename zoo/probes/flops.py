@@ -21,7 +21,7 @@ from torch import Tensor
 
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing, chunk_of
-from zoo.probes.products import Products, counting
+from zoo.probes.products import OperationCounter, count_into
 
 ROWS = 2
 """Rows are counted two at a time, enough for BatchNorm; one more says whether operations are proportional to rows."""
@@ -29,7 +29,7 @@ LARGE_SHARE = 0.25
 """Elementwise operations for each FLOP, from which on FLOPs alone say too little. Built-in models of ordinary width
 have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matrix product that it is."""
 ELEMENTWISE = "elementwise arithmetic"
-FIT = 1e-3
+FIT_TOLERANCE = 1e-3
 """How far, relative, a count may be from what rows, tokens and chunks give, before it is told to be a fit."""
 
 Shape = tuple[int, int, int]
@@ -100,7 +100,7 @@ class FlopCounter:
         fitted = any(found.fitted for found in measured)
         return Flops(self.total(shapes, backward=backward), tuple(sorted(uncounted)), fitted)
 
-    def told(self, shapes: Counter[Shape]) -> Flops:
+    def try_count(self, shapes: Counter[Shape]) -> Flops:
         """The same of training; where the model raises something, what that is."""
         try:
             return self.count(shapes)
@@ -112,7 +112,7 @@ class FlopCounter:
         if self._layout != "packed":
             found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
             a_row = found.flops / ROWS
-            fitted = not _near(another.flops, (ROWS + 1) * a_row)
+            fitted = not _is_fit(another.flops, (ROWS + 1) * a_row)
             return _Measured(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
         enough = chunk_of(length) - length + 1  # tokens for a second chunk
         more = [enough] if enough <= length else [1] * enough
@@ -122,19 +122,19 @@ class FlopCounter:
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
         amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
         uncounted = frozenset[str]().union(*map(_uncounted, found_each))
-        return _Measured(amounts, uncounted, fitted=not _near(counts, shapes @ amounts))
+        return _Measured(amounts, uncounted, fitted=not _is_fit(counts, shapes @ amounts))
 
-    def _count(self, lengths: list[int], backward: bool) -> Products:
+    def _count(self, lengths: list[int], backward: bool) -> OperationCounter:
         """What runs for rows of these lengths."""
         draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
         tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
-        products, forward = Products(), self._forward_of(tokens, lengths)
+        products, forward = OperationCounter(), self._forward_of(tokens, lengths)
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-            with counting(products):
+            with count_into(products):
                 logits = forward()
             if backward:
                 gradient = torch.ones_like(logits)  # the loss is no part of the model
-                with counting(products):
+                with count_into(products):
                     logits.backward(gradient)
         self._model.zero_grad(set_to_none=True)
         return products
@@ -149,11 +149,11 @@ class FlopCounter:
         return partial(self._model.packed, packing.pack(tokens), packing)
 
 
-def _near(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
-    return bool(np.allclose(counts, expected, rtol=FIT, atol=0.5))
+def _is_fit(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    return bool(np.allclose(counts, expected, rtol=FIT_TOLERANCE, atol=0.5))
 
 
-def _uncounted(products: Products) -> frozenset[str]:
+def _uncounted(products: OperationCounter) -> frozenset[str]:
     large = products.elements > LARGE_SHARE * products.flops
     return frozenset(products.unknown | ({ELEMENTWISE} if large else set()))
 

@@ -3,7 +3,7 @@
 The formulas are those of torch 2.13's `torch.utils.flop_counter`, with what it gets wrong or leaves out mended: it
 counts the weights' gradient of a convolution with groups as if every channel met every other, and `mv`, `dot`,
 `nn.Bilinear`, weighted embedding bags and their kin as 0. (A complex product counts as a real one there: see
-`Products`.)
+`OperationCounter`.)
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def convolution_backward_flop(
     transposed: bool,
     output_padding: Any,
     groups: int,
-    asked: list[bool],
+    output_mask: list[bool],
     **_: Any,
 ) -> int:
     """For the inputs and for the weights, where they are asked for, what the forward pass takes.
@@ -62,7 +62,7 @@ def convolution_backward_flop(
     the inputs) meets each of them once.
     """
     batch, _channels, *places = (x if transposed else grad).shape
-    return 2 * weight.numel() * batch * prod(places) * sum(asked[:2])
+    return 2 * weight.numel() * batch * prod(places) * sum(output_mask[:2])
 
 
 def trilinear_flop(

@@ -14,11 +14,11 @@ SLACK = 1 << 20
 
 
 def kind_of_memory(device: torch.device) -> Literal["CUDA", "RSS"]:
-    """What `peak_of` counts there."""
+    """What `peak_memory` counts there."""
     return "CUDA" if device.type == "cuda" else "RSS"
 
 
-def peak_of(work: Callable[[], object], device: torch.device) -> int | None:
+def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
     """Bytes that `work` took at its peak, beyond those that were taken before; None where it cannot be told.
 
     What the libraries set up when they are first used counts too: let the work, or its like, run once before.
@@ -31,26 +31,26 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         torch.cuda.synchronize(device)
         return max(0, torch.cuda.max_memory_allocated(device) - before)
-    before_work = _fresh_peak()
+    before_work = _reset_peak()
     if before_work is None:
         return None
     work()
-    peak = _pages("VmHWM")
+    peak = _read_status("VmHWM")
     return None if peak is None else max(0, peak - before_work)
 
 
-def _fresh_peak() -> int | None:
+def _reset_peak() -> int | None:
     """Hand freed pages back and let the highest count of pages start again; the pages that are taken now."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         RESET.write_text("5")
     except (OSError, AttributeError, TypeError):  # no such file or permission; not glibc; Windows
         return None
-    now, peak = _pages("VmRSS"), _pages("VmHWM")
+    now, peak = _read_status("VmRSS"), _read_status("VmHWM")
     return now if now is not None and peak is not None and peak <= now + SLACK else None
 
 
-def _pages(name: str) -> int | None:
+def _read_status(name: str) -> int | None:
     """A line of the process's status, in bytes."""
     try:
         lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)

@@ -20,7 +20,7 @@ from zoo.probes.operations import LEAVING, is_elementwise, is_move
 FLEX = "torch.nn.attention.flex_attention"
 
 
-class Products(TorchDispatchMode):
+class OperationCounter(TorchDispatchMode):
     """Counts every operation inside of it, those of the backward pass too.
 
     Attributes:
@@ -74,7 +74,7 @@ class Products(TorchDispatchMode):
             self.unknown.add(str(kind).removeprefix("aten."))
 
 
-class Plain(TorchFunctionMode):
+class PlainForms(TorchFunctionMode):
     """Runs operations that take functions, such as flex_attention, in their plain forms; sees what leaves torch.
 
     Attributes:
@@ -106,9 +106,9 @@ def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
 
 
 @contextmanager
-def counting(products: Products) -> Iterator[None]:
+def count_into(products: OperationCounter) -> Iterator[None]:
     """Count into `products` what runs inside, in forms whose products can be seen."""
-    plain = Plain()
+    plain = PlainForms()
     with _plain_kernels(), plain, products:
         yield
     products.unknown |= plain.left

@@ -30,14 +30,14 @@ FADED_GRADIENT, FADED_CHANGE = 1e20, 100
 edge has faded and was not cut off: the field has no bound that was found."""
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """What the probe found: the receptive field in tokens, None where it is all of the `length` that was probed."""
 
     field: int | None
     length: int
 
 
-def find_reach(make: Callable[[], SequenceModel]) -> Reach:
+def find_receptive_field(make: Callable[[], SequenceModel]) -> ReceptiveField:
     """The receptive field of a model on the CPU, in evaluation mode and float64 (float32 where it takes no other).
 
     Args:
@@ -53,18 +53,18 @@ def find_reach(make: Callable[[], SequenceModel]) -> Reach:
     rows = max(1, min(ROWS, TOKENS // length))
     with isolated(CPU, seed=0):
         try:
-            found = _longest(_stirred(model).double(), rows, length)
+            found = _measure(_perturb(model).double(), rows, length)
         except Exception:
-            found = _longest(_stirred(make()).float(), rows, length)
-    return Reach(None if found == length else found, length)
+            found = _measure(_perturb(make()).float(), rows, length)
+    return ReceptiveField(None if found == length else found, length)
 
 
-def _stirred(model: SequenceModel) -> SequenceModel:
-    stir(model)
+def _perturb(model: SequenceModel) -> SequenceModel:
+    perturb_weights(model)
     return model.eval()
 
 
-def _longest(model: SequenceModel, rows: int, length: int) -> int:
+def _measure(model: SequenceModel, rows: int, length: int) -> int:
     changed = field_by_change(model, rows, length)
     try:
         return max(changed, field_by_gradient(model, rows, length))
@@ -74,8 +74,9 @@ def _longest(model: SequenceModel, rows: int, length: int) -> int:
 
 def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
     """How many of the last tokens of random rows have a gradient from the last logits, through the embeddings."""
-    strongest, middle = influence(model, rows, length), length // 2
-    noise = influence(model, rows, length, at=middle)[middle + 1 :].max()  # a Fourier transform, for one, rounds
+    strongest, middle = gradient_by_position(model, rows, length), length // 2
+    later = gradient_by_position(model, rows, length, at=middle)[middle + 1 :]
+    noise = later.max()  # of a causal model it is rounding, which a Fourier transform, for one, has
     seen = (strongest > 10 * noise).nonzero()
     if not len(seen):
         return 0
@@ -84,7 +85,7 @@ def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
     return length if faded else length - earliest
 
 
-def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
+def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
     """(T,), the largest gradient of the logits at a position of random rows with respect to every token's embedding.
 
     Every place of every row is a token of its own, numbered beyond the vocabulary, and the embeddings are looked up
@@ -96,9 +97,9 @@ def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Ten
     """
     first = max(model.vocab_size, length) + 1  # beyond what a table of positions is asked for
     tokens = first + torch.arange(rows * length).view(rows, length)
-    usual = torch.randint(_lowest(model), model.vocab_size, (first + tokens.numel(),))
+    usual = torch.randint(_lowest_token(model), model.vocab_size, (first + tokens.numel(),))
     usual[: model.vocab_size] = torch.arange(model.vocab_size)
-    with torch.enable_grad(), _looking_up(model, usual) as tables:
+    with torch.enable_grad(), _replace_embeddings(model, usual) as tables:
         logits = model(tokens)[:, at]
         gradients = torch.autograd.grad(logits, tables, torch.randn_like(logits), allow_unused=True)
     size = torch.zeros(rows, length, dtype=logits.dtype)
@@ -112,7 +113,7 @@ def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Ten
 
 def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
     """The least number of last tokens of random rows that the last logits stay the same with, whatever is before."""
-    lowest = _lowest(model)
+    lowest = _lowest_token(model)
     kinds = model.vocab_size - lowest
     tokens = torch.randint(lowest, model.vocab_size, (rows, length))
     other = lowest + (tokens - lowest + torch.randint(min(1, kinds - 1), kinds, tokens.shape)) % kinds
@@ -144,12 +145,12 @@ def _last_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
     return logits
 
 
-def _lowest(model: SequenceModel) -> int:
+def _lowest_token(model: SequenceModel) -> int:
     """The first token of random rows: not the boundary, which a model may treat as the end of all before it."""
     return BOUNDARY + 1 if model.vocab_size > 2 else BOUNDARY
 
 
-def stir(model: SequenceModel) -> None:
+def perturb_weights(model: SequenceModel) -> None:
     """Move every weight by random noise, so that no path hides behind one that starts at zero."""
     with torch.no_grad():
         for parameter in model.parameters():
@@ -158,7 +159,7 @@ def stir(model: SequenceModel) -> None:
 
 
 @contextmanager
-def _looking_up(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor]]:
+def _replace_embeddings(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor]]:
     """Tables instead of the embeddings of tokens: row i is the embedding of the token usual[i]."""
     embeddings = [
         module

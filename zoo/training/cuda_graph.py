@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch
 from zoo.training.stacked.filling import round_up
 
@@ -136,7 +136,7 @@ class _Slot:
             try:
                 self.graph.record()
             except Exception as error:
-                raise _RecordError(reason(error.__cause__ or error)) from error
+                raise _RecordError(describe_error(error.__cause__ or error)) from error
             self.recorded = True
         return self.graph.replay().clone()
 

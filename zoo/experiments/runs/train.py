@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from registry.files import is_file_reference, split_file_reference
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
@@ -114,14 +114,14 @@ def _train(
     for cell in cells:
         _check_source(cell)
     counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
-    with blaming(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
+    with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
         fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report)
     return [
         Trained(
             fitted,
             save_weights(model, place / WEIGHTS),
             count_buffers(model, cell.build()),
-            counter.told(fitted.shapes),
+            counter.try_count(fitted.shapes),
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
@@ -169,7 +169,7 @@ def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) 
         load_weights(model, place / WEIGHTS, trained.weights_sha256)
         return model
 
-    with blaming(cell.model.who, "when its stored weights were scored", module=cell.model.kind.__module__):
+    with blame(cell.model.who, "when its stored weights were scored", module=cell.model.kind.__module__):
         scored = score_stored(
             load,
             {split: rows[split] for split in SPLITS if wanted[split]},

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
@@ -108,7 +108,7 @@ class StackedStep:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             name = type(self.stack.models[0]).__name__
-            raise UsageError(f"{name} cannot be trained as a stack: {reason(error)}.") from error
+            raise UsageError(f"{name} cannot be trained as a stack: {describe_error(error)}.") from error
         self.optimizer.step(gradient, lr)
         return losses.detach()
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
@@ -44,7 +44,7 @@ def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layo
             warnings.simplefilter("ignore")  # of operations that vmap runs one by one
             return next((why for layout in layouts if (why := _try_stack(make, layout))), None)
     except Exception as error:
-        return reason(error)
+        return describe_error(error)
 
 
 def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
@@ -63,7 +63,7 @@ def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
                 works.append(_StepResult.of(make(0).train(), one._replace(tokens=torch.cat([batch.tokens, filling]))))
         return MIXES if _differences(works[:1], works[1:]) else None
     except Exception as error:
-        return reason(error)
+        return describe_error(error)
 
 
 def layout_of(batch: Batch) -> Layout:

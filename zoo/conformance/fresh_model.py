@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.conformance.subject import ROUNDING, Subject, apart, logits_of
+from zoo.conformance.subject import ROUNDING, Subject, compute_logits, relative_difference
 from zoo.models.interface import SequenceModel
-from zoo.probes.cuts import cut, up_to
+from zoo.probes.future import mask_future, replace_future
 
 
 @dataclass(frozen=True)
-class Probe:
+class FreshModel:
     """One way to call a model.
 
     Putting a used model back would not do: what it keeps as plain attributes would stay, and no longer fit its buffers.
@@ -33,18 +33,20 @@ class Probe:
 
     @property
     def tolerance(self) -> float:
-        return ROUNDING[self.dtype or self.subject.precise]
+        return ROUNDING[self.dtype or self.subject.precise_dtype]
 
-    def model(self) -> SequenceModel:
+    def build(self) -> SequenceModel:
         """The same one every time."""
-        model = self.subject.stirred(self.dtype).train(self.training)
+        model = self.subject.build_perturbed(self.dtype).train(self.training)
         self.prepare(model)
         return model
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        return logits_of(self.model(), tokens, gradients=self.gradients)
+        return compute_logits(self.build(), tokens, gradients=self.gradients)
 
     def change(self, logits: Tensor, tokens: Tensor, others: Tensor, cuts: Tensor) -> float:
         """How much the `logits` (B, T, V) of `tokens` up to the cuts (B,) change with `others` after them, relative."""
-        return apart(up_to(logits, cuts), up_to(self(cut(tokens, others, cuts)), cuts))
+        return relative_difference(
+            mask_future(logits, cuts), mask_future(self(replace_future(tokens, others, cuts)), cuts)
+        )
