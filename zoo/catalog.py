@@ -31,10 +31,10 @@ def _corpus_problem(loaded: object) -> str | None:
     return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
 
 
-def _kept(entry: Entry) -> AbstractContextManager[None]:
-    from zoo.surroundings import kept
+def _restore_after_import(entry: Entry) -> AbstractContextManager[None]:
+    from zoo.surroundings import restore_and_report
 
-    return kept(f"'{entry.name}'", "at import")
+    return restore_and_report(f"'{entry.name}'", "at import")
 
 
 MODELS: "Registry[type[SequenceModel]]" = Registry(
@@ -52,7 +52,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "transformer": "zoo.models.transformer:Transformer",
     },
     _model_problem,
-    _kept,
+    _restore_after_import,
 )
 
 CORPORA: "Registry[CorpusLoader]" = Registry(
@@ -64,11 +64,11 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "shakespeare": "zoo.data.download:shakespeare",
     },
     _corpus_problem,
-    _kept,
+    _restore_after_import,
 )
 
 
-def listing(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
+def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
     """Kind -> a row a claim: name, origin, and what is wrong with it (imported only if `check_timeout` is given)."""
     from registry.check import check
 
@@ -114,7 +114,7 @@ def expand_names(text: str) -> list[str]:
     return calls
 
 
-def known_models(calls: list[str]) -> list[str]:
+def require_models(calls: list[str]) -> list[str]:
     """The same calls, each of whose names somebody has; imports none of them.
 
     Raises:

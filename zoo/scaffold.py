@@ -56,7 +56,7 @@ def write_package(name: str, out: str) -> Package:
         UsageError: it cannot be the name of a package and of a model.
         ZooError: the folder is there already.
     """
-    names = names_of(name)
+    names = spell_name(name)
     directory = os.path.join(out, name)
     if os.path.lexists(directory):
         raise ZooError(f"'{directory}' is there already, and nothing is overwritten: take another name, or --out.")
@@ -71,7 +71,7 @@ def write_package(name: str, out: str) -> Package:
     return Package(names, directory, [os.path.join(directory, path) for path in texts])
 
 
-def names_of(name: str) -> Names:
+def spell_name(name: str) -> Names:
     """The name in its three spellings.
 
     Raises:
@@ -85,12 +85,12 @@ def names_of(name: str) -> Names:
             f"first.{hint}"
         )
     names = Names(name, name.replace("-", "_"), "".join(part.capitalize() for part in name.split("-")))
-    if taken := _taken(names):
+    if taken := _find_clash(names):
         raise UsageError(f"'{name}' cannot be a new model's name: {taken}. Take another one.")
     return names
 
 
-def _taken(names: Names) -> str | None:
+def _find_clash(names: Names) -> str | None:
     """What the name means already."""
     name, module, class_name = names
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):

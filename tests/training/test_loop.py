@@ -217,7 +217,7 @@ def test_steps_and_tokens_are_counted_and_evaluations_spread_over_the_run(
     evaluations: int, make_model: MakeModel, train: Train, train_rows: Rows
 ) -> None:
     fit = train(make_model("bigram"), seed=3, steps=20, evaluations=evaluations)
-    drawn = [0, *np.cumsum([train_rows.batch(3, step, 16).scored for step in range(20)]).tolist()]
+    drawn = [0, *np.cumsum([train_rows.batch(3, step, 16).target_count for step in range(20)]).tolist()]
     assert (fit.steps, fit.tokens, fit.diverged_at) == (20, drawn[-1], None)
     assert len(fit.curve) == min(evaluations, 20) + 1
     assert fit.curve[-1].step == 20

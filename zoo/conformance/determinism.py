@@ -58,7 +58,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     for B, T in (tokens.shape, *SCORED):
         with note_place(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             found = _find_trace(subject, B, T)
-        if changes := surroundings.put_back():
+        if changes := surroundings.restore():
             yield failure(f"A call changes {', '.join(changes)}: other models of the process would feel it.")
             return
         if found:

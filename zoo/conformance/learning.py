@@ -83,7 +83,7 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
                 past = tokens[: t + 1] if field is None else ([BOUNDARY] * field + tokens[: t + 1])[-field:]
                 follows.setdefault(tuple(past), Counter())[target] += 1
     nats = sum(-count * math.log(count / found.total()) for found in follows.values() for count in found.values())
-    return nats / batch.scored
+    return nats / batch.target_count
 
 
 def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:

@@ -31,7 +31,9 @@ def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
     path = Path(where)
     if not path.is_dir():
         return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
-    texts = [text for file in _text_files(path) if (text := clean(_read(file), str(file), as_bytes=as_bytes)).strip()]
+    texts = [
+        text for file in _text_files(path) if (text := decode_text(_read(file), str(file), as_bytes=as_bytes)).strip()
+    ]
     if not texts:
         raise DataError(f"Directory '{path}' holds no text.")
     return arrange(join_lines(texts), f"{path.resolve().name} ({len(texts)} files)", layout)
@@ -50,10 +52,10 @@ def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
     Raises:
         DataError: as `read_source`.
     """
-    return arrange(clean(raw, name, as_bytes=as_bytes), name, layout)
+    return arrange(decode_text(raw, name, as_bytes=as_bytes), name, layout)
 
 
-def clean(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
+def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
     """Bytes as they are; or UTF-8 as text, without a byte-order mark and with LF for CRLF.
 
     Args:
@@ -87,30 +89,30 @@ def arrange(text: Document, name: str, layout: Layout) -> Source:
         DataError: no text, or a document too long for a row.
     """
     if not text.strip():
-        raise no_text(name)
-    lines: Sequence[Document] = _byte_lines(text) if isinstance(text, bytes) else text.split("\n")
+        raise no_text_error(name)
+    lines: Sequence[Document] = _split_lines(text) if isinstance(text, bytes) else text.split("\n")
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
         return Source(name, text)
     documents = [line for line in lines if line.strip()]
     longest = max(range(len(documents)), key=lambda index: len(documents[index]))
     if len(documents[longest]) > LONGEST_DOCUMENT:
-        raise too_long(name, longest + 1, len(documents[longest]))
+        raise too_long_error(name, longest + 1, len(documents[longest]))
     return Source(name, documents)
 
 
-def no_text(name: str) -> DataError:
+def no_text_error(name: str) -> DataError:
     """What is said of a text that is none."""
     return DataError(f"{name} holds no text.")
 
 
-def too_few(name: str, documents: int, why: str) -> DataError:
+def too_few_error(name: str, documents: int, why: str) -> DataError:
     """What is said of documents that leave a split empty."""
     return DataError(
         f"{name} has {documents} document{'s' * (documents != 1)}, {why}; --documents none reads one stream."
     )
 
 
-def too_long(name: str, document: int, tokens: int) -> DataError:
+def too_long_error(name: str, document: int, tokens: int) -> DataError:
     """What is said of a document that is no row."""
     return DataError(
         f"Document {document:,} of {name} has {tokens:,} tokens, and a document is one row of "
@@ -118,7 +120,7 @@ def too_long(name: str, document: int, tokens: int) -> DataError:
     )
 
 
-def _byte_lines(text: bytes) -> list[bytes]:
+def _split_lines(text: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in text.split(b"\n")]
 
 

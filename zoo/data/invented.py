@@ -42,7 +42,7 @@ MORE = (0.9, 0.55, 0.25, 0.0)
 """Probability of another syllable after the first, second, ...: four at the most."""
 
 
-def _shares(weights: Weights) -> dict[str, float]:
+def _normalize(weights: Weights) -> dict[str, float]:
     total = sum(weights.values())
     return {key: weight / total for key, weight in weights.items()}
 
@@ -50,22 +50,22 @@ def _shares(weights: Weights) -> dict[str, float]:
 def _grammar() -> dict[str, list[Arc]]:
     """State -> its arcs. A state's name says what the word has fixed so far: first consonant, harmony, syllables."""
     arcs: dict[str, list[Arc]] = {"start": [], "final": [("", "end", 1.0)]}
-    onset = _shares({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
+    onset = _normalize({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
     chances = {"back": BACK, "front": 1 - BACK}
-    for first, share in _shares(CLASSES).items():
+    for first, share in _normalize(CLASSES).items():
         first_vowel = [
             (vowel, f"nucleus {first} {harmony} 0", chance * p)
             for harmony, chance in chances.items()
-            for vowel, p in _shares(HARMONY[harmony]).items()
+            for vowel, p in _normalize(HARMONY[harmony]).items()
         ]
         if first == "vowel":
             arcs["start"] += [(vowel, state, share * p) for vowel, state, p in first_vowel]
         else:
-            arcs["start"] += [(letter, f"first {first}", share * p) for letter, p in _shares(ONSETS[first]).items()]
+            arcs["start"] += [(letter, f"first {first}", share * p) for letter, p in _normalize(ONSETS[first]).items()]
             arcs[f"first {first}"] = first_vowel
         for harmony, vowels in HARMONY.items():
             ending = f"ending {first} {harmony}"
-            arcs[ending] = [(v, f"last {first}", p) for v, p in _shares(ENDING_VOWEL[harmony]).items()]
+            arcs[ending] = [(v, f"last {first}", p) for v, p in _normalize(ENDING_VOWEL[harmony]).items()]
             for syllable, more in enumerate(MORE):
                 fixed = f"{first} {harmony} {syllable}"
                 going_on: list[Arc] = [
@@ -75,11 +75,11 @@ def _grammar() -> dict[str, list[Arc]]:
                 ]
                 arcs[f"coda {fixed}"] = [arc for arc in going_on if arc[2]]
                 arcs[f"nucleus {fixed}"] = [
-                    *((letter, f"coda {fixed}", CODA * p) for letter, p in _shares(CODAS).items()),
+                    *((letter, f"coda {fixed}", CODA * p) for letter, p in _normalize(CODAS).items()),
                     *((letter, state, (1 - CODA) * p) for letter, state, p in arcs[f"coda {fixed}"]),
                 ]
                 if syllable:
-                    arcs[f"onset {fixed}"] = [(v, f"nucleus {fixed}", p) for v, p in _shares(vowels).items()]
+                    arcs[f"onset {fixed}"] = [(v, f"nucleus {fixed}", p) for v, p in _normalize(vowels).items()]
         arcs[f"last {first}"] = [(AGREEMENT[first], "final", 0.5), ("", "end", 0.5)]
     return arcs
 

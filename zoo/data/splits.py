@@ -36,7 +36,7 @@ Turn = tuple[int, int]
 ONLY: Turn = (1, 1)
 
 
-def cuts(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, int]:
+def split_points(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, int]:
     """Where validation and test begin; where there is to be no test, at the end.
 
     Of several splits the last part has at most its share of the circle, so that no two of them meet: one less than in
@@ -47,9 +47,9 @@ def cuts(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, int]:
     return (first, max(second, count - room)) if shares[2] else (max(first, count - room), second)
 
 
-def splits_into(count: int, shares: Shares, turn: Turn = ONLY) -> bool:
+def can_split(count: int, shares: Shares, turn: Turn = ONLY) -> bool:
     """Whether something is left for every split that is to be."""
-    first, second = cuts(count, shares, turn)
+    first, second = split_points(count, shares, turn)
     return 0 < first < second and (second < count or not shares[2])
 
 
@@ -57,7 +57,7 @@ def rotate(sequence: T, length: int, turn: Turn) -> T:
     """Begun (number - 1)/of further on, what stands before comes last; `sequence` slices and adds.
 
     The two ends of a stream meet in a seam, as two files of a directory do. What is scored for a verdict, the last
-    part, never holds it: `cuts` makes it no longer than the first rotation goes.
+    part, never holds it: `split_points` makes it no longer than the first rotation goes.
     """
     number, of = turn
     begins = length * (number - 1) // of
@@ -80,12 +80,12 @@ def split_documents(documents: Sequence[T], seed: int, shares: Shares = USUAL, t
 
 def split_stream(stream: T, length: int, shares: Shares = USUAL, turn: Turn = ONLY) -> "Split[T]":
     """Three contiguous blocks, in the order of the text; `stream` is anything of `length` that slices and adds."""
-    first, second = cuts(length, shares, turn)
+    first, second = split_points(length, shares, turn)
     turned: Any = rotate(stream, length, turn)
     return Split(turned[:first], turned[first:second], turned[second:])
 
 
-def seen_before(split: Split[list[T]]) -> Split[int]:
+def count_repeats(split: Split[list[T]]) -> Split[int]:
     """How many documents of each split also stand in an earlier one."""
     train, validation = set(split.train), set(split.validation)
     return Split(

@@ -37,7 +37,7 @@ class Tokens(Sequence[NDArray[Any]]):
         mappings: Sequence[mmap.mmap] = (),
     ) -> None:
         self.flat, self.starts, self.order = flat, starts, order
-        self._mappings, self._looked_at = mappings, 0
+        self._mappings, self._reads = mappings, 0
 
     @classmethod
     def of(cls, documents: Iterable[NDArray[Any]], dtype: DTypeLike = np.int32) -> "Tokens":
@@ -68,10 +68,10 @@ class Tokens(Sequence[NDArray[Any]]):
             return [self[index] for index in range(*row.indices(len(self)))]
         if not -len(self) <= row < len(self):
             raise IndexError(row)
-        start, length = self.places(np.array([row % len(self)]))
+        start, length = self.locate(np.array([row % len(self)]))
         return self.flat[start[0] + 1 : start[0] + length[0]]
 
-    def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(B,) rows -> where the boundary before each stands, and its targets, the end being one."""
         documents = rows if self.order is None else self.order[rows]
         starts = self.starts[documents]
@@ -82,11 +82,11 @@ class Tokens(Sequence[NDArray[Any]]):
         """Of all documents, the end of each being one."""
         return int(self.starts[-1])
 
-    def looked_at(self, rows: int) -> None:
+    def count_reads(self, rows: int) -> None:
         """So many rows of mapped files were read; now and then their pages are given back (and stay in the cache)."""
-        self._looked_at += rows
-        if self._looked_at >= RELEASED_AFTER:
-            self._looked_at = 0
+        self._reads += rows
+        if self._reads >= RELEASED_AFTER:
+            self._reads = 0
             for mapping in self._mappings:
                 if hasattr(mmap, "MADV_DONTNEED"):
                     mapping.madvise(mmap.MADV_DONTNEED)

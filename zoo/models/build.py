@@ -10,7 +10,7 @@ from zoo.blame import blame
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
-from zoo.surroundings import kept, random_numbers
+from zoo.surroundings import random_numbers, restore_and_report
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
@@ -38,7 +38,7 @@ def build(
     """
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
-    made = kept(f"Model '{name}'", "when it is made")
+    made = restore_and_report(f"Model '{name}'", "when it is made")
     with random_numbers(seed), made, blame(f"Model '{name}'", what, module=model.__module__):
         _check_signature(model)
         try:

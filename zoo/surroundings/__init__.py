@@ -4,7 +4,14 @@ A model's file that sets one of them would change the numbers of the others. Imp
 """
 
 from zoo.surroundings.arithmetic import arithmetic
-from zoo.surroundings.guard import Surroundings, Watch, kept, unchanged, undisturbed, watched
+from zoo.surroundings.guard import (
+    Surroundings,
+    Watch,
+    forbid_changes,
+    restore_and_report,
+    restore_silently,
+    watch_changes,
+)
 from zoo.surroundings.isolation import isolated, own_random_numbers
 from zoo.surroundings.random_numbers import random_numbers, seed_torch, torch_seed
 
@@ -12,13 +19,13 @@ __all__ = [
     "Surroundings",
     "Watch",
     "arithmetic",
+    "forbid_changes",
     "isolated",
-    "kept",
     "own_random_numbers",
     "random_numbers",
+    "restore_and_report",
+    "restore_silently",
     "seed_torch",
     "torch_seed",
-    "unchanged",
-    "undisturbed",
-    "watched",
+    "watch_changes",
 ]

@@ -12,7 +12,7 @@ from zoo.surroundings.random_numbers import random_numbers
 
 SETTINGS = (MODES, *ARITHMETIC, *PROCESS, PATCHES)  # a mode may stand in the way of all that torch says of itself
 
-_told: set[str] = set()
+_reported: set[str] = set()
 _watching = False
 
 
@@ -22,7 +22,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._values = [setting.read() for setting in SETTINGS]
 
-    def put_back(self) -> list[str]:
+    def restore(self) -> list[str]:
         """What was no longer as it was, and is again: "torch's default dtype from float32 to float64"; or nothing.
 
         Of what cannot be put back it is said that it stays.
@@ -39,7 +39,7 @@ class Surroundings:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def restore_silently() -> Iterator[None]:
     """Around work of any kind: what it changes is put back, silently; once, where such stretches lie in each other."""
     global _watching
     if _watching:
@@ -50,11 +50,11 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _watching = False
-        before.put_back()
+        before.restore()
 
 
 @contextmanager
-def kept(who: str, when: str) -> Iterator[None]:
+def restore_and_report(who: str, when: str) -> Iterator[None]:
     """Around a stranger's code: what it changes is put back, and told once on standard error; random numbers silently.
 
     Args:
@@ -66,8 +66,8 @@ def kept(who: str, when: str) -> Iterator[None]:
         try:
             yield
         finally:
-            if changes := before.put_back():
-                _tell(f"{who} changes {_listed(changes)} {when}: put back, for it would change the other models too.")
+            if changes := before.restore():
+                _report(f"{who} changes {_join(changes)} {when}: put back, for it would change the other models too.")
 
 
 class Watch:
@@ -85,7 +85,7 @@ class Watch:
 
     def look(self) -> None:
         """Put back what has changed since, and remember it."""
-        self._changes += [change for change in self._before.put_back() if change not in self._changes]
+        self._changes += [change for change in self._before.restore() if change not in self._changes]
 
     @property
     def complaint(self) -> str | None:
@@ -93,13 +93,13 @@ class Watch:
         if not self._changes:
             return None
         return (
-            f"{self._who} changes {_listed(self._changes)} {self._when}, which would change the other models too: it "
+            f"{self._who} changes {_join(self._changes)} {self._when}, which would change the other models too: it "
             "must leave every call as it found it."
         )
 
 
 @contextmanager
-def watched(who: str, when: str) -> Iterator[Watch]:
+def watch_changes(who: str, when: str) -> Iterator[Watch]:
     """Around work that should change nothing, to be asked afterwards for a `complaint`.
 
     Raises:
@@ -118,23 +118,23 @@ def watched(who: str, when: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def unchanged(who: str, when: str) -> Iterator[None]:
+def forbid_changes(who: str, when: str) -> Iterator[None]:
     """Around work that may change nothing.
 
     Raises:
         RunError: at the end; what was changed is named, and put back.
     """
-    with watched(who, when) as watch:
+    with watch_changes(who, when) as watch:
         yield
     if watch.complaint:
         raise RunError(watch.complaint)
 
 
-def _tell(notice: str) -> None:
-    if notice not in _told:
-        _told.add(notice)
+def _report(notice: str) -> None:
+    if notice not in _reported:
+        _reported.add(notice)
         print(notice, file=sys.stderr)
 
 
-def _listed(changes: list[str]) -> str:
+def _join(changes: list[str]) -> str:
     return " and ".join([", ".join(changes[:-1]), changes[-1]] if changes[1:] else changes)

@@ -61,7 +61,7 @@ def evaluate(
     tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
     try:
         with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
-            for batch in rows.scored(max_tokens):
+            for batch in rows.evaluation_batches(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
                 losses = losses_of(model, batch.tokens, batch.targets)
                 nats.index_add_(0, row, losses.double().sum(dim=1))

@@ -83,7 +83,7 @@ class Replica:
 
     def count(self, batch: Batch) -> None:
         """One step on this batch has been made, or is on its way."""
-        self.fit.tokens += batch.scored
+        self.fit.tokens += batch.target_count
         self.fit.shapes[batch.shape] += 1
         self.fit.steps += 1
 

@@ -387,7 +387,7 @@ def again(
 def test_a_peek_in_one_batch_of_six_is_found_whichever_it_is(
     rows: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shapes = [tuple(batch.tokens.shape) for batch in rows["validation"].scored(280)]
+    shapes = [tuple(batch.tokens.shape) for batch in rows["validation"].evaluation_batches(280)]
     assert len(set(shapes)) == len(shapes) == 6
     for seed, shape in enumerate(shapes):
         monkeypatch.setattr(PeeksInOneBatch, "shape", shape)
@@ -397,7 +397,7 @@ def test_a_peek_in_one_batch_of_six_is_found_whichever_it_is(
 
 
 def test_the_first_batch_the_last_and_four_others_by_chance_are_kept(rows: dict[str, Rows]) -> None:
-    batches = list(rows["test"].scored(300))
+    batches = list(rows["test"].evaluation_batches(300))
     assert len(batches) > 15
     times = [0] * len(batches)
     for seed in range(100):

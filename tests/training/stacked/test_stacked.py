@@ -421,5 +421,5 @@ def test_what_a_model_keeps_beside_its_buffers_is_a_reason(make_model: MakeModel
 def test_a_batch_of_a_stack_has_the_targets_of_each(train_rows: Rows) -> None:
     batches = [train_rows.batch(seed, 0, 16) for seed in range(3)]
     stack: Batch = stack_batches(batches)
-    assert ((stack.targets != -100).sum(dim=1)).tolist() == [batch.scored for batch in batches]
+    assert ((stack.targets != -100).sum(dim=1)).tolist() == [batch.target_count for batch in batches]
     assert not math.isnan(float(stack.tokens.sum()))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from zoo.config import USUAL_SPLIT, DataConfig
 from zoo.data.download import cache_directory
-from zoo.data.large.passes import write_tokens
 from zoo.data.large.permutation import STORED
+from zoo.data.large.tokenize_file import write_tokens
 from zoo.data.splits import SPLITS, Split
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
@@ -46,9 +46,9 @@ def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
-    asked = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
-    asked += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    key = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
+    key += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     own = _open_or_write(path, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
         return own

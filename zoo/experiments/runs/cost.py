@@ -121,7 +121,7 @@ def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
     batches = draw_batches(cell, rows)
     layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
     counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
-    predicted = sum(batch.scored for batch in batches)
+    predicted = sum(batch.target_count for batch in batches)
     forward, training = (counter.total(shapes, backward=backward) / predicted for backward in (False, True))
     found = counter.count(shapes)
     return Arithmetic(forward, training, found.uncounted, found.fitted)

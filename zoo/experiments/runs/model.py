@@ -12,7 +12,7 @@ from zoo.experiments.records.fingerprint import digest_model
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.dependence import describe_dependence
-from zoo.surroundings import random_numbers, unchanged
+from zoo.surroundings import forbid_changes, random_numbers
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def check_output(model: SequenceModel, who: str) -> None:
         StrangerError: it raises something; the message says what, and where.
     """
     module = type(model).__module__
-    with torch.no_grad(), random_numbers(0), unchanged(who, "in a forward pass"):
+    with torch.no_grad(), random_numbers(0), forbid_changes(who, "in a forward pass"):
         model.eval()
         for shape in ((2, 5), (1, 1)):
             with blame(who, f"on tokens of shape {shape}", module=module):

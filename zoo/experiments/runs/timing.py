@@ -58,7 +58,7 @@ def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
     def step() -> int:
         batch = draw(train, cell.settings, cell.config.seed, next(steps))
         train_step(batch, cell.settings.lr)
-        return batch.scored
+        return batch.target_count
 
     return step
 
@@ -74,7 +74,7 @@ def make_stacked_steps(cell: Cell, count: int, corpus: Corpus) -> Work:
         number = next(steps)
         batches = [draw(train, cell.settings, seed, number) for seed in range(count)]
         step(stack_batches(batches, step.multiple), rates)
-        return sum(batch.scored for batch in batches)
+        return sum(batch.target_count for batch in batches)
 
     return work
 
@@ -101,7 +101,7 @@ def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> R
     texts = corpus.tokens["validation"]
     if corpus.is_stream:
         return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
-    lengths = texts.places(np.arange(min(EVALUATED, len(texts))))[1]
+    lengths = texts.locate(np.arange(min(EVALUATED, len(texts))))[1]
     taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
     return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
 

@@ -41,7 +41,7 @@ from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.probes.flops import FlopCounter, Flops
-from zoo.surroundings import Watch, isolated, watched
+from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.evaluation import Score
 from zoo.training.loop import Fit, Progress, fit
@@ -77,7 +77,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
     first, device = cells[0].config, cells[0].device
     here = isolated(device, threads=first.training.threads, seed=first.seed)
-    watch = watched(cells[0].model.who, "in training or evaluation")
+    watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
         places = [stack.enter_context(_write_at_once(cell.directory)) for cell in cells]
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.files import clean
+from zoo.data.files import decode_text
 from zoo.data.vocabulary import code_points
 from zoo.errors import DataError
 
@@ -39,7 +39,7 @@ class Lines(NamedTuple):
 
 
 def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[Codes]:
-    """The text as `clean` leaves it; with `lines` in pieces that end where lines do, LF for CRLF in bytes too.
+    """The text as `decode_text` leaves it; with `lines` in pieces that end where lines do, LF for CRLF in bytes too.
 
     Raises:
         DataError: it cannot be read; a NUL byte, or bytes that are not UTF-8, with their place in the file.
@@ -52,9 +52,9 @@ def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[
                 block = file.read(PIECE)
                 raw = rest + block
                 end = "\n" if lines and not block and raw and raw[-1] != NEWLINE else ""
-                cut = _cut(raw, lines) if block else len(raw)
+                cut = _find_end(raw, lines) if block else len(raw)
                 raw, rest = raw[:cut], raw[cut:]
-                text = clean(raw, path.name, as_bytes=as_bytes, offset=offset, line=line)
+                text = decode_text(raw, path.name, as_bytes=as_bytes, offset=offset, line=line)
                 offset, line = offset + cut, line + int(np.count_nonzero(np.frombuffer(raw, np.uint8) == NEWLINE))
                 if isinstance(text, str):
                     text += end
@@ -78,8 +78,8 @@ def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
     for codes in read_pieces(path, as_bytes=as_bytes, lines=True):
         ends = np.flatnonzero(codes == NEWLINE)
         starts = np.concatenate([[0], ends[:-1] + 1])
-        if len(ends) and _among(spaces, codes[starts]).any():  # no blank line begins otherwise
-            kept = np.logical_or.reduceat(~_among(spaces, codes), starts)
+        if len(ends) and _are_spaces(spaces, codes[starts]).any():  # no blank line begins otherwise
+            kept = np.logical_or.reduceat(~_are_spaces(spaces, codes), starts)
             codes = codes[np.repeat(kept, ends - starts + 1)]
             found = np.flatnonzero(kept)
             last = int(found[-1]) + 1 if len(found) else 0
@@ -88,11 +88,11 @@ def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
             yield Lines(codes, ends, False, False)
 
 
-def _among(spaces: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
+def _are_spaces(spaces: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
     return spaces[codes if codes.dtype == np.uint8 else np.minimum(codes, len(spaces) - 1)]
 
 
-def _cut(raw: bytes, lines: bool) -> int:
+def _find_end(raw: bytes, lines: bool) -> int:
     """Where a piece may end: after a line; or between characters, and not between CR and LF."""
     if lines and ((after := raw.rfind(b"\n") + 1) or len(raw) <= LONGEST_LINE):
         return after
