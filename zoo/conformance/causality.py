@@ -1,4 +1,4 @@
-"""Logits at t depend on the tokens up to t alone: by changing what comes after, and by gradients."""
+"""Check that logits at t depend only on tokens up to t, by changing later tokens and by gradients."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,17 +15,17 @@ from zoo.surroundings import isolated
 
 ADVICE = "A model predicts the token after t from those up to t: mask or shift what reaches further."
 FADED = {torch.float64: 1e-9, torch.float32: 1e-5}
-"""A gradient that is so small, relative to the largest, is rounding: a Fourier transform, for one, has it."""
+"""Gradients up to this share of the largest are rounding, as a Fourier transform has it."""
 LONG, PLACES = 150, 16
-"""Tokens of a long row at least, and about how many places of a row are cut, beside those near powers of two."""
+"""Least tokens of a long row, and about how many places of a row are cut, beside those near powers of two."""
 SHORT = 64
 """Tokens of a row that is cut at each place twice, once with many kinds of tokens and once with few."""
 FEW = 4
-"""Tokens that half of the rows are made of: the boundary is one of them, which some take for the end of all before."""
+"""Tokens that half of the rows are made of, the boundary among them: a model may treat it as the end of the past."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows shorter and longer than N, and batches as evaluation has them; both modes, gradients recorded and not."""
+    """Try rows shorter and longer than N, and batches as in evaluation; both modes, with and without gradients."""
     N, probed = subject.context, 3 * subject.context + 2
     exact = FreshModel(subject)
     scored, recorded = replace(exact, dtype=torch.float32), replace(exact, gradients=True)
@@ -47,7 +47,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _in_training(subject: Subject, T: int) -> Iterator[Finding]:
-    """What leaks in training mode, batch statistics apart."""
+    """Find leaks in training mode, with batch statistics frozen."""
     names = _freeze_statistics(subject.build())
     fresh = FreshModel(subject, training=True, gradients=True, prepare=_freeze_statistics)
     for way in (fresh, replace(fresh, gradients=False)):
@@ -71,10 +71,10 @@ def _in_training(subject: Subject, T: int) -> Iterator[Finding]:
 
 
 def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, int]:
-    """The largest change of logits at or before any t when all tokens after t change, relative; and that t.
+    """Largest relative change of logits at or before any t when all tokens after t change; and that t.
 
-    First every row is cut at a place of its own: where nothing changes, nothing leaks. Otherwise rows may only have
-    seen each other, and all of them are cut at one place, at one after the other.
+    First every row is cut at a place of its own: if nothing changes, nothing leaks. Otherwise rows may only have seen
+    each other, so all of them are cut at the same place, one place after the other.
     """
     subject, places, documents = fresh.subject, _places(T - 1), (B, T) in DOCUMENTS
     if B:
@@ -96,19 +96,19 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
 
 
 def _places(count: int) -> list[int]:
-    """Places spread evenly, and those around powers of two."""
+    """Evenly spread places, and those around powers of two."""
     powers = (2**power + off for power in range(count.bit_length()) for off in (-2, -1, 0))
     return sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
 
 
 def _by_gradient(fresh: FreshModel, length: int) -> str | None:
-    """What leaks by gradient; None where nothing does, or where gradients cannot be looked at."""
+    """Describe a leak that gradients show; None where there is none, or where gradients cannot be probed."""
     model, subject = fresh.build(), fresh.subject
     for t in sorted({0, subject.context // 2, subject.context, length // 2}):
         try:
             with isolated(CPU, seed=0):
                 strongest = gradient_by_position(model, 2, length, at=t)
-        except Exception:  # a model that does more with tokens than to look them up; changing them was the test
+        except Exception:  # the model uses tokens for more than a look-up; changing them was the test
             return None
         later = strongest[t + 1 :].max().item()
         if later > FADED[subject.precise_dtype] * strongest.max().item():
@@ -117,13 +117,13 @@ def _by_gradient(fresh: FreshModel, length: int) -> str | None:
 
 
 def _by_statistics(subject: Subject, T: int) -> float:
-    """How much later tokens change earlier logits where batch statistics are those of the batch."""
+    """Relative change of earlier logits by later tokens through batch statistics."""
     fresh, tokens = FreshModel(subject, training=True), subject.tokens(4, T)
     return fresh.change(fresh(tokens), tokens, subject.other_tokens(tokens), torch.full((4,), T // 2))
 
 
 def _freeze_statistics(model: SequenceModel) -> list[str]:
-    """Put the layers that keep running statistics of batches into evaluation mode, and no other part; their names."""
+    """Put the layers with running statistics into evaluation mode, and no others; returns their names."""
     layers = {
         name: layer
         for name, layer in model.named_modules()

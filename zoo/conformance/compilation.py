@@ -1,4 +1,4 @@
-"""torch.compile and torch.export give what the model gives."""
+"""Check that torch.compile and torch.export give the same logits as the model."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,10 +10,11 @@ from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import Subject, compute_logits, relative_difference
 
 TOLERANCE = 1e-4
+"""Relative difference of logits that compilation may make."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """A row longer than N, in evaluation mode and float32."""
+    """Try a row longer than N, in evaluation mode and float32."""
     model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     logits = compute_logits(model, tokens)
     ways: dict[str, Callable[[], Any]] = {

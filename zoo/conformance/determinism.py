@@ -1,4 +1,4 @@
-"""The same seed gives the same weights and logits, no call leaves traces, and nobody else chooses the weights."""
+"""Check that a seed fixes weights and logits, calls leave no traces, and only the model sets its weights."""
 
 import hashlib
 import random
@@ -35,7 +35,7 @@ DRAW = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Weights under one seed, weights in the harness, logits twice, and weights after an evaluation."""
+    """Compare weights under one seed, weights in the harness, logits of two calls, and weights after an evaluation."""
     surroundings = Surroundings()
     model, again = subject.build(seed=3), subject.build(seed=3)
     weights = digests(model)
@@ -78,9 +78,9 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
-    """What evaluating leaves behind: in weights, or for the next call. No model has been given these tokens before.
+    """Find what an evaluation leaves behind, in weights or for the next call, on tokens that no model has seen.
 
-    A cache that grows when it has to is no trace, even where it is a buffer: it is not saved, and changes no logits.
+    A cache that grows is no trace, even if it is a buffer: it is not saved, and changes no logits.
     """
     model, fresh = (subject.build_perturbed(torch.float32) for _ in range(2))
     tokens = subject.unseen_tokens(B, T)
@@ -104,7 +104,7 @@ def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
 
 
 def _reseeds(subject: Subject) -> bool:
-    """Whether random numbers go on alike after two different seeds: after it is made, or after a call in training."""
+    """Whether the model seeds random numbers itself: after two seeds they go on alike, after construction or a call."""
     after = []
     for seed in (0, 1):
         with isolated(CPU, seed=seed):
@@ -117,24 +117,24 @@ def _reseeds(subject: Subject) -> bool:
 
 
 def _generator_states() -> tuple[object, ...]:
-    """Of torch, of Python and of numpy, to be compared."""
+    """The states of the generators of torch, Python and numpy, comparable with ==."""
     return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tolist()
 
 
 def digests(model: nn.Module, *, saved: bool = False) -> dict[str, str]:
-    """Name -> SHA-256 of every parameter and buffer, or of those alone that are saved."""
+    """Name -> SHA-256 of every parameter and buffer, or only of those that are saved."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     names = [name for name in model.state_dict() if name in tensors] if saved else tensors
     return {name: hashlib.sha256(_bytes(tensors[name])).hexdigest() for name in names}
 
 
 def first_difference(one: dict[str, str], other: dict[str, str]) -> str | None:
-    """The first name of which the two disagree."""
+    """The first name whose digests differ; None if there is none."""
     return next((name for name in {**one, **other} if one.get(name) != other.get(name)), None)
 
 
 def _build_alone(subject: Subject) -> nn.Module:
-    """The class called by itself, with nothing of the harness around it."""
+    """Call the class itself, without the harness."""
     return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
 
 

@@ -1,4 +1,4 @@
-"""A model computes in the type that it was moved to, and under autocast."""
+"""Check that a model computes in the type that it was moved to, and under autocast."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ ADVICE = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """float32 and float64 by `to`, bfloat16 by autocast as `--dtype bfloat16` does."""
+    """Try float32 and float64 by `to`, and bfloat16 by autocast as in `--dtype bfloat16`."""
     tokens = subject.tokens(2, subject.context + 1)
     for dtype in (torch.float32, torch.float64):
         name = str(dtype).removeprefix("torch.")

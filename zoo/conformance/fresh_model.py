@@ -1,4 +1,4 @@
-"""Calls of a model that is built afresh for each: nothing that an earlier call left behind explains what they show."""
+"""A model that is built afresh for every call, so that no earlier call can influence a result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from zoo.probes.future import mask_future, replace_future
 
 @dataclass(frozen=True)
 class FreshModel:
-    """One way to call a model.
+    """One way to call a freshly built model: type, mode, gradients.
 
-    Putting a used model back would not do: what it keeps as plain attributes would stay, and no longer fit its buffers.
+    Restoring the weights of a used model is not enough: its plain attributes would stay and no longer fit its buffers.
 
     Args:
-        subject: whose model it is.
-        dtype: of the weights; None for as precise as the model can be.
-        training: in training mode.
-        gradients: recorded.
-        prepare: what is done to the model before the call.
+        subject: the model under check.
+        dtype: of the weights; None for the most precise that the model can compute in.
+        training: whether it is in training mode.
+        gradients: whether gradients are recorded.
+        prepare: called with the model before the call.
     """
 
     subject: Subject
@@ -36,17 +36,17 @@ class FreshModel:
         return ROUNDING[self.dtype or self.subject.precise_dtype]
 
     def build(self) -> SequenceModel:
-        """The same one every time."""
+        """Build the model, with the same weights every time."""
         model = self.subject.build_perturbed(self.dtype).train(self.training)
         self.prepare(model)
         return model
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, V)."""
+        """(B, T) -> (B, T, V) logits of a freshly built model."""
         return compute_logits(self.build(), tokens, gradients=self.gradients)
 
     def change(self, logits: Tensor, tokens: Tensor, others: Tensor, cuts: Tensor) -> float:
-        """How much the `logits` (B, T, V) of `tokens` up to the cuts (B,) change with `others` after them, relative."""
+        """Relative change of the `logits` (B, T, V) of `tokens` up to the cuts (B,) with `others` after the cuts."""
         return relative_difference(
             mask_future(logits, cuts), mask_future(self(replace_future(tokens, others, cuts)), cuts)
         )

@@ -1,4 +1,4 @@
-"""A model learns eight documents by heart, as far as its receptive field allows, with all of its parameters."""
+"""Check that a model memorises eight documents, as far as its receptive field allows, with all of its parameters."""
 
 import math
 from collections import Counter
@@ -23,16 +23,17 @@ from zoo.training.loss import cross_entropy
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
 STEPS, EVALUATE_EVERY = 600, 20
+"""Steps of training at most, and between two evaluations; the learning rate warms up until the first."""
 LONG, LONG_ROW_MODELS = 150, 4
-"""Tokens of a long row, and models that see some."""
+"""Least tokens of a long row, and models that are given long rows."""
 LEARNED_WITHIN = 0.05
-"""Nats above the least that the receptive field allows."""
+"""Nats above the least loss that the receptive field allows, up to which the documents count as learned."""
 REMARKABLE = 0.5
-"""Nats between the first loss and that of a uniform guess that are worth a remark."""
+"""Nats between the first loss and that of a uniform guess from which on a remark is made."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Full batches, AdamW, the recipe's learning rate and then others, in the end without dropout: one has to do."""
+    """Train on full batches by AdamW at the recipe's rate, then at others, last without dropout, until one works."""
     subject, batch = subject.at_short_context(), documents(subject.vocab_size)
     first, uniform = loss_of(subject.build().eval(), batch), math.log(subject.vocab_size)
     if abs(first - uniform) > REMARKABLE:
@@ -75,7 +76,7 @@ def documents(vocab_size: int) -> Batch:
 
 
 def conditional_entropy(batch: Batch, field: int | None) -> float:
-    """The least loss on the batch itself of a model that sees the last `field` tokens (None: all), nats a token."""
+    """Least loss on the batch itself, nats a token, of a model that sees the last `field` tokens (None: all)."""
     follows: dict[tuple[int, ...], Counter[int]] = {}
     for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
         for t, target in enumerate(targets):
@@ -87,7 +88,7 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
 
 
 def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
-    """`moved` gains the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
+    """Add to `moved` the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
     for seed in range(LONG_ROW_MODELS):
         model, tokens = subject.build(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
         with isolated(CPU, seed=seed), torch.enable_grad():
@@ -103,8 +104,8 @@ def loss_of(model: SequenceModel, batch: Batch) -> float:
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:
-    """Train until it is near the least loss or out of steps; the loss in evaluation mode. `moved` gains the names of
-    the parameters that had a gradient."""
+    """Train until the least loss or the last step; returns the best loss in evaluation mode. `moved` gains the names
+    of parameters that had a gradient."""
     for name, parameter in model.named_parameters():
 
         def remember(parameter: Tensor, name: str = name) -> None:

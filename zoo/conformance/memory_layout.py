@@ -1,4 +1,4 @@
-"""How tokens lie in memory, and what lies beside them there, counts for nothing."""
+"""Check that logits do not depend on how tokens lie in memory, or on what lies beside them."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from zoo.conformance.subject import relative_difference
 
 
 def compare_memory_layouts(fresh: FreshModel, T: int) -> Iterator[Finding]:
-    """Tokens (B, T) in memory of their own, against the same ones as a view of a larger tensor, of two kinds."""
+    """Compare tokens (B, T) in memory of their own with the same tokens as two kinds of views of a larger tensor."""
     tokens = fresh.subject.tokens(4, T)
     expected = fresh(tokens)
     for view in (pad(tokens, (1, 1))[:, 1:-1], pad(tokens, (0, 0, 1, 1))[1:-1]):  # the second one is contiguous

@@ -1,4 +1,4 @@
-"""Every option of a model does something: to its parameters, its logits, or its cost."""
+"""Check that every option of a model changes its parameters, its logits or its cost."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +15,7 @@ from zoo.probes.flops import FlopCounter
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One option after the other, from the given options and from those with another one changed."""
+    """Change one option after the other, starting from the given options and from those with one other changed."""
     subject = subject.at_short_context()
     idle, untried = [], []
     effects = cache(lambda config: _effects(subject, config))
@@ -36,7 +36,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
-    """Options that differ in one field alone, and can be built."""
+    """Pairs of valid options that differ in one field only."""
     for base in _bases(subject):
         found = 0
         for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
@@ -47,7 +47,7 @@ def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOpt
 
 
 def _bases(subject: Subject) -> Iterator[ModelOptions]:
-    """The given options, and those with one of them changed: an option may count beside another value only."""
+    """The given options, and those with one of them changed: an option may only matter beside another's value."""
     yield subject.config
     for name, value in dict(subject.config).items():
         changed = (
@@ -59,7 +59,7 @@ def _bases(subject: Subject) -> Iterator[ModelOptions]:
 
 
 def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
-    """The options with a change, or None where the model does not take it."""
+    """The options with a change, or None where the model refuses it."""
     try:
         with note_place(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
             config = subject.model.Config(**{**dict(base), **change})
@@ -83,7 +83,7 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 
 
 def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
-    """What an option can change: weights and their shapes, logits in both modes, arithmetic, the size of a state."""
+    """What an option may change: weights and their shapes, logits in both modes, FLOPs, the size of a state."""
     length = 3 * subject.context
     model, tokens = subject.build(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]

@@ -1,4 +1,4 @@
-"""Rows one after the other, as training has documents, have the logits that they have with padding between them."""
+"""Check that packed rows, as in training on documents, have the same logits as padded ones."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from zoo.tokens import BOUNDARY
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows of one token, of some, and of more than N, each beginning with the boundary."""
+    """Try rows of one token, of some, and of more than N, each beginning with the boundary."""
     model, N = subject.build_perturbed(), subject.context
     tokens = subject.tokens(4, N + 3)
     tokens[:, 0] = BOUNDARY
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_writes(subject: Subject) -> Iterator[Finding]:
-    """Whether `packed` writes into its tokens, in training mode."""
+    """Check that `packed` does not write into its tokens in training mode."""
     packing = Packing.of(torch.tensor([subject.context + 3, 1, 2, 7] * 64))
     tokens = subject.tokens(1, len(packing.row)).squeeze(0)
     before = tokens.clone()

@@ -1,4 +1,4 @@
-"""What stands after the end of a row changes nothing before it, and neither does that something stands there."""
+"""Check that padding after the end of a row does not change its logits."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from zoo.tokens import BOUNDARY
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows shorter and longer than N, padded a little and a lot."""
+    """Pad rows shorter and longer than N, a little and a lot."""
     model, N = subject.build_perturbed(), subject.context
     for T in sorted({1, max(1, N - 1), N, 2 * N + 1}):
         tokens = subject.tokens(2, T)

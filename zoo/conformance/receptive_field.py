@@ -1,4 +1,4 @@
-"""The receptive field that a model declares is the one that a probe finds."""
+"""Check that the receptive field that a model declares is the measured one."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from zoo.probes.receptive_field import find_receptive_field
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """By gradients and by changing tokens, over several times N."""
+    """Measure by gradients and by changing tokens, over several times N."""
     declared = subject.build().receptive_field
     found, length = find_receptive_field(subject.build)
     if declared is None and found is not None:

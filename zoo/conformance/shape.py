@@ -1,4 +1,4 @@
-"""Logits of the next token at every position, for every batch, length and vocabulary, and tokens left as they are."""
+"""Check the shape of logits for every batch, length and vocabulary, and that tokens are not written into."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ WRITES = "It writes into the tokens that it is given: copy them first (tokens.cl
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One row and several, none at all; rows shorter than N, as long, longer, much longer, and of a prime length."""
+    """Try no row, one and several; rows shorter than N, as long, longer, much longer, and of a prime length."""
     N = subject.context
     for V in (subject.vocab_size, 2, 300):
         model = subject.build(vocab_size=V).eval()

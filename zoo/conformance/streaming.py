@@ -1,4 +1,4 @@
-"""Streamed logits are those of the forward pass, and a state is a value that belongs to its stream."""
+"""Check that streamed logits are those of the forward pass, and that all memory of a stream is in its state."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,13 +10,13 @@ from zoo.conformance.subject import Subject, compute_logits, relative_difference
 from zoo.models.interface import SequenceModel, State
 
 LONG = 150
-"""Tokens of a stream whose past is longer than that: rings and caches have to go round."""
+"""Tokens of a stream if the model looks further back than that: rings and caches have to wrap around."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Streams of 3N tokens and more, by step and by prefill in several ways; then the state by itself, and `last`."""
+    """Feed streams of 3N tokens and more by step and prefill in several ways; then check `last` and the state."""
     field = subject.build().receptive_field
     T = max(3 * subject.context + 2, LONG if field is None else min(2 * field + subject.context, LONG))
     for dtype in dict.fromkeys((torch.float32, subject.precise_dtype)):
@@ -46,7 +46,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _partitions(length: int, context: int) -> list[list[int]]:
-    """Parts in which a stream may come."""
+    """Ways to divide a stream into parts, as lists of their lengths."""
     half = [context + 1] + [1] * (length - context - 1)
     return [[1] * length, [length], half, [1, context, 1, length - context - 2]]
 
@@ -106,12 +106,12 @@ def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subjec
 
 
 def clone_state(state: State) -> State:
-    """The same state in memory of its own."""
+    """Copy a state into memory of its own."""
     return {name: value.clone() for name, value in state.items()}
 
 
 def _growth(model: SequenceModel, subject: Subject) -> str | None:
-    """How the state of a stream grows once it has seen more than its receptive field."""
+    """Describe how the state grows once a stream is longer than the receptive field; None if it does not."""
     tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0, LONG) + 1)
     state, sizes = model.begin(1), []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Weights go through a file and into a copy whole: tied ones stay tied, buffers come along, nothing stays behind."""
+"""Check that weights survive a file, a copy and a move to another device: tied ones stay tied, no buffer is lost."""
 
 import copy
 import tempfile
@@ -22,17 +22,17 @@ from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.model_state import state_of
 
 ELSEWHERE = ("device", "meta")
-"""What is said of tensors that are not on one device has these words in it."""
+"""Words in error messages about tensors on different devices."""
 ATEN = torch.ops.aten
 MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.index_put_.default, ATEN.index_put.default}
 """Operations that may take tensors of several devices."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Save and load, through a file and as torch does it; copy, and move."""
+    """Save and load through a file and through `state_dict`; copy, and move."""
     model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     with isolated(CPU, seed=1):
-        perturb_weights(model)  # after the last call: what copies its weights in a call has old ones
+        perturb_weights(model)  # after the last call: a model that copies its weights in a call has old ones
     logits, before = compute_logits(model, tokens), digests(model)
     stored, handed = subject.build(seed=1).eval(), subject.build(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
-    """Another device: CUDA where there is one, else the meta device, which has no numbers."""
+    """Move a model to CUDA if available, else to the meta device, which has no numbers, and call it there."""
     device = "cuda" if torch.cuda.is_available() else "meta"
     model, tokens = subject.build().to(device).eval(), tokens.to(device)
     try:
@@ -85,7 +85,7 @@ def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
 
 
 class _OneDevice(TorchDispatchMode):
-    """Refuses operations on tensors of several devices, which the meta device itself lets pass here and there."""
+    """A mode that refuses operations on tensors of several devices, some of which the meta device lets pass."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim())
@@ -96,13 +96,13 @@ class _OneDevice(TorchDispatchMode):
 
 
 def _digest_saved(model: SequenceModel) -> dict[str, str]:
-    """Digests of what is saved."""
+    """Name -> SHA-256 of every tensor that is saved."""
     saved = state_of(model)
     return {name: digest for name, digest in digests(model).items() if name in saved}
 
 
 def _tied_groups(model: SequenceModel) -> list[list[str]]:
-    """Groups of names that stand for one and the same memory, as parameters that are tied do."""
+    """Groups of names of parameters that share memory."""
     groups: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         groups.setdefault(parameter.data_ptr(), []).append(name)

@@ -1,4 +1,4 @@
-"""The memory that a piece of work takes at its peak: allocations on CUDA, resident pages of the process on Linux."""
+"""Peak memory of a piece of work: allocations on CUDA, resident pages of the process on Linux."""
 
 import ctypes
 from collections.abc import Callable
@@ -19,9 +19,9 @@ def kind_of_memory(device: torch.device) -> Literal["CUDA", "RSS"]:
 
 
 def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
-    """Bytes that `work` took at its peak, beyond those that were taken before; None where it cannot be told.
+    """Peak bytes of `work` beyond those in use before; None where it cannot be measured.
 
-    What the libraries set up when they are first used counts too: let the work, or its like, run once before.
+    What libraries allocate on first use counts too: run the work, or something like it, once before.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -40,7 +40,7 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
 
 
 def _reset_peak() -> int | None:
-    """Hand freed pages back and let the highest count of pages start again; the pages that are taken now."""
+    """Return freed pages to the system and reset the peak; returns the resident bytes now, None where it fails."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         RESET.write_text("5")
@@ -51,7 +51,7 @@ def _reset_peak() -> int | None:
 
 
 def _read_status(name: str) -> int | None:
-    """A line of the process's status, in bytes."""
+    """A line of the status of the process, in bytes."""
     try:
         lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
         return int(lines[name].split()[0]) * 1024

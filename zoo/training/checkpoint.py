@@ -1,9 +1,9 @@
-"""Weights as safetensors: nothing executes when they are read, and a digest tells whether they are the ones.
+"""Weights as safetensors: reading executes no code, and a digest tells whether the file is the recorded one.
 
 The same weights are the same bytes in every process: safetensors writes metadata in random order, so all of it is one
 key, a JSON object:
 
-    ties    a name that stands for the same numbers in memory -> the name that they are stored under
+    ties    name of a tied tensor -> the name that its numbers are stored under
     types   name -> [type, shape] of a tensor whose type safetensors does not know; it is stored as bytes
 
 Numbers are stored as they are; save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
@@ -27,7 +27,7 @@ KNOWN = {
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64),
 }
-"""Types that are stored as themselves."""
+"""Types that safetensors stores as themselves; others are stored as bytes."""
 
 
 class UnfitWeightsError(RunError):
@@ -66,11 +66,11 @@ def save_weights(model: nn.Module, path: Path) -> str:
 
 
 def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
-    """Read them back into a model of the same architecture, which has every name, shape and type of the file, no other.
+    """Load weights into a model that has exactly the names, shapes and types of the file.
 
     Raises:
         RunError: the file is missing or changed.
-        UnfitWeightsError: it is of another architecture.
+        UnfitWeightsError: it belongs to another architecture.
     """
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -101,7 +101,7 @@ def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str,
 
 
 def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
-    """The first way in which what a file holds is not what a model holds; empty where there is none."""
+    """Describe the first difference between the state in a file and that of a model; empty if there is none."""
     if lacking := sorted(own.keys() - state.keys()):
         return f"'{lacking[0]}' is not in the file."
     if extra := sorted(state.keys() - own.keys()):

@@ -1,4 +1,4 @@
-"""Whether losses that were scored again agree with those before, and if not, why."""
+"""Compare losses that were scored again with those before, and explain a difference."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -14,14 +14,14 @@ from zoo.training.rescoring import Rescoring, losses_differ, rescore_row
 from zoo.training.rounding import ALWAYS_ALLOWED, loss_change
 
 FLIPS = {"float32": 0.0, "bfloat16": 0.01}
-"""Share of tokens that may be further apart than rounding brings them: a hard decision may fall otherwise."""
+"""Share of tokens whose loss may change by more than rounding explains: a hard decision of a model may flip."""
 FLIPS_ALONE = {"float32": 0.0, "bfloat16": 0.1}
-"""The same of rows alone, which are so few that one decision is more than a hundredth of their tokens."""
+"""The same share for rows scored alone: they are few, and one decision is more than a hundredth of their tokens."""
 DEVIATIONS = 4
-"""Standard errors that the mean difference at the cuts may be from zero: rounding has no direction, a peek does."""
+"""Standard errors that the mean change at the cuts may be from zero: rounding has no direction, a peek has one."""
 
 EXPLAINED = 8
-"""Rows with other losses that are cut one by one, to tell why."""
+"""Changed rows that are cut one by one to find the reason."""
 
 NOT_AGAIN = (
     "the same tokens score otherwise the next time: the model draws random numbers in evaluation mode, or keeps "
@@ -38,7 +38,7 @@ ALONE_WAYS = {
 
 
 class Disagreement(NamedTuple):
-    """Losses that did not come out again: how many tokens, their mean in nats before and now, and why."""
+    """Losses that were not reproduced: how many tokens, their mean in nats before and now, and the reason."""
 
     tokens: int
     recorded: float
@@ -49,7 +49,7 @@ class Disagreement(NamedTuple):
 def compare_batches(
     model: SequenceModel, parts: Sequence[Rescoring], allowed: float, precision: str
 ) -> Disagreement | None:
-    """What did not come out again of whole batches: tokens far apart, or a difference that has a direction."""
+    """What whole batches did not reproduce: tokens whose loss changed, or small changes with a direction."""
     before, now, last = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now", "last"))
     difference = loss_change(before, now)
     far = ~(difference.abs() <= allowed)
@@ -73,7 +73,7 @@ def _is_biased(difference: Tensor, near: float) -> bool:
 def compare_rows(
     model: SequenceModel, single: Mapping[str, Sequence[Rescoring]], allowed: float, precision: str
 ) -> Disagreement | None:
-    """What did not come out again of rows alone in their batch."""
+    """What rows that were scored alone did not reproduce."""
     for way, parts in single.items():
         if not parts:
             continue
@@ -90,7 +90,7 @@ def _disagreement(before: Tensor, now: Tensor, why: str) -> Disagreement:
 
 
 def _explain(model: SequenceModel, part: Rescoring, allowed: float) -> str:
-    """Why the losses of a cut batch are others: by changing one thing at a time."""
+    """Find why the losses of a cut batch changed, by changing one thing at a time."""
     cut, again, batch = part.cut, part.again, part.cut.batch
     every = batch.targets != IGNORED
 
@@ -109,7 +109,7 @@ def _explain(model: SequenceModel, part: Rescoring, allowed: float) -> str:
 
 
 def _explain_row(model: SequenceModel, part: Rescoring, way: str, allowed: float) -> str:
-    """The same of a row alone: unless it is so when it is plainly alone, it is the way that it was scored."""
+    """Find why the losses of a row alone changed: because it was alone, or because of the way it was scored."""
     assert part.row is not None
     targets = part.cut.batch.targets
     now = losses_of(model, part.cut.tokens, targets)

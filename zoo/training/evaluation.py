@@ -17,7 +17,8 @@ from zoo.training.loss import plain_tensor, token_losses
 from zoo.training.reservoir import Reservoir
 
 MAX_TOKENS = 4096
-"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
+"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU. Results do not depend on
+it."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Score:
     """Losses of one split.
 
     Args:
-        nats: (rows,) summed loss of each document, or stretch of a stream; of several where there are very many.
-        tokens: (rows,) how many targets each has.
+        nats: (rows,) summed loss of each document or stretch of a stream; in very large splits of several neighbours.
+        tokens: (rows,) number of targets of each.
     """
 
     nats: NDArray[np.float64]
@@ -50,7 +51,7 @@ def evaluate(
     """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
 
     Args:
-        reservoir: is given every batch with the losses of its tokens, and keeps some of them.
+        reservoir: is given every batch with the losses of its tokens.
 
     Raises:
         RunError: as `losses_of`.
@@ -87,7 +88,7 @@ def checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, T, V), a plain tensor.
 
     Raises:
-        RunError: what the model gives are not logits of that shape.
+        RunError: the model returns something other than logits of that shape.
     """
     logits = model(tokens.clone())  # a model may write into its tokens
     who = f"Model '{type(model).__name__}'"

@@ -85,10 +85,10 @@ def advance(
         if due:
             clock.stop()
             for replica in replicas:
-                if replica.sound:
+                if not replica.diverged:
                     replica.evaluate(validation, spent, clock.seconds, device)
             next_evaluation = math.floor(spent * settings.evaluations + 1e-9) + 1
-        if spent == 1 or not any(replica.sound for replica in replicas):
+        if spent == 1 or all(replica.diverged for replica in replicas):
             clock.stop()
             return clock.seconds
         if due:
@@ -97,8 +97,8 @@ def advance(
         middle = settings.spent(steps + 0.5, clock.seconds)  # of the step, so that the first one moves too
         unread.append(step(batches, [_rate(replica.settings, middle) for replica in replicas]))
         for replica, batch in zip(replicas, batches, strict=True):
-            if replica.sound:
-                replica.count(batch)
+            if not replica.diverged:
+                replica.count_step(batch)
         steps += 1
 
 
@@ -107,9 +107,9 @@ def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float
     losses = torch.stack(unread).view(len(unread), len(replicas)).T.tolist()
     unread.clear()
     for replica, own in zip(replicas, losses, strict=True):
-        if replica.sound:
-            replica.read(own)
-        if replica.sound and report:
+        if not replica.diverged:
+            replica.read_losses(own)
+        if report and not replica.diverged:
             replica.report(Progress(spent, own[-1], None))
 
 

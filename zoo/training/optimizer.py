@@ -13,14 +13,14 @@ from zoo.training.model_state import materialize
 
 
 class Optimizer:
-    """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay for matrices, none for biases and norms.
+    """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay applies to matrices, not to biases and norms.
 
-    The kernels are those of torch.optim.AdamW(fused=True) and SGD(fused=True), called at once: torch.optim imports
-    torch's compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
+    It calls the kernels of torch.optim.AdamW(fused=True) and SGD(fused=True) directly: torch.optim imports torch's
+    compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
 
     Args:
         kind: "adamw" or "sgd".
-        clip: the most that the norm of all gradients together may be; 0 for no limit.
+        clip: the largest global norm of the gradients; 0 for no limit.
 
     Raises:
         UsageError: the model has no parameters.
@@ -44,7 +44,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Clips the gradients, and updates the parameters that have one; then nobody has."""
+        """Clip the gradients, update the parameters that have one, and clear all gradients."""
         if self._clip:
             clip([parameter.grad for parameter in self.parameters if parameter.grad is not None], self._clip)
         for group in self._groups:
@@ -56,7 +56,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class _Group:
-    """Parameters of one type with one weight decay, and what AdamW remembers of each."""
+    """Parameters of one type and one weight decay, with the moments and step counts of AdamW."""
 
     parameters: list[Tensor]
     means: list[Tensor]
@@ -73,7 +73,7 @@ class _Group:
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
     def with_gradient(self) -> "_Group":
-        """Those that have a gradient."""
+        """The group of those parameters that have a gradient."""
         has = [parameter.grad is not None for parameter in self.parameters]
         if all(has):
             return self
@@ -126,13 +126,13 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
 
 
 def _own_memory(parameter: Tensor) -> None:
-    """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
+    """Give a conjugate, negative, expanded or strided view memory of its own: the kernels read memory in order."""
     if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
         parameter.data = materialize(parameter).clone()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
-    """The rate where `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
+    """The rate when `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
 
     `cosine` falls to a hundredth of the peak, `constant` stays, `step` drops to a tenth after three quarters of
     the run (the lecture's way).

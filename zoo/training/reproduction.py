@@ -1,10 +1,10 @@
-"""Are the scores of an evaluation reproduced where a model cannot peek?
+"""Reproduce the scores of an evaluation where a model cannot peek at its targets.
 
-An evaluation hands whole rows to a model, their targets among them, and takes its word that logits at t depend on the
-tokens up to t alone. Here some of those rows are scored again by the same weights in a model built afresh. Each row is
-cut at a random target: every token after the cut is replaced by a foreign one, and so is a quarter of the rows as a
-whole. Losses up to the cut can only come out as before if they owed nothing to what was replaced. A few rows are
-scored alone too: the cut row, the same with gradients recorded, and nothing but the tokens up to the cut.
+An evaluation hands whole rows to a model, targets included, and trusts that logits at t depend on the tokens up to t
+alone. Here some rows are scored again by the same weights in a freshly built model. Each row is cut at a random target:
+every token after the cut is replaced by a foreign one, and a quarter of the rows are replaced as a whole. Losses up to
+the cut stay the same only if they do not depend on the replaced tokens. A few rows are also scored alone: the cut row,
+the same with gradients recorded, and only the tokens up to the cut.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,18 +22,18 @@ from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import coarser_precision, measure_rounding
 
 CUTS = 200
-"""Rows that are cut and scored again, at the least."""
+"""Least number of rows that are cut and scored again."""
 ALIKE = 3
-"""Batches that are cut at the least where all rows have one length, as in a stream; else all that were kept."""
+"""Least number of batches that are cut where all rows have one length, as in a stream; else every kept batch is."""
 ROUNDS = 200
-"""Times that a batch is cut, at the most: a split of a few rows is cut elsewhere every time."""
+"""Most times that a batch is cut: a split of few rows is cut at other places every time."""
 ALONE = 36
-"""Cut rows that are scored alone too."""
+"""Cut rows that are also scored alone."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How many cuts and tokens were scored again, how far apart a loss was (nats), and what did not agree."""
+    """How many cuts and tokens were scored again, the largest change of a loss (nats), and what was not reproduced."""
 
     cuts: int = 0
     tokens: int = 0
@@ -51,15 +51,15 @@ def reproduce(
     cuts: int = CUTS,
     alone: int = ALONE,
 ) -> Reproduction:
-    """Score batches of an evaluation again, cut: each of them once, then again until there are enough cuts.
+    """Cut batches of an evaluation and score them again: each of them once, then again until there are enough cuts.
 
     Args:
-        model: on the device, with the weights that scored the batches; it has computed nothing before.
+        model: freshly built, on the device, with the weights that scored the batches.
         kept: the first batch of the evaluation, the last, and some others.
         dtype: that of the evaluation.
         seed: of the cuts and the foreign tokens.
-        cuts: rows to cut, at the least.
-        alone: cut rows to score alone, at the most.
+        cuts: least number of rows to cut.
+        alone: most cut rows to score alone.
     """
     model.eval()
     generator, ways, precision = torch.Generator().manual_seed(seed), cycle(ALONE_WAYS), coarser_precision(model, dtype)

@@ -1,4 +1,4 @@
-"""Rows of a batch that are cut, with foreign tokens after the cut, and the losses that must stay as they were."""
+"""Score a batch again with foreign tokens after a cut in each row: losses up to the cut must stay the same."""
 
 from typing import NamedTuple
 
@@ -12,12 +12,18 @@ from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import loss_change
 
 FOREIGN_ROWS = 0.25
+"""Share of the rows that are replaced as a whole."""
 
 
 class CutBatch(NamedTuple):
-    """A batch, cut: `tokens` (B, T) with what is foreign, and `compared` (B, T), the targets whose losses must stay.
+    """A batch whose rows are cut.
 
-    `at` (B, 1) is the last of these in each row, `own` (B, 1) tells the rows that are not foreign as a whole.
+    Attributes:
+        batch: as it was scored.
+        tokens: (B, T) with foreign tokens after the cuts.
+        compared: (B, T) whether the loss of a target must stay the same.
+        at: (B, 1) the position of the cut, the last compared target of its row.
+        own: (B, 1) whether a row keeps its tokens up to the cut; the others are foreign as a whole.
     """
 
     batch: KeptBatch
@@ -28,9 +34,14 @@ class CutBatch(NamedTuple):
 
 
 class Rescoring(NamedTuple):
-    """Losses (n,) before and now, and whether each is that of the target at a cut.
+    """Losses of the compared targets before and now, of a whole batch that was cut or of one row of it alone.
 
-    Of a whole batch that was cut and came to `again` (B, T), or of one `row` of it alone.
+    Attributes:
+        cut: the batch.
+        again: (B, T) losses of the whole batch when it was scored again.
+        before, now: (n,) losses of the compared targets.
+        last: (n,) whether the target is the one at the cut.
+        row: the row that was scored alone; None for a whole batch.
     """
 
     cut: CutBatch
@@ -41,17 +52,17 @@ class Rescoring(NamedTuple):
     row: int | None = None
 
     def differs(self, allowed: float) -> bool:
-        """Whether any loss differs by more than is allowed."""
+        """Whether any loss changed by more than is allowed."""
         return losses_differ(self.before, self.now, allowed)
 
 
 def losses_differ(before: Tensor, now: Tensor, allowed: float) -> bool:
-    """Whether any loss differs by more than is allowed; nan does."""
+    """Whether any loss changed by more than is allowed; nan counts as a change."""
     return bool((~(loss_change(before, now).abs() <= allowed)).any())
 
 
 def cut_rows(batch: KeptBatch, vocab_size: int, generator: torch.Generator) -> CutBatch:
-    """Every row cut at a random target; a quarter of the rows, but not all, foreign as a whole."""
+    """Cut every row at a random target, and replace a quarter of the rows (never all) as a whole."""
     device, (B, T) = batch.tokens.device, batch.tokens.shape  # noqa: N806
     scored = (batch.targets != IGNORED).cpu()
     at = torch.multinomial(scored.float(), 1, generator=generator)
@@ -65,14 +76,15 @@ def cut_rows(batch: KeptBatch, vocab_size: int, generator: torch.Generator) -> C
 
 
 def rescore_batch(model: SequenceModel, cut: CutBatch) -> Rescoring:
-    """A cut batch, scored again as it is."""
+    """Score a cut batch again as a whole."""
     again = losses_of(model, cut.tokens, cut.batch.targets)
     last = (torch.arange(again.shape[1]) == cut.at).to(again.device)
     return Rescoring(cut, again, cut.batch.nats[cut.compared], again[cut.compared], last[cut.compared])
 
 
 def rescore_row(model: SequenceModel, whole: Rescoring, row: int, way: str) -> Rescoring:
-    """A row of a cut batch in a batch of its own; `recorded`: with gradients; `bare`: with nothing after the cut."""
+    """Score one row of a cut batch in a batch of its own; `recorded`: with gradients; `bare`: without what is after
+    the cut."""
     cut, end = whole.cut, int(whole.cut.at[row]) + 1
     width = end if way == "bare" else cut.tokens.shape[1]
     with torch.set_grad_enabled(way == "recorded"):

@@ -1,4 +1,4 @@
-"""Whether seeds of a model can be trained as a stack: tried on small batches, for nothing else can tell."""
+"""Find out whether seeds of a model can be trained as a stack, by trying it on small batches."""
 
 import pickle
 import random
@@ -22,6 +22,7 @@ from zoo.training.step import logits_of
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
+"""Difference, relative or absolute, up to which a replica in a stack computes the same as alone."""
 Layout = Literal["packed", "dense", "windows"]
 LAYOUTS: tuple[Layout, ...] = ("packed", "dense", "windows")
 """How rows lie in a batch: documents, streams, windows."""
@@ -30,14 +31,14 @@ MIXES = "its batch statistics see what documents are filled up with"
 
 
 def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS) -> str | None:
-    """The reason why seeds of a model cannot be trained as a stack, in a few words, or None where they can.
+    """Why seeds of a model cannot be trained as a stack, in a few words; None where they can.
 
     Args:
-        make: a fresh model of a seed, on the CPU.
+        make: builds a model of a seed, on the CPU.
         layouts: of the batches that it is to be trained on.
 
-    Two seeds are tried in training mode. Each must have in the stack the loss, the gradients and the buffers that it
-    has alone, on a batch that is not filled up, and draw no random numbers: those of a stack are drawn for all at once.
+    Two seeds are tried in training mode. In the stack each must have the loss, gradients and buffers that it has alone
+    on a batch that is not filled up, and draw no random numbers: a stack draws them for all replicas at once.
     """
     try:
         with isolated(CPU, seed=0), warnings.catch_warnings():
@@ -48,9 +49,9 @@ def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layo
 
 
 def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
-    """The reason why a batch of documents that is filled up would train a model otherwise, or None: see `filling`.
+    """Why filling up a batch of documents (see `filling`) changes the training of a model; None where it does not.
 
-    Two fillings of one length are tried, under the same random numbers.
+    Two fillings of one length are tried under the same random numbers.
     """
     try:
         works = []
@@ -90,7 +91,7 @@ def _try_stack(make: Callable[[int], SequenceModel], layout: Layout) -> str | No
 
 
 def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
-    """Two small ones; of documents, the second is filled up by about half."""
+    """Two small batches; of documents, the second one has to be filled up by about half."""
 
     def tokens(*shape: int) -> Tensor:
         return torch.randint(model.vocab_size, shape)
@@ -105,7 +106,7 @@ def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
 
 
 class _StepResult:
-    """What a step computes before the update, and what the model is afterwards."""
+    """Loss and gradients of a step before the update, and buffers and logits of the model afterwards."""
 
     def __init__(self, model: SequenceModel, loss: Tensor, gradient: Tensor) -> None:
         self.parts = {"losses": loss, "gradients": gradient}
@@ -116,7 +117,7 @@ class _StepResult:
 
     @classmethod
     def of(cls, model: SequenceModel, batch: Batch) -> "_StepResult":
-        """By a model alone."""
+        """The result of a model alone."""
         loss = cross_entropy(logits_of(model, batch), batch.targets)
         trained = [p for p in model.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
@@ -124,7 +125,7 @@ class _StepResult:
 
 
 def _differences(found: Sequence[_StepResult], expected: Sequence[_StepResult]) -> str:
-    """What differs, in words; empty if nothing does."""
+    """Name what differs; empty if nothing does."""
     for one, other in zip(found, expected, strict=True):
         if differ := [name for name, part in one.parts.items() if not _allclose(part, other.parts[name])]:
             return " and ".join(differ[:2])
@@ -138,6 +139,6 @@ def _allclose(one: Tensor, other: Tensor) -> bool:
 
 
 def random_state(device: torch.device) -> bytes:
-    """Where the generators of torch (on the CPU and the device), numpy and Python stand."""
+    """The states of the generators of torch (CPU and device), numpy and Python."""
     there = torch.cuda.get_rng_state(device).numpy() if device.type == "cuda" else None
     return pickle.dumps((torch.get_rng_state().numpy(), there, np.random.get_state(), random.getstate()))
