@@ -1,4 +1,4 @@
-"""What the zoo has: a registry a kind of thing, and the built-in names. Importing this imports no torch."""
+"""The registries of models and corpora with their built-in names. Importing this imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
 
 
 def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
-    """Kind -> a row a claim: name, origin, and what is wrong with it (imported only if `check_timeout` is given)."""
+    """Kind -> rows of name, origin, target and problem; entries are imported only if `check_timeout` is given."""
     from registry.check import check
 
     groups = {}
@@ -93,10 +93,10 @@ def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str,
 
 
 def expand_names(text: str) -> list[str]:
-    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, patterns replaced by the names that they match.
+    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, with patterns replaced by the names that match.
 
     Raises:
-        UsageError: a pattern that matches nothing.
+        UsageError: a pattern matches nothing.
     """
     from zoo.calls import split_at_commas
     from zoo.errors import UsageError
@@ -115,11 +115,11 @@ def expand_names(text: str) -> list[str]:
 
 
 def require_models(calls: list[str]) -> list[str]:
-    """The same calls, each of whose names somebody has; imports none of them.
+    """Check that the models of all calls exist, without importing them; returns the calls.
 
     Raises:
-        RegistryError: a name that nobody has, or two; it shows before any text is read.
-        UsageError: a call that is not written as one.
+        RegistryError: a name is unknown or claimed twice; this shows before any text is read.
+        UsageError: a call is malformed.
     """
     from zoo.calls import parse_call
 

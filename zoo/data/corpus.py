@@ -1,4 +1,4 @@
-"""From a `DataConfig` to tokens in three splits: the front door of `zoo.data`."""
+"""Load a corpus from a `DataConfig` as tokens in three splits: the entry point of `zoo.data`."""
 
 import hashlib
 import inspect
@@ -28,7 +28,7 @@ from zoo.errors import DataError, UsageError, describe_faults
 from zoo.surroundings import restore_and_report
 
 ROUNDING = 1e-6
-"""How far above 0 a log probability may come out."""
+"""How far above 0 rounding may put a log probability."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Corpus:
     """A text, its vocabulary and its splits.
 
     Args:
-        name: how reports call it.
-        is_stream: one stream, or documents.
-        text: what each split holds: documents, or one piece of the stream in a list; None where `prepared` is.
-        has_test: whether the test split is one of its own; where not, it is the validation split.
-        overlap: documents of a split that also stand in an earlier one, counted before any were removed, or None.
-        log_likelihood: the source's own probabilities, or None.
-        prepared: a text too large to be kept as text.
+        name: its name in reports.
+        is_stream: whether it is one stream rather than documents.
+        text: the documents of each split, or its piece of the stream as a list of one; None for a `prepared` text.
+        overlap: documents of a split that also occur in an earlier one, counted before any were removed, or None.
+        deduped: whether these documents were removed.
+        has_test: whether there is a test split of its own; otherwise it is the validation split.
+        log_likelihood: the source's exact log probabilities, or None.
+        prepared: a text too large to be held in memory.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the splits as they are, or a large file and how it is split: split otherwise it is another."""
+        """SHA-256 over the text of the splits; for a large file, over its bytes and how it is split."""
         if self.prepared:
             return self.prepared.digest
         digest = hashlib.sha256()
@@ -82,25 +83,25 @@ class Corpus:
 
     @cached_property
     def targets(self) -> dict[str, int]:
-        """Split -> its target tokens: every document's end is one."""
+        """Split -> number of target tokens; the end of a document is one of them."""
         return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
-        """The split on a device; `length` (T) is for streams alone."""
+        """The rows of a split on a device; `length` (T) is the row length of a stream."""
         device = torch.device(device)
         if self.is_stream:
             return StreamRows(self.tokens[split], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def row_targets(self, length: int) -> float:
-        """Target tokens of a row of training, on the average."""
+        """Mean number of target tokens of a training row."""
         if self.is_stream:
             return float(min(length, self.targets["train"]))
         return self.targets["train"] / len(self.tokens.train)
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
-        """Split -> loss (nats a token) of the perfect model on this very split; None where it is not known.
+        """Split -> loss (nats a token) of a perfect model on this split; None where it is unknown.
 
         Raises:
             DataError: the source does not give the log probability of every document.
@@ -122,7 +123,7 @@ class Corpus:
         return nats
 
     def summary(self) -> str:
-        """One line: what was taken, how much, and what stands in two splits."""
+        """Describe the corpus in one line: name, size, vocabulary, splits, and repeated documents."""
         own = SPLITS if self.has_test else SPLITS[:2]
         size = "{:,} / {:,} / {:,} tokens".format(*self.targets.values())
         if self.is_stream:
@@ -146,18 +147,18 @@ class Corpus:
 
 
 def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Corpus:
-    """The corpus that `config` names; `vocabulary` is one that is already fixed, by a trained model.
+    """Load the corpus that `config` names; `vocabulary` is given where a trained model has fixed it.
 
     Raises:
-        DataError: the text cannot be read, or is too small to split, or too large to be split otherwise than once.
+        DataError: the text cannot be read, is too small to split, or too large for more than one split.
         UsageError: an option that the corpus does not have.
-        RegistryError: a name that nobody has, or whose provider is broken.
+        RegistryError: an unknown name, or one whose provider is broken.
     """
     return load_corpora([config], vocabulary)[config.rotation]
 
 
 def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = None) -> dict[str, Corpus]:
-    """Rotation -> the text so split; it is read once, and the `configs` differ in their rotation alone.
+    """Rotation -> corpus, for `configs` that differ in their rotation alone; the text is read once.
 
     Raises:
         DataError, UsageError, RegistryError: as `load_corpus`.
@@ -212,7 +213,7 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
 
 
 def _find_large_file(config: DataConfig) -> Path | None:
-    """The file that is to be prepared; to be deduped, a text has to be in memory whatever its size."""
+    """The path of a file that is large enough to be prepared, or None; to be deduped, any text is read into memory."""
     name = config.corpus.name
     if config.dedupe or config.corpus.options or name in CORPORA.names() or is_file_reference(name):
         return None
@@ -269,7 +270,7 @@ def _read_source(config: DataConfig) -> Source:
 
 
 def _rearrange(source: Source, config: DataConfig) -> Source:
-    """A named corpus as documents or as a stream, against its custom; its probabilities no longer hold then."""
+    """Turn documents of a named corpus into a stream or the reverse, which drops its log probabilities."""
     if source.is_stream == (config.documents == "none"):
         return source
     return arrange(join_lines(_list_texts(source)), source.name, config.documents)

@@ -1,6 +1,6 @@
-"""`names` and `shakespeare`: fetched from where their authors keep them, checked, cached.
+"""The corpora `names` and `shakespeare`: downloaded from their authors, checked by digest, cached.
 
-Looked for in this order: the directory in ZOO_DATA, the cache (ZOO_CACHE_DIR, or the platform's), the network.
+Files are looked for in this order: the directory in ZOO_DATA; the cache (ZOO_CACHE_DIR or the platform's); the network.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def shakespeare() -> Source:
 
 
 def cache_directory() -> Path:
-    """ZOO_CACHE_DIR, or the platform's place for caches."""
+    """The cache directory: ZOO_CACHE_DIR, or the platform's."""
     if chosen := os.environ.get("ZOO_CACHE_DIR"):
         return Path(chosen)
     import platformdirs
@@ -46,10 +46,10 @@ def cache_directory() -> Path:
 
 
 def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> bytes:
-    """The bytes of a known file, digest checked.
+    """The bytes of a known file, its digest checked.
 
     Raises:
-        DataError: no network and no copy; or what arrived is not the file that was published.
+        DataError: there is neither network nor copy, or the file is not the published one.
     """
     if directory := os.environ.get("ZOO_DATA"):
         path = Path(directory) / filename

@@ -1,4 +1,4 @@
-"""`invented`: coined words from a small stochastic grammar whose exact probabilities are known.
+"""The corpus `invented`: coined words from a small stochastic grammar whose exact probabilities are known.
 
 A word is syllables and an ending, and two dependencies span the whole of it:
 
@@ -39,7 +39,7 @@ ENDING_VOWEL: dict[str, Weights] = {"back": {"a": 3, "u": 2}, "front": {"e": 3, 
 CODAS: Weights = {"l": 3, "r": 3, "n": 4, "s": 2}
 BACK, CODA, BARE = 0.55, 0.3, 0.12
 MORE = (0.9, 0.55, 0.25, 0.0)
-"""Probability of another syllable after the first, second, ...: four at the most."""
+"""Probability of another syllable after the first, second, ...; a word has at most four."""
 
 
 def _normalize(weights: Weights) -> dict[str, float]:
@@ -100,14 +100,14 @@ def _tables() -> tuple[list[str], NDArray[np.float64]]:
 
 @cache
 def _blocks() -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-    """Of each letter: the states that it can be read in, those that may follow, and the arcs between them."""
+    """For each letter: the states in which it can be read, the states that may follow, and the arcs between them."""
     tables = _tables()[1]
     ends = [(np.flatnonzero(table.any(axis=1)), np.flatnonzero(table.any(axis=0))) for table in tables]
     return [(states, next_, table[np.ix_(states, next_)]) for (states, next_), table in zip(ends, tables, strict=True)]
 
 
 def sample(count: int, seed: int) -> list[str]:
-    """`count` words, drawn independently; the same count and seed give the same words on every machine."""
+    """Draw `count` words independently; the same count and seed give the same words on every machine."""
     letters, table = _tables()
     arcs = [np.argwhere(table[:, state]) for state in range(table.shape[1])]  # (letter, next state) rows
     width = max(map(len, arcs))
@@ -135,7 +135,7 @@ def sample(count: int, seed: int) -> list[str]:
 def log_likelihood(words: Sequence[str]) -> list[float]:
     """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible.
 
-    What words begin with in common is computed once.
+    Common prefixes of words are computed once.
     """
     letters, table = _tables()
     number = {letter: index for index, letter in enumerate(letters)}

@@ -1,7 +1,7 @@
-"""Tokens on a device, and the rows that training and evaluation draw from them.
+"""Tokens on a device, and the batches that training and evaluation draw from them.
 
-A batch is a pure function of (seed, step): nothing about data order has to be saved, and two models under one seed
-see the same batches. Neither the model nor its context enters.
+A batch is a pure function of (seed, step), independent of the model and its context: no data order has to be saved, and
+two models under one seed see the same batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,19 +19,19 @@ from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
 
 MOST_SCORES = 1 << 20
-"""Scores of an evaluation; of a split with more rows, as many neighbours as it takes share one."""
+"""Most scores of an evaluation; in a split with more rows, several neighbours share one."""
 SORTED = 1 << 20
 """Documents that an evaluation sorts by length at a time."""
 
 Shape = tuple[int, int, int]
-"""Of a batch: rows B, length T of the longest, and how many tokens stand in them, padding not counted."""
+"""Of a batch: rows B, length T of the longest, and number of tokens without padding."""
 
 
 class Batch(NamedTuple):
-    """Rows of training, with the next token as target.
+    """A batch of training, with the next token as target.
 
-    Of a stream `tokens` (B, T) and `targets` (B, T); of windows (B, W) and (B, 1), the token after; of documents
-    (M,) and (M,), one document after the other as `packing` tells.
+    Shapes of `tokens` and `targets`: of a stream (B, T) and (B, T); of windows (B, W) and (B, 1), the token after the
+    window; of documents (M,) and (M,), one document after the other as `packing` describes.
     """
 
     tokens: Tensor
@@ -40,24 +40,24 @@ class Batch(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """What it costs to compute on it depends on."""
+        """Its shape, on which the cost of a step depends."""
         rows, length = self.packing.shape if self.packing else self.tokens.shape
         return rows, length, self.tokens.numel()
 
     @property
     def target_count(self) -> int:
-        """Targets, all of which count."""
+        """Number of targets; all of them count in the loss."""
         return self.targets.numel()
 
     def padded(self) -> tuple[Tensor, Tensor]:
-        """Tokens and targets of the same rows as (B, T), with targets IGNORED after the end of each."""
+        """Tokens and targets of the same rows padded to (B, T), with targets IGNORED after the end of a row."""
         if self.packing is None:
             return self.tokens, self.targets
         return self.packing.pad(self.tokens, BOUNDARY), self.packing.pad(self.targets, IGNORED)
 
 
 class ScoredBatch(NamedTuple):
-    """Rows of an evaluation; `row` (B,) numbers the score that each adds to: of a document, or stretch of a stream."""
+    """A batch of evaluation; `row` (B,) is the number of the score (of a document, or stretch) that a row adds to."""
 
     tokens: Tensor
     targets: Tensor
@@ -65,12 +65,12 @@ class ScoredBatch(NamedTuple):
 
 
 class Rows(Protocol):
-    """One split, ready to be drawn from."""
+    """One split on a device, to draw batches from."""
 
     targets: int
     """Target tokens of the whole split."""
     count: int
-    """Scores of an evaluation: documents, or stretches of a stream."""
+    """Number of scores of an evaluation: of documents, or stretches of a stream."""
     device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
@@ -79,13 +79,13 @@ class Rows(Protocol):
 
 
 def _generator(*numbers: int) -> torch.Generator:
-    """A generator on the CPU that depends on all the numbers, and on nothing else."""
+    """A generator on the CPU seeded by all the numbers together."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) >> 1)
 
 
 class DocumentRows:
-    """Documents, one a row, boundary first: packed for training, padded on the right for evaluation."""
+    """Documents, one a row, beginning with the boundary: packed for training, padded on the right for evaluation."""
 
     def __init__(self, documents: Tokens, device: torch.device) -> None:
         self.device = device
@@ -114,7 +114,7 @@ class DocumentRows:
         return _take_windows(self._flat, place.to(self.device, non_blocking=True), first, width)
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every document once, those of like length together (evaluation mode mixes nothing between rows)."""
+        """Every document once, sorted by length (in evaluation mode rows do not influence each other)."""
         for block in range(0, len(self._documents), SORTED):
             rows = np.arange(block, min(block + SORTED, len(self._documents)))
             lengths = self._documents.locate(rows)[1]
@@ -128,13 +128,13 @@ class DocumentRows:
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """(documents,) targets up to the end of each row."""
+        """(documents,) number of targets up to the end of each row."""
         if self._documents.order is None:
             return self._documents.starts[1:]
         return self._documents.locate(np.arange(len(self._documents)))[1].cumsum()
 
     def _shuffle(self, seed: int, epoch: int) -> Callable[[int, int], NDArray[np.int64]]:
-        """The rows of an epoch from the first to before the last."""
+        """The shuffled order of an epoch, as a function of (first, last) that returns rows first to last - 1."""
         count = len(self._documents)
         if count > STORED:
             permutation = Permutation(count, seed, epoch)
@@ -143,7 +143,7 @@ class DocumentRows:
         return lambda first, last: order[first:last]
 
     def _rows(self, seed: int, step: int, batch_size: int) -> NDArray[np.int64]:
-        """Documents without replacement within an epoch; a batch may end one epoch and begin the next."""
+        """The documents of a batch, drawn without replacement within an epoch; a batch may span two epochs."""
         first, last, count = step * batch_size, (step + 1) * batch_size, len(self._documents)
         parts = []
         for epoch in range(first // count, (last - 1) // count + 1):
@@ -167,11 +167,11 @@ class DocumentRows:
 class StreamRows:
     """One stream: random crops of `length` for training, overlapping rows for evaluation.
 
-    Stored with one boundary before it, so that its first token is predicted too.
+    A boundary stands before it, so that its first token is predicted too.
     """
 
     def __init__(self, stream: Tokens, length: int, device: torch.device) -> None:
-        self.targets = stream.targets - 1  # a stream's end is none
+        self.targets = stream.targets - 1  # the end of a stream is no target
         self.length = min(length, self.targets)
         self.device = device
         self._stream = stream
@@ -196,9 +196,9 @@ class StreamRows:
         )
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every token once, each (but the first ones of the stream) with at least half of `length` before it.
+        """Every token once, each except the first ones of the stream with at least half of `length` before it.
 
-        The first row scores all it has, every other one the part after the first half.
+        The first row scores all its tokens, every other row those after its first half.
         """
         size = max(1, max_tokens // self.length)
         position = torch.arange(self.length, device=self.device)
@@ -212,7 +212,7 @@ class StreamRows:
             yield ScoredBatch(tokens, targets, np.arange(first, first + len(stretch)) // self._rows_per_score)
 
     def _rows(self, start: Tensor) -> Tensor:
-        """(B, 1) -> (B, length + 1) tokens from there on."""
+        """(B, 1) starts -> (B, length + 1) tokens."""
         taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
         self._stream.count_reads(len(start))
         return taken
@@ -221,13 +221,13 @@ class StreamRows:
 def _shift(taken: Tensor) -> tuple[Tensor, Tensor]:
     """(B, T + 1) -> tokens and targets (B, T), in memory of their own.
 
-    As views of one tensor the tokens would lie in front of their targets, for a model to read and to write into.
+    As views of one tensor, tokens would lie beside their targets, where a model could read and overwrite them.
     """
     return taken[:, :-1].clone(), taken[:, 1:].clone()
 
 
 def _to_device(device: torch.device, tokens: Tokens) -> Tensor:
-    """The flat tokens on a device; on the CPU they stay where they are."""
+    """Move the flat tokens to a device; on the CPU they stay where they are."""
     flat = torch.from_numpy(tokens.flat)
     if device.type != "cpu" and flat.dtype == torch.uint16:
         flat = flat.int()  # which every device can index
@@ -237,12 +237,12 @@ def _to_device(device: torch.device, tokens: Tokens) -> Tensor:
 
 
 def _rows_per_score(rows: int) -> int:
-    """How many neighbouring rows are scored together."""
+    """Number of neighbouring rows that share a score."""
     return max(1, -(-rows // MOST_SCORES))
 
 
 def _take_windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
-    """The targets at `place` (B,), and the `width` tokens before each, none of them from before `start` (B, 1)."""
+    """The targets at `place` (B,) with the `width` tokens before each; before `start` (B, 1) there are boundaries."""
     before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
     tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
     return Batch(tokens, flat[place].long().unsqueeze(1))

@@ -1,6 +1,7 @@
-"""What all models of a process share (torch's globals, random numbers, the folder, ...): seen, and put back.
+"""The state that all models of a process share (torch's globals, random numbers, working directory, ...): watch and
+restore it.
 
-A model's file that sets one of them would change the numbers of the others. Importing this imports torch.
+A model's file that sets some of it would change the numbers of other models. Importing this imports torch.
 """
 
 from zoo.surroundings.arithmetic import arithmetic

@@ -1,4 +1,4 @@
-"""Surroundings as they were: put back after a model's file had its turn, and told; after its training, refused."""
+"""Restore the surroundings after a stranger's code has run: silently, with a report, or with an error."""
 
 import sys
 from collections.abc import Iterator
@@ -17,15 +17,15 @@ _watching = False
 
 
 class Surroundings:
-    """What all models of this process share, as it is when this is made; well under a millisecond."""
+    """A snapshot of what all models of this process share; taking it needs well under a millisecond."""
 
     def __init__(self) -> None:
         self._values = [setting.read() for setting in SETTINGS]
 
     def restore(self) -> list[str]:
-        """What was no longer as it was, and is again: "torch's default dtype from float32 to float64"; or nothing.
+        """Restore the snapshot; returns the changes: "torch's default dtype from float32 to float64".
 
-        Of what cannot be put back it is said that it stays.
+        A change that cannot be undone is marked "(which stays)".
         """
         found = []
         for place, setting in enumerate(SETTINGS):
@@ -40,7 +40,7 @@ class Surroundings:
 
 @contextmanager
 def restore_silently() -> Iterator[None]:
-    """Around work of any kind: what it changes is put back, silently; once, where such stretches lie in each other."""
+    """Restore what the work inside changes, silently; of nested contexts the outermost does it."""
     global _watching
     if _watching:
         yield
@@ -55,7 +55,7 @@ def restore_silently() -> Iterator[None]:
 
 @contextmanager
 def restore_and_report(who: str, when: str) -> Iterator[None]:
-    """Around a stranger's code: what it changes is put back, and told once on standard error; random numbers silently.
+    """Restore what a stranger's code changes, and report it once on standard error; random numbers silently.
 
     Args:
         who: "'./mine.py:Mine'".
@@ -71,7 +71,7 @@ def restore_and_report(who: str, when: str) -> Iterator[None]:
 
 
 class Watch:
-    """What a stranger's code changed, looked for as often as asked, and put back.
+    """Collects and undoes what a stranger's code changes, at every `look`.
 
     Args:
         who: "Model './mine.py:Mine'".
@@ -84,12 +84,12 @@ class Watch:
         self._changes: list[str] = []
 
     def look(self) -> None:
-        """Put back what has changed since, and remember it."""
+        """Restore what has changed since the last look, and remember it."""
         self._changes += [change for change in self._before.restore() if change not in self._changes]
 
     @property
     def complaint(self) -> str | None:
-        """What was changed, in a sentence; None where nothing was."""
+        """A sentence about what was changed; None if nothing was."""
         if not self._changes:
             return None
         return (
@@ -100,10 +100,10 @@ class Watch:
 
 @contextmanager
 def watch_changes(who: str, when: str) -> Iterator[Watch]:
-    """Around work that should change nothing, to be asked afterwards for a `complaint`.
+    """Watch work that should change nothing; afterwards the `Watch` has a `complaint` if it did.
 
     Raises:
-        RunError: in place of another exception, where something was changed that may have led to it.
+        RunError: in place of another exception if something was changed that may have led to it.
     """
     watch = Watch(who, when)
     try:
@@ -119,10 +119,10 @@ def watch_changes(who: str, when: str) -> Iterator[Watch]:
 
 @contextmanager
 def forbid_changes(who: str, when: str) -> Iterator[None]:
-    """Around work that may change nothing.
+    """Restore what the work inside changes, and raise an error if it changed something.
 
     Raises:
-        RunError: at the end; what was changed is named, and put back.
+        RunError: at the end; the message names the changes.
     """
     with watch_changes(who, when) as watch:
         yield

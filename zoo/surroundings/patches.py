@@ -1,6 +1,6 @@
-"""Functions of torch and of the zoo that somebody has put others in the place of.
+"""Find and undo monkeypatches: functions of torch and the zoo that were replaced by others.
 
-Seen are those that stand in the modules below and in their classes; what C++ holds, and objects deeper inside, are not.
+Functions in the modules below and in their classes are covered; those held in C++ or in deeper objects are not.
 """
 
 import sys
@@ -18,17 +18,17 @@ TORCH = torch.__path__[0]
 COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
 
 COMPILED = ("__compiled_fn_", "__resume_at_")
-"""Names that torch's compiler gives to what it writes into the module of a function that it has compiled."""
+"""Prefixes of names that torch's compiler writes into the module of a function that it has compiled."""
 
 Members = dict[str, dict[str, Any]]
-"""Name of a module or class -> what it holds."""
+"""Name of a module or class -> its members."""
 
 
 class Patches(Setting):
-    """Another function where one stood before, or a method that hides an inherited one; new names alone are none."""
+    """Replaced functions, and new methods that hide inherited ones; other new names are no patch."""
 
     def changes(self, before: Members, now: Members) -> list[str]:
-        """The names of those that were replaced."""
+        """The names of the replaced functions."""
         return [f"{self.name} {owner}.{key}" for owner, key, _ in _replaced(before, now)]
 
 
@@ -42,7 +42,7 @@ def _owners() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _owners_among(_: int) -> dict[str, Any]:
-    """Name -> module or class; looked for again when so many modules are no longer imported, for it takes a while."""
+    """Name -> module or class; cached by the number of imported modules, as the search takes a while."""
     found: dict[Any, str] = {torch.Tensor: "torch.Tensor"}
     for name, module in list(sys.modules.items()):
         if name in MODULES or name.startswith(PREFIXES):
@@ -56,7 +56,7 @@ def _owners_among(_: int) -> dict[str, Any]:
 
 
 def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
-    """(owner, name, what stood there, or None where a method hides an inherited one now)."""
+    """List (owner, name, the original, or None for a new method that hides an inherited one)."""
     found = []
     for owner, old in before.items():
         new = now.get(owner, old)
@@ -92,7 +92,7 @@ def _is_other(value: Any, now: Any) -> bool:
 
 
 def _is_torchs_own(value: Any, now: Any) -> bool:
-    """Whether torch did it: its compiler replaces functions, and the first optimizer of a class wraps its `step`."""
+    """Whether torch itself replaced it: its compiler replaces functions, and optimizer classes wrap their `step`."""
     place = getattr(getattr(now, "__code__", None), "co_filename", "")
     return place.startswith(COMPILER) or (place.startswith(TORCH) and getattr(now, "__wrapped__", None) is value)
 

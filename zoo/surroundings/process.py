@@ -1,4 +1,4 @@
-"""What else a process has once: threads, modes and hooks of torch, the folder, the environment, signal handlers."""
+"""Other global state of a process: threads, modes and hooks of torch, directory, environment, signal handlers."""
 
 import gc
 import locale
@@ -46,7 +46,7 @@ def _read_modes() -> tuple[list[Any], list[Any]]:
 
 
 def _leave_modes(before: tuple[list[Any], list[Any]]) -> None:
-    """Those that were entered since; a mode that was left cannot be entered again by somebody else."""
+    """Leave the modes that were entered since; a mode that was left since cannot be entered again from outside."""
     for kept, pop, now in zip(before, (_pop_mode, _pop_dispatch_mode), _read_modes(), strict=True):
         for _ in now[len(kept) :]:
             pop()
@@ -112,7 +112,7 @@ def _set_handlers(handlers: Mapping[str, Any]) -> None:
 
 
 def _for_everybody(filters: list[Any]) -> list[Any]:
-    """Filters that name no message, no module and no category of somebody's own: libraries add those for themselves."""
+    """The filters without a message, module or own category; libraries add the others for themselves."""
     return [each for each in filters if each[1] is None and each[3] is None and each[2].__module__ == "builtins"]
 
 

@@ -7,9 +7,9 @@ the cut stay the same only if they do not depend on the replaced tokens. A few r
 the same with gradients recorded, and only the tokens up to the cut.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, cycle
+from itertools import chain, cycle, repeat
 
 import torch
 
@@ -62,35 +62,37 @@ def reproduce(
         alone: most cut rows to score alone.
     """
     model.eval()
-    generator, ways, precision = torch.Generator().manual_seed(seed), cycle(ALONE_WAYS), coarser_precision(model, dtype)
+    generator, precision = torch.Generator().manual_seed(seed), coarser_precision(model, dtype)
+    with torch.no_grad(), isolated(device, seed=seed), autocast(device, dtype):
+        allowed = measure_rounding(model, batches, precision, generator)
+        whole, single = _rescore(model, batches, generator, cuts, alone)
+        found = compare_batches(model, whole, allowed, precision) or compare_rows(model, single, allowed, precision)
+    everything = [*whole, *chain.from_iterable(single.values())]
+    return Reproduction(
+        cuts=sum(int(part.cut.own.sum()) for part in whole),
+        tokens=sum(len(part.now) for part in whole),
+        apart=max((float((part.now - part.before).abs().max()) for part in everything), default=0.0),
+        disagreement=found,
+    )
+
+
+def _rescore(
+    model: SequenceModel, batches: Sequence[KeptBatch], generator: torch.Generator, cuts: int, alone: int
+) -> tuple[list[Rescoring], dict[str, list[Rescoring]]]:
+    """Cut and score batches until there are enough cuts; returns whole batches, and way -> rows scored alone."""
     alike = len({batch.tokens.shape[1] for batch in batches}) == 1
     once = min(len(batches), ALIKE) if alike else len(batches)
     whole: list[Rescoring] = []
     single: dict[str, list[Rescoring]] = {way: [] for way in ALONE_WAYS}
-    made = tried = 0
-    with torch.no_grad(), isolated(device, seed=seed), autocast(device, dtype):
-        allowed = measure_rounding(model, batches, precision, generator)
-        for number, batch in enumerate(_repeated(batches)):
-            if number >= once and made >= cuts:
-                break
-            whole.append(rescore_batch(model, cut_rows(batch, model.vocab_size, generator)))
-            rows = whole[-1].cut.own.flatten().nonzero().flatten()
-            some = rows[torch.randperm(len(rows), generator=generator)][: -(-(alone - tried) // max(1, once - number))]
-            for row, way in zip(some.tolist(), ways, strict=False):
-                single[way].append(rescore_row(model, whole[-1], row, way))
-            made, tried = made + len(rows), tried + len(some)
-        disagreement = compare_batches(model, whole, allowed, precision) or compare_rows(
-            model, single, allowed, precision
-        )
-    everything = [*whole, *chain.from_iterable(single.values())]
-    return Reproduction(
-        cuts=made,
-        tokens=sum(len(part.now) for part in whole),
-        apart=max((float((part.now - part.before).abs().max()) for part in everything), default=0.0),
-        disagreement=disagreement,
-    )
-
-
-def _repeated(batches: Sequence[KeptBatch]) -> Iterator[KeptBatch]:
-    for _ in range(ROUNDS):
-        yield from batches
+    ways, made, tried = cycle(ALONE_WAYS), 0, 0
+    for number, batch in enumerate(chain.from_iterable(repeat(batches, ROUNDS))):
+        if number >= once and made >= cuts:
+            break
+        whole.append(rescore_batch(model, cut_rows(batch, model.vocab_size, generator)))
+        rows = whole[-1].cut.own.flatten().nonzero().flatten()
+        share = -(-(alone - tried) // max(1, once - number))
+        some = rows[torch.randperm(len(rows), generator=generator)][:share]
+        for row, way in zip(some.tolist(), ways, strict=False):
+            single[way].append(rescore_row(model, whole[-1], row, way))
+        made, tried = made + len(rows), tried + len(some)
+    return whole, single

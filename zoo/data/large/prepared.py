@@ -1,4 +1,4 @@
-"""A large text file as tokens in files of the cache, written once and mapped into memory from then on."""
+"""Prepare a large text file: its tokens are written into the cache once, and mapped into memory from then on."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError
 
 LARGE = 64 << 20
-"""Bytes of a file that is prepared; a smaller one is read into memory."""
+"""Bytes above which a file is prepared; smaller ones are read into memory."""
 
 FORMAT = 1
-"""Of the files in the cache; another one is prepared again."""
+"""Version of the files in the cache; files of another version are prepared again."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A large text; `digest` covers its bytes, what a token is, and how it is split."""
+    """A prepared text; `digest` covers its bytes, the kind of its tokens, and how it is split."""
 
     digest: str
     is_stream: bool
@@ -33,11 +33,11 @@ class Prepared:
 
 
 def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
-    """The tokens of a file, from the cache or written into it; `vocabulary` is one that is already fixed.
+    """The tokens of a file, from the cache or written into it; `vocabulary` is given where a trained model fixed it.
 
     Raises:
-        DataError: not text, too little of it, a document too long for a row; it changes meanwhile; or the cache cannot
-            be written.
+        DataError: not text, too little of it, a document too long for a row; the file changes while it is read; or the
+            cache cannot be written.
         UsageError: a character that the fixed vocabulary does not have.
     """
     try:

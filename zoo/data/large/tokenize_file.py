@@ -1,7 +1,7 @@
-"""Two passes over a large text, a piece at a time: what occurs in it, then its tokens, dealt to files of the splits.
+"""Tokenize a large text in two passes: find its vocabulary, then write its tokens to files of the splits.
 
-What comes out is token for token what the file gives in memory, splits included, but for documents past STORED: those
-are dealt by a keyed permutation of their numbers, and stand in the order of the file.
+Tokens and splits are the same as those of the file in memory. Only files of more than STORED documents differ: these
+are dealt to the splits by a keyed permutation of their numbers, and stand in the order of the file.
 """
 
 import json
@@ -23,23 +23,23 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.tokens import BOUNDARY
 
 Deal = Callable[[int, int], NDArray[np.integer[Any]]]
-"""Numbers of documents, from the first to before the last -> the split of each (0, 1, 2)."""
+"""(first, last) -> the split (0, 1, 2) of the documents first to last - 1."""
 
 
 class _Found(NamedTuple):
-    """What a first pass learns: the characters or bytes that occur, and how many characters, or documents."""
+    """The result of the first pass: characters or bytes that occur, and number of characters or documents."""
 
     codes: NDArray[np.int64]
     size: int
 
 
 def write_tokens(path: Path, config: DataConfig, directory: Path, vocabulary: Vocabulary | None) -> None:
-    """A directory with the files of `Tokens.mapped` for every split, and text.json, which says what they are.
+    """Write a directory with the files of `Tokens.mapped` for every split, and text.json, which describes them.
 
     Raises:
         DataError: not text, too little of it, or a document too long for a row.
         UsageError: a character that the vocabulary does not have.
-        OSError: they cannot be written.
+        OSError: the files cannot be written.
     """
     as_bytes = config.tokens == "bytes"
     documents = None if config.documents == "none" else _scan_documents(path, config)
@@ -68,7 +68,7 @@ def _scan_stream(path: Path, as_bytes: bool) -> _Found:
 
 
 def _scan_documents(path: Path, config: DataConfig) -> _Found | None:
-    """One document a line; None where the file is to be judged and does not look like that."""
+    """Scan a file with one document a line; None where `documents=auto` and it does not look like a list."""
     as_bytes, judge = config.tokens == "bytes", config.documents == "auto"
     seen, count, gap = np.zeros(0x110000, bool), 0, False
     for lines in read_lines(path, as_bytes=as_bytes):
@@ -115,14 +115,14 @@ def _summarize(name: str, seen: NDArray[np.bool_], count: int) -> _Found:
 
 
 def _make_table(codes: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[Any]:
-    """Code -> token; a newline that ends a document becomes the boundary, for it is no code of one."""
+    """Table of code -> token; the newline that ends a document becomes the boundary."""
     table = np.full(max(256, int(codes[-1]) + 1), BOUNDARY, vocabulary.dtype)
     table[codes] = codes + 1 if vocabulary.characters is None else vocabulary.encode("".join(map(chr, codes)))
     return table
 
 
 class _Writer:
-    """The files of one split; `add` takes tokens of which every boundary ends a document."""
+    """Writes the files of one split; in the tokens that `add` takes, every boundary ends a document."""
 
     def __init__(self, directory: Path, dtype: np.dtype[Any]) -> None:
         directory.mkdir(parents=True)
@@ -143,7 +143,7 @@ class _Writer:
         self._written += len(tokens)
 
     def end(self) -> None:
-        """A boundary."""
+        """Write a boundary."""
         self.add(self._boundary)
 
 
@@ -171,7 +171,7 @@ def _write_documents(path: Path, as_bytes: bool, table: NDArray[Any], writers: l
 
 
 def _deal(count: int, config: DataConfig, directory: Path) -> Deal:
-    """The split of every document; up to STORED documents their order in it is written down, as it is in memory."""
+    """Deal documents to the splits; up to STORED documents, their shuffled order is written to files as well."""
     first, second = split_points(count, config.shares)
     if count > STORED:
         permutation = Permutation(count, config.split_seed)

@@ -12,6 +12,7 @@ still trains well, but it is trained only on request, and `Fit.execution` says h
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -66,7 +67,7 @@ def fit_stacked(
     stacked_step = StackedStep(models, settings, device)
     step = capture(stacked_step, device)
     replicas = [
-        Replica(model, own, seed, lambda progress, k=k: report(k, progress), evaluated)  # type: ignore[misc]
+        Replica(model, own, seed, partial(report, k), evaluated)
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
@@ -79,7 +80,7 @@ def fit_stacked(
     finally:
         stacked_step.stack.part()
     if not unlike and random_state(device) != before:
-        unlike = DRAWS  # by and by, or on larger batches
+        unlike = DRAWS  # later, or on larger batches, than in the trial
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]
 
