@@ -18,7 +18,7 @@ ALIGNED = 16
 """The length of a chunk is a multiple of it: small matrix products of other sizes are slower."""
 
 
-def chunk_of(length: int) -> int:
+def chunk_size(length: int) -> int:
     """Number of positions of a chunk where the longest row has `length`."""
     return -(-length // ALIGNED) * ALIGNED
 
@@ -49,7 +49,7 @@ class Packing:
         shape = (len(counts), int(counts.max()))
         return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape, lengths)
 
-    def repeated(self, total: int) -> "Packing":
+    def repeat(self, total: int) -> "Packing":
         """Repeat the rows until there are `total` >= M positions; the last row is cut."""
         lengths = self.lengths.repeat(-(-total // len(self.position)))
         ends = lengths.cumsum(0)
@@ -75,7 +75,7 @@ class Packing:
     @property
     def chunk(self) -> int:
         """S, positions of a chunk: at least the longest row, so that a row lies in at most two neighbouring chunks."""
-        return chunk_of(self.shape[1])
+        return chunk_size(self.shape[1])
 
     def chunked(self, x: Tensor) -> Tensor:
         """(M, ...) -> (chunks, S, ...), cut regardless of rows; zeros after the last position."""

@@ -68,7 +68,7 @@ def test_the_least_loss_is_the_conditional_entropy_of_the_documents(field, least
     batch = documents(27)
     found = conditional_entropy(batch, field)
     counts = {}
-    for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in batch.pad()), strict=True):
         for t, target in enumerate(targets):
             if target >= 0:
                 key = tuple(tokens[: t + 1]) if field is None else tuple(([0] * 9 + tokens[: t + 1])[-field:])

@@ -52,7 +52,7 @@ def test_scored_counts_the_targets_that_are(rows: Rows) -> None:
 def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() -> None:
     rows = DocumentRows(Tokens.of([np.array([3, 1, 2]), np.array([4])]), CPU)
     batch = rows.batch(0, 0, 2)
-    tokens, targets = batch.padded()
+    tokens, targets = batch.pad()
     order = tokens[:, 1].argsort()
     assert tokens[order].tolist() == [[0, 3, 1, 2], [0, 4, 0, 0]]
     assert targets[order].tolist() == [[3, 1, 2, 0], [4, 0, IGNORED, IGNORED]]
@@ -71,7 +71,7 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
     rows, epochs = documents(), 4
     drawn: list[int] = []
     for step in range(-(-epochs * COUNT // batch_size)):
-        _, targets = rows.batch(3, step, batch_size).padded()
+        _, targets = rows.batch(3, step, batch_size).pad()
         assert len(targets) == batch_size
         drawn += targets[:, 0].tolist()
     orders = [drawn[epoch * COUNT : (epoch + 1) * COUNT] for epoch in range(epochs)]
@@ -82,14 +82,14 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
 def test_every_batch_size_draws_the_same_documents_in_the_same_order() -> None:
     rows = documents()
     one_by_one = [int(rows.batch(3, step, 1).targets[0]) for step in range(30)]
-    assert rows.batch(3, 0, 30).padded()[1][:, 0].tolist() == one_by_one
+    assert rows.batch(3, 0, 30).pad()[1][:, 0].tolist() == one_by_one
 
 
 def test_a_batch_of_documents_holds_no_padding_and_says_how_wide_it_would_be_with_it() -> None:
     rows = documents()
     for step in range(10):
         batch = rows.batch(0, step, 3)
-        _, targets = batch.padded()
+        _, targets = batch.pad()
         assert (targets != IGNORED).any(dim=0).all()
         assert batch.tokens.shape == batch.targets.shape == ((targets != IGNORED).sum(),)
         assert batch.shape == (*targets.shape, batch.target_count)
@@ -113,7 +113,7 @@ def test_a_window_is_a_target_with_the_tokens_before_it_in_its_document() -> Non
     rows, width = documents(), 4
     dense = rows.batch(0, 0, COUNT)
     expected = set()
-    for tokens, targets in zip(*(rows.tolist() for rows in dense.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in dense.pad()), strict=True):
         for place, target in enumerate(targets):
             if target != IGNORED:
                 expected.add((*([BOUNDARY] * width + tokens[: place + 1])[-width:], target))
@@ -195,8 +195,8 @@ def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(m
     drawn = [int(rows.batch(3, step, 1).targets[0]) for step in range(2 * COUNT)]
     assert sorted(drawn[:COUNT]) == sorted(drawn[COUNT:]) == list(range(1, COUNT + 1))
     assert drawn[:COUNT] != drawn[COUNT:]
-    assert rows.batch(3, 0, 2 * COUNT).padded()[1][:, 0].tolist() == drawn
-    assert rows.batch(4, 0, COUNT).padded()[1][:, 0].tolist() != drawn[:COUNT]
+    assert rows.batch(3, 0, 2 * COUNT).pad()[1][:, 0].tolist() == drawn
+    assert rows.batch(4, 0, COUNT).pad()[1][:, 0].tolist() != drawn[:COUNT]
 
 
 def test_tokens_of_a_stream_lie_in_memory_of_their_own() -> None:

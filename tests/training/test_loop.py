@@ -130,7 +130,7 @@ def test_the_weights_kept_are_the_best_on_validation(
 ) -> None:
     batch = train_rows.batch(0, 0, 20)
     few = Tokens.of(
-        [row[row > 0].numpy() for row in batch.padded()[0]]
+        [row[row > 0].numpy() for row in batch.pad()[0]]
     )  # so few documents that it soon learns them by heart
     model = make_model("mlp")
     fit = train(model, rows=DocumentRows(few, CPU), steps=150, evaluations=15, lr=2e-3)
@@ -344,7 +344,7 @@ def test_validation_is_seen_by_a_model_of_its_own_with_the_weights_of_the_one_in
     make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
 ) -> None:
     in_training, evaluated = (make_model(CountsWhatItIsScoredOn, seed=seed) for seed in (1, 2))
-    fit = train(in_training, evaluated=evaluated)
+    fit = train(in_training, evaluation_model=evaluated)
     assert in_training.scored == 0
     assert evaluated.scored > 0
     assert fit.curve == [replace(point, seconds=own.seconds) for point, own in zip(

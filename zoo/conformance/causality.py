@@ -39,14 +39,14 @@ def find(subject: Subject) -> Iterator[Finding]:
             change = f"change the logits at or before it{rows}{mode}, by {largest:.2g}"
             yield failure(f"Tokens after t={at} of {T} {change}. {ADVICE}")
             return
-    if leaking := _by_gradient(exact, probed):
+    if leaking := _find_gradient_leak(exact, probed):
         yield failure(f"{leaking} {ADVICE}")
         return
     yield from compare_memory_layouts(exact, probed)
-    yield from _in_training(subject, probed)
+    yield from _check_training(subject, probed)
 
 
-def _in_training(subject: Subject, T: int) -> Iterator[Finding]:
+def _check_training(subject: Subject, T: int) -> Iterator[Finding]:
     """Find leaks in training mode, with batch statistics frozen."""
     names = _freeze_statistics(subject.build())
     fresh = FreshModel(subject, training=True, gradients=True, prepare=_freeze_statistics)
@@ -59,11 +59,11 @@ def _in_training(subject: Subject, T: int) -> Iterator[Finding]:
                 f"In training mode{mode} tokens after t={at} change the logits at or before it, by {largest:.2g}{aside}"
             )
             return
-    if leaking := _by_gradient(fresh, T):
+    if leaking := _find_gradient_leak(fresh, T):
         yield failure(f"In training mode: {leaking} {ADVICE}")
         return
     yield from compare_memory_layouts(fresh, T)
-    if names and (largest := _by_statistics(subject, T)) > subject.tolerance:
+    if names and (largest := _measure_statistics_leak(subject, T)) > subject.tolerance:
         yield remark(
             f"In training mode later tokens change earlier logits by {largest:.2g}, through the batch statistics of "
             f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}, and through nothing else."
@@ -76,7 +76,7 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
     First every row is cut at a place of its own: if nothing changes, nothing leaks. Otherwise rows may only have seen
     each other, so all of them are cut at the same place, one place after the other.
     """
-    subject, places, documents = fresh.subject, _places(T - 1), (B, T) in DOCUMENTS
+    subject, places, documents = fresh.subject, _choose_places(T - 1), (B, T) in DOCUMENTS
     if B:
         B = subject.fitting_rows(B, T)
         places = places[:: -(-len(places) // B)]
@@ -95,13 +95,13 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
         return max((fresh.change(logits, tokens, others, torch.full((B,), t)), t) for t in places)
 
 
-def _places(count: int) -> list[int]:
+def _choose_places(count: int) -> list[int]:
     """Evenly spread places, and those around powers of two."""
     powers = (2**power + off for power in range(count.bit_length()) for off in (-2, -1, 0))
     return sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
 
 
-def _by_gradient(fresh: FreshModel, length: int) -> str | None:
+def _find_gradient_leak(fresh: FreshModel, length: int) -> str | None:
     """Describe a leak that gradients show; None where there is none, or where gradients cannot be probed."""
     model, subject = fresh.build(), fresh.subject
     for t in sorted({0, subject.context // 2, subject.context, length // 2}):
@@ -116,7 +116,7 @@ def _by_gradient(fresh: FreshModel, length: int) -> str | None:
     return None
 
 
-def _by_statistics(subject: Subject, T: int) -> float:
+def _measure_statistics_leak(subject: Subject, T: int) -> float:
     """Relative change of earlier logits by later tokens through batch statistics."""
     fresh, tokens = FreshModel(subject, training=True), subject.tokens(4, T)
     return fresh.change(fresh(tokens), tokens, subject.other_tokens(tokens), torch.full((4,), T // 2))

@@ -78,7 +78,7 @@ def documents(vocab_size: int) -> Batch:
 def conditional_entropy(batch: Batch, field: int | None) -> float:
     """Least loss on the batch itself, nats a token, of a model that sees the last `field` tokens (None: all)."""
     follows: dict[tuple[int, ...], Counter[int]] = {}
-    for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in batch.pad()), strict=True):
         for t, target in enumerate(targets):
             if target != IGNORED:
                 past = tokens[: t + 1] if field is None else ([BOUNDARY] * field + tokens[: t + 1])[-field:]
@@ -99,7 +99,7 @@ def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
 
 def loss_of(model: SequenceModel, batch: Batch) -> float:
     """Mean loss, nats a token."""
-    tokens, targets = batch.padded()
+    tokens, targets = batch.pad()
     return cross_entropy(compute_logits(model, tokens), targets).item()
 
 

@@ -18,7 +18,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     """Change one option after the other, starting from the given options and from those with one other changed."""
     subject = subject.at_short_context()
     idle, untried = [], []
-    effects = cache(lambda config: _effects(subject, config))
+    effects = cache(lambda config: _measure_effects(subject, config))
     for name in subject.model.Config.model_fields:
         differ = (effects(one) != effects(other) for one, other in _pairs(subject, name))
         found = next(differ, None)
@@ -40,7 +40,7 @@ def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOpt
     for base in _bases(subject):
         found = 0
         for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
-            other = _changed(subject, base, {name: value})
+            other = _change_option(subject, base, {name: value})
             if other is not None and found < 6:
                 found += 1
                 yield base, other
@@ -51,14 +51,14 @@ def _bases(subject: Subject) -> Iterator[ModelOptions]:
     yield subject.config
     for name, value in dict(subject.config).items():
         changed = (
-            _changed(subject, subject.config, {name: other})
+            _change_option(subject, subject.config, {name: other})
             for other in _other_values(value, subject.model.Config.model_fields[name].annotation)
         )
         if base := next(filter(None, changed), None):
             yield base
 
 
-def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
+def _change_option(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
     """The options with a change, or None where the model refuses it."""
     try:
         with note_place(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
@@ -82,7 +82,7 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
     return []
 
 
-def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
+def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     """What an option may change: weights and their shapes, logits in both modes, FLOPs, the size of a state."""
     length = 3 * subject.context
     model, tokens = subject.build(config=config), subject.tokens(2, length)

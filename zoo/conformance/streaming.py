@@ -25,7 +25,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         for B in (1, 3):
             for parts in _partitions(T, subject.context):
                 with note_place(f"with {_describe_parts(parts)} on {B} stream{'s' * (B > 1)}"):
-                    streamed, places = _stream(model, tokens[:B], parts)
+                    streamed, places = _feed(model, tokens[:B], parts)
                 if streamed.shape != (B, len(parts), subject.vocab_size):
                     given = tuple(streamed[:, 0].shape)
                     yield failure(f"step and prefill give logits {given}, not (B, V), here {(B, subject.vocab_size)}.")
@@ -42,7 +42,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         if (difference := relative_difference(dense[:, -1], model.last(tokens))) > TOLERANCE[dtype]:
             yield failure(f"last gives other logits than the last ones of forward, by {difference:.2g}.")
             return
-    yield from _states(model, tokens, dense, subject)
+    yield from _check_states(model, tokens, dense, subject)
 
 
 def _partitions(length: int, context: int) -> list[list[int]]:
@@ -57,7 +57,7 @@ def _describe_parts(parts: Sequence[int]) -> str:
     return "prefill alone" if len(parts) == 1 else "prefill and step"
 
 
-def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
+def _feed(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
     """The logits after every part, (B, parts, V), and the positions that they belong to."""
     state, logits, places, start = model.begin(len(tokens)), [], [], 0
     for size in parts:
@@ -69,7 +69,7 @@ def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple
     return torch.stack(logits, dim=1), places
 
 
-def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
+def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
     """A state is tensors, batch first, in no other stream's way, copied and moved, and no larger than declared."""
     half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise_dtype]
     fresh = model.begin(3)
@@ -99,7 +99,7 @@ def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subjec
         if relative_difference(there.cpu(), dense[:, half]) > 1e-5:
             yield failure(f"A stream that is moved to {device} does not go on there.")
             return
-    if model.bounded_state and (grown := _growth(model, subject)):
+    if model.bounded_state and (grown := _describe_growth(model, subject)):
         yield failure(
             f"{grown}, and it declares a bounded one (bounded_state, by default where there is a receptive field)."
         )
@@ -110,7 +110,7 @@ def clone_state(state: State) -> State:
     return {name: value.clone() for name, value in state.items()}
 
 
-def _growth(model: SequenceModel, subject: Subject) -> str | None:
+def _describe_growth(model: SequenceModel, subject: Subject) -> str | None:
     """Describe how the state grows once a stream is longer than the receptive field; None if it does not."""
     tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0, LONG) + 1)
     state, sizes = model.begin(1), []

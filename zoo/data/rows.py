@@ -49,7 +49,7 @@ class Batch(NamedTuple):
         """Number of targets; all of them count in the loss."""
         return self.targets.numel()
 
-    def padded(self) -> tuple[Tensor, Tensor]:
+    def pad(self) -> tuple[Tensor, Tensor]:
         """Tokens and targets of the same rows padded to (B, T), with targets IGNORED after the end of a row."""
         if self.packing is None:
             return self.tokens, self.targets

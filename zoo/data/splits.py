@@ -64,7 +64,7 @@ def rotate(sequence: T, length: int, turn: Turn) -> T:
     return sequence[begins:] + sequence[:begins] if begins else sequence  # type: ignore[index]
 
 
-def shuffled_numbers(count: int, seed: int) -> NDArray[np.int32]:
+def shuffle_numbers(count: int, seed: int) -> NDArray[np.int32]:
     """(count,) numbers of the documents in the shuffled order of `split_documents`."""
     numbers = array("i", range(count))
     random.Random(seed).shuffle(numbers)

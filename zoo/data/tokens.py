@@ -15,7 +15,7 @@ RELEASED_AFTER = 1024
 counts all of it as resident."""
 
 
-def narrowest(vocab_size: int) -> np.dtype[Any]:
+def narrowest_dtype(vocab_size: int) -> np.dtype[Any]:
     """The narrowest unsigned type for the tokens of a vocabulary; int32 where 16 bits are too few."""
     return np.dtype(np.uint8 if vocab_size <= 256 else np.uint16 if vocab_size <= 65_536 else np.int32)
 
@@ -51,7 +51,7 @@ class Tokens(Sequence[NDArray[Any]]):
         return cls(np.concatenate(pieces), np.cumsum(lengths, dtype=np.int64))
 
     @classmethod
-    def mapped(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
+    def map_files(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
         """Map the files `tokens`, `starts` and, if it exists, `order`; pages are read when they are needed."""
         (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)
         order = _map(directory / "order", np.int32)[0] if (directory / "order").exists() else None

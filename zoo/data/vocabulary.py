@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.source import Document
-from zoo.data.tokens import narrowest
+from zoo.data.tokens import narrowest_dtype
 from zoo.errors import UsageError
 
 PIECE = 1 << 20
@@ -43,7 +43,7 @@ class Vocabulary:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of tokens."""
-        return narrowest(len(self))
+        return narrowest_dtype(len(self))
 
     def encode(self, text: Document) -> NDArray[Any]:
         """(T,) tokens, without boundaries, of `dtype`.

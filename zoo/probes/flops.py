@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.models.interface import SequenceModel
-from zoo.packing import Packing, chunk_of
+from zoo.packing import Packing, chunk_size
 from zoo.probes.products import OperationCounter, count_into
 
 ROWS = 2
@@ -50,7 +50,7 @@ class Flops(NamedTuple):
     """Whether `total` is approximate: FLOPs depend on more than rows, tokens and the longest row."""
 
 
-class _Measured(NamedTuple):
+class _Costs(NamedTuple):
     amounts: NDArray[np.float64]
     """FLOPs for each row, for each token, and for each chunk."""
     uncounted: frozenset[str]
@@ -68,7 +68,7 @@ class FlopCounter:
     def __init__(self, model: SequenceModel, layout: Layout = "dense") -> None:
         self._model = model.to("cpu").train()
         self._layout = layout
-        self._costs = cache(self._measured)
+        self._costs = cache(self._measure)
 
     def forward(self, length: int) -> float:
         """FLOPs of a forward pass of one row of T tokens."""
@@ -107,14 +107,14 @@ class FlopCounter:
         except Exception as error:
             return Flops(None, (f"{type(error).__name__}: {error}".splitlines()[0],))
 
-    def _measured(self, length: int, backward: bool) -> _Measured:
+    def _measure(self, length: int, backward: bool) -> _Costs:
         """Measure the cost of batches whose longest row has T tokens."""
         if self._layout != "packed":
             found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
             a_row = found.flops / ROWS
             fitted = not _is_fit(another.flops, (ROWS + 1) * a_row)
-            return _Measured(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
-        enough = chunk_of(length) - length + 1  # tokens for a second chunk
+            return _Costs(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
+        enough = chunk_size(length) - length + 1  # tokens for a second chunk
         more = [enough] if enough <= length else [1] * enough
         examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more], [length, (length + 1) // 2]]
         found_each = [self._count(lengths, backward) for lengths in examples]
@@ -122,7 +122,7 @@ class FlopCounter:
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
         amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
         uncounted = frozenset[str]().union(*map(_uncounted, found_each))
-        return _Measured(amounts, uncounted, fitted=not _is_fit(counts, shapes @ amounts))
+        return _Costs(amounts, uncounted, fitted=not _is_fit(counts, shapes @ amounts))
 
     def _count(self, lengths: list[int], backward: bool) -> OperationCounter:
         """Count the operations that run for rows of these lengths."""
@@ -160,4 +160,4 @@ def _uncounted(products: OperationCounter) -> frozenset[str]:
 
 def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:
     """Rows, tokens, and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
-    return np.array([rows, tokens, -(-tokens // chunk_of(length))], dtype=np.float64)
+    return np.array([rows, tokens, -(-tokens // chunk_size(length))], dtype=np.float64)

@@ -65,14 +65,14 @@ def _perturb(model: SequenceModel) -> SequenceModel:
 
 
 def _measure(model: SequenceModel, rows: int, length: int) -> int:
-    changed = field_by_change(model, rows, length)
+    changed = measure_by_change(model, rows, length)
     try:
-        return max(changed, field_by_gradient(model, rows, length))
+        return max(changed, measure_by_gradient(model, rows, length))
     except Exception:  # a model may use tokens for more than a look-up, and those here are beyond the vocabulary
         return changed
 
 
-def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
+def measure_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
     """Number of last tokens of random rows that the last logits have a gradient to, through the embeddings."""
     strongest, middle = gradient_by_position(model, rows, length), length // 2
     later = gradient_by_position(model, rows, length, at=middle)[middle + 1 :]
@@ -111,7 +111,7 @@ def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int =
     return size.amax(dim=0)
 
 
-def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
+def measure_by_change(model: SequenceModel, rows: int, length: int) -> int:
     """Least number of last tokens of random rows that fix the last logits, however the tokens before them change."""
     lowest = _lowest_token(model)
     kinds = model.vocab_size - lowest

@@ -4,7 +4,7 @@ restore it.
 A model's file that sets some of it would change the numbers of other models. Importing this imports torch.
 """
 
-from zoo.surroundings.arithmetic import arithmetic
+from zoo.surroundings.arithmetic import describe_arithmetic
 from zoo.surroundings.guard import (
     Surroundings,
     Watch,
@@ -19,7 +19,7 @@ from zoo.surroundings.random_numbers import random_numbers, seed_torch, torch_se
 __all__ = [
     "Surroundings",
     "Watch",
-    "arithmetic",
+    "describe_arithmetic",
     "forbid_changes",
     "isolated",
     "own_random_numbers",

@@ -136,7 +136,7 @@ ARITHMETIC = (
 )
 
 
-def arithmetic() -> tuple[str, ...]:
+def describe_arithmetic() -> tuple[str, ...]:
     """Every setting with its value, as "name: value", for the fingerprint of a run."""
     found: dict[str, str] = {}
     for setting in ARITHMETIC:

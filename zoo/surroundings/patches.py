@@ -29,19 +29,19 @@ class Patches(Setting):
 
     def changes(self, before: Members, now: Members) -> list[str]:
         """The names of the replaced functions."""
-        return [f"{self.name} {owner}.{key}" for owner, key, _ in _replaced(before, now)]
+        return [f"{self.name} {owner}.{key}" for owner, key, _ in _find_replaced(before, now)]
 
 
 def _read() -> Members:
-    return {name: vars(owner).copy() for name, owner in _owners().items()}
+    return {name: vars(owner).copy() for name, owner in _find_owners().items()}
 
 
-def _owners() -> dict[str, Any]:
-    return _owners_among(len(sys.modules))
+def _find_owners() -> dict[str, Any]:
+    return _find_owners_among(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
-def _owners_among(_: int) -> dict[str, Any]:
+def _find_owners_among(_: int) -> dict[str, Any]:
     """Name -> module or class; cached by the number of imported modules, as the search takes a while."""
     found: dict[Any, str] = {torch.Tensor: "torch.Tensor"}
     for name, module in list(sys.modules.items()):
@@ -55,7 +55,7 @@ def _owners_among(_: int) -> dict[str, Any]:
     return {name: owner for owner, name in found.items()}
 
 
-def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
+def _find_replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
     """List (owner, name, the original, or None for a new method that hides an inherited one)."""
     found = []
     for owner, old in before.items():
@@ -67,16 +67,16 @@ def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
             for key, value in old.items()
             if not key.startswith(COMPILED) and _is_other(value, new.get(key))
         ]
-        if isinstance(_owners()[owner], type):
-            inherited = ChainMap(*(dict(vars(base)) for base in _owners()[owner].__mro__[1:]))
+        if isinstance(_find_owners()[owner], type):
+            inherited = ChainMap(*(dict(vars(base)) for base in _find_owners()[owner].__mro__[1:]))
             added = set(new) - set(old)
             found += [(owner, key, None) for key in added & set(inherited) if _is_other(inherited[key], new[key])]
     return found
 
 
-def _put_back(before: Members) -> None:
-    owners = _owners()
-    for owner, key, value in _replaced(before, _read()):
+def _restore(before: Members) -> None:
+    owners = _find_owners()
+    for owner, key, value in _find_replaced(before, _read()):
         if value is None:
             delattr(owners[owner], key)
         else:
@@ -97,4 +97,4 @@ def _is_torchs_own(value: Any, now: Any) -> bool:
     return place.startswith(COMPILER) or (place.startswith(TORCH) and getattr(now, "__wrapped__", None) is value)
 
 
-PATCHES = Patches("the function", _read, _put_back)
+PATCHES = Patches("the function", _read, _restore)

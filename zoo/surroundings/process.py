@@ -111,7 +111,7 @@ def _set_handlers(handlers: Mapping[str, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _for_everybody(filters: list[Any]) -> list[Any]:
+def _select_general(filters: list[Any]) -> list[Any]:
     """The filters without a message, module or own category; libraries add the others for themselves."""
     return [each for each in filters if each[1] is None and each[3] is None and each[2].__module__ == "builtins"]
 
@@ -144,7 +144,7 @@ PROCESS = (
         show=None,
     ),
     Setting("the handler of {}", _read_handlers, _set_handlers, show=None),
-    Setting("the warnings filters", lambda: list(warnings.filters), _set_filters, compared=_for_everybody, show=None),
+    Setting("the warnings filters", lambda: list(warnings.filters), _set_filters, compared=_select_general, show=None),
     Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
     Setting(
         "the recursion limit",

@@ -84,15 +84,15 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         if KEY not in metadata:  # a file of version 0.1, written by safetensors' save_model
             load_model(model, str(path))
             return
-        state = _restored(load_file(str(path)), **json.loads(metadata[KEY]))
-        if difference := _difference(state, state_of(model)):
+        state = _restore_types(load_file(str(path)), **json.loads(metadata[KEY]))
+        if difference := _describe_difference(state, state_of(model)):
             raise UsageError(difference)
         restore_state(model, state)
     except (RuntimeError, SafetensorError, UsageError) as error:
         raise UnfitWeightsError(path, model, str(error).splitlines()[0]) from None
 
 
-def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
+def _restore_types(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
     """Tensors of a file under each of their names, in their own types."""
     for name, (dtype, shape) in types.items():
         aligned = tensors[name].clone()  # torch reads wide types from where they may stand, or crashes
@@ -100,7 +100,7 @@ def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str,
     return tensors | {name: tensors[first] for name, first in ties.items()}
 
 
-def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
+def _describe_difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
     """Describe the first difference between the state in a file and that of a model; empty if there is none."""
     if lacking := sorted(own.keys() - state.keys()):
         return f"'{lacking[0]}' is not in the file."

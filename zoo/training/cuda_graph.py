@@ -86,7 +86,7 @@ class CapturedStep:
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
         """One update; returns the loss before it, still on the device. The batch may be on the CPU."""
-        batch = _roomy(batch)
+        batch = _round_up_shape(batch)
         key = batch.tokens.shape, batch.targets.shape, batch.packing and batch.packing.shape
         if not self.reason and (key in self._slots or len(self._slots) < GRAPHS):
             if key not in self._slots:
@@ -98,7 +98,7 @@ class CapturedStep:
             except _RecordError as error:
                 self.reason = str(error)
                 self._slots.clear()
-        return self.step(_buffers(batch, self.device), torch.as_tensor(lr, dtype=torch.float32, device=self.device))
+        return self.step(_copy_to(batch, self.device), torch.as_tensor(lr, dtype=torch.float32, device=self.device))
 
 
 class _RecordError(Exception):
@@ -109,7 +109,7 @@ class _Slot:
     """The static buffers of one shape, and its graph."""
 
     def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
-        self.batch = _buffers(batch, owner.device)
+        self.batch = _copy_to(batch, owner.device)
         self.lr = torch.as_tensor(lr, dtype=torch.float32).to(owner.device, copy=True)
         self.graph = owner.graph(lambda: owner.step(self._batch_to_record(), self.lr), owner.device)
         self.steps = 0
@@ -175,7 +175,7 @@ class CudaGraph:
         return self.result
 
 
-def _roomy(batch: Batch) -> Batch:
+def _round_up_shape(batch: Batch) -> Batch:
     """Round the shape that a packed batch declares up, in rows and length, so that fewer shapes occur."""
     if batch.packing is None:
         return batch
@@ -188,7 +188,7 @@ def _tensors(batch: Batch) -> list[Tensor]:
     return [batch.tokens, batch.targets, *places]
 
 
-def _buffers(batch: Batch, device: torch.device) -> Batch:
+def _copy_to(batch: Batch, device: torch.device) -> Batch:
     """A copy of the batch on the device."""
     tokens, targets, *places = (tensor.to(device, copy=True) for tensor in _tensors(batch))
     packing = batch.packing and replace(batch.packing, position=places[0], row=places[1])

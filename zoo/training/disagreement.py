@@ -58,10 +58,10 @@ def compare_batches(
     )
     if far.any() and not few:
         first = next(part for part in parts if part.differs(allowed))
-        return _disagreement(before[far], now[far], _explain(model, first, allowed))
+        return _summarize(before[far], now[far], _explain(model, first, allowed))
     for where in (last, torch.ones_like(last)):
         if _is_biased(difference[where], ALWAYS_ALLOWED[precision]):
-            return _disagreement(before[where], now[where], ONE_WAY)
+            return _summarize(before[where], now[where], ONE_WAY)
     return None
 
 
@@ -81,11 +81,11 @@ def compare_rows(
         far = ~(loss_change(before, now).abs() <= allowed)
         if int(far.sum()) > ceil(FLIPS_ALONE[precision] * len(far)):
             first = next(part for part in parts if part.differs(allowed))
-            return _disagreement(before[far], now[far], _explain_row(model, first, way, allowed))
+            return _summarize(before[far], now[far], _explain_row(model, first, way, allowed))
     return None
 
 
-def _disagreement(before: Tensor, now: Tensor, why: str) -> Disagreement:
+def _summarize(before: Tensor, now: Tensor, why: str) -> Disagreement:
     return Disagreement(len(before), float(before.double().mean()), float(now.double().mean()), why)
 
 

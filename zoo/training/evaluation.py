@@ -79,12 +79,12 @@ def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
     """(B, T), (B, T) -> (B, T) nats of every target; 0 where it is IGNORED.
 
     Raises:
-        RunError: as `checked_logits`.
+        RunError: as `compute_checked_logits`.
     """
-    return token_losses(checked_logits(model, tokens), targets)
+    return token_losses(compute_checked_logits(model, tokens), targets)
 
 
-def checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
+def compute_checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, T, V), a plain tensor.
 
     Raises:

@@ -36,7 +36,7 @@ def fit(
     seed: int,
     device: torch.device,
     report: Callable[[Progress], None] = lambda _: None,
-    evaluated: SequenceModel | None = None,
+    evaluation_model: SequenceModel | None = None,
 ) -> Fit:
     """Train `model` in place and leave it with the weights that were best on validation.
 
@@ -44,12 +44,12 @@ def fit(
         train, validation: rows on the device.
         seed: of the batches.
         report: called with the progress after every few steps and after every evaluation.
-        evaluated: as in `Replica`.
+        evaluation_model: as in `Replica`.
     """
     model.train()
     train_step = TrainStep(model, settings, device)
     step = capture(train_step, device)
-    replica = Replica(model, settings, seed, report, evaluated)
+    replica = Replica(model, settings, seed, report, evaluation_model)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
     unlike = why_not_filled(lambda _: copy.deepcopy(model).cpu()) if fills else None
 

@@ -62,7 +62,7 @@ class Replica:
     """A model in training, its settings, the seed of its batches, and its `Fit` so far.
 
     Args:
-        evaluated: a freshly built model of the same class that gets the weights for every evaluation, so that the
+        evaluation_model: a freshly built model of the same class, given the weights for every evaluation, so that the
             model in training never sees validation; None evaluates the model in training itself.
     """
 
@@ -72,10 +72,10 @@ class Replica:
         settings: Settings,
         seed: int,
         report: Callable[[Progress], None] = lambda _: None,
-        evaluated: SequenceModel | None = None,
+        evaluation_model: SequenceModel | None = None,
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
-        self._evaluated = evaluated
+        self._evaluation_model = evaluation_model
         self.fit = Fit()
         self._best_weights = copy_state(model)
         self._recent: list[float] = []  # losses since the last evaluation
@@ -115,11 +115,11 @@ class Replica:
         self.report(Progress(spent, train_loss, loss))
 
     def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
-        """The model to evaluate; the one in training if its state has names that the other one lacks."""
-        if self._evaluated is None or state_of(self._evaluated).keys() != weights.keys():
+        """The model to evaluate, with these weights; the one in training if the other one has a state of other names."""
+        if self._evaluation_model is None or state_of(self._evaluation_model).keys() != weights.keys():
             return self.model
-        restore_state(self._evaluated, weights)
-        return self._evaluated
+        restore_state(self._evaluation_model, weights)
+        return self._evaluation_model
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """Put the weights of the best point back into the model, and return the result."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
-from zoo.training.evaluation import checked_logits
+from zoo.training.evaluation import compute_checked_logits
 from zoo.training.reservoir import KeptBatch
 
 ALWAYS_ALLOWED = {"float32": 1e-4, "bfloat16": 2**-8}
@@ -53,7 +53,7 @@ def measure_rounding(
 
 def _losses_after(model: SequenceModel, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, V) nats of each token as the next one."""
-    return -checked_logits(model, tokens)[:, -1].float().log_softmax(-1)
+    return -compute_checked_logits(model, tokens)[:, -1].float().log_softmax(-1)
 
 
 def loss_change(before: Tensor, now: Tensor) -> Tensor:

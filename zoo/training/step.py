@@ -35,7 +35,7 @@ class TrainStep:
         if self._logits is not None:
             return self._update(self._logits, batch, lr)
         began = time.perf_counter()
-        self._logits = _compiled(dynamic=batch.packing is not None or None)
+        self._logits = _compile_forward(dynamic=batch.packing is not None or None)
         loss = self._update(self._logits, batch, lr)
         self.compile_seconds = time.perf_counter() - began
         return loss
@@ -59,7 +59,7 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
     return logits
 
 
-def _compiled(*, dynamic: bool | None) -> Forward:
+def _compile_forward(*, dynamic: bool | None) -> Forward:
     """`logits_of`, compiled anew: torch keeps few compiled versions of one function, and there are many models."""
     torch.compiler.reset()
     return torch.compile(logits_of, dynamic=dynamic)

@@ -152,8 +152,8 @@ def test_filling_repeats_the_beginning_of_the_batch_in_rows_of_its_own(train_row
     batch = train_rows.batch(1, 0, 3)
     size = len(batch.tokens)
     long = fill(batch, 2 * size + 2)
-    tokens, targets = long.padded()
-    first, expected = batch.padded()
+    tokens, targets = long.pad()
+    first, expected = batch.pad()
     T = first.shape[1]
     assert torch.equal(tokens[:6, :T], first.repeat(2, 1))
     assert torch.equal(tokens[6, :2], first[0, :2])

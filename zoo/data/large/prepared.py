@@ -77,7 +77,7 @@ def _open_or_write(
     about = json.loads((directory / "text.json").read_text())
     vocabulary = Vocabulary(about["characters"])
     places = SPLITS if config.has_test else ("train", "validation", "validation")
-    tokens = Split(*(Tokens.mapped(directory / split, vocabulary.dtype) for split in places))
+    tokens = Split(*(Tokens.map_files(directory / split, vocabulary.dtype) for split in places))
     return Prepared(digest, about["is_stream"], vocabulary, tokens)
 
 

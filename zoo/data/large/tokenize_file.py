@@ -18,7 +18,7 @@ from zoo.config import DataConfig
 from zoo.data.files import LONGEST_DOCUMENT, LONGEST_LISTED, no_text_error, too_few_error, too_long_error
 from zoo.data.large.permutation import STORED, Permutation
 from zoo.data.large.read_file import NEWLINE, Codes, read_lines, read_pieces
-from zoo.data.splits import SPLITS, can_split, shuffled_numbers, split_points
+from zoo.data.splits import SPLITS, can_split, shuffle_numbers, split_points
 from zoo.data.vocabulary import Vocabulary
 from zoo.tokens import BOUNDARY
 
@@ -34,7 +34,7 @@ class _Found(NamedTuple):
 
 
 def write_tokens(path: Path, config: DataConfig, directory: Path, vocabulary: Vocabulary | None) -> None:
-    """Write a directory with the files of `Tokens.mapped` for every split, and text.json, which describes them.
+    """Write a directory with the files of `Tokens.map_files` for every split, and text.json, which describes them.
 
     Raises:
         DataError: not text, too little of it, or a document too long for a row.
@@ -176,7 +176,7 @@ def _deal(count: int, config: DataConfig, directory: Path) -> Deal:
     if count > STORED:
         permutation = Permutation(count, config.split_seed)
         return lambda a, b: np.searchsorted((first, second), permutation.inverse(np.arange(a, b)), side="right")
-    numbers = shuffled_numbers(count, config.split_seed)
+    numbers = shuffle_numbers(count, config.split_seed)
     splits = np.empty(count, np.uint8)
     parts = np.split(numbers, (first, second))
     for split, part in enumerate(parts):

@@ -150,10 +150,12 @@ def _fit(
     if cells[0].config.stack:
         each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
         return fit_stacked(
-            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluated=evaluated
+            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluation_model=evaluated
         )
     alone, (own,) = partial(report, cells[0]), settings
-    fitted = fit(models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluated=evaluated)
+    fitted = fit(
+        models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluation_model=evaluated
+    )
     return [fitted]
 
 

@@ -21,7 +21,7 @@ def fill(batch: Batch, total: int) -> Batch:
     again = -(-total // len(batch.tokens))
     targets = batch.targets.new_full((total,), IGNORED)
     targets[: len(batch.targets)] = batch.targets
-    return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeated(total))
+    return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeat(total))
 
 
 def round_up(size: int, multiple: int) -> int:

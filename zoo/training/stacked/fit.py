@@ -41,7 +41,7 @@ def fit_stacked(
     seeds: Sequence[int],
     device: torch.device,
     report: Callable[[int, Progress], None] = lambda _, __: None,
-    evaluated: SequenceModel | None = None,
+    evaluation_model: SequenceModel | None = None,
 ) -> list[Fit]:
     """Train K models in place as one stack; each is left with the weights that were best on validation.
 
@@ -51,7 +51,7 @@ def fit_stacked(
         settings: one for each model; they may differ in `lr`, `weight_decay`, `warmup` and `clip` alone.
         seeds: of the batches, one for each model.
         report: called with the number of a replica and its progress.
-        evaluated: as in `Replica`, one for all.
+        evaluation_model: as in `Replica`, one for all.
 
     Returns:
         What `fit` returns, for each model. Seconds are those of the whole stack.
@@ -67,7 +67,7 @@ def fit_stacked(
     stacked_step = StackedStep(models, settings, device)
     step = capture(stacked_step, device)
     replicas = [
-        Replica(model, own, seed, partial(report, k), evaluated)
+        Replica(model, own, seed, partial(report, k), evaluation_model)
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
