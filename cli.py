@@ -49,9 +49,9 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
     """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
-    from zoo.catalog import listing
+    from zoo.catalog import list_names
 
-    groups = listing(pattern, check_timeout=timeout if check else None)
+    groups = list_names(pattern, check_timeout=timeout if check else None)
     if as_json:
         return print_json(groups)
     width = max((len(str(row["name"])) for rows in groups.values() for row in rows), default=0)
@@ -125,11 +125,11 @@ def new(name: str, out: str) -> None:
 @with_options(TRAINING_OPTIONS)
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
-    from zoo.catalog import known_models
+    from zoo.catalog import require_models
     from zoo.experiments.study.parse import study_from
     from zoo.reports.session import run
 
-    outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
+    outcome = run(study_from(flags, models=require_models([model]), seeds=[seed]), flags)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
     if outcome and outcome.comparison.models[0].without_mean:
@@ -150,7 +150,7 @@ def compare(
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
-    from zoo.catalog import expand_names, known_models
+    from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import study_from
     from zoo.reports.session import run
 
@@ -158,7 +158,7 @@ def compare(
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
     if study is None and recipe is not None:
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
-    names = known_models(expand_names(models)) if models is not None else None
+    names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
     asked = study_from(flags, models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
     outcome = run(asked, flags, report=True)

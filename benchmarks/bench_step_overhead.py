@@ -57,7 +57,7 @@ def bare_loop(cell: Cell, corpus: Corpus, rows: Rows, steps: int, *, pads: bool 
     for step in range(steps):
         batch = rows.batch(cell.config.seed, step, BATCH_SIZE)
         if pads:
-            tokens, targets = batch.padded()
+            tokens, targets = batch.pad()
             loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
         else:
             loss = F.cross_entropy(model.packed(batch.tokens, batch.packing), batch.targets)

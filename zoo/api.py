@@ -20,7 +20,7 @@ import click
 from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
-from zoo.catalog import CORPORA, MODELS, expand_names, known_models
+from zoo.catalog import CORPORA, MODELS, expand_names, require_models
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
@@ -258,7 +258,7 @@ def _study(
     elif study.get("recipe") is not None:
         raise UsageError("recipe picks a recipe of a study file, and there is none.")
     else:
-        names = known_models([text for model in models for text in expand_names(name_of(model, MODELS))])
+        names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     named = {**settings, "data": None if data is None else name_of(data, CORPORA)}
     return study_of(named, models=names, seeds=seeds, splits=splits, file=file, beside=beside, **study)
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from zoo.surroundings.guard import undisturbed
+from zoo.surroundings.guard import restore_silently
 from zoo.surroundings.random_numbers import random_numbers
 
 
@@ -20,7 +20,7 @@ def own_random_numbers(device: torch.device, seed: int | None = None) -> Iterato
 def isolated(device: torch.device, *, threads: int | None = None, seed: int | None = None) -> Iterator[None]:
     """A stretch of work with its own random numbers and thread count; all that a process shares is as before."""
     before = torch.get_num_threads()
-    with undisturbed(), own_random_numbers(device, seed):
+    with restore_silently(), own_random_numbers(device, seed):
         if threads is not None:
             torch.set_num_threads(threads)
         try:

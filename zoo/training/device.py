@@ -1,4 +1,4 @@
-"""Where the arithmetic happens: device, threads, precision, and a clock that waits for the device."""
+"""Device, precision, and a clock that synchronises with the device."""
 
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -9,10 +9,10 @@ from zoo.errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
+    """The device of that name; `auto` is CUDA if available, else the CPU.
 
     Raises:
-        UsageError: no such device here; the message lists those that are.
+        UsageError: no such device here; the message lists the available ones.
     """
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if name == "auto":
@@ -24,14 +24,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[None]:
-    """The precision of forward passes: float32 as it is, bfloat16 by autocast."""
+    """Context of forward passes: bfloat16 by autocast, nothing for float32."""
     if dtype == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 class Stopwatch:
-    """Seconds that count; stopped while something else happens (evaluation)."""
+    """Counts seconds of training; stopped during evaluations."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

@@ -165,7 +165,13 @@ def test_what_executing_a_run_imports_is_covered_or_excluded_or_the_model_s_own(
 
 
 DECISIVE = (
-    *("training/loop.py", "training/optimizer.py", "training/stacked/fit.py", "data/rows.py", "data/large/pieces.py"),
+    *(
+        "training/loop.py",
+        "training/optimizer.py",
+        "training/stacked/fit.py",
+        "data/rows.py",
+        "data/large/read_file.py",
+    ),
     *("experiments/runs/score.py", "probes/formulas.py", "models/build.py", "models/adapt.py", "tokens.py"),
 )
 

@@ -28,8 +28,8 @@ from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel, State
 from zoo.probes import memory
 from zoo.probes.flops import FlopCounter
-from zoo.probes.memory import peak_of
-from zoo.probes.receptive_field import CPU, find_reach, influence
+from zoo.probes.memory import peak_memory
+from zoo.probes.receptive_field import CPU, find_receptive_field, gradient_by_position
 
 MODEL_CONTEXTS = [
     ("bigram", 8),
@@ -72,14 +72,14 @@ def stranger(kind: type[SequenceModel], context: int = 8) -> SequenceModel:
 @pytest.mark.parametrize(("text", "context"), MODEL_CONTEXTS)
 def test_the_field_that_is_found_is_the_field_that_is_declared(text: str, context: int) -> None:
     declared = make(text, context).receptive_field
-    found = find_reach(lambda: make(text, context))
+    found = find_receptive_field(lambda: make(text, context))
     assert found.field == declared
     assert found.length >= max(2 * (declared or 0) + 3, 3 * context)
 
 
 @pytest.mark.parametrize(("text", "context"), [("rnn(hidden=8)", 1000), ("bigram", 3000)])
 def test_a_field_that_fades_is_told_from_one_that_ends(text: str, context: int) -> None:
-    assert find_reach(lambda: make(text, context)).field == make(text, context).receptive_field
+    assert find_receptive_field(lambda: make(text, context)).field == make(text, context).receptive_field
 
 
 class Embedded(SequenceModel):
@@ -194,12 +194,12 @@ class Noisy(Embedded):
 
 @pytest.mark.parametrize("kind", [Tied, OneHot, LargerTable, SingleOnly, SingleOnlyWithATable, Noisy])
 def test_the_field_of_a_model_with_its_own_ways_is_found(kind: type[SequenceModel]) -> None:
-    assert find_reach(lambda: stranger(kind)).field == 5
+    assert find_receptive_field(lambda: stranger(kind)).field == 5
 
 
 @pytest.mark.parametrize("kind", [OneByOne, OneByOneHot, Counts])
 def test_a_model_without_bound_reaches_all_in_its_own_ways(kind: type[SequenceModel]) -> None:
-    assert find_reach(lambda: stranger(kind)).field is None
+    assert find_receptive_field(lambda: stranger(kind)).field is None
 
 
 def test_a_model_that_depends_on_nothing_has_no_field() -> None:
@@ -207,26 +207,26 @@ def test_a_model_that_depends_on_nothing_has_no_field() -> None:
         def forward(self, tokens: Tensor) -> Tensor:
             return torch.zeros(*tokens.shape, 27, dtype=self.head.weight.dtype)
 
-    assert find_reach(lambda: stranger(Constant)).field == 0
+    assert find_receptive_field(lambda: stranger(Constant)).field == 0
 
 
 def test_the_probe_of_a_field_leaves_a_wrapped_embedding_wrapped() -> None:
     model = stranger(Modest).eval()
     wrapped = model.embedding.forward
     model.embedding.forward = wrapped
-    influence(model, rows=2, length=12)
+    gradient_by_position(model, rows=2, length=12)
     assert model.embedding.__dict__["forward"] is wrapped
 
 
 def test_the_probe_of_a_field_leaves_random_numbers_alone() -> None:
     before = torch.get_rng_state()
-    find_reach(lambda: make("gru(dropout=0.5)", 8))
+    find_receptive_field(lambda: make("gru(dropout=0.5)", 8))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(("declared", "agrees"), [(5, True), (3, False), (None, False)])
 def test_a_wrong_declaration_is_seen(declared: int | None, agrees: bool) -> None:
-    found = find_reach(lambda: stranger(Modest))
+    found = find_receptive_field(lambda: stranger(Modest))
     assert found.field == 5
     cost = cost_with(receptive_field=found.field, probed_tokens=found.length, declared_field=declared)
     assert cost.field_agrees is agrees
@@ -469,16 +469,16 @@ def test_the_speed_of_training_is_that_of_real_steps(documents: Corpus, cells: C
     assert 16 < tokens_a_step < 16 * 50  # medians of a busy machine do not fit each other exactly
 
 
-needs_clear_refs = pytest.mark.skipif(peak_of(lambda: None, CPU) is None, reason="no count of pages here")
+needs_clear_refs = pytest.mark.skipif(peak_memory(lambda: None, CPU) is None, reason="no count of pages here")
 
 
 @needs_clear_refs
 def test_a_model_with_64_megabytes_takes_at_least_that() -> None:
     MB = 1 << 20
-    measured = peak_of(lambda: torch.zeros(64 * MB // 4).add_(1), CPU)
+    measured = peak_memory(lambda: torch.zeros(64 * MB // 4).add_(1), CPU)
     assert measured is not None
     assert 62 * MB < measured < 80 * MB
-    again = peak_of(lambda: torch.zeros(4 * MB // 4).add_(1), CPU)
+    again = peak_memory(lambda: torch.zeros(4 * MB // 4).add_(1), CPU)
     assert again is not None
     assert again < 20 * MB
 
@@ -517,7 +517,7 @@ def test_where_pages_cannot_be_counted_there_is_no_peak(
     missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(memory, missing, tmp_path / "nowhere" / "nothing")
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_a_peak_that_does_not_start_again_is_no_peak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -525,12 +525,12 @@ def test_a_peak_that_does_not_start_again_is_no_peak(monkeypatch: pytest.MonkeyP
     status.write_text("VmHWM:\t 90000 kB\nVmRSS:\t 50000 kB\n")
     monkeypatch.setattr(memory, "STATUS", status)
     monkeypatch.setattr(memory, "RESET", tmp_path / "ignored")
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_without_glibc_there_is_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_on_cuda_the_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,5 +543,5 @@ def test_on_cuda_the_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     }.items():
         monkeypatch.setattr(torch.cuda, name, lambda *device, value=value: value)
     device = torch.device("cuda:0")
-    assert peak_of(lambda: None, device) == 250
+    assert peak_memory(lambda: None, device) == 250
     assert memory.kind_of_memory(device) == "CUDA"

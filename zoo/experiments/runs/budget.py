@@ -9,7 +9,7 @@ from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.runs.model import FoundModel
 from zoo.probes.flops import FlopCounter, Layout
-from zoo.surroundings import unchanged
+from zoo.surroundings import forbid_changes
 
 FLOP_BATCHES = 50
 """Batches whose FLOPs stand for all."""
@@ -41,7 +41,7 @@ def count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | N
 def flops_per_step(config: RunConfig, model: FoundModel, corpus: Corpus) -> float:
     """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
     training, length, layout = config.training, row_length(config), row_layout(config, corpus)
-    with unchanged(model.who, "in a training step"):
+    with forbid_changes(model.who, "in a training step"):
         counter = FlopCounter(model.build(config.seed), layout)
         if layout != "packed":
             return counter.training(length) * training.batch_size

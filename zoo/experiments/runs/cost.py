@@ -18,8 +18,8 @@ from zoo.experiments.runs.timing import Speed, get_speed, measure_evaluation, me
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel, State
 from zoo.probes.flops import FlopCounter, Layout
-from zoo.probes.memory import kind_of_memory, peak_of
-from zoo.probes.receptive_field import find_reach
+from zoo.probes.memory import kind_of_memory, peak_memory
+from zoo.probes.receptive_field import find_receptive_field
 from zoo.surroundings import isolated
 from zoo.training.loop import TrainStep, draw
 
@@ -92,7 +92,7 @@ def _cost(
     tokens = max(cell.config.context, cell.model.receptive_field or 0, STREAM)
     flops = attempt("FLOPs", lambda: count_flops(fresh(), cell, rows))
     state = attempt("state", lambda: measure_state(fresh(), tokens))
-    reach = attempt("receptive field", lambda: find_reach(fresh))
+    reach = attempt("receptive field", lambda: find_receptive_field(fresh))
     return Cost(
         parameters=cell.model.parameters,
         buffers=attempt("buffers", lambda: count_trained_buffers(fresh(), fresh(), cell, rows)),
@@ -121,7 +121,7 @@ def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
     batches = draw_batches(cell, rows)
     layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
     counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
-    predicted = sum(batch.scored for batch in batches)
+    predicted = sum(batch.target_count for batch in batches)
     forward, training = (counter.total(shapes, backward=backward) / predicted for backward in (False, True))
     found = counter.count(shapes)
     return Arithmetic(forward, training, found.uncounted, found.fitted)
@@ -152,7 +152,7 @@ def measure_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
         for _ in range(MEMORY_STEPS):
             train_step(batch, cell.settings.lr)
 
-    peaks = [peak_of(train, cell.device) for _ in range(PEAKS)]
+    peaks = [peak_memory(train, cell.device) for _ in range(PEAKS)]
     known = [peak for peak in peaks if peak is not None]
     return median_low(known) if known else None
 

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import torch
 
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.catalog import MODELS
 from zoo.config import Call, Recipe
 from zoo.errors import RunError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
-from zoo.probes.dependence import what_it_sees
-from zoo.surroundings import random_numbers, unchanged
+from zoo.probes.dependence import describe_dependence
+from zoo.surroundings import forbid_changes, random_numbers
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ def check_output(model: SequenceModel, who: str) -> None:
         StrangerError: it raises something; the message says what, and where.
     """
     module = type(model).__module__
-    with torch.no_grad(), random_numbers(0), unchanged(who, "in a forward pass"):
+    with torch.no_grad(), random_numbers(0), forbid_changes(who, "in a forward pass"):
         model.eval()
         for shape in ((2, 5), (1, 1)):
-            with blaming(who, f"on tokens of shape {shape}", module=module):
+            with blame(who, f"on tokens of shape {shape}", module=module):
                 _check_logits(model(torch.randint(model.vocab_size, shape)), (*shape, model.vocab_size), who)
         for shape in ((4, 5), (40, 5)):
-            with blaming(who, f"on tokens of shape {shape}", module=module):
-                fault = what_it_sees(model, torch.randint(model.vocab_size, shape))
+            with blame(who, f"on tokens of shape {shape}", module=module):
+                fault = describe_dependence(model, torch.randint(model.vocab_size, shape))
             if fault:
                 raise RunError(f"{who} {fault}")
         model.train()

@@ -21,7 +21,7 @@ from zoo.experiments.runs.budget import count_steps, row_length
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
 from zoo.experiments.runs.model import ResolvedModel, resolve_model
 from zoo.models.interface import SequenceModel
-from zoo.surroundings import arithmetic
+from zoo.surroundings import describe_arithmetic
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
 
@@ -51,7 +51,9 @@ class Cell:
             lr_from=_lr_from(self.config),
         )
         here = device_name(self.device)
-        key = fingerprint_run(recorded, self.model, torch=torch.__version__, device=here, arithmetic=arithmetic())
+        key = fingerprint_run(
+            recorded, self.model, torch=torch.__version__, device=here, arithmetic=describe_arithmetic()
+        )
         return recorded.model_copy(update={"fingerprint": key})
 
     @cached_property

@@ -15,11 +15,11 @@ from zoo.data.tokens import Tokens
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.resolve import Cell
 from zoo.surroundings import isolated
-from zoo.training.captured import capturing
+from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
 from zoo.training.evaluation import MAX_TOKENS, evaluate
 from zoo.training.loop import TrainStep, draw
-from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 
 TURNS = 7
@@ -58,7 +58,7 @@ def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
     def step() -> int:
         batch = draw(train, cell.settings, cell.config.seed, next(steps))
         train_step(batch, cell.settings.lr)
-        return batch.scored
+        return batch.target_count
 
     return step
 
@@ -68,13 +68,13 @@ def make_stacked_steps(cell: Cell, count: int, corpus: Corpus) -> Work:
     train = corpus.rows("train", length=row_length(cell.config), device=cell.device)
     models = [cell.build().to(cell.device).train() for _ in range(count)]
     stacked_step, steps = StackedStep(models, [cell.settings] * count, cell.device), itertools.count()
-    step, rates = capturing(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
+    step, rates = capture(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
 
     def work() -> int:
         number = next(steps)
         batches = [draw(train, cell.settings, seed, number) for seed in range(count)]
-        step(stacked(batches, step.multiple), rates)
-        return sum(batch.scored for batch in batches)
+        step(stack_batches(batches, step.multiple), rates)
+        return sum(batch.target_count for batch in batches)
 
     return work
 
@@ -101,7 +101,7 @@ def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> R
     texts = corpus.tokens["validation"]
     if corpus.is_stream:
         return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
-    lengths = texts.places(np.arange(min(EVALUATED, len(texts))))[1]
+    lengths = texts.locate(np.arange(min(EVALUATED, len(texts))))[1]
     taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
     return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
 

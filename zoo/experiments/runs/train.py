@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
@@ -20,7 +20,7 @@ from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.probes.flops import FlopCounter
-from zoo.surroundings import Watch, isolated, watched
+from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.loop import Fit, Progress, fit
 from zoo.training.stacked.fit import fit_stacked
@@ -55,7 +55,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
     first, device = cells[0].config, cells[0].device
     here = isolated(device, threads=first.training.threads, seed=first.seed)
-    watch = watched(cells[0].model.who, "in training or evaluation")
+    watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
         places = [stack.enter_context(write_at_once(cell.directory)) for cell in cells]
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
@@ -83,14 +83,14 @@ def _train(
     for cell in cells:
         _check_source(cell)
     counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
-    with blaming(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
+    with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
         fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report)
     return [
         Trained(
             fitted,
             save_weights(model, place / WEIGHTS),
             count_buffers(model, cell.build()),
-            counter.told(fitted.shapes),
+            counter.try_count(fitted.shapes),
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
@@ -119,10 +119,12 @@ def _fit(
     if cells[0].config.stack:
         each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
         return fit_stacked(
-            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluated=evaluated
+            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluation_model=evaluated
         )
     alone, (own,) = partial(report, cells[0]), settings
-    fitted = fit(models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluated=evaluated)
+    fitted = fit(
+        models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluation_model=evaluated
+    )
     return [fitted]
 
 
@@ -138,7 +140,7 @@ def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) 
         load_weights(model, place / WEIGHTS, trained.weights_sha256)
         return model
 
-    with blaming(cell.model.who, "when its stored weights were scored", module=cell.model.kind.__module__):
+    with blame(cell.model.who, "when its stored weights were scored", module=cell.model.kind.__module__):
         scored = score_stored(
             load,
             {split: rows[split] for split in SPLITS if wanted[split]},

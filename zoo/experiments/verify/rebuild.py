@@ -46,7 +46,7 @@ class Batches:
         for step in range(len(self._shapes), steps):
             batch = self._draw(step)
             self._shapes.append(batch.shape)
-            self._tokens.append(self._tokens[-1] + batch.scored)
+            self._tokens.append(self._tokens[-1] + batch.target_count)
         return self._shapes, self._tokens
 
 

@@ -140,7 +140,7 @@ def _drawn(run: Run, settings: Settings, rebuild: Rebuild) -> Iterator[str]:
         yield from compare(f"tokens of the curve at step {point.step}", point.tokens, batches.tokens(point.step))
     yield from compare("tokens", result.tokens, batches.tokens(result.steps))
     if result.flops is not None or result.flops_uncounted:
-        again = rebuild.flops(config).told(batches.shapes(result.steps))
+        again = rebuild.flops(config).try_count(batches.shapes(result.steps))
         yield from compare("FLOPs", result.flops, again.total)
         yield from compare("what FLOPs leave out", result.flops_uncounted, again.uncounted)
         yield from compare("whether FLOPs are fitted", result.flops_fitted, again.fitted)

@@ -78,7 +78,7 @@ def _chosen(rows: Rows, count: int, draw: random.Random) -> list[_Document]:
     """Documents drawn at random that have a score of their own, as many as there is room for, in random order."""
     wanted = set(draw.sample(range(count), min(count, 4 * DOCUMENTS)))
     found: dict[int, _Document | None] = {}
-    for batch in rows.scored(MAX_TOKENS):
+    for batch in rows.evaluation_batches(MAX_TOKENS):
         for place in np.flatnonzero(np.isin(batch.row, list(wanted))):
             row = int(batch.row[place])
             alone = row not in found

@@ -1,7 +1,7 @@
-"""What a model is made of: its parameters and persistent buffers, by name, without the hooks of `state_dict`.
+"""The state of a model: its parameters and persistent buffers by name, read and restored without `state_dict` hooks.
 
-A hook may rename, drop or add an entry on one way and not on the other, and `load_state_dict` cannot fill a tensor that
-is expanded or has grown. Names are those of a `state_dict` without hooks.
+A hook may rename, drop or add an entry when saving and not when loading, and `load_state_dict` cannot fill a tensor
+that is expanded or has grown. Names are those of a `state_dict` without hooks.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     """Every parameter and persistent buffer under each of its names, detached, in the model's own memory.
 
     Raises:
-        UsageError: a module keeps something besides (`get_extra_state`), which may be no tensor.
+        UsageError: a module keeps extra state (`get_extra_state`), which need not be tensors.
     """
     for name, module in model.named_modules():
         if type(module).get_extra_state is not nn.Module.get_extra_state:
@@ -29,8 +29,8 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in _places(model).items()}
 
 
-def copy_of(model: nn.Module) -> dict[str, Tensor]:
-    """The same in memory of its own.
+def copy_state(model: nn.Module) -> dict[str, Tensor]:
+    """Copy the state of a model into memory of its own.
 
     Raises:
         UsageError: as `state_of`.
@@ -38,8 +38,8 @@ def copy_of(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in state_of(model).items()}
 
 
-def ties_of(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Name -> the first name, in alphabetical order, of the same numbers in the same memory, where that is another."""
+def find_ties(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Name of a tied tensor -> the alphabetically first name of the same view of the same memory."""
     firsts: dict[Any, str] = {}
     views = {
         name: (
@@ -58,14 +58,14 @@ def ties_of(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Make a model what it was when `state` was taken of it, or of one that is built alike.
+def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Write `state`, taken from this model or from one built alike, back into a model.
 
-    Numbers are written in place, so tied tensors stay tied, unless `state` has different values of them: then they come
-    apart. What has another shape or type by now gets new memory. What is not in `state` stays as it is.
+    Numbers are written in place, so tied tensors stay tied; if `state` has different values for them, they are untied.
+    A tensor that has another shape or type by now gets new memory. Tensors that are not in `state` stay as they are.
 
     Raises:
-        UsageError: the model lacks a name, or parts of one memory have different values.
+        UsageError: the model lacks a name, or tensors that share memory have different values in `state`.
     """
     places = _places(model)
     if gone := sorted(state.keys() - places.keys()):
@@ -76,19 +76,19 @@ def put_back(model: nn.Module, state: Mapping[str, Tensor]) -> None:
             tensor.data = saved.to(tensor.device, copy=True)
         else:
             tensor.copy_(saved)
-    for name in _wrong(model, state):
+    for name in _find_unequal(model, state):
         path, _, own = name.rpartition(".")
         module, apart = model.get_submodule(path), state[name].to(places[name].device, copy=True)
         if own in module._buffers:
             module._buffers[own] = apart
         else:
             module._parameters[own] = nn.Parameter(apart, requires_grad=places[name].requires_grad)
-    if wrong := _wrong(model, state):
+    if wrong := _find_unequal(model, state):
         raise UsageError(f"In {type(model).__name__}, '{wrong[0]}' shares memory with a tensor of other values.")
 
 
-def _wrong(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Names whose numbers in the model are not those of `state`."""
+def _find_unequal(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
+    """Names whose numbers in the model differ from those of `state`."""
     places = _places(model)
     return [name for name, saved in state.items() if not same_bits(places[name], saved)]
 
@@ -97,16 +97,16 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are of one shape, type and content, nan included."""
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    return torch.equal(bits(one), bits(other).to(one.device))
+    return torch.equal(to_bytes(one), to_bytes(other).to(one.device))
 
 
-def bits(tensor: Tensor) -> Tensor:
-    """The bytes of the numbers (not of the memory, which may be strided, conjugate or negative), as (bytes,) uint8."""
-    return plain(tensor).flatten().view(torch.uint8)
+def to_bytes(tensor: Tensor) -> Tensor:
+    """(bytes,) uint8, the bytes of the numbers in order, also where the memory is strided, conjugate or negative."""
+    return materialize(tensor).flatten().view(torch.uint8)
 
 
-def plain(tensor: Tensor) -> Tensor:
-    """The same numbers, in order, as they are."""
+def materialize(tensor: Tensor) -> Tensor:
+    """The same numbers, detached, contiguous, with conjugate and negative views resolved."""
     return tensor.detach().resolve_conj().resolve_neg().contiguous()
 
 

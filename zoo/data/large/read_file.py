@@ -1,4 +1,4 @@
-"""A large text file, read a piece at a time."""
+"""Read a large text file a piece at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.files import clean
+from zoo.data.files import decode_text
 from zoo.data.vocabulary import code_points
 from zoo.errors import DataError
 
 PIECE = 1 << 19
-"""Bytes of the file, few enough for a processor's cache."""
+"""Bytes read at a time, few enough for a processor's cache."""
 NEWLINE = ord("\n")
 
 Codes = NDArray[Any]
-"""(n,) bytes (uint8), code points that are ASCII (uint8) or any (uint32)."""
+"""(n,) bytes (uint8), ASCII code points (uint8) or code points (uint32)."""
 
 LONGEST_LINE = 1 << 16
-"""Bytes; a line that is longer is no document, and may come in parts."""
+"""Most bytes of a line that is not split; a longer one is no document, and may come in parts."""
 
 SPACES = {
     True: np.array([bytes([code]).isspace() for code in range(256)]),
@@ -28,21 +28,22 @@ SPACES = {
 
 
 class Lines(NamedTuple):
-    """Lines that are not blank, each with its newline; where newlines stand; and whether blank ones stood between."""
+    """Lines that are not blank, each with its newline."""
 
     codes: Codes
     ends: NDArray[np.int64]
+    """Positions of the newlines."""
     gap: bool
-    """A blank line before the last of them."""
+    """Whether a blank line stood before the last of them."""
     trailing: bool
-    """A blank line after the last of them."""
+    """Whether a blank line stood after the last of them."""
 
 
 def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[Codes]:
-    """The text as `clean` leaves it; with `lines` in pieces that end where lines do, LF for CRLF in bytes too.
+    """Yield the text, decoded by `decode_text`; with `lines`, pieces end with a line, and bytes have LF for CRLF too.
 
     Raises:
-        DataError: it cannot be read; a NUL byte, or bytes that are not UTF-8, with their place in the file.
+        DataError: the file cannot be read; a NUL byte, or bytes that are not UTF-8, with their place in the file.
     """
     offset = line = 0
     rest, block = b"", b"-"
@@ -52,9 +53,9 @@ def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[
                 block = file.read(PIECE)
                 raw = rest + block
                 end = "\n" if lines and not block and raw and raw[-1] != NEWLINE else ""
-                cut = _cut(raw, lines) if block else len(raw)
+                cut = _find_end(raw, lines) if block else len(raw)
                 raw, rest = raw[:cut], raw[cut:]
-                text = clean(raw, path.name, as_bytes=as_bytes, offset=offset, line=line)
+                text = decode_text(raw, path.name, as_bytes=as_bytes, offset=offset, line=line)
                 offset, line = offset + cut, line + int(np.count_nonzero(np.frombuffer(raw, np.uint8) == NEWLINE))
                 if isinstance(text, str):
                     text += end
@@ -69,7 +70,7 @@ def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[
 
 
 def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
-    """The lines that are not blank, many at a time; of one that is too long only a part, without its newline.
+    """Yield the lines that are not blank, many at a time; a line that is too long comes in parts, without newline.
 
     Raises:
         DataError: as `read_pieces`.
@@ -78,8 +79,8 @@ def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
     for codes in read_pieces(path, as_bytes=as_bytes, lines=True):
         ends = np.flatnonzero(codes == NEWLINE)
         starts = np.concatenate([[0], ends[:-1] + 1])
-        if len(ends) and _among(spaces, codes[starts]).any():  # no blank line begins otherwise
-            kept = np.logical_or.reduceat(~_among(spaces, codes), starts)
+        if len(ends) and _are_spaces(spaces, codes[starts]).any():  # no blank line begins otherwise
+            kept = np.logical_or.reduceat(~_are_spaces(spaces, codes), starts)
             codes = codes[np.repeat(kept, ends - starts + 1)]
             found = np.flatnonzero(kept)
             last = int(found[-1]) + 1 if len(found) else 0
@@ -88,12 +89,12 @@ def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
             yield Lines(codes, ends, False, False)
 
 
-def _among(spaces: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
+def _are_spaces(spaces: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
     return spaces[codes if codes.dtype == np.uint8 else np.minimum(codes, len(spaces) - 1)]
 
 
-def _cut(raw: bytes, lines: bool) -> int:
-    """Where a piece may end: after a line; or between characters, and not between CR and LF."""
+def _find_end(raw: bytes, lines: bool) -> int:
+    """Find where a piece may end: after a line, or between characters other than CR and LF."""
     if lines and ((after := raw.rfind(b"\n") + 1) or len(raw) <= LONGEST_LINE):
         return after
     cut = len(raw) - 1

@@ -1,16 +1,16 @@
-"""The receptive field that a model declares is the one that a probe finds."""
+"""Check that the receptive field that a model declares is the measured one."""
 
 from collections.abc import Iterator
 
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import Subject
-from zoo.probes.receptive_field import find_reach
+from zoo.probes.receptive_field import find_receptive_field
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """By gradients and by changing tokens, over several times N."""
-    declared = subject.fresh().receptive_field
-    found, length = find_reach(subject.fresh)
+    """Measure by gradients and by changing tokens, over several times N."""
+    declared = subject.build().receptive_field
+    found, length = find_receptive_field(subject.build)
     if declared is None and found is not None:
         yield failure(
             f"It declares no bound, and the last {found} of {length} tokens are all that its logits depend on: "

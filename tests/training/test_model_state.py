@@ -16,8 +16,8 @@ from torch.nn.utils import parametrizations
 from zoo.errors import RunError, UsageError
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights, save_weights
+from zoo.training.model_state import copy_state, restore_state, same_bits, state_of
 from zoo.training.replica import Progress
-from zoo.training.state import copy_of, put_back, same_bits, state_of
 
 MakeModel = Callable[..., SequenceModel]
 Train = Callable[..., Any]
@@ -198,12 +198,12 @@ def test_loaded_weights_give_the_logits_of_those_that_were_saved(
 @every_kind
 def test_best_weights_are_put_back_bit_for_bit(kind: type[Odd], make_model: MakeModel) -> None:
     model = changed(kind, make_model)
-    best, expected = copy_of(model), logits(model)
+    best, expected = copy_state(model), logits(model)
     with torch.no_grad():
         model.change()
         for parameter in model.parameters():
             parameter.data = parameter.data * 2
-    put_back(model, best)
+    restore_state(model, best)
     assert logits(model).equal(expected)
 
 
@@ -273,17 +273,17 @@ def test_a_tie_that_the_saved_model_did_not_have_is_refused(make_model: MakeMode
 
 def test_a_buffer_that_has_grown_since_the_best_point_is_put_back(make_model: MakeModel) -> None:
     model = make_model(Types)
-    best = copy_of(model)
+    best = copy_state(model)
     model.none = torch.ones(7, 3)
-    put_back(model, best)
+    restore_state(model, best)
     assert model.none.shape == (0, 3)
 
 
 def test_weights_that_were_tied_since_the_best_point_come_apart_again(make_model: MakeModel) -> None:
     model = make_model(TiedLater).eval()
-    best, expected = copy_of(model), logits(model)
+    best, expected = copy_state(model), logits(model)
     model.change()
-    put_back(model, best)
+    restore_state(model, best)
     assert logits(model).equal(expected)
     assert sum(p.numel() for p in model.parameters()) == sum(tensor.numel() for tensor in best.values())
 

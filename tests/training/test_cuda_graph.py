@@ -10,9 +10,9 @@ from torch import Tensor
 from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
 from zoo.training import loop
-from zoo.training.captured import GRAPHS, MULTIPLE, WARMUP, CapturedStep, capturing
+from zoo.training.cuda_graph import GRAPHS, MULTIPLE, WARMUP, CapturedStep, capture
 from zoo.training.loop import Fit, Settings, TrainStep
-from zoo.training.stacked.filling import filled, stacked, up
+from zoo.training.stacked.filling import fill, round_up, stack_batches
 from zoo.training.stacked.fit import StackedStep
 from zoo.training.stacked.stackable import MIXES
 
@@ -73,12 +73,12 @@ def same(first: SequenceModel, second: SequenceModel) -> bool:
 
 def batch_of(rows: Rows, step: int) -> Batch:
     batch = rows.batch(1, step, 16)
-    return filled(batch, up(len(batch.tokens), MULTIPLE)) if batch.packing else batch
+    return fill(batch, round_up(len(batch.tokens), MULTIPLE)) if batch.packing else batch
 
 
 def test_on_a_cpu_nothing_is_captured(make_model: MakeModel, train: Train) -> None:
     step = TrainStep(make_model("mlp"), SETTINGS, CPU)
-    assert capturing(step, CPU) is step
+    assert capture(step, CPU) is step
     assert train(make_model("mlp"), steps=5).execution == "eager"
 
 
@@ -107,7 +107,7 @@ def test_a_captured_stack_is_the_stack_itself(make_model: MakeModel, train_rows:
     again = CapturedStep(inner, CPU, Again)
     rates = torch.tensor([1e-2, 3e-2])
     for number in range(6):
-        batch = stacked([train_rows.batch(seed, number, 16) for seed in range(2)], again.multiple)
+        batch = stack_batches([train_rows.batch(seed, number, 16) for seed in range(2)], again.multiple)
         assert torch.equal(again(batch, rates), step(batch, rates))
     assert all(same(one, other) for one, other in zip(models, others, strict=True))
     assert again.execution == "stacked, captured"
@@ -174,12 +174,12 @@ def test_batch_statistics_that_see_what_documents_are_filled_up_with_are_told(
     train: Train,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "capturing", lambda step, device: CapturedStep(step, device, Again))
+    monkeypatch.setattr(loop, "capture", lambda step, device: CapturedStep(step, device, Again))
     assert train(make_model(name, **options), steps=8).execution == told
 
 
 def test_of_a_stream_nothing_is_filled_up(
     make_model: MakeModel, train: Train, stream_rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "capturing", lambda step, device: CapturedStep(step, device, Again))
+    monkeypatch.setattr(loop, "capture", lambda step, device: CapturedStep(step, device, Again))
     assert train(make_model("mlp"), rows=stream_rows, steps=8).execution == "captured"

@@ -1,11 +1,11 @@
-"""A whole step as a CUDA graph: recorded once, then replayed, so that no kernel waits for Python.
+"""A whole training step as a CUDA graph: recorded once, then replayed without Python between its kernels.
 
-A graph works on the memory that it was recorded with: every batch is copied into static buffers first, and every
+A graph works on the memory that it was recorded with: every batch is first copied into static buffers, and every
 shape of batch has a graph of its own. Packed documents are filled up to a multiple of `MULTIPLE` positions (see
-`zoo.training.stacked.filling`), so that few shapes occur. The first steps of a shape are real steps on a side stream,
-which is the warm-up that capture needs; recording computes nothing, so nothing is computed twice.
+`zoo.training.stacked.filling`), which keeps the shapes few. The first steps of a shape are real steps on a side
+stream, the warm-up that capture needs; recording computes nothing.
 
-Where recording fails (a model that reads a number back, for instance) training goes on eagerly, and the reason is kept.
+If recording fails (a model reads a number back, for instance), training goes on eagerly and `reason` says why.
 """
 
 from collections.abc import Callable, Hashable
@@ -15,16 +15,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch
-from zoo.training.stacked.filling import up
+from zoo.training.stacked.filling import round_up
 
 WARMUP = 3
 """Eager steps of a shape before it is recorded."""
 GRAPHS = 8
 """Shapes that are recorded; rarer ones are run eagerly."""
 MULTIPLE = 128
-"""Positions of packed documents are filled up to a multiple of it."""
+"""Packed documents are filled up to a multiple of so many positions."""
 
 
 class Step(Protocol):
@@ -45,17 +45,17 @@ class Graph(Protocol):
     def replay(self) -> Tensor: ...
 
 
-def capturing(step: Step, device: torch.device) -> Step:
-    """The same step, captured on CUDA; on a CPU as it is."""
+def capture(step: Step, device: torch.device) -> Step:
+    """Capture the step on CUDA; on a CPU return it unchanged."""
     return CapturedStep(step, device) if device.type == "cuda" else step
 
 
 class CapturedStep:
-    """A step that is recorded for every shape of batch and replayed; takes the place of the step.
+    """A step that is recorded once for every shape of batch, then replayed; it is called like the step itself.
 
     Args:
-        step: whole, nothing in it waits for the device; takes the learning rate as a tensor too.
-        graph: makes work recordable; CUDA's unless a test has another.
+        step: a whole step without host-device synchronisation, which takes the learning rate as a tensor too.
+        graph: makes the graph of a piece of work; by default `CudaGraph`.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class CapturedStep:
         self.step, self.device = step, device
         self.graph = graph or CudaGraph
         self.reason = ""
-        """Why it runs eagerly; empty while it does not."""
+        """Why steps run eagerly; empty while they are captured."""
         self._slots: dict[Hashable, _Slot] = {}
 
     @property
     def execution(self) -> str:
-        """`captured`, or `eager: ` and the reason; what else the step does before it."""
+        """How steps run: `captured`, or `eager: ` and the reason; before it what the step itself says, as `stacked`."""
         if self.reason:
             return f"{self.step.execution}: {self.reason}"
         if not any(slot.recorded for slot in self._slots.values()):
@@ -81,12 +81,12 @@ class CapturedStep:
 
     @property
     def multiple(self) -> int:
-        """What the positions of packed batches should be a multiple of."""
+        """Fill packed batches up to a multiple of so many positions."""
         return 1 if self.reason else MULTIPLE
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
         """One update; returns the loss before it, still on the device. The batch may be on the CPU."""
-        batch = _roomy(batch)
+        batch = _round_up_shape(batch)
         key = batch.tokens.shape, batch.targets.shape, batch.packing and batch.packing.shape
         if not self.reason and (key in self._slots or len(self._slots) < GRAPHS):
             if key not in self._slots:
@@ -98,7 +98,7 @@ class CapturedStep:
             except _RecordError as error:
                 self.reason = str(error)
                 self._slots.clear()
-        return self.step(_buffers(batch, self.device), torch.as_tensor(lr, dtype=torch.float32, device=self.device))
+        return self.step(_copy_to(batch, self.device), torch.as_tensor(lr, dtype=torch.float32, device=self.device))
 
 
 class _RecordError(Exception):
@@ -109,26 +109,26 @@ class _Slot:
     """The static buffers of one shape, and its graph."""
 
     def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
-        self.batch = _buffers(batch, owner.device)
+        self.batch = _copy_to(batch, owner.device)
         self.lr = torch.as_tensor(lr, dtype=torch.float32).to(owner.device, copy=True)
-        self.graph = owner.graph(lambda: owner.step(self._fresh(), self.lr), owner.device)
+        self.graph = owner.graph(lambda: owner.step(self._batch_to_record(), self.lr), owner.device)
         self.steps = 0
         self.recorded = False
 
-    def _fresh(self) -> Batch:
-        """The buffers, with a packing that remembers nothing of the rows that stood in them before."""
+    def _batch_to_record(self) -> Batch:
+        """The static buffers, with a packing that has cached nothing of an earlier batch."""
         packing = self.batch.packing
         return self.batch._replace(packing=packing and replace(packing))
 
     def load(self, batch: Batch, lr: float | Tensor) -> None:
-        """A batch and its learning rate into the static buffers, without waiting."""
+        """Copy a batch and its learning rate into the static buffers, without synchronisation."""
         given = [torch.as_tensor(lr, dtype=torch.float32), *_tensors(batch)]
         for place, tensor in zip([self.lr, *_tensors(self.batch)], given, strict=True):
-            away = place.is_cuda and not tensor.is_cuda  # from pinned memory alone does a copy not wait
+            away = place.is_cuda and not tensor.is_cuda  # only a copy from pinned memory is asynchronous
             place.copy_(tensor.pin_memory() if away else tensor, non_blocking=True)
 
     def __call__(self) -> Tensor:
-        """A step on what is loaded: eagerly at first, then recorded and replayed."""
+        """Make a step on the loaded batch: eagerly at first, then recorded and replayed."""
         self.steps += 1
         if self.steps <= WARMUP:
             return self.graph.run()
@@ -136,7 +136,7 @@ class _Slot:
             try:
                 self.graph.record()
             except Exception as error:
-                raise _RecordError(reason(error.__cause__ or error)) from error
+                raise _RecordError(describe_error(error.__cause__ or error)) from error
             self.recorded = True
         return self.graph.replay().clone()
 
@@ -150,7 +150,7 @@ class CudaGraph:
         self.graph = torch.cuda.CUDAGraph()
 
     def run(self) -> Tensor:
-        """Eagerly, on the side stream."""
+        """Run the work eagerly, on the side stream."""
         current = torch.cuda.current_stream(self.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -159,7 +159,7 @@ class CudaGraph:
         return result
 
     def record(self) -> None:
-        """Nothing is computed; if it fails, random numbers go on as if it had not been tried."""
+        """Record the work without computing it; a failure leaves the random numbers as they were."""
         random_numbers = torch.cuda.get_rng_state(self.device)
         try:
             with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
@@ -170,17 +170,17 @@ class CudaGraph:
             raise
 
     def replay(self) -> Tensor:
-        """The result of the recorded work on what stands in its buffers now; the next replay writes over it."""
+        """Run the recorded work on the current content of its buffers; the next replay overwrites the result."""
         self.graph.replay()
         return self.result
 
 
-def _roomy(batch: Batch) -> Batch:
-    """A packed batch that says to have more rows, and longer ones, than it has: fewer shapes occur."""
+def _round_up_shape(batch: Batch) -> Batch:
+    """Round the shape that a packed batch declares up, in rows and length, so that fewer shapes occur."""
     if batch.packing is None:
         return batch
     rows, length = batch.packing.shape
-    return batch._replace(packing=replace(batch.packing, shape=(up(rows, 32), up(length, 8))))
+    return batch._replace(packing=replace(batch.packing, shape=(round_up(rows, 32), round_up(length, 8))))
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
@@ -188,7 +188,7 @@ def _tensors(batch: Batch) -> list[Tensor]:
     return [batch.tokens, batch.targets, *places]
 
 
-def _buffers(batch: Batch, device: torch.device) -> Batch:
+def _copy_to(batch: Batch, device: torch.device) -> Batch:
     """A copy of the batch on the device."""
     tokens, targets, *places = (tensor.to(device, copy=True) for tensor in _tensors(batch))
     packing = batch.packing and replace(batch.packing, position=places[0], row=places[1])
