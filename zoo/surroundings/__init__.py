@@ -14,19 +14,29 @@ from zoo.surroundings.guard import (
     watch_changes,
 )
 from zoo.surroundings.isolation import isolated, own_random_numbers
-from zoo.surroundings.random_numbers import random_numbers, seed_torch, torch_seed
+from zoo.surroundings.random_numbers import (
+    digest_random_state,
+    put_random_state,
+    random_numbers,
+    seed_torch,
+    take_random_state,
+    torch_seed,
+)
 
 __all__ = [
     "Surroundings",
     "Watch",
     "describe_arithmetic",
+    "digest_random_state",
     "forbid_changes",
     "isolated",
     "own_random_numbers",
+    "put_random_state",
     "random_numbers",
     "restore_and_report",
     "restore_silently",
     "seed_torch",
+    "take_random_state",
     "torch_seed",
     "watch_changes",
 ]

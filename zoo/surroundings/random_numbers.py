@@ -1,8 +1,11 @@
 """The random numbers of torch, Python's `random` and numpy; a model may draw from all of them."""
 
+import hashlib
+import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +31,33 @@ def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] =
     finally:
         random.setstate(pythons)
         np.random.set_state(numpys)
+
+
+def take_random_state(device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Where the generators of torch, Python and numpy stand: tensors by name, and values that JSON can hold."""
+    tensors = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        tensors["cuda"] = torch.cuda.get_rng_state(device)
+    kind, numbers, *rest = np.random.get_state(legacy=True)
+    return tensors, {"python": random.getstate(), "numpy": [kind, np.asarray(numbers).tolist(), *rest]}
+
+
+def digest_random_state(device: torch.device) -> str:
+    """A digest of where the generators of torch, Python and numpy stand."""
+    tensors, values = take_random_state(device)
+    words = [json.dumps(values), *(tensor.numpy().tobytes().hex() for tensor in tensors.values())]
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
+
+
+def put_random_state(device: torch.device, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
+    """Put the generators to where they stood."""
+    torch.set_rng_state(tensors["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["cuda"], device)
+    version, numbers, gauss = values["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, words, *rest = values["numpy"]
+    np.random.set_state((kind, np.array(words, dtype=np.uint32), *rest))
 
 
 def seed_torch(seed: int) -> None:

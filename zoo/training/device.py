@@ -43,6 +43,11 @@ class Stopwatch:
         running = time.perf_counter() - self._started if self._started is not None else 0.0
         return self._total + running
 
+    def resume(self, seconds: float) -> None:
+        """Go on from so many seconds."""
+        self._total = seconds
+        self.start()
+
     def start(self) -> None:
         self._wait()
         self._started = time.perf_counter()

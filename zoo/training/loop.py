@@ -5,23 +5,35 @@ It prints nothing and touches no files: progress goes to a callback.
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from zoo.data.rows import Batch, Rows
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import digest_random_state, put_random_state, take_random_state
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
 from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
+from zoo.training.run_state import (
+    Keeper,
+    NoKeeper,
+    RunState,
+    prefix,
+    put_replica,
+    put_tensors,
+    take_replica,
+    without_prefix,
+)
 from zoo.training.settings import Settings
 from zoo.training.stacked.filling import fill, round_up
 from zoo.training.stacked.stackable import why_not_filled
 from zoo.training.step import TrainStep, logits_of
 
-__all__ = ["READ_EVERY", "Fit", "Point", "Progress", "Settings", "TrainStep", "advance", "draw", "fit", "logits_of"]
+__all__ = ["READ_EVERY", "Fit", "Loop", "Point", "Progress", "Settings", "TrainStep", "draw", "fit", "logits_of"]
 
 READ_EVERY = 25
 """Steps between two reads of the losses: a read is a host-device synchronisation."""
@@ -37,6 +49,7 @@ def fit(
     device: torch.device,
     report: Callable[[Progress], None] = lambda _: None,
     evaluation_model: SequenceModel | None = None,
+    keeper: Keeper | None = None,
 ) -> Fit:
     """Train `model` in place and leave it with the weights that were best on validation.
 
@@ -45,6 +58,7 @@ def fit(
         seed: of the batches.
         report: called with the progress after every few steps and after every evaluation.
         evaluation_model: as in `Replica`.
+        keeper: keeps the state of the run, and gives one to go on from.
     """
     model.train()
     train_step = TrainStep(model, settings, device)
@@ -56,50 +70,111 @@ def fit(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(fill(batches[0], round_up(len(batches[0].tokens), step.multiple)), rates[0])
 
-    seconds = advance([replica], update, train, validation, device)
+    loop = Loop([replica], update, train_step.optimizer.tensors(), device, keeper or NoKeeper())
+    seconds = loop.run(train, validation)
     replica.fit.compile_seconds = train_step.compile_seconds
     return replica.finish(seconds, f"{step.execution}, unlike eager steps: {unlike}" if unlike else step.execution)
 
 
-def advance(
-    replicas: Sequence[Replica],
-    step: Callable[[Sequence[Batch], Sequence[float]], Tensor],
-    train: Rows,
-    validation: Rows,
-    device: torch.device,
-) -> float:
-    """Train until the budget is spent or every replica has diverged; returns the seconds without evaluations.
+@dataclass
+class Loop:
+    """Where the loop stands between two steps.
 
     Args:
         replicas: K of them; the settings of the first give budget and evaluations, those of each its learning rate.
         step: an update of all K on the batch and at the learning rate of each; returns their losses, K on the device.
+        moments: the optimizer's tensors by name, in its own memory.
     """
-    clock, settings = Stopwatch(device), replicas[0].settings
-    steps, next_evaluation = 0, 0  # evaluation 0 is of the untrained model
-    unread: list[Tensor] = []  # losses that are still on the device
-    while True:
-        spent = settings.spent(steps, clock.seconds)
-        due = spent * settings.evaluations + 1e-9 >= next_evaluation
-        if unread and (due or len(unread) == READ_EVERY):
-            _read_losses(unread, replicas, spent, report=not due)
-        if due:
-            clock.stop()
-            for replica in replicas:
-                if not replica.diverged:
-                    replica.evaluate(validation, spent, clock.seconds, device)
-            next_evaluation = math.floor(spent * settings.evaluations + 1e-9) + 1
-        if spent == 1 or all(replica.diverged for replica in replicas):
-            clock.stop()
-            return clock.seconds
-        if due:
-            clock.start()
-        batches = [draw(train, settings, replica.seed, steps) for replica in replicas]
-        middle = settings.spent(steps + 0.5, clock.seconds)  # of the step, so that the first one moves too
-        unread.append(step(batches, [_rate(replica.settings, middle) for replica in replicas]))
-        for replica, batch in zip(replicas, batches, strict=True):
+
+    replicas: Sequence[Replica]
+    step: Callable[[Sequence[Batch], Sequence[float]], Tensor]
+    moments: Mapping[str, Tensor]
+    device: torch.device
+    keeper: Keeper = field(default_factory=NoKeeper)
+
+    def __post_init__(self) -> None:
+        self.clock, self.settings = Stopwatch(self.device), self.replicas[0].settings
+        self.steps, self.next_evaluation = 0, 0  # evaluation 0 is of the untrained model
+        self.unread: list[Tensor] = []  # losses that are still on the device
+        self.started = digest_random_state(self.device)
+
+    @property
+    def drew(self) -> bool:
+        """Whether random numbers were drawn since the first step, in whichever process that was."""
+        return digest_random_state(self.device) != self.started
+
+    def run(self, train: Rows, validation: Rows) -> float:
+        """Train until the budget is spent or every replica has diverged; returns the seconds without evaluations."""
+        if state := self.keeper.load():
+            self.put(state)
+        while True:
+            spent = self.settings.spent(self.steps, self.clock.seconds)
+            due = spent * self.settings.evaluations + 1e-9 >= self.next_evaluation
+            if self.unread and (due or len(self.unread) == READ_EVERY):
+                _read_losses(self.unread, self.replicas, spent, report=not due)
+            if due:
+                self._evaluate(validation, spent)
+            if spent == 1 or all(replica.diverged for replica in self.replicas):
+                self.clock.stop()
+                return self.clock.seconds
+            if due:
+                self.clock.start()
+            self.keeper.offer(self.take)
+            self._make_step(train)
+
+    def _evaluate(self, validation: Rows, spent: float) -> None:
+        self.clock.stop()
+        for replica in self.replicas:
+            if not replica.diverged:
+                replica.evaluate(validation, spent, self.clock.seconds, self.device)
+        self.next_evaluation = math.floor(spent * self.settings.evaluations + 1e-9) + 1
+
+    def _make_step(self, train: Rows) -> None:
+        batches = [draw(train, self.settings, replica.seed, self.steps) for replica in self.replicas]
+        middle = self.settings.spent(self.steps + 0.5, self.clock.seconds)  # so that the first step moves too
+        self.unread.append(self.step(batches, [_rate(replica.settings, middle) for replica in self.replicas]))
+        for replica, batch in zip(self.replicas, batches, strict=True):
             if not replica.diverged:
                 replica.count_step(batch)
-        steps += 1
+        self.steps += 1
+
+    def take(self) -> RunState:
+        """The state between two steps."""
+        self.clock.stop()
+        states = {str(number): take_replica(replica) for number, replica in enumerate(self.replicas)}
+        random_tensors, random_values = take_random_state(self.device)
+        tensors = prefix("moments", self.moments) | prefix("random", random_tensors)
+        if self.unread:
+            tensors["unread"] = torch.stack(self.unread)
+        tensors = {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+        for number, state in states.items():
+            tensors |= prefix(number, state.tensors)
+        values = {
+            "steps": self.steps,
+            "next_evaluation": self.next_evaluation,
+            "seconds": self.clock.seconds,
+            "started": self.started,
+            "random": random_values,
+            "replicas": [state.values for state in states.values()],
+        }
+        self.clock.start()
+        return RunState(tensors, values)
+
+    def put(self, state: RunState) -> None:
+        """Go on from a state that was taken of a loop made alike.
+
+        Raises:
+            RunError: it does not fit; the message says where.
+        """
+        values, tensors = state.values, state.tensors
+        for number, (replica, own) in enumerate(zip(self.replicas, values["replicas"], strict=True)):
+            put_replica(replica, RunState(without_prefix(str(number), tensors), own))
+        put_tensors(self.moments, without_prefix("moments", tensors), "The state of the optimizer")
+        self.steps, self.next_evaluation = values["steps"], values["next_evaluation"]
+        self.started = values["started"]
+        self.unread = list(tensors["unread"].to(self.device).unbind()) if "unread" in tensors else []
+        put_random_state(self.device, without_prefix("random", tensors), values["random"])
+        self.clock.resume(values["seconds"])
 
 
 def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float, *, report: bool) -> None:

@@ -42,6 +42,15 @@ class Optimizer:
         ]
         self._update, self._clip = (_adamw if kind == "adamw" else _sgd), clip
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments and step counts of all parameters by name, in the optimizer's own memory."""
+        return {
+            f"{number}.{kind}.{index}": tensor
+            for number, group in enumerate(self._groups)
+            for kind in ("means", "squares", "steps")
+            for index, tensor in enumerate(getattr(group, kind))
+        }
+
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
         """Clip the gradients, update the parameters that have one, and clear all gradients."""

@@ -77,8 +77,9 @@ class Replica:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
         self._evaluation_model = evaluation_model
         self.fit = Fit()
-        self._best_weights = copy_state(model)
-        self._recent: list[float] = []  # losses since the last evaluation
+        self.best_weights = copy_state(model)
+        self.recent: list[float] = []
+        """Losses since the last evaluation."""
 
     @property
     def diverged(self) -> bool:
@@ -96,7 +97,7 @@ class Replica:
         wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
         if wrong is not None:
             self.fit.diverged_at = self.fit.steps - len(losses) + wrong + 1
-        self._recent += losses
+        self.recent += losses
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """Add a point to the curve and report it; keep the weights (copied before) if it is the best so far."""
@@ -105,13 +106,13 @@ class Replica:
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
             return
-        train_loss = sum(self._recent) / len(self._recent) if self._recent else None
-        self._recent.clear()
+        train_loss = sum(self.recent) / len(self.recent) if self.recent else None
+        self.recent.clear()
         point = Point(self.fit.steps, self.fit.tokens, seconds, train_loss, loss)
         self.fit.curve.append(point)
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
-            self._best_weights = weights
+            self.best_weights = weights
         self.report(Progress(spent, train_loss, loss))
 
     def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
@@ -123,6 +124,6 @@ class Replica:
 
     def finish(self, seconds: float, execution: str) -> Fit:
         """Put the weights of the best point back into the model, and return the result."""
-        restore_state(self.model, self._best_weights)
+        restore_state(self.model, self.best_weights)
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit

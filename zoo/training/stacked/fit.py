@@ -23,13 +23,14 @@ from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
 from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
-from zoo.training.loop import advance, draw
+from zoo.training.loop import Loop, draw
 from zoo.training.replica import Fit, Progress, Replica
+from zoo.training.run_state import Keeper, NoKeeper
 from zoo.training.settings import Settings
 from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.optimizer import StackedOptimizer
 from zoo.training.stacked.stack import Stack
-from zoo.training.stacked.stackable import DRAWS, layout_of, random_state, why_not_stacked
+from zoo.training.stacked.stackable import DRAWS, layout_of, why_not_stacked
 
 
 def fit_stacked(
@@ -42,6 +43,7 @@ def fit_stacked(
     device: torch.device,
     report: Callable[[int, Progress], None] = lambda _, __: None,
     evaluation_model: SequenceModel | None = None,
+    keeper: Keeper | None = None,
 ) -> list[Fit]:
     """Train K models in place as one stack; each is left with the weights that were best on validation.
 
@@ -52,6 +54,7 @@ def fit_stacked(
         seeds: of the batches, one for each model.
         report: called with the number of a replica and its progress.
         evaluation_model: as in `Replica`, one for all.
+        keeper: as in `fit`.
 
     Returns:
         What `fit` returns, for each model. Seconds are those of the whole stack.
@@ -74,12 +77,12 @@ def fit_stacked(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(stack_batches(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
-    before = random_state(device)
+    loop = Loop(replicas, update, stacked_step.optimizer.tensors(), device, keeper or NoKeeper())
     try:
-        seconds = advance(replicas, update, train, validation, device)
+        seconds = loop.run(train, validation)
     finally:
         stacked_step.stack.part()
-    if not unlike and random_state(device) != before:
+    if not unlike and loop.drew:
         unlike = DRAWS  # later, or on larger batches, than in the trial
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]

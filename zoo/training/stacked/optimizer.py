@@ -31,6 +31,10 @@ class StackedOptimizer:
         self.steps = torch.zeros((), dtype=torch.float64, device=flat.device)
         self.mean, self.square = (torch.zeros_like(flat) for _ in range(2))
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The moments and the step count by name, in the optimizer's own memory."""
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
+
     @torch.no_grad()
     def step(self, gradient: Tensor, lr: Tensor) -> None:
         """Update the weights from (K, P) gradients, which are changed in place, and (K,) learning rates."""

@@ -1,12 +1,9 @@
 """Find out whether seeds of a model can be trained as a stack, by trying it on small batches."""
 
-import pickle
-import random
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +11,7 @@ from zoo.blame import describe_error
 from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
-from zoo.surroundings import isolated
+from zoo.surroundings import digest_random_state, isolated
 from zoo.training.loss import cross_entropy
 from zoo.training.stacked.filling import fill, stack_batches
 from zoo.training.stacked.stack import Stack
@@ -81,9 +78,9 @@ def _try_stack(make: Callable[[int], SequenceModel], layout: Layout) -> str | No
     losses = stack.losses(stack_batches(batches))
     gradients = stack.gradient(losses)
     found = [_StepResult(model, *parts) for model, *parts in zip(models, losses, gradients, strict=True)]
-    before = random_state(CPU)
+    before = digest_random_state(CPU)
     expected = [_StepResult.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
-    if random_state(CPU) != before:
+    if digest_random_state(CPU) != before:
         return DRAWS
     if not (differ := _differences(found, expected)):
         return None
@@ -136,9 +133,3 @@ def _allclose(one: Tensor, other: Tensor) -> bool:
     if one.is_complex() or other.is_complex():
         one, other = torch.view_as_real(one.resolve_conj()), torch.view_as_real(other.resolve_conj())
     return torch.allclose(one.double(), other.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
-
-
-def random_state(device: torch.device) -> bytes:
-    """The states of the generators of torch (CPU and device), numpy and Python."""
-    there = torch.cuda.get_rng_state(device).numpy() if device.type == "cuda" else None
-    return pickle.dumps((torch.get_rng_state().numpy(), there, np.random.get_state(), random.getstate()))

@@ -1,0 +1,126 @@
+"""The state of a run in training as one value: taken between two steps, and put back so that nothing was cut.
+
+It holds the weights and buffers of every model, the moments of the optimizer, the best weights, the curve, the losses
+that were not read yet, the clock, and where all random numbers stand. Batches need none of it: they are a function of
+seed and step.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import RunError
+from zoo.training.model_state import materialize, restore_state, state_of
+from zoo.training.replica import Point, Replica
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Tensors by name, on the CPU in memory of their own, and plain values that JSON can hold."""
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+
+
+class Keeper(Protocol):
+    """Keeps states of a run where a later process finds them."""
+
+    def load(self) -> RunState | None:
+        """The newest state that was kept; None where there is none."""
+
+    def offer(self, take: Callable[[], RunState]) -> None:
+        """Keep the state that `take` gives, if one is due now. May raise to end the training here."""
+
+
+class NoKeeper:
+    """Keeps nothing."""
+
+    def load(self) -> RunState | None:
+        return None
+
+    def offer(self, take: Callable[[], RunState]) -> None:
+        pass
+
+
+def take_replica(replica: Replica) -> RunState:
+    """The state of one replica."""
+    fit = replica.fit
+    tensors = prefix("model", _model_tensors(replica.model)) | prefix("best", replica.best_weights)
+    return RunState(
+        tensors={name: materialize(tensor).to("cpu", copy=True) for name, tensor in tensors.items()},
+        values={
+            "curve": [asdict(point) for point in fit.curve],
+            "best": fit.curve.index(fit.best) if fit.best else None,
+            "steps": fit.steps,
+            "tokens": fit.tokens,
+            "diverged_at": fit.diverged_at,
+            "shapes": [[list(shape), count] for shape, count in fit.shapes.items()],
+            "recent": replica.recent,
+        },
+    )
+
+
+def put_replica(replica: Replica, state: RunState) -> None:
+    """Put a replica, freshly made, into a state that was taken of one like it.
+
+    Raises:
+        RunError: the state does not fit the model; the message says where.
+    """
+    values, fit = state.values, replica.fit
+    _put_model(replica.model, without_prefix("model", state.tensors))
+    device = next(iter(replica.best_weights.values())).device
+    replica.best_weights = {name: t.to(device) for name, t in without_prefix("best", state.tensors).items()}
+    fit.curve = [Point(**point) for point in values["curve"]]
+    fit.best = None if values["best"] is None else fit.curve[values["best"]]
+    fit.steps, fit.tokens, fit.diverged_at = values["steps"], values["tokens"], values["diverged_at"]
+    fit.shapes = Counter({tuple(shape): count for shape, count in values["shapes"]})
+    replica.recent = list(values["recent"])
+
+
+def prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, their names behind `word/`."""
+    return {f"{word}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names stand behind `word/`, by the rest of their names."""
+    return {name.removeprefix(f"{word}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{word}/")}
+
+
+@torch.no_grad()
+def put_tensors(places: Mapping[str, Tensor], tensors: Mapping[str, Tensor], what: str) -> None:
+    """Copy tensors into places of the same names and shapes.
+
+    Raises:
+        RunError: they have others.
+    """
+    if unlike := sorted(places.keys() ^ tensors.keys()):
+        raise RunError(f"{what} does not fit: '{unlike[0]}' is only in one of them.")
+    for name, place in places.items():
+        saved = tensors[name]
+        if (place.shape, place.dtype) != (saved.shape, saved.dtype):
+            raise RunError(f"{what} does not fit: '{name}' is {_describe(saved)}, here {_describe(place)}.")
+        place.copy_(saved)
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and all buffers, those too that are not stored with the weights."""
+    own = state_of(model)
+    return {**{name: buffer.detach() for name, buffer in model.named_buffers()}, **own}
+
+
+def _put_model(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    own = state_of(model)
+    if lacking := sorted(own.keys() - tensors.keys()):
+        raise RunError(f"The state of the model does not fit: it has no '{lacking[0]}'.")
+    others = {name: buffer for name, buffer in model.named_buffers() if name not in own}
+    restore_state(model, {name: tensor for name, tensor in tensors.items() if name in own})
+    put_tensors(others, {name: tensor for name, tensor in tensors.items() if name not in own}, "A buffer of the model")
