@@ -1,33 +1,22 @@
 """Weights as safetensors: reading executes no code, and a digest tells whether the file is the recorded one.
 
-The same weights are the same bytes in every process: safetensors writes metadata in random order, so all of it is one
-key, a JSON object:
+The same weights are the same bytes in every process (`zoo.training.tensor_file`); beside the tensors stands
 
     ties    name of a tied tensor -> the name that its numbers are stored under
-    types   name -> [type, shape] of a tensor whose type safetensors does not know; it is stored as bytes
 
 Numbers are stored as they are; save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
 """
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, load_model, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_model
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
-from zoo.training.model_state import find_ties, materialize, restore_state, same_bits, state_of, to_bytes
-
-KEY = "zoo"
-KNOWN = {
-    *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2),
-    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64),
-}
-"""Types that safetensors stores as themselves; others are stored as bytes."""
+from zoo.training.model_state import find_ties, restore_state, same_bits, state_of
+from zoo.training.tensor_file import from_file, has_values, to_file
 
 
 class UnfitWeightsError(RunError):
@@ -48,21 +37,12 @@ def save_weights(model: nn.Module, path: Path) -> str:
     state = state_of(model)
     ties = find_ties(state)
     own = {name: tensor for name, tensor in state.items() if name not in ties}
-    types = {
-        name: [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
-        for name, tensor in own.items()
-        if tensor.dtype not in KNOWN
-    }
-    tensors = {
-        name: (to_bytes(tensor) if name in types else materialize(tensor)).to("cpu", copy=True)
-        for name, tensor in own.items()
-    }
-    metadata = {KEY: json.dumps({"ties": ties, "types": types}, sort_keys=True)}
+    data = to_file(own, {"ties": ties})
     try:
-        save_file(tensors, str(path), metadata)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"Cannot write weights '{path}': {error}.") from None
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        path.write_bytes(data)
+    except OSError as error:
+        raise RunError(f"Cannot write weights '{path}': {error.strerror}.") from None
+    return hashlib.sha256(data).hexdigest()
 
 
 def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
@@ -73,31 +53,23 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         UnfitWeightsError: it belongs to another architecture.
     """
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        data = path.read_bytes()
     except OSError as error:
         raise RunError(f"Cannot read weights '{path}': {error.strerror}.") from None
+    digest = hashlib.sha256(data).hexdigest()
     if digest != sha256:
         raise RunError(f"Weights '{path}' are not those of the run: SHA-256 {digest[:12]}…, recorded {sha256[:12]}….")
     try:
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-        if KEY not in metadata:  # a file of version 0.1, written by safetensors' save_model
+        if not has_values(data):  # a file of version 0.1, written by safetensors' save_model
             load_model(model, str(path))
             return
-        state = _restore_types(load_file(str(path)), **json.loads(metadata[KEY]))
+        tensors, values = from_file(data)
+        state = tensors | {name: tensors[first] for name, first in values["ties"].items()}
         if difference := _describe_difference(state, state_of(model)):
             raise UsageError(difference)
         restore_state(model, state)
-    except (RuntimeError, SafetensorError, UsageError) as error:
+    except (RuntimeError, SafetensorError, UsageError, ValueError, KeyError) as error:
         raise UnfitWeightsError(path, model, str(error).splitlines()[0]) from None
-
-
-def _restore_types(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
-    """Tensors of a file under each of their names, in their own types."""
-    for name, (dtype, shape) in types.items():
-        aligned = tensors[name].clone()  # torch reads wide types from where they may stand, or crashes
-        tensors[name] = aligned.view(getattr(torch, dtype)).view(shape)
-    return tensors | {name: tensors[first] for name, first in ties.items()}
 
 
 def _describe_difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
