@@ -80,10 +80,10 @@ def test_samples_with_fences_stay_within_theirs(example) -> None:
     assert len(headings) == len(re.findall(r"^#+ (?!not)", document, re.MULTILINE))
 
 
-def test_runs_that_are_unlike_one_eager_run_alone_are_told_in_document_and_table(example) -> None:
+def test_runs_that_are_unlike_one_eager_run_alone_are_told_in_document_and_table(example, changed) -> None:
     comparison, told = example("two"), "stack of 3, unlike runs alone: it draws random numbers in training"
     runs = [run.model_copy(update={"execution": told}) for run in comparison.runs]
-    stacks = comparison.model_copy(update={"runs": tuple(runs)})
+    stacks = changed(comparison, runs=tuple(runs))
     for label in {run.label for run in runs}:
         assert f"{label}: {told}" in render_markdown(stacks, {}).replace("\\", "")
         printed = io.StringIO()

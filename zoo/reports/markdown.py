@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoo.experiments.judge.comparison import Comparison, ModelRow
-from zoo.experiments.judge.sentence import pair_words
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.sentence import format_chance, pair_words
 from zoo.reports import facts
-from zoo.reports.counts import flops
 from zoo.reports.figures.svg import clean
-from zoo.reports.numbers import chance, field, loss, percent, short, storage, with_spread
+from zoo.reports.method import describe_method
+from zoo.reports.numbers import field, format_flops, loss, percent, short, storage, with_spread
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
@@ -33,13 +34,13 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         "## Losses",
         _losses(comparison),
         _about(comparison),
-        "\n".join(f"- {escaped(note)}" for note in facts.notes(comparison)),
+        "\n".join(f"- {escaped(note.text)}" for note in comparison.notes),
         *drawn[:1],
         *_pairs(comparison),
         *(["## Learning and cost", *drawn[1:]] if drawn[1:] else ["## Cost"]),
         _costs(comparison.models),
         "## Method",
-        *map(escaped, facts.method(comparison)),
+        *map(escaped, describe_method(comparison)),
         "## Run it again",
         _fenced("\n".join(facts.commands(comparison)), "sh"),
         "\n".join(f"- {name}: {escaped(words)}" for name, words in facts.environment(comparison).items()),
@@ -92,7 +93,7 @@ def _about(comparison: Comparison) -> str:
     """What the columns mean."""
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
-        new = facts.renewed(comparison)
+        new = facts.new_sample(comparison)
         words.append(f"±: 95% interval, for new seeds and {new}; differences have their own, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
@@ -116,8 +117,8 @@ def _pairs(comparison: Comparison) -> list[str]:
             "" if pair.low is None else f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
             for pair in pairs
         ],
-        "p": [escaped(chance(pair.p)) for pair in pairs],
-        "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
+        "p": [escaped(format_chance(pair.p)) for pair in pairs],
+        "permutation p": [escaped(format_chance(pair.p_permutation)) for pair in pairs],
         "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
         f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
@@ -128,7 +129,7 @@ def _pairs(comparison: Comparison) -> list[str]:
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
     about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
-    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
+    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.has_verdicts(comparison) else ""]
 
 
 def _costs(models: Sequence[ModelRow]) -> str:
@@ -139,10 +140,10 @@ def _costs(models: Sequence[ModelRow]) -> str:
             "steps": [f"{model.used.steps:,.0f}" for model in models],
             "tokens": [short(model.used.tokens) for model in models],
             "seconds": [f"{model.used.seconds:,.1f}" for model in models],
-            "FLOPs": [flops(model.used) for model in models],
+            "FLOPs": [format_flops(model.used) for model in models],
             "tok/s, training": [short(model.tokens_per_second) for model in models],
             "tok/s, evaluation": [short(cost.evaluation_tokens_per_second) if cost else "" for cost in costs],
-            "FLOPs a token": [flops(cost) for cost in costs],
+            "FLOPs a token": [format_flops(cost) for cost in costs],
             "memory": [storage(cost.peak_bytes) if cost else "" for cost in costs],
             "state": [facts.state(model) for model in models],
         },

@@ -4,8 +4,8 @@ import math
 
 from markupsafe import Markup
 
-from zoo.experiments.judge import sentence as verdict
-from zoo.experiments.judge.comparison import Interval, Spread
+from zoo.experiments.judge.rows import Interval, Spread, Used
+from zoo.experiments.records.study import Cost
 
 
 def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
@@ -24,7 +24,7 @@ def switched(value: float | None, *, signed: bool = False) -> Markup:
     return Markup('<span data-nats="{}"{}>{}</span>').format(f"{value:.9g}", sign, loss(value, signed=signed))
 
 
-def half(interval: Interval | None) -> float | None:
+def half_width(interval: Interval | None) -> float | None:
     """Half the width of a 95% interval."""
     if interval is None or interval.low is None or interval.high is None:
         return None
@@ -35,7 +35,7 @@ def with_spread(value: Spread | None) -> str:
     """1.9642 ± 0.0012, of an interval, else of a standard deviation."""
     if value is None:
         return ""
-    beside = half(value) if isinstance(value, Interval) else value.sd
+    beside = half_width(value) if isinstance(value, Interval) else value.sd
     return loss(value.mean) + (f" ± {loss(beside)}" if beside is not None else "")
 
 
@@ -62,6 +62,15 @@ def storage(number: float | None) -> str:
     return f"{written}B" if " " in written else f"{written} B"
 
 
+def format_flops(counted: Used | Cost | None) -> str:
+    """FLOPs of a run, or of a target token: 2.1M; ≥ 2.1M where some are not counted, ≈ 2.1M where they vary."""
+    if counted is None:
+        return ""
+    number = counted.flops if isinstance(counted, Used) else counted.flops_training
+    sign = "≥ " if counted.flops_uncounted else "≈ " if counted.flops_fitted else ""
+    return sign + short(number) if number is not None else ""
+
+
 def percent(share: float) -> str:
     """Signed: +1.2%."""
     return f"{100 * share:+.1f}%".replace("-", "−")
@@ -70,11 +79,6 @@ def percent(share: float) -> str:
 def field(tokens: int | None) -> str:
     """A receptive field; None has no bound."""
     return "all" if tokens is None else f"{tokens:,}"
-
-
-def chance(p: float | None) -> str:
-    """A p-value, where there is one."""
-    return "" if p is None else verdict.chance(p)
 
 
 def _three(number: float) -> str:

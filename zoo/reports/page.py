@@ -10,15 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, PairRow
-from zoo.experiments.judge.sentence import pair_words, verdict_sentence
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import PairRow
+from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
 from zoo.reports import facts, numbers
-from zoo.reports.counts import flops
 from zoo.reports.figures.curves import cut
 from zoo.reports.figures.draw import NARROW, draw, figure_style
-from zoo.reports.figures.marks import beyond, class_of
-from zoo.reports.figures.palette import both_variables
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
+from zoo.reports.method import describe_method
 
 
 def render_page(comparison: Comparison) -> str:
@@ -38,15 +39,14 @@ def render_page(comparison: Comparison) -> str:
         wide=wide,
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
-        verdict_in_bits=facts.unbroken(verdict_sentence(comparison.models, comparison.pairs, bits=True))
+        verdict_in_bits=facts.keep_together(verdict_sentence(comparison.models, comparison.pairs, bits=True))
         or facts.verdict(comparison),
         study=comparison.study.model_dump_json(indent=2, exclude_none=True),
-        colour=lambda label: class_of(comparison, label),
+        colour=lambda label: colour_class(comparison, label),
         pairs=_both_ways(comparison),
         finished=[model.label for model in comparison.models if model.test],
-        far=beyond(comparison),
+        far=find_outliers(comparison),
         cut=cut(comparison),
-        notes=facts.notes(comparison),
         **_present(comparison),
     )
 
@@ -61,11 +61,15 @@ def _template() -> Template:
     )
     environment.globals |= {
         "facts": facts,
-        "flops": flops,
+        "format_chance": format_chance,
+        "describe_method": describe_method,
         "pair_words": pair_words,
-        "told": _told,
+        "describe_pair": _describe_pair,
         "breakable": _breakable,
-        **{name: getattr(numbers, name) for name in ("chance", "field", "half", "percent", "short", "storage")},
+        **{
+            name: getattr(numbers, name)
+            for name in ("field", "format_flops", "half_width", "percent", "short", "storage")
+        },
         "switched": numbers.switched,
     }
     return environment.get_template("page.html.jinja")
@@ -111,9 +115,9 @@ def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
     return pairs | {(pair.b, pair.a): pair.turned() for pair in comparison.pairs}
 
 
-def _told(pair: PairRow) -> str:
+def _describe_pair(pair: PairRow) -> str:
     """A pair in a line, for a cell that has room for one number."""
     words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
     if pair.low is not None:
         words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"
-    return words + (f", p {numbers.chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"
+    return words + (f", p {format_chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from zoo.experiments.judge.comparison import Interval, ModelRow, PairRow, Used
-from zoo.experiments.judge.sentence import chance, pair_words, verdict_sentence
+from zoo.experiments.judge.rows import Interval, ModelRow, PairRow, Used
+from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
 
 
 def model(label: str, mean: float | None, *, seeds: int = 5, diverged: int = 0) -> ModelRow:
@@ -120,7 +120,7 @@ def test_seeds_that_were_added_after_a_look_are_told() -> None:
 
 
 def test_a_p_value_near_the_level_shows_on_which_side_it_is() -> None:
-    assert [chance(p) for p in (0.0503, 0.0496, 0.0312, 0.00001)] == ["0.0503", "0.0496", "0.031", "< 0.001"]
+    assert [format_chance(p) for p in (0.0503, 0.0496, 0.0312, 0.00001)] == ["0.0503", "0.0496", "0.031", "< 0.001"]
 
 
 def test_diverged_models_are_told_beside_the_verdict_of_the_others() -> None:

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from zoo.experiments.judge.comparison import ModelRow, PairRow
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.tukey import LEVEL
 
 
@@ -57,8 +57,10 @@ def pair_words(pair: PairRow) -> str:
     return pair.verdict
 
 
-def chance(p: float) -> str:
-    """A p-value: 0.031, or < 0.001."""
+def format_chance(p: float | None) -> str:
+    """A p-value: 0.031, or < 0.001; nothing where there is none."""
+    if p is None:
+        return ""
     if p < 0.001:
         return "< 0.001"
     return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # on which side of 5% it is can be read
@@ -89,7 +91,7 @@ def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: 
     if nearest.low is not None and nearest.high is not None:
         interval = f"95% interval {abs(nearest.high) / unit:.4f} to {abs(nearest.low) / unit:.4f}"
     by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
-    p = chance(max(pair.p or 0.0 for pair in beaten))
+    p = format_chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
         return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
     surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."

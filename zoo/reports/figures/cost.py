@@ -6,8 +6,10 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, Interval, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Interval, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import circle, drawing, line, path, shortened, tag, text, text_width
 from zoo.reports.numbers import plain, storage
@@ -36,7 +38,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
     left, right, height = (46.0, width - 14, 330.0) if narrow else (58.0, width - 24, 400.0)
     bottom = height - FOOT
     across = covering([value for value, _, _ in points], left, right, log=True, margin=0.1)
-    far = beyond(comparison)
+    far = find_outliers(comparison)
     near = [end for _, test, model in points if model not in far for end in _reach(test)]
     up = covering(near or [test.mean for _, test, _ in points], bottom, TOP, margin=0.08)
     front = pareto([(value, test.mean) for value, test, _ in points])
@@ -95,11 +97,11 @@ def _point(
     x, y = place
     if not up.inside(test.mean):
         arrow = path([(x - 6, y + 4), (x, y - 6), (x + 6, y + 4)], "end", closed=True)
-        return tag("g", tag("title", model.label), arrow, name, class_=class_of(comparison, model.label))
+        return tag("g", tag("title", model.label), arrow, name, class_=colour_class(comparison, model.label))
     low, high = _reach(test)
     whisker = line(x, up(low), x, up(high), "whisker") if high > low else ""
     return tag("g", tag("title", model.label), whisker, circle(x, y, 5.0, "point"), name,
-               class_=class_of(comparison, model.label))  # fmt: skip
+               class_=colour_class(comparison, model.label))  # fmt: skip
 
 
 def _named(name: str, place: tuple[float, float], spot: tuple[float, float], box: Box) -> Markup:

@@ -4,8 +4,10 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Band, Comparison, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Band, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import circle, drawing, line, path, shortened, spread, tag, text, text_width
 from zoo.reports.numbers import plain
@@ -68,7 +70,7 @@ def _curve(comparison: Comparison, model: ModelRow, against: str, across: Scale,
     marks = [path([(x, up(point.mean)) for x, point in points], "curve")]
     if any(point.high > point.low for _, point in points):
         marks.insert(0, path(band, "band", closed=True))
-    return tag("g", tag("title", model.label), *marks, class_=class_of(comparison, model.label))
+    return tag("g", tag("title", model.label), *marks, class_=colour_class(comparison, model.label))
 
 
 def _label(
@@ -76,7 +78,7 @@ def _label(
 ) -> Markup:
     """The name beside the end of its curve, and a line to it where it had to move."""
     (x, y), (left, base) = end, place
-    own, title = class_of(comparison, model.label), tag("title", model.label)
+    own, title = colour_class(comparison, model.label), tag("title", model.label)
     if y < TOP:
         arrow = path([(left - 14, base + 4), (left - 9, base - 5), (left - 4, base + 4)], "end", closed=True)
         return tag("g", title, arrow, text(left, base + 4, shortened(_words(model), room, SIZE), "label"), class_=own)
@@ -88,7 +90,7 @@ def _label(
 
 
 def _far(comparison: Comparison) -> set[str]:
-    return {model.label for model in beyond(comparison)}
+    return {model.label for model in find_outliers(comparison)}
 
 
 def _words(model: ModelRow) -> str:

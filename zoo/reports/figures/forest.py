@@ -2,11 +2,13 @@
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, Interval, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Interval, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, loss_axis
 from zoo.reports.figures.svg import circle, diamond, drawing, line, path, shortened, tag, text, text_width
-from zoo.reports.numbers import half, loss
+from zoo.reports.numbers import half_width, loss
 
 SIZE = 13.0
 TOP, FOOT = 34.0, 46.0
@@ -20,7 +22,7 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
     height = 46.0 if narrow else 30.0
     bottom = TOP + height * len(models) + 6
     names = min(max(text_width(model.label, SIZE) for model in models) + 14, 250.0)
-    far = beyond(comparison)
+    far = find_outliers(comparison)
     scale = _scale(
         [model for model in models if model not in far], 8.0 if narrow else names, width - (8.0 if narrow else 158.0)
     )
@@ -79,7 +81,7 @@ def _above(comparison: Comparison, scale: Scale) -> list[Markup]:
 
 def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names: float, width: float) -> Markup:
     narrow = width < 600
-    own = class_of(comparison, model.label)
+    own = colour_class(comparison, model.label)
     base, room = (y - 13, width - 150) if narrow else (y + 4, names - 10)
     name = text(8 if narrow else 0, base, shortened(model.label, room, SIZE), "label")
     if model.test is None:
@@ -110,7 +112,7 @@ def _marks(model: ModelRow, test: Interval, scale: Scale, y: float) -> list[Mark
 def _number(model: ModelRow, base: float, width: float) -> Markup:
     """The mean, its interval and its letters at the end of the row."""
     assert model.test is not None
-    spread = half(model.test)
+    spread = half_width(model.test)
     parts: list[object] = [tag("tspan", loss(model.test.mean), data_nats=f"{model.test.mean:.9g}")]
     if spread is not None:
         parts += [tag("tspan", " ± "), tag("tspan", loss(spread), data_nats=f"{spread:.9g}")]

@@ -1,5 +1,7 @@
 """The colours of page and figures, light and dark; twelve for models that colour-blind readers can tell apart."""
 
+from zoo.experiments.judge.comparison import Comparison
+
 LIGHT = {"paper": "#ffffff", "ink": "#1c1d20", "soft": "#5d6067", "rule": "#dfe0e2", "grid": "#ececee",
          "link": "#0a5fa8", "better": "#d5ece6", "worse": "#fae0d0"}  # fmt: skip
 DARK = {"paper": "#141517", "ink": "#e6e6e4", "soft": "#a2a5ab", "rule": "#34363a", "grid": "#26282b",
@@ -30,3 +32,11 @@ def plain_variables(*, dark: bool) -> str:
 def model_rules() -> str:
     """A class a model, that says its colour: `m3` sets --of."""
     return "".join(f".m{index}{{--of:var(--m{index})}}" for index in range(len(MODELS_LIGHT)))
+
+
+def colour_class(comparison: Comparison, label: str) -> str:
+    """The class of a model's colour: its place in the study, which no result changes; the thirteenth is dashed."""
+    labels = [contestant.label for contestant in comparison.study.models]
+    labels += [model.label for model in comparison.models if model.label not in labels]
+    place = labels.index(label)
+    return f"m{place % len(MODELS_LIGHT)}{' again' if place >= len(MODELS_LIGHT) else ''}"
