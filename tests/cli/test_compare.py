@@ -76,7 +76,7 @@ def test_every_model_is_scaled_to_one_size_and_the_distance_is_told(zoo_json, ru
     off = rows["transformer"]["off_size"]
     assert abs(off) > 0.02
     side = "above" if off > 0 else "below"
-    assert f"transformer is {abs(off):.1%} {side} the size that was asked for" in run_zoo(*command).stdout
+    assert f"transformer is {abs(off):.1%} {side} the size asked for" in run_zoo(*command).stdout
 
 
 def test_a_model_without_a_width_cannot_be_scaled(run_zoo, words, tmp_path):

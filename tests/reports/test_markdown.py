@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.reports.markdown import escaped, render_markdown
+from zoo.reports.markdown import escape, render_markdown
 from zoo.reports.table import print_comparison
 
 FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg"}
@@ -68,7 +68,7 @@ def test_labels_are_text(example) -> None:
     "words", ["- not a list", "1. nor this", "# no heading", "a\n\nb", "![x](y)", "a\\|b", "&amp;"]
 )
 def test_text_stays_what_it_is(words: str) -> None:
-    (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escaped(words)) if token.type == "inline"]
+    (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escape(words)) if token.type == "inline"]
     assert "".join(child.content for child in paragraph.children or []) == " ".join(words.split())
 
 

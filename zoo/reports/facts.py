@@ -21,12 +21,12 @@ RATES = {
 
 
 def title(comparison: Comparison) -> str:
-    """The study's own, else its name."""
+    """The title of the study, or else its name."""
     return comparison.study.title or comparison.study.name
 
 
 def verdict(comparison: Comparison) -> str:
-    """The sentence; one model alone has nothing to be better than."""
+    """The verdict; of one model alone, that there is none."""
     return keep_together(comparison.verdict or "One model alone: there is nothing to compare.")
 
 
@@ -69,7 +69,7 @@ def rates(comparison: Comparison) -> str:
 
 
 def means(comparison: Comparison) -> str:
-    """What the losses of the table are of: Means of 3 seeds; One seed; Means of 5 splits, 3 seeds each."""
+    """What the losses are means of: Means of 3 seeds; One seed; Means of 5 splits, 3 seeds each."""
     seeds, splits = len(comparison.study.seeds), comparison.study.splits
     if splits > 1:
         return f"Means of {splits} splits, {_count(seeds, 'seed')} each"
@@ -77,7 +77,7 @@ def means(comparison: Comparison) -> str:
 
 
 def _splits(comparison: Comparison) -> str:
-    """How several splits lie; nothing where there is one."""
+    """Where several splits lie in the text; nothing where there is one."""
     splits = comparison.study.splits
     if splits == 1:
         return ""
@@ -103,7 +103,7 @@ def has_intervals(comparison: Comparison) -> bool:
 
 
 def environment(comparison: Comparison) -> dict[str, str]:
-    """Where it ran; of runs that were reused from elsewhere, there too."""
+    """Where the runs were made, reused ones too: commit, versions, machine, corpus."""
     machines = comparison.environments
     commits = (
         ("outside of a checkout" if machine.commit is None else machine.commit)
@@ -123,7 +123,7 @@ def environment(comparison: Comparison) -> dict[str, str]:
 
 
 def commands(comparison: Comparison) -> dict[str, str]:
-    """What to type -> what it does, where the folder of runs is."""
+    """Commands that repeat the comparison -> what they do."""
     folder = shlex.quote(f"runs/{comparison.folder}")
     return {
         f"python cli.py compare {shlex.quote(f'runs/{comparison.folder}/{comparison.record}')} --fresh": "trains every "
@@ -133,7 +133,7 @@ def commands(comparison: Comparison) -> dict[str, str]:
 
 
 def state(model: ModelRow) -> str:
-    """What a stream of a model takes to remember: 1.5 kB, and whether it grows."""
+    """The size of a stream's state, and a + if it grows: 1.5 kB +."""
     if model.cost is None or model.cost.state_bytes is None:
         return ""
     return storage(model.cost.state_bytes) + (" +" if model.cost.state_grows else "")

@@ -9,7 +9,7 @@ from zoo.experiments.records.study import Cost
 
 
 def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
-    """Nats a token: 1.9642, or −0.0102."""
+    """A loss or difference: 1.9642, or −0.0102."""
     if value is None:
         return ""
     written = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
@@ -17,7 +17,7 @@ def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
 
 
 def switched(value: float | None, *, signed: bool = False) -> Markup:
-    """The same for the page, whose script can turn it into bits."""
+    """A loss for the page, whose script can turn it into bits."""
     if value is None:
         return Markup()
     sign = Markup(" data-signed") if signed else ""
@@ -32,7 +32,7 @@ def half_width(interval: Interval | None) -> float | None:
 
 
 def with_spread(value: Spread | None) -> str:
-    """1.9642 ± 0.0012, of an interval, else of a standard deviation."""
+    """A mean with half its interval, or else its standard deviation: 1.9642 ± 0.0012."""
     if value is None:
         return ""
     beside = half_width(value) if isinstance(value, Interval) else value.sd
@@ -40,7 +40,7 @@ def with_spread(value: Spread | None) -> str:
 
 
 def short(number: float | None) -> str:
-    """Three digits and a letter: 412, 9.8k, 151k, 6.4M."""
+    """A number in about three digits and a letter: 412, 9.8k, 151k, 6.4M."""
     if number is None:
         return ""
     for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -50,7 +50,7 @@ def short(number: float | None) -> str:
 
 
 def plain(number: float) -> str:
-    """One of an axis: 0.01, 50, 10k."""
+    """A number on an axis: 0.01, 50, 10k."""
     return short(number).replace(".0", "") if number >= 1000 else f"{number:g}"
 
 
@@ -72,12 +72,12 @@ def format_flops(counted: Used | Cost | None) -> str:
 
 
 def percent(share: float) -> str:
-    """Signed: +1.2%."""
+    """A signed share: +1.2%."""
     return f"{100 * share:+.1f}%".replace("-", "−")
 
 
 def field(tokens: int | None) -> str:
-    """A receptive field; None has no bound."""
+    """A receptive field; "all" where it has no bound."""
     return "all" if tokens is None else f"{tokens:,}"
 
 

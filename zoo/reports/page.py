@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that needs nothing else: no network, no file beside it, no script to be read."""
+"""Render a comparison as one HTML page that needs no network, no other file, and no script to be read."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ from zoo.reports.method import describe_method
 
 
 def render_page(comparison: Comparison) -> str:
-    """The page: a strict policy lets nothing in it load or run but its own style and script."""
+    """The page; its policy allows its own style and script and nothing else."""
     style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
     script = _asset("page.js")
     policy = (
@@ -47,7 +47,7 @@ def render_page(comparison: Comparison) -> str:
         finished=[model.label for model in comparison.models if model.test],
         far=find_outliers(comparison),
         cut=cut(comparison),
-        **_present(comparison),
+        **_contents(comparison),
     )
 
 
@@ -80,12 +80,12 @@ def _asset(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """How a Content-Security-Policy names a block that may stand in the page."""
+    """The digest by which a Content-Security-Policy allows a block of the page."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _present(comparison: Comparison) -> dict[str, Any]:
-    """Which columns have anything in them."""
+def _contents(comparison: Comparison) -> dict[str, Any]:
+    """Which columns and sections have anything in them."""
     models = comparison.models
     costs = [model.cost for model in models if model.cost]
     after = {cost.state_tokens for cost in costs}
@@ -105,18 +105,18 @@ def _present(comparison: Comparison) -> dict[str, Any]:
 
 
 def _breakable(call: str) -> Markup:
-    """A model with its options; a line may end between them."""
+    """A model with its options, and places between them where a line may end."""
     return Markup("<wbr>").join(re.findall(r"[^(,]*[(,]?", clean(call)))
 
 
 def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
     """(row, column) -> the pair, seen from the row."""
     pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
-    return pairs | {(pair.b, pair.a): pair.turned() for pair in comparison.pairs}
+    return pairs | {(pair.b, pair.a): pair.reverse() for pair in comparison.pairs}
 
 
 def _describe_pair(pair: PairRow) -> str:
-    """A pair in a line, for a cell that has room for one number."""
+    """Describe a pair in a line, for a cell that has room for one number."""
     words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
     if pair.low is not None:
         words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"

@@ -1,4 +1,4 @@
-"""The terminal's tables: at most 80 columns for names of ordinary length."""
+"""Print a comparison as tables of at most 80 columns, for names of ordinary length."""
 
 import math
 import textwrap
@@ -37,7 +37,7 @@ NOTED: tuple[Kind, ...] = (
 
 
 def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
-    """The models, best first; what the figures are; the pairs; the verdict last, where the eye is."""
+    """Print the models, best first, the legend, the notes, the pairs, and the verdict last, where the eye is."""
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
@@ -68,7 +68,7 @@ def _columns(unit: float) -> Columns:
 
 
 def _study_columns(unit: float) -> Columns:
-    """Ours beside the published figures."""
+    """Columns with our losses beside the published figures."""
 
     def published(name: str) -> Callable[[ModelRow], str]:
         def cell(row: ModelRow) -> str:
@@ -180,7 +180,7 @@ def _rates(rows: Sequence[ModelRow]) -> str:
 
 
 def _notes(comparison: Comparison) -> str:
-    """The notes that a terminal has room for, kind by kind; those on FLOPs where a budget or a size is in FLOPs."""
+    """The notes that a terminal has room for, by kind; those on FLOPs only if budget or size is in FLOPs."""
     study = comparison.study
     in_flops = study.training.budget == "flops" or (study.match and study.match.kind == "flops")
     kinds = [kind for kind in NOTED if kind != "flops" or in_flops]

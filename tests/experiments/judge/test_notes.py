@@ -36,6 +36,7 @@ def test_a_plain_model_needs_no_note(stored: Comparison) -> None:
 
 FACTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "diverged": ("diverged", {"diverged": 2, "test": None}, "mine diverged under 2 of 3 seeds; no mean is taken"),
+    "all diverged": ("diverged", {"diverged": 3, "test": None}, "mine diverged under 3 of 3 seeds."),
     "refused": (
         "refused",
         {"refused": 1, "reason": "It peeks."},
@@ -50,15 +51,15 @@ FACTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "edge": (
         "rate",
         {"lr_at_edge": True, "lr": 0.01},
-        "mine took learning rate 0.01, at the edge of the grid: a wider",
+        "mine took learning rate 0.01, the edge of the grid: a wider",
     ),
     "no rate": ("rate", {"lr_trials": {"0.1": None, "1.0": None}}, "mine has no loss at any learning rate of the grid"),
     "small": (
         "size",
         {"off_size": -0.0314},
-        "mine is 3.1% below the size that was asked for, the nearest it can reach.",
+        "mine is 3.1% below the size asked for, the nearest it can reach.",
     ),
-    "large": ("size", {"off_size": 0.5}, "mine is 50.0% above the size that was asked for"),
+    "large": ("size", {"off_size": 0.5}, "mine is 50.0% above the size asked for"),
     "budget": (
         "budget",
         {"off_budget": 0.04},

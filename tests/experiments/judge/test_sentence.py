@@ -148,10 +148,10 @@ def test_a_pair_in_words() -> None:
 
 def test_a_pair_turned_is_the_same_pair_from_the_other_side() -> None:
     one = pair("a", "b", -0.2, "better")
-    other = one.turned()
+    other = one.reverse()
     assert (other.a, other.b, other.difference, other.verdict) == ("b", "a", 0.2, "worse")
     assert (other.low, other.high) == pytest.approx((0.15, 0.25))
-    assert other.turned() == one
+    assert other.reverse() == one
 
 
 def withheld(a: str, b: str, verdict: str, why: str, difference: float = -0.1) -> PairRow:

@@ -13,7 +13,7 @@ from zoo.reports.figures.draw import FIGURES, NARROW, WIDE, draw, standalone
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import DARK, LIGHT, MODELS_DARK, MODELS_LIGHT, colour_class
 from zoo.reports.figures.scale import Scale, covering
-from zoo.reports.figures.svg import shortened, spread, tag, text_width
+from zoo.reports.figures.svg import shorten, spread, tag, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -157,8 +157,8 @@ def test_labels_keep_their_distance_and_stay_within_bounds() -> None:
 def test_text_is_escaped_cleaned_and_shortened() -> None:
     assert tag("text", '<a b="c">&', x=1.25) == '<text x="1.2">&lt;a b=&#34;c&#34;&gt;&amp;</text>'
     assert tag("text", "\x00\x1b\u202eab") == "<text>\ufffd\ufffd\ufffdab</text>"
-    assert shortened("short", 100) == "short"
-    assert text_width(shortened("a very long label of a model", 100)) <= 100
+    assert shorten("short", 100) == "short"
+    assert text_width(shorten("a very long label of a model", 100)) <= 100
 
 
 @pytest.mark.parametrize(("models", "page"), [(MODELS_LIGHT, LIGHT), (MODELS_DARK, DARK)])

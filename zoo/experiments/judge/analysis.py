@@ -1,10 +1,10 @@
-"""Which model is better, and how surely: the models of a study, compared pair by pair.
+"""Compare the models of a study pair by pair: which is better, and how surely.
 
 Every model is trained under the same seeds and scored on the same documents, so a pair is judged by its differences.
 Two things could have come out otherwise, and both count: the training, under new seeds, and the test split, of new
-documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval takes the scatter over the seeds for
-roughly normal, and the documents for enough: where the numbers at hand say otherwise it is withheld (`seeds.py`), and
-what every verdict takes for granted is said (`caveats.py`).
+documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval assumes roughly normal scatter over
+the seeds, and enough documents: where the numbers show otherwise it is withheld (`seeds.py`), and what every verdict
+assumes is stated (`caveats.py`).
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ from zoo.experiments.judge.tukey import LEVEL, Array
 from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
 
 SAME = 1e-7
-"""Relative: losses that are no further apart are the same, as float32 rounds."""
+"""Losses that differ by at most this, relative, are equal: float32 rounds as much."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A study's models and all their pairs, how they were judged, and what the shared seeds brought.
+    """The estimates of a study's models, the verdicts on all pairs, and the method that gave them.
 
-    `caveats`: what has to be known before any of it is believed, a sentence each.
+    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: what it assumes, as sentences.
     """
 
     estimates: dict[str, Estimate]
@@ -138,14 +138,14 @@ def _interval(uncertainty: Uncertainty, index: int, mean: float, withheld: str) 
 def _pairs(
     names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
 ) -> tuple[Pair, ...]:
-    """Every pair with its verdict, from the differences under every seed (P, n)."""
+    """All pairs with their verdicts, from their differences under every seed (P, n)."""
     seeds = by_seed.shape[1]
     differences = by_seed.mean(1)
     flipped = sign_flips(by_seed)
     needed = planned_seeds(differences, seeds, family)
     pairs = []
-    judged = _judged(family, flipped, seeds, withheld)
-    for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), judged, withheld, strict=True)):
+    chances = _pair_chances(family, flipped, seeds, withheld)
+    for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), chances, withheld, strict=True)):
         low, high = _interval(paired, i, difference, why)
         seeds_se, documents_se = paired.standard_errors(i)
         undecided = p is not None and p >= LEVEL
@@ -170,8 +170,8 @@ def _pairs(
     return tuple(pairs)
 
 
-def _judged(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
-    """Every pair's p; None where there can be no verdict.
+def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
+    """The p of every pair; None where there can be no verdict.
 
     Where the seeds are split in two the sign flips, of all pairs at once, have to agree: they assume no distribution
     over the seeds, but know nothing of documents.
@@ -188,14 +188,14 @@ def _judged(family: Family, flipped: Array | None, seeds: int, withheld: Sequenc
 
 
 def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """No letters where no pair was judged: models that share one would seem to have been."""
+    """The letters of every model; none where no pair has a verdict, for a shared letter would look like one."""
     if all(pair.verdict == "none" for pair in pairs):
         return dict.fromkeys(ranked, "")
     return compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")])
 
 
 def _correlation(losses: Array) -> float | None:
-    """The mean correlation over the seeds of two models' losses (K, n): what sharing the seeds brought."""
+    """Mean correlation over the seeds of two models' losses, from those of all (K, n)."""
     varying = losses[np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()]
     if len(varying) < 2 or losses.shape[1] < FEWEST_SEEDS:
         return None

@@ -1,4 +1,4 @@
-"""What has to be known before intervals and verdicts of a study are believed, a plain sentence each."""
+"""Caveats: what the intervals and verdicts of a study assume, a plain sentence each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,14 +9,19 @@ from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Units
 
 RARE = 0.2
-"""How often the failure befalls that is told of."""
+"""How often the rare failure happens that the first caveat names."""
 NAMED = 3
+"""Models and pairs that a caveat names; the others are only counted."""
 
 
 def caveats(
     estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units
 ) -> tuple[str, ...]:
-    """Of a study with so many seeds and these targets a document; none where there are too few seeds for intervals."""
+    """The caveats of a study; none where there are too few seeds for intervals.
+
+    Args:
+        tokens: (D,) targets of every document.
+    """
     if seeds < FEWEST_SEEDS:
         return ()
     found = [
@@ -60,7 +65,7 @@ def caveats(
 
 
 def _places(estimates: Mapping[str, Estimate], pairs: Iterable[Pair], why: str) -> str:
-    """The models and pairs whose interval is withheld for this reason."""
+    """Name the models and pairs whose interval is withheld for this reason."""
     own = [label for label, estimate in estimates.items() if estimate.withheld == why]
     own += [f"{pair.a} - {pair.b}" for pair in pairs if pair.withheld == why]
     more = len(own) - NAMED

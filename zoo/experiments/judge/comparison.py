@@ -13,7 +13,7 @@ from zoo.experiments.study.config import StudyConfig
 
 
 class Comparison(Frozen):
-    """Everything; models from the best to the worst, then those that diverged, then those that are refused."""
+    """A whole comparison; models from the best to the worst, then those that diverged, then those that are refused."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
@@ -24,29 +24,29 @@ class Comparison(Frozen):
     """The file of the study's record in it."""
     data: DataRecord
     environments: tuple[Environment, ...]
-    """Where its runs were made: more than one if some were reused."""
+    """The machines of its runs: more than one if runs were reused."""
     looked: tuple[int, ...]
-    """Numbers of seeds, fewer than these, under which the same comparison was looked at before."""
+    """Smaller numbers of seeds with which the same comparison was looked at before."""
     verdict: str
     method: str
     reason: str
     correlation: float | None
-    """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    """Mean correlation of two models' losses over the seeds."""
     inflation: float | None = None
-    """What the variance over several splits was multiplied by, for what they share in training; None of one split."""
+    """Factor of the variance over several splits, for the training text that they share; None for one split."""
     caveats: tuple[str, ...] = ()
-    """What has to be known before intervals and verdicts are believed, a sentence each."""
+    """What intervals and verdicts assume, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
     notes: tuple[Note, ...] = Field(
         default_factory=lambda known: collect_notes(known["study"], known["models"], known["runs"], known["caveats"])
     )
-    """What a report must say beside these numbers; one that was stored before there were notes gets them when read."""
+    """What a report must say beside these numbers; derived from them, also when a comparison without notes is read."""
 
     @property
     def scored(self) -> str:
-        """What else than the seeds could be new: documents, or splits of them, or regions of a stream."""
+        """What is scored: documents; of several splits, the splits, or the regions of a stream."""
         if self.study.splits == 1:
             return "documents"
         return "regions" if self.data.is_stream else "splits"

@@ -1,4 +1,4 @@
-"""One model's row of a comparison, from the records of its runs."""
+"""Summarise the runs of one model as its row of a comparison."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -113,20 +113,20 @@ def _floor(splits: Iterable[Sequence[Run]]) -> float | None:
 
 
 def _lr_from(study: StudyConfig) -> Literal["recipe", "setting", "grid"]:
-    """Of this comparison: a run may have been made for another one, with the same rate from elsewhere."""
+    """Where this study's rates come from; a run made for another study may have had the same rate from elsewhere."""
     if study.lr_grid:
         return "grid"
     return "recipe" if study.training.lr is None else "setting"
 
 
 def _off_budget(training: TrainingConfig, used: Used) -> float:
-    """How far what a run used is from the budget, relative: few and large steps do not hit it."""
-    asked, spent = getattr(training, training.budget or "steps"), getattr(used, training.budget or "steps")
-    return 0.0 if asked is None or spent is None else spent / asked - 1
+    """How far the used budget is from the given one, relative: few and large steps miss it."""
+    budget, spent = getattr(training, training.budget or "steps"), getattr(used, training.budget or "steps")
+    return 0.0 if budget is None or spent is None else spent / budget - 1
 
 
 def _speed(results: Sequence[Result], cost: Cost | None) -> float:
-    """Target tokens a second in training: by the probe, or over all runs where there is none."""
+    """Target tokens a second in training, by the probe if there was one, else over all runs."""
     if cost and cost.train_tokens_per_second is not None:
         return cost.train_tokens_per_second
     seconds = sum(result.seconds for result in results)
@@ -147,7 +147,7 @@ def _used(runs: Sequence[Run]) -> Used:
 
 
 def _band(runs: Sequence[Run]) -> tuple[Band, ...]:
-    """The points that all runs have, so that no mean is one over the survivors alone."""
+    """The curve at the points that all runs have, so that no mean is over the survivors alone."""
     points = zip(*(run.curve for run in runs), strict=False)
     return tuple(
         Band(

@@ -61,7 +61,8 @@ def collect_notes(
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
     """What became of its runs."""
     if row.diverged:
-        yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}; no mean is taken over the others."
+        others = "; no mean is taken over the others" if row.diverged < row.runs else ""
+        yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
     if row.refused:
         yield "refused", f"{row.label} is refused {row.among_runs(row.refused)} and ranked nowhere. {row.reason}"
     if row.untrained:
@@ -77,9 +78,9 @@ def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
             (f"{row.label} {sees}; a probe of {row.cost.probed_tokens} found {_field(row.cost.receptive_field)}."),
         )
     if row.lr_at_edge:
-        yield "rate", f"{row.label} took learning rate {row.lr:g}, at the edge of the grid: a wider one may do better."
+        yield "rate", f"{row.label} took learning rate {row.lr:g}, the edge of the grid: a wider one may do better."
     if row.off_size is not None and abs(row.off_size) > NOTABLE_DEVIATION:
-        missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size that was asked for"
+        missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size asked for"
         yield "size", f"{row.label} is {missed}, the nearest it can reach."
     if abs(row.off_budget) > NOTABLE_DEVIATION:
         missed = f"{abs(row.off_budget):.1%} {'more' if row.off_budget > 0 else 'less'} than the budget"

@@ -9,7 +9,7 @@ from zoo.experiments.study.config import Published
 
 
 class Spread(Frozen):
-    """Mean over the seeds, of several splits too, and the seeds' standard deviation (None for a single one)."""
+    """Mean over the seeds (and splits), and the standard deviation over the seeds (None for a single seed)."""
 
     mean: float
     sd: float | None
@@ -23,11 +23,11 @@ class Interval(Spread):
     seeds_se: float | None
     """Standard error over new seeds: training again."""
     documents_se: float | None
-    """Standard error over new documents: another test split; of several splits over other ones."""
+    """Standard error over new documents: another test split, or other splits where there are several."""
     effective: float | None = None
-    """As how many independent documents, or stretches of a stream, those of the split count."""
+    """How many independent documents, or stretches of a stream, those of the split count for."""
     withheld: str = ""
-    """Why there is no interval, where seeds would be enough."""
+    """Why there is no interval although there are seeds enough."""
 
 
 class Band(Frozen):
@@ -42,14 +42,14 @@ class Band(Frozen):
 
 
 class Used(Frozen):
-    """What a run used of each budget, in the mean over the runs."""
+    """What training used of each budget, mean over the runs."""
 
     steps: float
     tokens: float
     seconds: float
     flops: float | None
     flops_uncounted: tuple[str, ...] = ()
-    """What is not in `flops`, of any run: see `Result`."""
+    """What `flops` leave out in any run: see `Result`."""
     flops_fitted: bool = False
 
 
@@ -68,26 +68,26 @@ class ModelRow(Frozen):
     diverged: int
     untrained: int
     losses: dict[int, float | None]
-    """Seed -> test loss; of several splits that over all of them."""
+    """Seed -> test loss, over all splits."""
     split_losses: dict[int, float | None] | None = None
-    """Split (from 1) -> test loss, the mean of its seeds; None where there is one split."""
+    """Split (from 1) -> test loss, the mean over the seeds; None where there is one split."""
     test: Interval | None
     validation: Spread | None
     train: Spread | None
     floor: float | None
-    """Of the test split; of several, that over all of them."""
+    """The loss of a perfect model on the test split, over all splits."""
     above_floor: float | None
     parameters: int
     buffers: int | None = None
-    """Numbers beside the parameters that training changed, under any seed."""
+    """Numbers beside the parameters that training changed: the largest count of any seed."""
     receptive_field: int | None
     off_size: float | None
-    """How far the matched size is from the one that was asked for, relative; None where none was."""
+    """How far the matched size is from the target, relative; None where sizes are not matched."""
     used: Used
     off_budget: float
-    """How far what was used is from the budget, relative."""
+    """How far the used budget is from the given one, relative."""
     tokens_per_second: float
-    """Target tokens in training: by the probe where there was one, else over the runs."""
+    """Target tokens in training, by the probe if there was one, else over the runs."""
     lr: float
     lr_from: Literal["recipe", "setting", "grid"]
     lr_trials: dict[str, float | None]
@@ -98,9 +98,9 @@ class ModelRow(Frozen):
     curve: tuple[Band, ...]
     samples: tuple[str, ...]
     refused: int = 0
-    """Runs whose scores cannot be believed; such a model is ranked nowhere."""
+    """How many runs are refused, because their scores cannot be believed; such a model is ranked nowhere."""
     reason: str | None = None
-    """Why it is refused, of the first such run."""
+    """Why the first refused run is refused."""
 
     @property
     def without_mean(self) -> str:
@@ -110,7 +110,7 @@ class ModelRow(Frozen):
 
     @property
     def runs(self) -> int:
-        """How many: one a seed, or one a seed and split."""
+        """How many runs there are: one a seed and split."""
         return self.seeds * len(self.split_losses or (1,))
 
     def among_runs(self, count: int) -> str:
@@ -131,19 +131,19 @@ class PairRow(Frozen):
     p: float | None
     """Adjusted for all pairs of the comparison."""
     p_permutation: float | None
-    """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
+    """Of this pair alone, by flipping signs over the seeds; None with too few seeds to ever reject."""
     seeds_se: float | None
     documents_se: float | None
     effective: float | None = None
-    """As how many independent documents, or stretches of a stream, those of the split count for the difference."""
+    """How many independent documents, or stretches of a stream, those of the split count for, for the difference."""
     withheld: str = ""
-    """Why there is no interval, where seeds would be enough."""
+    """Why there is no interval although there are seeds enough."""
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
-    """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
+    """Seeds that would decide an undecided pair in about four studies of five; None: no number would."""
 
-    def turned(self) -> "PairRow":
-        """The same pair, seen from the other side."""
+    def reverse(self) -> "PairRow":
+        """The same pair with `a` and `b` exchanged."""
         opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
         return self.model_copy(
             update={
@@ -158,12 +158,12 @@ class PairRow(Frozen):
 
 
 class RunRow(Result):
-    """A run of the comparison: where it stands in the study's folder, and its result."""
+    """A run of the comparison: its place in the study's folder, and its result."""
 
     directory: str
     label: str
     seed: int
     split: int | None = None
-    """Which of several, from 1; None where there is one."""
+    """The number of its split, from 1; None where there is one split."""
     fingerprint: str
     lr: float

@@ -77,7 +77,7 @@ def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, infla
 
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Of the runs on one split, every document's nats (K, n, D), and its tokens (D,)."""
+    """Every document's nats (K, n, D) and tokens (D,), from the runs on one split."""
     losses = [[read_losses(run.directory, "test") for run in own] for own in models]
     seeds = {tuple(run.recorded.run.seed for run in own) for own in models}
     documents = {tokens.tobytes() for own in losses for _, tokens in own}
@@ -89,8 +89,8 @@ def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArra
 def _pairs(analysis: Analysis | None, ranking: Sequence[str]) -> list[PairRow]:
     """Every pair once, the better mean first, in the order of the ranking."""
     pairs = [PairRow(**asdict(pair)) for pair in analysis.pairs] if analysis else []
-    turned = [pair if ranking.index(pair.a) < ranking.index(pair.b) else pair.turned() for pair in pairs]
-    return sorted(turned, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
+    ordered = [pair if ranking.index(pair.a) < ranking.index(pair.b) else pair.reverse() for pair in pairs]
+    return sorted(ordered, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
 
 
 def _run_row(run: Run, study: Path, *, several: bool) -> RunRow:

@@ -13,24 +13,24 @@ MODELS_DARK = ("#8b90f5", "#eb7f04", "#6fd2a9", "#d8bfec", "#aed642", "#9b67f1",
 
 
 def variables(*, dark: bool) -> dict[str, str]:
-    """Name -> colour of one of the two."""
+    """Name -> colour, of the light or the dark scheme."""
     names, models = (DARK, MODELS_DARK) if dark else (LIGHT, MODELS_LIGHT)
     return names | {f"m{index}": colour for index, colour in enumerate(models)}
 
 
 def both_variables() -> str:
-    """CSS declarations that follow `color-scheme`."""
+    """CSS declarations of both schemes, which follow `color-scheme`."""
     light, dark = variables(dark=False), variables(dark=True)
     return "".join(f"--{name}:light-dark({light[name]},{dark[name]});" for name in light)
 
 
 def plain_variables(*, dark: bool) -> str:
-    """CSS declarations of one of the two."""
+    """CSS declarations of one scheme."""
     return "".join(f"--{name}:{colour};" for name, colour in variables(dark=dark).items())
 
 
 def model_rules() -> str:
-    """A class a model, that says its colour: `m3` sets --of."""
+    """CSS classes of the models' colours: `m3` sets --of."""
     return "".join(f".m{index}{{--of:var(--m{index})}}" for index in range(len(MODELS_LIGHT)))
 
 
