@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.legend import NOTED
 from zoo.reports.markdown import render_markdown
 from zoo.reports.page import render_page
-from zoo.reports.table import NOTED, print_comparison
+from zoo.reports.table import print_comparison
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs/results"
 
