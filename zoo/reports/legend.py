@@ -1,4 +1,4 @@
-"""What stands below the terminal's table: what its columns mean, and the notes that it has room for."""
+"""The lines below the terminal's table: what its columns mean, and the notes that it has room for."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ NOTED: tuple[Kind, ...] = (
 """Kinds of notes that a terminal shows, in this order; a report shows all."""
 
 
-def legend(comparison: Comparison, *, bits: bool) -> list[str]:
+def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
     """What the columns mean."""
     rows, splits, unit = comparison.models, comparison.study.splits, math.log(2) if bits else 1.0
     lines = [_losses(comparison, "bits" if bits else "nats")]
@@ -47,7 +47,7 @@ def legend(comparison: Comparison, *, bits: bool) -> list[str]:
     return [*lines, _rates(rows)]
 
 
-def terminal_notes(comparison: Comparison) -> list[str]:
+def select_notes(comparison: Comparison) -> list[str]:
     """The notes that a terminal has room for, by kind; those on FLOPs only if budget or size is in FLOPs."""
     study = comparison.study
     in_flops = study.training.budget == "flops" or (study.match and study.match.kind == "flops")

@@ -12,7 +12,7 @@ from rich.text import Text
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import format_chance, verdict_sentence
-from zoo.reports.legend import legend, terminal_notes
+from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -28,7 +28,7 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
     columns = {name: cell for name, cell in columns.items() if any(cell(row) for row in rows)}
     _print_table(columns, rows, console)
-    below = _wrapped([*legend(comparison, bits=bits), *terminal_notes(comparison)])
+    below = _wrapped([*describe_columns(comparison, bits=bits), *select_notes(comparison)])
     console.print(below, style="dim", highlight=False, markup=False)
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()

@@ -70,7 +70,7 @@ def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
 
 
 def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
-    """Where it is not as it was asked for, or not as it declares."""
+    """Where its settings differ from what was asked for, and its receptive field from what it declares."""
     if row.cost and row.cost.field_agrees is False:
         sees = f"declares that it sees {_field(row.cost.declared_field)} token{'s' * (row.cost.declared_field != 1)}"
         yield (
