@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.sentence import pair_words
+from zoo.experiments.judge.sentence import format_chance, pair_words
 from zoo.reports import facts
-from zoo.reports.numbers import chance, loss, percent, plain, short, storage
+from zoo.reports.numbers import loss, percent, plain, short, storage
 from zoo.reports.page import render_page
 from zoo.reports.report import write_report
 
@@ -142,8 +142,8 @@ def test_every_pair_has_its_difference_interval_and_chances(example, page_of) ->
     assert len(rows) == 36
     for cells, pair in zip(rows, comparison.pairs, strict=True):
         interval = f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
-        assert cells == [f"{pair.a} − {pair.b}", loss(pair.difference, signed=True), interval, chance(pair.p),
-                         chance(pair.p_permutation), loss(pair.seeds_se), loss(pair.documents_se),
+        assert cells == [f"{pair.a} − {pair.b}", loss(pair.difference, signed=True), interval, format_chance(pair.p),
+                         format_chance(pair.p_permutation), loss(pair.seeds_se), loss(pair.documents_se),
                          pair_words(pair)]  # fmt: skip
 
 
