@@ -116,7 +116,7 @@ class Replica:
         self.report(Progress(spent, train_loss, loss))
 
     def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
-        """The model to evaluate, with these weights; the one in training if the other one names its state otherwise."""
+        """The model to evaluate, with these weights; the one in training if the state of the other has other names."""
         if self._evaluation_model is None or state_of(self._evaluation_model).keys() != weights.keys():
             return self.model
         restore_state(self._evaluation_model, weights)
