@@ -1,5 +1,6 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
+import shlex
 import sys
 from typing import Any
 
@@ -285,30 +286,23 @@ def verify(directory: str, device: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM; like Ctrl-C it passes through everything that catches errors."""
-
-
-def _terminate(*_: Any) -> None:
-    raise Terminated
-
-
 def main() -> None:
     """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
-    import signal
-
     from registry import RegistryError, UnknownNameError
+    from zoo import interrupt
     from zoo.errors import ZooError
 
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupt.listen()
     try:
         code = cli(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.Abort as error:
-        terminated = isinstance(error.__cause__, Terminated)
+        terminated = interrupt.is_termination(error.__cause__)
         click.echo("Terminated." if terminated else "Interrupted.", err=True)
-        sys.exit(143 if terminated else 130)
+        if sys.argv[1:2] in (["train"], ["compare"]):
+            click.echo(f"To go on: {shlex.join(sys.argv)}", err=True)
+        sys.exit(75 if terminated else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

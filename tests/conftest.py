@@ -64,7 +64,8 @@ def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
 
     def run(*words: str, input: str = "") -> subprocess.CompletedProcess[str]:
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-        handler = signal.getsignal(signal.SIGTERM)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+        handlers = {number: signal.getsignal(number) for number in numbers}
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
             patch.setenv("COLUMNS", "80")
@@ -76,7 +77,8 @@ def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
                 with pytest.raises(SystemExit) as end:
                     cli.main()
             finally:
-                signal.signal(signal.SIGTERM, handler)
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
             out.flush()
             err.flush()
         code = end.value.code if isinstance(end.value.code, int) else int(bool(end.value.code))

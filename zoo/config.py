@@ -154,6 +154,7 @@ class TrainingConfig(Frozen):
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
     compile: bool = Field(False, description="torch.compile the model; its seconds count")
     threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of torch; None: what a probe finds best")
+    checkpoint_every: float = Field(30.0, gt=0, description="seconds between two checkpoints of a run")
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto", description="runs one after the other, in a process each, or the seeds of a model as one; auto: a probe"
     )

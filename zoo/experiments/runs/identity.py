@@ -12,7 +12,9 @@ from zoo.experiments.records.run import Recorded
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.model import ResolvedModel
 
-COUNTED_ELSEWHERE = {"steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution"}
+COUNTED_ELSEWHERE = {
+    *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
+}
 """Of `TrainingConfig`, what the fingerprint has in another form: resolved, or as the machine's."""
 
 

@@ -1,9 +1,5 @@
-"""Write the record of a run, there whole or not at all."""
+"""Write the record of a run."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
-from zoo.experiments.records.run import LOSSES, CurvePoint, Result, is_run, write_curve, write_json, write_losses
+from zoo.experiments.records.run import LOSSES, CurvePoint, Result, write_curve, write_json, write_losses
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.score import Scored
@@ -29,23 +24,6 @@ class Trained(NamedTuple):
     weights_sha256: str
     buffers: int
     flops: Flops
-
-
-@contextmanager
-def write_at_once(directory: Path) -> Iterator[Path]:
-    """A hidden directory to write into, which becomes `directory` when all is written, and vanishes otherwise."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    hidden = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".partial"))
-    try:
-        yield hidden
-        hidden.chmod(0o755)  # mkdtemp's is for its owner alone
-        try:
-            hidden.rename(directory)
-        except OSError as error:
-            if not is_run(directory):  # somebody else's finished run of the same fingerprint is as good
-                raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def write_record(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from zoo.blame import blame
 from zoo.data.corpus import Corpus
@@ -12,17 +13,21 @@ from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.records.run import WEIGHTS, Run, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
+from zoo.experiments.runs.checkpoints import Checkpoints
 from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.model import find_model
 from zoo.experiments.runs.resolve import Cell
-from zoo.experiments.runs.result import Trained, write_at_once, write_record
+from zoo.experiments.runs.result import Trained, write_record
 from zoo.experiments.runs.score import Scored, score_stored
+from zoo.experiments.runs.working_folder import work_on
+from zoo.interrupt import stoppable
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
 from zoo.probes.flops import FlopCounter
 from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.loop import Fit, Progress, fit
+from zoo.training.run_state import Keeper
 from zoo.training.stacked.fit import fit_stacked
 
 
@@ -57,9 +62,10 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     here = isolated(device, threads=first.training.threads, seed=first.seed)
     watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
-        places = [stack.enter_context(write_at_once(cell.directory)) for cell in cells]
+        places = [stack.enter_context(work_on(cell.directory)) for cell in cells]
+        keeper = Checkpoints(places[0], cells[0].recorded.fingerprint, first.training.checkpoint_every)
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
-        trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings))
+        trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings), keeper)
         for cell, one, place in zip(cells, trained, places, strict=True):
             scored = _score(cell, rows, place, one)
             surroundings.look()
@@ -76,6 +82,7 @@ def _train(
     rows: Mapping[str, Rows],
     places: Sequence[Path],
     report: Callable[[Cell, Progress], None],
+    keeper: Keeper,
 ) -> list[Trained]:
     """Train the models and store their weights, each in its place; the models themselves end here."""
     first = cells[0].config
@@ -84,7 +91,7 @@ def _train(
         _check_source(cell)
     counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
     with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
-        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report)
+        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper)
     return [
         Trained(
             fitted,
@@ -113,19 +120,17 @@ def _fit(
     evaluated: SequenceModel,
     rows: Mapping[str, Rows],
     report: Callable[[Cell, Progress], None],
+    keeper: Keeper,
 ) -> list[Fit]:
     train, validation, device = rows["train"], rows["validation"], cells[0].device
     settings, seeds = [cell.settings for cell in cells], [cell.config.seed for cell in cells]
-    if cells[0].config.stack:
-        each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
-        return fit_stacked(
-            models, train, validation, settings, seeds=seeds, device=device, report=each, evaluation_model=evaluated
-        )
-    alone, (own,) = partial(report, cells[0]), settings
-    fitted = fit(
-        models[0], train, validation, own, seed=seeds[0], device=device, report=alone, evaluation_model=evaluated
-    )
-    return [fitted]
+    common: dict[str, Any] = {"device": device, "evaluation_model": evaluated, "keeper": keeper}
+    with stoppable():
+        if cells[0].config.stack:
+            each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
+            return fit_stacked(models, train, validation, settings, seeds=seeds, report=each, **common)
+        alone, (own,) = partial(report, cells[0]), settings
+        return [fit(models[0], train, validation, own, seed=seeds[0], report=alone, **common)]
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:

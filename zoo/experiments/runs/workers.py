@@ -4,6 +4,7 @@ Two small trainings on two cores, a thread each, get more done than one on two t
 every operation. Processes are forked: a model that was typed into a notebook is there too, and so is the text.
 """
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from zoo import interrupt
 from zoo.errors import RunError
 
 News = TypeVar("News")
@@ -25,6 +27,7 @@ Outcome = TypeVar("Outcome")
 Task = Callable[[Callable[[News], None]], Outcome]
 """Does its work, reports how it goes, and returns what came out; both are pickled."""
 
+PR_SET_PDEATHSIG = 1
 PATIENCE = 5.0
 """Seconds that a process which is interrupted has to leave things in order."""
 
@@ -66,7 +69,7 @@ def run_side_by_side(
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                child = _start(waiting.pop(), tasks)
+                child = _start(waiting.pop(), tasks, [other.pipe for other in running.values()])
                 running[child.pipe] = child
             for pipe in wait(list(running)):
                 child = running[pipe]  # type: ignore[index]
@@ -85,9 +88,9 @@ def run_side_by_side(
     return [outcomes[number] for number in range(len(tasks))]
 
 
-def _start(number: int, tasks: Sequence[Task[News, Outcome]]) -> _Child[News]:
+def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Connection]) -> _Child[News]:
     here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_work, args=(tasks[number], there))
+    process = multiprocessing.get_context("fork").Process(target=_work, args=(tasks[number], there, [here, *pipes]))
     sys.stdout.flush()  # or the child would write it again
     sys.stderr.flush()
     with warnings.catch_warnings():
@@ -97,10 +100,13 @@ def _start(number: int, tasks: Sequence[Task[News, Outcome]]) -> _Child[News]:
     return _Child(number, process, here)
 
 
-def _work(task: Task[News, Outcome], pipe: Connection) -> None:
+def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection]) -> None:
     """In the child."""
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may ignore it
+    interrupt.listen()  # a parent in the background may ignore it
+    for other in others:
+        other.close()  # or a pipe would outlive its reader
+    _end_with_parent()
     torch.set_num_threads(1)  # threads of a pool that was not forked would never answer
     try:
         pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
@@ -108,6 +114,13 @@ def _work(task: Task[News, Outcome], pipe: Connection) -> None:
         pass  # it was interrupted, or nobody listens any more
     except Exception as error:
         pipe.send(("raised", _make_portable(error)))
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent dies, however that happens (Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:  # it died before
+        os._exit(1)
 
 
 def _make_portable(error: Exception) -> Exception:
