@@ -301,7 +301,7 @@ def main() -> None:
         terminated = interrupt.is_termination(error.__cause__)
         click.echo("Terminated." if terminated else "Interrupted.", err=True)
         if sys.argv[1:2] in (["train"], ["compare"]):
-            click.echo(f"To go on: {shlex.join(sys.argv)}", err=True)
+            click.echo(f"To go on: {'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}", err=True)
         sys.exit(75 if terminated else 130)
     except click.ClickException as error:
         error.show()

@@ -39,7 +39,7 @@ class Kept:
         self.after, self.offered = after, 0
         self.state: RunState | None = None
 
-    def load(self) -> RunState | None:
+    def load(self, note: Callable[[str], None]) -> RunState | None:
         return self.state
 
     def offer(self, take: Callable[[], RunState]) -> None:
@@ -143,8 +143,8 @@ def test_a_state_without_one_of_its_parts_is_another_run_or_refused(forgotten: s
     """Whether these tests can fail."""
 
     class Forgetful(Kept):
-        def load(self) -> RunState | None:
-            state = super().load()
+        def load(self, note: Callable[[str], None]) -> RunState | None:
+            state = super().load(note)
             if state is None:
                 return None
             lost = {name: torch.zeros_like(t) if name.startswith(forgotten) else t for name, t in state.tensors.items()}

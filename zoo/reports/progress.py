@@ -46,6 +46,8 @@ class ProgressBar(Listener):
 
     def progressed(self, cell: Cell, progress: Step) -> None:
         where = cell.directory
+        if progress.note:
+            self._print(f"{_name(cell)}: {progress.note}")
         if progress.validation_loss is not None:
             self._validation[where] = f" valid {progress.validation_loss:.3f}"
         self._spent[where] = progress.spent
@@ -61,9 +63,7 @@ class ProgressBar(Listener):
         self._done += 1
         self._spent.pop(cell.directory, None)
         self._bar.update(self._task, completed=self._done)
-        result, name = run.result, f"{cell.config.label}{_split(cell)} seed {cell.config.seed}"
-        if cell.config.trial:
-            name = f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
+        result, name = run.result, _name(cell)
         if result.status == "diverged":
             last = run.curve[-1] if run.curve else None
             good = f"; last finite evaluation {last.validation_loss:.5g} at step {last.step:,}" if last else ""
@@ -74,7 +74,19 @@ class ProgressBar(Listener):
             losses = {"test": result.test_loss, "validation": result.validation_loss}
             line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)
         how = "already there" if reused else f"{result.seconds:.1f} s"
-        self._console.print(f"{line} ({how})", highlight=False, markup=False, soft_wrap=True)
+        self._print(f"{line} ({how})")
+
+    def waiting(self, cell: Cell) -> None:
+        self._print(f"{_name(cell)}: another process works on it")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _name(cell: Cell) -> str:
+    if cell.config.trial:
+        return f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
+    return f"{cell.config.label}{_split(cell)} seed {cell.config.seed}"
 
 
 def _split(cell: Cell) -> str:

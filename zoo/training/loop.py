@@ -105,8 +105,9 @@ class Loop:
 
     def run(self, train: Rows, validation: Rows) -> float:
         """Train until the budget is spent or every replica has diverged; returns the seconds without evaluations."""
-        if state := self.keeper.load():
+        if state := self.keeper.load(self._note):
             self.put(state)
+            self._note(f"goes on at step {self.steps:,}")
         while True:
             spent = self.settings.spent(self.steps, self.clock.seconds)
             due = spent * self.settings.evaluations + 1e-9 >= self.next_evaluation
@@ -121,6 +122,10 @@ class Loop:
                 self.clock.start()
             self.keeper.offer(self.take)
             self._make_step(train)
+
+    def _note(self, text: str) -> None:
+        spent = self.settings.spent(self.steps, self.clock.seconds)
+        self.replicas[0].report(Progress(spent, None, None, text))
 
     def _evaluate(self, validation: Rows, spent: float) -> None:
         self.clock.stop()

@@ -34,6 +34,8 @@ class Progress:
     """Share of the budget, 0 to 1."""
     train_loss: float | None
     validation_loss: float | None
+    note: str = ""
+    """Something that the reader has to know, in words: that the run goes on from a checkpoint."""
 
 
 @dataclass

@@ -29,8 +29,8 @@ class RunState:
 class Keeper(Protocol):
     """Keeps states of a run where a later process finds them."""
 
-    def load(self) -> RunState | None:
-        """The newest state that was kept; None where there is none."""
+    def load(self, note: Callable[[str], None]) -> RunState | None:
+        """The newest state that was kept; None where there is none. `note` is told what the reader has to know."""
 
     def offer(self, take: Callable[[], RunState]) -> None:
         """Keep the state that `take` gives, if one is due now. May raise to end the training here."""
@@ -39,7 +39,7 @@ class Keeper(Protocol):
 class NoKeeper:
     """Keeps nothing."""
 
-    def load(self) -> RunState | None:
+    def load(self, note: Callable[[str], None]) -> RunState | None:
         return None
 
     def offer(self, take: Callable[[], RunState]) -> None:

@@ -11,6 +11,7 @@ result.json              `Result`, written last: a directory without it is no ru
 import fnmatch
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -226,8 +227,16 @@ def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def write_json(path: Path, value: BaseModel) -> None:
-    """One record, indented."""
-    path.write_text(json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+    """One record, indented, there whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w") as file:
+            file.write(json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:

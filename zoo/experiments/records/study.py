@@ -4,7 +4,6 @@ study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from t
 """
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -100,9 +99,7 @@ class StudyRecord(Frozen):
 
 def write_study(path: Path, record: StudyRecord) -> None:
     """The record, there whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    write_json(partial, record)
-    partial.replace(path)
+    write_json(path, record)
 
 
 def find_study(directory: Path) -> Path:

@@ -1,5 +1,6 @@
 """Execute cells, each in its way: one after the other, side by side, or the seeds of a model as a stack."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,11 @@ from zoo.experiments.records.run import Run, is_run, read_run
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.train import execute, execute_stack
 from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.experiments.runs.working_folder import BusyError
 from zoo.training.loop import Progress
+
+PAUSE = 0.5
+"""Seconds between two looks at what another process works on."""
 
 
 class Listener:
@@ -24,9 +29,12 @@ class Listener:
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
         """One more cell is done."""
 
+    def waiting(self, cell: Cell) -> None:
+        """Another process works on this cell; the others come first."""
+
 
 def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> list[Run]:
-    """The run of each cell, in their order; what is there already is read.
+    """The run of each cell, in their order; what is there already is read, and what others work on is waited for.
 
     Raises:
         RunError: as `execute`.
@@ -35,28 +43,47 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
     beside = [
         cell for cell in cells if cell.config.training.execution == "side-by-side" and cell.directory not in there
     ]
-    _execute_side_by_side(beside, corpus, listener)
+    done = _execute_side_by_side(beside, corpus, listener)
     runs: dict[Path, Run] = {}
-    for cell in cells:
-        if cell.directory in runs:
-            continue
-        together, found = _execute_with_its_stack(cell, cells, corpus, listener)
-        for own, run in zip(together, found, strict=True):
-            runs[own.directory] = run
-            if own not in beside:
-                listener.finished(own, run, reused=own.directory in there)
+    todo, told = list(cells), set[Path]()
+    while todo:
+        busy = []
+        for cell in todo:
+            if cell.directory in runs:
+                continue
+            try:
+                together, found = _execute_with_its_stack(cell, cells, corpus, listener)
+            except BusyError:
+                busy.append(cell)
+                continue
+            for own, run in zip(together, found, strict=True):
+                runs[own.directory] = run
+                if own.directory not in done:
+                    listener.finished(own, run, reused=own.directory in there | told)
+        for cell in busy:
+            if cell.directory not in told:
+                listener.waiting(cell)
+                told.add(cell.directory)
+        time.sleep(PAUSE if busy else 0)
+        todo = busy
     return [runs[cell.directory] for cell in cells]
 
 
-def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> None:
+def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> set[Path]:
+    """Execute cells in processes; the directories of those that were free, and are runs by now."""
+    done = set[Path]()
+
     def progress(number: int, news: Progress) -> None:
         listener.progressed(cells[number], news)
 
-    def finish(number: int, _: None) -> None:
-        listener.finished(cells[number], read_run(cells[number].directory), reused=False)
+    def finish(number: int, free: bool) -> None:
+        if free:
+            done.add(cells[number].directory)
+            listener.finished(cells[number], read_run(cells[number].directory), reused=False)
 
     tasks = [partial(_execute_in_a_worker, cell, corpus) for cell in cells]
     run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish)
+    return done
 
 
 def _execute_with_its_stack(
@@ -69,6 +96,10 @@ def _execute_with_its_stack(
     return together, execute_stack(together, corpus, listener.progressed)
 
 
-def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> None:
-    """In a process of its own, which has nothing to hand over but what it writes."""
-    execute(cell, corpus, report)
+def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> bool:
+    """Whether nobody else works on it; all else is handed over by what is written."""
+    try:
+        execute(cell, corpus, report)
+    except BusyError:
+        return False
+    return True

@@ -28,17 +28,14 @@ class Checkpoints:
         folder: the run's working folder.
         fingerprint: of the run, or of all runs of a stack; a checkpoint of another one is not used.
         every: seconds between two checkpoints.
-        tell: is told of a damaged checkpoint, and of the one that is gone on from.
     """
 
-    def __init__(
-        self, folder: Path, fingerprint: str, every: float, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._folder, self._fingerprint, self._every, self._tell = folder, fingerprint, every, tell
+    def __init__(self, folder: Path, fingerprint: str, every: float) -> None:
+        self._folder, self._fingerprint, self._every = folder, fingerprint, every
         self._last = time.monotonic()
 
-    def load(self) -> RunState | None:
-        """The newest checkpoint that is whole; None where there is none.
+    def load(self, note: Callable[[str], None]) -> RunState | None:
+        """The newest checkpoint that is whole; None where there is none. `note` is told of a damaged one.
 
         Raises:
             RunError: it is of another run.
@@ -47,11 +44,10 @@ class Checkpoints:
             try:
                 tensors, values = _read(path)
             except (OSError, SafetensorError, ValueError, KeyError) as error:
-                self._tell(f"Checkpoint '{path.name}' is damaged ({error}): the one before is used, if there is one.")
+                note(f"checkpoint '{path.name[:23]}…' is damaged ({error}): the one before is used, if there is one")
                 continue
             if values["fingerprint"] != self._fingerprint:
                 raise RunError(f"Checkpoint '{path}' is of run {values['fingerprint']}, not of {self._fingerprint}.")
-            self._tell(f"goes on at step {values['state']['steps']:,}")
             return RunState(tensors, values["state"])
         return None
 

@@ -7,6 +7,7 @@ command again gives the same numbers:
 ways.json     fingerprint of what was asked -> `Choice`
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from zoo.experiments.records.run import is_run
 from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, find_fastest
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import can_fork, count_cores
+from zoo.experiments.runs.working_folder import lock
 from zoo.training.device import resolve_device
 
 FILE = "ways.json"
@@ -120,12 +122,12 @@ def read_ways(directory: Path) -> dict[str, Choice]:
 
 def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:
     """Write the choices for these runs beside those for others."""
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / FILE
-    partial = path.with_name(f".{FILE}.partial")
+    partial = path.with_name(f".{FILE}.{os.getpid()}.partial")
     chosen = {choice_key(config): choices[config.label] for config in configs}
-    partial.write_bytes(_CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
-    partial.replace(path)
+    with lock(directory / f".{FILE}.lock", wait=True):
+        partial.write_bytes(_CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
+        partial.replace(path)
 
 
 def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:

@@ -33,12 +33,17 @@ def work_on(directory: Path) -> Iterator[Path]:
     If the work ends early it stays where it has a checkpoint to go on from, and is removed otherwise.
 
     Raises:
-        BusyError: another process works on it.
+        BusyError: another process works on it, or has just finished it.
         RunError: it cannot be made, or cannot become the directory.
     """
     hidden = directory.with_name(f".{directory.name}.partial")
-    with lock(hidden):
+    with lock(hidden / LOCK):
         try:
+            if is_run(directory):
+                raise BusyError(f"Another process has finished '{directory}'.")
+            if is_run(hidden):  # its process was killed when all was written
+                _publish(hidden, directory)
+                raise BusyError(f"Another process has written '{directory}'.")
             yield hidden
             _publish(hidden, directory)
         finally:
@@ -47,39 +52,46 @@ def work_on(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
-    """Make a folder and hold its lock.
+def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that the kernel releases when this process ends, however it does; its folder is made.
 
     Raises:
-        BusyError: another process holds it.
-        RunError: the folder cannot be made.
+        BusyError: another process holds it, and nobody wants to wait.
+        RunError: the file cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RunError(f"Cannot write '{folder}': {error.strerror}.") from None
+        raise RunError(f"Cannot write '{file}': {error.strerror}.") from None
     try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise BusyError(f"Another process works on '{folder}'.") from None
-            except OSError:  # a file system without locks: as before there were any
-                pass
+        _acquire(handle, file, wait=wait)
         yield
     finally:
         os.close(handle)
 
 
+def _acquire(handle: int, file: Path, *, wait: bool) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise BusyError(f"Another process works on '{file.parent}'.") from None
+    except OSError:  # a file system without locks: two processes may do the same work twice
+        return
+    if not file.exists() or os.stat(file).st_ino != os.fstat(handle).st_ino:  # its folder has just become a run
+        raise BusyError(f"Another process has finished '{file.parent}'.")
+
+
 def _publish(hidden: Path, directory: Path) -> None:
-    """Give the folder its name, when nothing is in it but the run."""
-    for path in [*hidden.glob(CHECKPOINTS), *hidden.glob(f".{CHECKPOINTS}"), hidden / LOCK]:
-        path.unlink(missing_ok=True)
+    """Give the folder its name; only then is removed what the run needs no more, so that a kill loses nothing."""
     try:
         hidden.rename(directory)
     except OSError as error:
-        if not is_run(directory):  # somebody else's finished run of the same fingerprint is as good
+        if not is_run(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
             raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
+        shutil.rmtree(hidden, ignore_errors=True)
+    for path in [*directory.glob(CHECKPOINTS), *directory.glob(f".{CHECKPOINTS}"), directory / LOCK]:
         with suppress(OSError):
-            shutil.rmtree(hidden)
+            path.unlink(missing_ok=True)
