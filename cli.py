@@ -126,8 +126,8 @@ def new(name: str, out: str) -> None:
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import known_models
+    from zoo.commands import run
     from zoo.experiments.study.parse import study_from
-    from zoo.reports.session import run
 
     outcome = run(study_from(flags, models=known_models([model]), seeds=[seed]), flags)
     if outcome and not flags["as_json"]:
@@ -151,8 +151,8 @@ def compare(
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
     from zoo.catalog import expand_names, known_models
+    from zoo.commands import run
     from zoo.experiments.study.parse import study_from
-    from zoo.reports.session import run
 
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
@@ -260,7 +260,7 @@ def report(directory: str, **flags: Any) -> None:
 
     DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
     """
-    from zoo.reports.session import draw
+    from zoo.commands import draw
 
     draw(directory, flags)
 

@@ -21,6 +21,7 @@ from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
 from zoo.catalog import CORPORA, MODELS, expand_names, known_models
+from zoo.commands import Outcome, perform
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
@@ -33,7 +34,6 @@ from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import data_flags, study_of
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
-from zoo.reports.session import Outcome, perform
 from zoo.results import Checked, Compared, TrainedRun
 
 P = ParamSpec("P")

@@ -59,5 +59,5 @@ def test_configuration_and_records_are_read_without_torch(tmp_path: Path, module
 
 
 def test_what_only_a_report_needs_is_not_imported_before_training(tmp_path: Path) -> None:
-    loaded = python("import zoo.reports.session\nassert 'scipy.special' not in sys.modules", tmp_path)
+    loaded = python("import zoo.commands\nassert 'scipy.special' not in sys.modules", tmp_path)
     assert not loaded & {"jinja2", "matplotlib"}
