@@ -1,92 +1,89 @@
-"""A study, asked for by a command or a call: run it, write its report, and show what came out."""
+"""What the commands do, for their two faces: cli.py and zoo/api.py. What a command needs is imported inside it."""
 
-import sys
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
 
-from zoo.experiments.compare import Plan, add_probes, make_plan, run_study
-from zoo.experiments.forecast import forecast
-from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.summarise import summarise
-from zoo.experiments.records.study import StudyRecord, find_study, read_study
-from zoo.experiments.study.config import StudyConfig
-from zoo.output import print_json
-from zoo.reports.description import print_forecast
-from zoo.reports.progress import ProgressBar
-from zoo.reports.report import write_report
-from zoo.reports.table import print_comparison
+if TYPE_CHECKING:
+    from zoo.experiments.compare import Plan
+    from zoo.experiments.judge.comparison import Comparison
+    from zoo.experiments.records.study import StudyRecord
+    from zoo.experiments.study.config import StudyConfig
+
+Place = str | os.PathLike[str]
 
 
 class Outcome(NamedTuple):
     """A comparison, the study's folder that it stands in, and its page, if a report was written."""
 
     directory: Path
-    comparison: Comparison
+    comparison: "Comparison"
     page: Path | None
 
 
-def run(study: StudyConfig, flags: Mapping[str, Any], *, report: bool = False) -> Outcome | None:
-    """Train what is missing and show the comparison, with its report if asked; None where nothing was to be run.
+def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: bool) -> "Plan":
+    """The plan of a study; its corpus is described on `console`.
+
+    Raises:
+        RegistryError, ZooError: as `make_plan`.
+    """
+    from zoo.experiments.compare import make_plan
+
+    plan = make_plan(study, Path(out), fresh=fresh)
+    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
+    return plan
+
+
+def run_plan(plan: "Plan", console: Console, *, report: bool) -> Outcome:
+    """Train what is missing, with its progress on `console`; measure costs and write the report, if it is wanted.
 
     Raises:
         RegistryError, ZooError: as `run_study`.
     """
-    if flags["print_config"]:
-        print_json(study.model_dump(mode="json", exclude_none=True))
-        return None
-    plan = make_plan(study, Path(flags["out"]), fresh=flags["fresh"])
-    click.echo(plan.summary(), err=True)
-    if flags["dry_run"]:
-        expected = forecast(plan)
-        print_json(expected) if flags["as_json"] else print_forecast(expected)
-        return None
-    outcome = perform(plan, Console(stderr=True), report=report)
-    show(outcome, flags)
-    return outcome
+    from zoo.experiments.compare import add_probes, run_study
+    from zoo.reports.progress import ProgressBar
 
-
-def perform(plan: Plan, console: Console, *, report: bool) -> Outcome:
-    """Train what is missing, write the report if asked, and tell on `console` how it goes.
-
-    Raises:
-        RegistryError, ZooError: as `run_study`.
-    """
     with ProgressBar(console) as progress:
         path, record = run_study(plan, progress)
         if report:
             record = add_probes(plan, path, record)
-    return _outcome(path, record, report=report)
+    return _summarise(path, record, report=report)
 
 
-def draw(directory: str, flags: Mapping[str, Any]) -> None:
-    """The report of a comparison again, from records alone.
+def draw_report(directory: Place) -> Outcome:
+    """The report of a comparison, drawn again from records alone.
 
     Raises:
         RunError: no such record, or a run of it is missing or damaged.
     """
+    from zoo.experiments.records.study import find_study, read_study
+
     path = find_study(Path(directory))
-    show(_outcome(path, read_study(path), report=True), flags)
+    return _summarise(path, read_study(path), report=True)
 
 
-def show(outcome: Outcome, flags: Mapping[str, Any]) -> None:
-    """The tables or the document on standard output."""
-    directory, comparison, page = outcome
-    if flags["as_json"]:
-        document = comparison.model_dump(mode="json")
-        for row in document["runs"]:
-            row["directory"] = str(directory / row["directory"])
-        print_json({"directory": str(directory), **document})
-    else:
-        print_comparison(comparison, bits=flags["bits"], console=Console(width=None if sys.stdout.isatty() else 160))
-    if page:
-        click.echo(f"report: {page}", err=True)
+def evaluate_run(run: Place, splits: Sequence[str], *, device: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Losses of a run's weights on its own corpus, or on what `data` changes of it, as a document; notices on stderr.
+
+    Raises:
+        RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
+    """
+    from zoo.experiments.runs.evaluate import evaluate_again
+
+    document, notices = evaluate_again(str(run), splits, device=device, data=data)
+    for notice in notices:
+        click.echo(notice, err=True)
+    return document
 
 
-def _outcome(path: Path, record: StudyRecord, *, report: bool) -> Outcome:
+def _summarise(path: Path, record: "StudyRecord", *, report: bool) -> Outcome:
+    from zoo.experiments.judge.summarise import summarise
+    from zoo.reports.report import write_report
+
     comparison = summarise(path, record)
     page = write_report(comparison, path.parent)[0] if report else None
     return Outcome(path.parent, comparison, page)
