@@ -289,7 +289,7 @@ def test_a_frame_has_a_number_for_what_is_not_there() -> None:
 
 def test_a_frame_without_pandas_says_what_to_install(compared: zoo.Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ZooError, match="pip install pandas"):
+    with pytest.raises(ZooError, match=r"pip install 'sequence-zoo\[notebook\]'"):
         compared.to_pandas()
 
 

@@ -13,7 +13,6 @@ LATE = {
     "jinja2",
     "numpy",
     "platformdirs",
-    "psutil",
     "pydantic",
     "rich",
     "safetensors",
