@@ -1,6 +1,7 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -18,36 +19,42 @@ if TYPE_CHECKING:
     from zoo.experiments.study.config import StudyConfig
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-OUT = click.Option(["--out"], default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
-DEVICE = click.Option(["--device"], default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-BITS = click.Option(["--bits"], is_flag=True, help="Losses of the table in bits instead of nats.")
-JSON = click.Option(["--json", "as_json"], is_flag=True, help="One JSON document on standard output.")
+OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+BITS = click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+CONTEXT_LENGTH = click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
 
 
-def list_training_options() -> list[click.Option]:
-    """The options of `train` and `compare`: every setting, where runs are kept, and what is printed."""
+def make_setting_options() -> list[click.Option]:
+    """Options for all settings."""
     from zoo.experiments.study.settings import SETTINGS
     from zoo.settings.options import make_options, make_set_option
 
-    return [
-        *make_options(SETTINGS),
-        make_set_option(SETTINGS),
-        OUT,
-        click.Option(["--fresh"], is_flag=True, help="Train everything anew, beside what is there."),
-        click.Option(["--dry-run"], is_flag=True, help="Say what would be trained, how big, and about how long."),
-        click.Option(["--print-config"], is_flag=True, help="Print the whole study; as a file it runs the same."),
-        BITS,
-        JSON,
-    ]
+    return [*make_options(SETTINGS), make_set_option(SETTINGS)]
 
 
-def list_evaluation_options() -> list[click.Option]:
-    """The options of `evaluate`: the settings of a corpus but --split, which has a second meaning there."""
+def make_corpus_options() -> list[click.Option]:
+    """Options for the settings of a corpus but --split, which has a second meaning in `evaluate`."""
     from zoo.experiments.study.settings import SETTINGS
     from zoo.settings.options import make_options
 
-    corpus = [setting for setting in SETTINGS if setting.section == "data" and setting.name != "split"]
-    return [*make_options(corpus), DEVICE, BITS, JSON]
+    return make_options(setting for setting in SETTINGS if setting.section == "data" and setting.name != "split")
+
+
+def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator: the options of `train` and `compare` that are no settings."""
+    options = [
+        OUT,
+        click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),
+        click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
+        click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
+        BITS,
+        JSON,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings=CONTEXT)
@@ -72,7 +79,7 @@ def cli() -> None:
     metavar="FLOAT",
     help="Seconds that an import may take, with --check.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
     """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
     from zoo.catalog import listing
@@ -95,9 +102,9 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
 
 @cli.command(short_help="A model's options, paper and size.")
 @click.argument("model")
-@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(1), help="Vocabulary size.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     """Options of MODEL, its paper, and its size; MODEL may have options: 'wavenet(hidden=128)'."""
     from zoo.experiments.describe import describe_model
@@ -109,10 +116,10 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 
 @cli.command(short_help="Does a model hold the contract, or does it cheat?")
 @click.argument("model")
-@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(8), help="Vocabulary size.")
 @click.option("--compile", is_flag=True, help="torch.compile and torch.export too (a minute, and a C++ compiler).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) -> None:
     """Check MODEL against the contract: shapes, causality, streaming, learning and more; exit code 1 if it fails.
 
@@ -143,7 +150,7 @@ def new(name: str, out: str) -> None:
     click.echo("\n".join(["\nnext:", *(f"  {command}" for command in package.commands)]), err=True)
 
 
-@cli.command(cls=LateCommand, late=list_training_options, short_help="Train one model once.")
+@cli.command(cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once.")
 @click.argument("model")
 @click.option(
     "--seed",
@@ -153,6 +160,7 @@ def new(name: str, out: str) -> None:
     metavar="INTEGER",
     help="Seed of weights and batches.",
 )
+@take_run_options
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import known_models
@@ -167,13 +175,17 @@ def train(model: str, seed: int, **flags: Any) -> None:
 
 
 @cli.command(
-    cls=LateCommand, late=list_training_options, short_help="Train models under the same seeds: which is better?"
+    cls=LateCommand,
+    late=make_setting_options,
+    before="out",
+    short_help="Train models under the same seeds: which is better?",
 )
 @click.argument("study", required=False, type=click.Path())
 @click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
 @click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
 @click.option("--recipe", help="Which of a study file's recipes. [its first]")
+@take_run_options
 def compare(
     study: str | None, models: str | None, seeds: int | None, splits: int | None, recipe: str | None, **flags: Any
 ) -> None:
@@ -237,7 +249,9 @@ def _print_outcome(outcome: "Outcome", *, bits: bool, as_json: bool) -> None:
         click.echo(f"report: {page}", err=True)
 
 
-@cli.command(cls=LateCommand, late=list_evaluation_options, short_help="The loss of a run, evaluated again.")
+@cli.command(
+    cls=LateCommand, late=make_corpus_options, before="device", short_help="The loss of a run, evaluated again."
+)
 @click.argument("run", type=click.Path())
 @click.option(
     "--split",
@@ -247,6 +261,9 @@ def _print_outcome(outcome: "Outcome", *, bits: bool, as_json: bool) -> None:
     metavar="NAME|A/B/C",
     help="train, validation or test [both held out]; or, as 90/10/0, how to split another corpus.",
 )
+@DEVICE
+@BITS
+@JSON
 def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
     from zoo.commands import evaluate_run
@@ -292,7 +309,7 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 )
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
 @click.option("--stream", "streams", is_flag=True, help="Print samples while they are drawn.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
     from zoo.experiments.runs.samples import open_samples
@@ -313,9 +330,9 @@ def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
 
 @cli.command("runs", short_help="The finished runs, and what came out.")
 @click.argument("pattern", default="*")
-@click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
-@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@OUT
+@BITS
+@JSON
 def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     """Finished runs whose directory below --out matches PATTERN as a shell would: '*gru*'."""
     from zoo.experiments.records.run import list_runs as read
@@ -327,8 +344,8 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
 
 @cli.command(short_help="Draw a comparison's report again.")
 @click.argument("directory", type=click.Path())
-@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@BITS
+@JSON
 def report(directory: str, bits: bool, as_json: bool) -> None:
     """The tables and the report of a comparison, drawn again from its records alone.
 
@@ -341,7 +358,7 @@ def report(directory: str, bits: bool, as_json: bool) -> None:
 
 @cli.command(short_help="Compute the numbers of runs again.")
 @click.argument("directory", type=click.Path())
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@DEVICE
 def verify(directory: str, device: str) -> None:
     """Numbers of a run, or of all runs and comparisons below DIRECTORY, computed again from weights and corpus.
 

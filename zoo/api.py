@@ -131,7 +131,7 @@ def load(run: TrainedRun | Place) -> TrainedRun:
     return TrainedRun(read_run(Path(run)))
 
 
-def _checked(call: Callable[P, R]) -> Callable[P, R]:
+def _check_arguments(call: Callable[P, R]) -> Callable[P, R]:
     """The call; a name that it does not take, or a value out of range, is a UsageError."""
     signature, validated = inspect.signature(call), validate_call(config={"arbitrary_types_allowed": True})(call)
 
@@ -148,7 +148,7 @@ def _checked(call: Callable[P, R]) -> Callable[P, R]:
 
 
 @show_settings(DATA_SETTINGS, before="device", types={**TYPES, "tokens": Literal["characters", "bytes"] | None})
-@_checked
+@_check_arguments
 def evaluate(
     run: SkipValidation[TrainedRun | Place],
     splits: Sequence[SplitName] = ("validation", "test"),
@@ -171,7 +171,7 @@ def evaluate(
     return {row["split"]: row["loss"] for row in document["splits"]}
 
 
-@_checked
+@_check_arguments
 def sample(
     run: SkipValidation[TrainedRun | Place],
     count: Positive = 10,
@@ -198,7 +198,7 @@ def sample(
     return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
 
 
-@_checked
+@_check_arguments
 def check(
     model: SkipValidation[Model], *, context: Positive = 8, vocab_size: int = 27, compile: bool = False
 ) -> Checked:

@@ -45,6 +45,12 @@ def test_the_help_of_a_command_with_settings_imports_pydantic_alone(tmp_path: Pa
     assert loaded & LATE == {"pydantic"}
 
 
+def test_a_study_is_printed_without_torch(tmp_path: Path) -> None:
+    words = ["compare", "--models", "gru,lstm", "--print-config"]
+    loaded = python(f"sys.argv = ['zoo', *{words!r}]\nimport cli\ncli.main()", tmp_path)
+    assert loaded & LATE == {"pydantic"}
+
+
 def test_shell_completion_imports_no_heavy_library(tmp_path: Path) -> None:
     loaded = python("sys.argv = ['zoo']\nimport cli\ncli.main()", tmp_path, COMPLETION)
     assert not loaded & LATE

@@ -102,7 +102,11 @@ def test_options_of_a_late_command_are_made_once_and_when_it_is_used() -> None:
         return [click.Option(["--late"], is_flag=True)]
 
     command = LateCommand(
-        "it", params=[click.Option(["--early"])], callback=lambda **flags: click.echo(sorted(flags)), late=late
+        "it",
+        params=[click.Option(["--early"])],
+        callback=lambda **flags: click.echo(sorted(flags)),
+        late=late,
+        before="early",
     )
     assert made == []
     assert "--early TEXT" in CliRunner().invoke(command, ["--help"]).output

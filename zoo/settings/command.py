@@ -21,18 +21,21 @@ def make_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 class LateCommand(click.Command):
-    """A command whose last options are made when it is used: settings need pydantic, the help of the others does not.
+    """A command that makes some of its options when it is used: settings need pydantic, the help of all commands does not.
 
     Args:
         late: makes the options.
+        before: the parameter that they stand before.
     """
 
-    def __init__(self, *args: Any, late: Callable[[], Sequence[click.Parameter]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, late: Callable[[], Sequence[click.Parameter]], before: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._late: Callable[[], Sequence[click.Parameter]] | None = late
+        self._place = [parameter.name for parameter in self.params].index(before)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """All parameters; the late ones are made at the first call."""
         if self._late:
-            self.params, self._late = [*self.params, *self._late()], None
+            self.params[self._place : self._place] = self._late()
+            self._late = None
         return super().get_params(ctx)
