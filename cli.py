@@ -216,6 +216,7 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outco
     from rich.console import Console
 
     from zoo.commands import plan_study, run_plan
+    from zoo.reports.outcome import print_outcome
 
     console = Console(stderr=True)
     plan = plan_study(study, flags["out"], console, fresh=flags["fresh"])
@@ -227,26 +228,8 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outco
         print_json(rows) if flags["as_json"] else print_forecast(rows)
         return None
     outcome = run_plan(plan, console, report=report)
-    _print_outcome(outcome, bits=flags["bits"], as_json=flags["as_json"])
+    print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"])
     return outcome
-
-
-def _print_outcome(outcome: "Outcome", *, bits: bool, as_json: bool) -> None:
-    """The tables or the document, and where the report is."""
-    from rich.console import Console
-
-    from zoo.reports.table import print_comparison
-
-    directory, comparison, page = outcome
-    if as_json:
-        document = comparison.model_dump(mode="json")
-        for row in document["runs"]:
-            row["directory"] = str(directory / row["directory"])
-        print_json({"directory": str(directory), **document})
-    else:
-        print_comparison(comparison, bits=bits, console=Console(width=None if sys.stdout.isatty() else 160))
-    if page:
-        click.echo(f"report: {page}", err=True)
 
 
 @cli.command(
@@ -352,8 +335,9 @@ def report(directory: str, bits: bool, as_json: bool) -> None:
     DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
     """
     from zoo.commands import draw_report
+    from zoo.reports.outcome import print_outcome
 
-    _print_outcome(draw_report(directory), bits=bits, as_json=as_json)
+    print_outcome(*draw_report(directory), bits=bits, as_json=as_json)
 
 
 @cli.command(short_help="Compute the numbers of runs again.")

@@ -34,7 +34,7 @@ def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: boo
     from zoo.experiments.compare import make_plan
 
     plan = make_plan(study, Path(out), fresh=fresh)
-    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
+    console.print(plan.summary(), highlight=False, markup=False, emoji=False, soft_wrap=True)
     return plan
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel, Field
 
+from zoo.config import Positive
 from zoo.errors import UsageError
 from zoo.experiments.study.parse import build_study, read_flags
 from zoo.experiments.study.settings import NAMES, SETTINGS, nest_settings
@@ -30,6 +31,7 @@ class Table(BaseModel):
     decay: Annotated[float | None, Flag()] = Field(None, ge=0, description="How much less.")
     shift: Annotated[float, Flag()] = Field(0.0, description="Where.")
     twice: Annotated[int | None, Flag("pair", double, "N", after="deep")] = Field(None, description="Doubled.")
+    depth: Annotated[Positive | None, Flag()] = Field(None, description="How deep.")
     hidden: Literal["x", "y"] = Field("x", description="Without a flag.")
 
 
@@ -54,7 +56,7 @@ def run(*words: str) -> Any:
 
 def test_options_stand_in_the_order_of_the_fields_unless_one_says_behind_which() -> None:
     assert [option.opts[0] for option in make_options(WHOLE)] == [
-        *("--kind", "--size", "--deep", "--pair", "--count", "--rate", "--decay", "--shift"),
+        *("--kind", "--size", "--deep", "--pair", "--count", "--rate", "--decay", "--shift", "--depth"),
     ]
 
 
@@ -65,6 +67,7 @@ def test_help_has_the_description_the_values_and_the_default() -> None:
         "--deep Deeper. --pair N Doubled.",
         "--count INTEGER RANGE How many. [many] [x>=2]",
         "--rate FLOAT How fast. [0.5]",
+        "--depth INTEGER RANGE How deep. [x>=1]",
         "--set KEY=VALUE Another setting: hidden=x|y.",
     ):
         assert part in said

@@ -21,7 +21,7 @@ def make_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 class LateCommand(click.Command):
-    """A command that makes some of its options when it is used: settings need pydantic, the help of all commands does not.
+    """A command that makes some of its options when it is used: settings need pydantic, a list of commands does not.
 
     Args:
         late: makes the options.

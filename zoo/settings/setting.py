@@ -4,7 +4,7 @@ import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -25,7 +25,7 @@ class Setting:
     @property
     def flag(self) -> Flag | None:
         """Its flag, if it has one."""
-        return next((item for item in self.field.metadata if isinstance(item, Flag)), None)
+        return next((item for item in _take_apart(self.field)[1] if isinstance(item, Flag)), None)
 
     @property
     def name(self) -> str:
@@ -39,12 +39,8 @@ class Setting:
 
     @property
     def type(self) -> Any:
-        """Its type, without None."""
-        annotation = self.field.annotation
-        if typing.get_origin(annotation) not in (UnionType, typing.Union):
-            return annotation
-        (kind,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
-        return kind
+        """Its type, without None and bounds."""
+        return _take_apart(self.field)[0]
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -65,7 +61,7 @@ class Setting:
 
     def bound(self, name: str) -> float | None:
         """Its bound `name`, one of ge, gt, le and lt."""
-        return next((getattr(item, name) for item in self.field.metadata if hasattr(item, name)), None)
+        return next((getattr(item, name) for item in _take_apart(self.field)[1] if hasattr(item, name)), None)
 
 
 def list_settings(model: type[BaseModel]) -> list[Setting]:
@@ -85,6 +81,19 @@ def index_by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
     for setting in settings:
         named.setdefault(setting.name, setting)
     return named
+
+
+def _take_apart(field: FieldInfo) -> tuple[Any, list[Any]]:
+    """A field's type without None and annotations, and what these say: `Positive | None` is an int with ge=1."""
+    kind, said = field.annotation, list(field.metadata)
+    if typing.get_origin(kind) in (UnionType, typing.Union):
+        kinds = [part for part in typing.get_args(kind) if part is not type(None)]
+        kind = kinds[0] if len(kinds) == 1 else kind
+    if typing.get_origin(kind) is Annotated:
+        kind, *items = typing.get_args(kind)
+        for item in items:
+            said += item.metadata if isinstance(item, FieldInfo) else [item]
+    return kind, said
 
 
 def _order(settings: Sequence[Setting]) -> list[Setting]:

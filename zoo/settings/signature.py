@@ -1,9 +1,8 @@
 """Functions that take settings as keywords, and show every one of them."""
 
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from zoo.settings.setting import Setting, index_by_name
 
@@ -35,13 +34,8 @@ def show_settings(
 
 
 def _make_parameter(setting: Setting, types: Mapping[str, Any]) -> inspect.Parameter:
-    kind = types.get(setting.name, _strip(setting.type) | None)
+    kind = types.get(setting.name, setting.type | None)
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-
-
-def _strip(kind: Any) -> Any:
-    """The type without bounds."""
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind
 
 
 def _describe(setting: Setting) -> str:

@@ -61,6 +61,6 @@ def _find_value(setting: Setting, value: Any) -> Any:
         values = value if isinstance(value, list | tuple) else [value]
         kinds = [item for item in values if item is not None and isinstance(item, str) == (setting.section == "data")]
         return kinds[-1] if kinds else None
-    if setting.name == "data" and value is not None and os.path.exists(value):
+    if setting.name == "data" and isinstance(value, str) and os.path.exists(value):
         return Call(name=value)  # a file may have parentheses in its name
     return value
