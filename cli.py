@@ -82,9 +82,9 @@ def cli() -> None:
 @JSON
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
     """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
-    from zoo.catalog import listing
+    from zoo.catalog import list_names
 
-    groups = listing(pattern, check_timeout=timeout if check else None)
+    groups = list_names(pattern, check_timeout=timeout if check else None)
     if as_json:
         return print_json(groups)
     width = max((len(str(row["name"])) for rows in groups.values() for row in rows), default=0)
@@ -163,10 +163,10 @@ def new(name: str, out: str) -> None:
 @take_run_options
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
-    from zoo.catalog import known_models
+    from zoo.catalog import require_models
     from zoo.experiments.study.parse import build_study, read_flags
 
-    study = build_study(read_flags(flags), models=known_models([model]), seeds=[seed])
+    study = build_study(read_flags(flags), models=require_models([model]), seeds=[seed])
     outcome = _run(study, flags, report=False)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
@@ -193,14 +193,14 @@ def compare(
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
-    from zoo.catalog import expand_names, known_models
+    from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
 
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
     if study is None and recipe is not None:
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
-    names = known_models(expand_names(models)) if models is not None else None
+    names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
     config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
     outcome = _run(config, flags, report=True)

@@ -23,12 +23,12 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Rows
 from zoo.models.build import build, count_parameters
 from zoo.models.interface import SequenceModel
-from zoo.training.captured import capturing
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
+from zoo.training.cuda_graph import capture
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit
 from zoo.training.optimizer import learning_rate
-from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 from zoo.training.step import TrainStep
 
@@ -93,7 +93,7 @@ def bench_32_seeds(benchmark: BenchmarkFixture) -> None:
     assert count_parameters(models[0][0]) == 76_579
     settings, size, number = WAVENET_SETTINGS, WAVENET_SETTINGS.batch_size, 0
     plain = [TrainStep(model, settings, CUDA) for model in models[0]]
-    stack = capturing(StackedStep(models[1], [settings] * REPLICAS, CUDA), CUDA)
+    stack = capture(StackedStep(models[1], [settings] * REPLICAS, CUDA), CUDA)
     rates = torch.full((REPLICAS,), settings.lr)
 
     def eager() -> None:
@@ -105,7 +105,7 @@ def bench_32_seeds(benchmark: BenchmarkFixture) -> None:
     def captured() -> None:
         nonlocal number
         number += 1
-        stack(stacked([on_host.batch(k, number, size) for k in range(REPLICAS)], stack.multiple), rates)
+        stack(stack_batches([on_host.batch(k, number, size) for k in range(REPLICAS)], stack.multiple), rates)
 
     for work in (eager, captured) * 20:  # every shape that occurs is recorded
         work()

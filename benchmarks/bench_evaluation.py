@@ -35,7 +35,7 @@ def bench_evaluation(benchmark: BenchmarkFixture, names: Corpus, turns: int, nam
     model = sized(name, "small", vocab_size=len(names.vocabulary), context=CONTEXT).train()
     validation, train = (names.rows(split, length=64, device=CPU) for split in ("validation", "train"))
     batches = [train.batch(SEED, step, BATCH_SIZE) for step in range(BATCHES)]
-    trained = sum(batch.scored for batch in batches)
+    trained = sum(batch.target_count for batch in batches)
 
     def learn() -> None:
         for batch in batches:

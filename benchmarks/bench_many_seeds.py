@@ -18,9 +18,9 @@ from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.models.interface import SequenceModel
-from zoo.training.captured import capturing
+from zoo.training.cuda_graph import capture
 from zoo.training.device import resolve_device
-from zoo.training.stacked.filling import filled, stacked, up
+from zoo.training.stacked.filling import fill, round_up, stack_batches
 from zoo.training.stacked.fit import StackedStep
 from zoo.training.stacked.stackable import why_not_stacked
 from zoo.training.step import TrainStep
@@ -33,12 +33,12 @@ TABLE = Pivot(f"K seeds as a stack, times faster than one after the other, on {d
 
 def side_by_side(models: list[SequenceModel], rows: Rows, device: torch.device) -> Work:
     """A step of all as one stack."""
-    step, number = capturing(StackedStep(models, [SETTINGS] * len(models), device), device), 0
+    step, number = capture(StackedStep(models, [SETTINGS] * len(models), device), device), 0
     rates = torch.full((len(models),), SETTINGS.lr)
 
     def work() -> None:
         nonlocal number
-        step(stacked([rows.batch(k, number, BATCH_SIZE) for k in range(len(models))], step.multiple), rates)
+        step(stack_batches([rows.batch(k, number, BATCH_SIZE) for k in range(len(models))], step.multiple), rates)
         number += 1
 
     return work
@@ -46,13 +46,13 @@ def side_by_side(models: list[SequenceModel], rows: Rows, device: torch.device) 
 
 def in_turn(models: list[SequenceModel], rows: Rows, device: torch.device) -> Work:
     """A step of each."""
-    steps, number = [capturing(TrainStep(model, SETTINGS, device), device) for model in models], 0
+    steps, number = [capture(TrainStep(model, SETTINGS, device), device) for model in models], 0
 
     def work() -> None:
         nonlocal number
         for k, step in enumerate(steps):
             batch = rows.batch(k, number, BATCH_SIZE)
-            step(filled(batch, up(len(batch.tokens), step.multiple)), SETTINGS.lr)
+            step(fill(batch, round_up(len(batch.tokens), step.multiple)), SETTINGS.lr)
         number += 1
 
     return work

@@ -31,7 +31,7 @@ from turns import in_turns
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
-from zoo.experiments.runs.resolve import Cell, make_model, prepare
+from zoo.experiments.runs.resolve import Cell, resolve
 from zoo.experiments.runs.train import execute
 from zoo.reports.progress import ProgressBar
 from zoo.tokens import IGNORED
@@ -47,7 +47,7 @@ TABLE = Table("a training step of the harness against a bare loop", "model", *AT
 
 def bare_loop(cell: Cell, corpus: Corpus, rows: Rows, steps: int, *, pads: bool = False) -> float:
     """Seconds a step of training without the harness; `pads`: on padded rows, as one would write it by hand."""
-    model = make_model(cell.config, len(corpus.vocabulary)).train()
+    model = cell.build().train()
     groups = [
         {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": cell.settings.weight_decay},
         {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
@@ -57,7 +57,7 @@ def bare_loop(cell: Cell, corpus: Corpus, rows: Rows, steps: int, *, pads: bool 
     for step in range(steps):
         batch = rows.batch(cell.config.seed, step, BATCH_SIZE)
         if pads:
-            tokens, targets = batch.padded()
+            tokens, targets = batch.pad()
             loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
         else:
             loss = F.cross_entropy(model.packed(batch.tokens, batch.packing), batch.targets)
@@ -107,7 +107,7 @@ def bench_step(benchmark: BenchmarkFixture, corpus: Corpus, turns: int, tmp_path
     def cell(seed: int, steps: int) -> Cell:
         given = training.model_copy(update={"steps": steps})
         data = DataConfig(corpus=Call(name=corpus.name))
-        return prepare(
+        return resolve(
             RunConfig(model=Call(name=name), label=name, data=data, training=given, seed=seed), corpus, tmp_path
         )
 
@@ -126,9 +126,7 @@ def bench_step(benchmark: BenchmarkFixture, corpus: Corpus, turns: int, tmp_path
     difference = median(mine - other for mine, other in zip(ours[1:], bare[1:], strict=True))
     allowed = max(SHARE * plain, LEAST)
     benchmark.extra_info.update(seconds_a_step=seconds, bare_seconds_a_step=plain, difference=difference)
-    needed = needs.of_training(
-        make_model(first.config, len(corpus.vocabulary)), [rows.batch(SEED, step, BATCH_SIZE) for step in range(10)]
-    )
+    needed = needs.of_training(first.build(), [rows.batch(SEED, step, BATCH_SIZE) for step in range(10)])
     TABLE.add(
         name,
         *limits().cells(needed, seconds),

@@ -28,7 +28,7 @@ from zoo.calls import parse_call
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus
 from zoo.experiments.records.run import Run
-from zoo.experiments.runs.resolve import Cell, make_model, prepare
+from zoo.experiments.runs.resolve import Cell, resolve
 from zoo.experiments.runs.train import execute
 
 BUDGET = 1_520_000
@@ -123,7 +123,7 @@ def bench_time_to_loss(benchmark: BenchmarkFixture, names: Corpus, tmp_path: Pat
         training = TrainingConfig(tokens=BUDGET, evaluations=1, device="cpu", threads=THREADS)
         data = DataConfig(corpus=Call(name="names"))
         config = RunConfig(model=parse_call(MODEL), label="wavenet", data=data, training=training, seed=seed)
-        return prepare(config, names, tmp_path)
+        return resolve(config, names, tmp_path)
 
     lecture.train(100, threads=THREADS)
     whole, *steps = in_turns(
@@ -148,7 +148,7 @@ def bench_time_to_loss(benchmark: BenchmarkFixture, names: Corpus, tmp_path: Pat
     benchmark.extra_info.update(
         validation_losses=losses, seconds=training, plain_seconds=plain, plain_seconds_a_step=step, ratio=times
     )
-    model = make_model(runs[0].recorded.run, len(names.vocabulary))
+    model = cell(SEEDS[0]).build()
     rows = names.rows("train", length=CONTEXT)
     one = needs.of_training(model, [rows.batch(SEED, number, 128) for number in range(10)])
     needed = needs.Needs(*(runs[0].result.steps * amount for amount in one))

@@ -36,6 +36,6 @@ def stepper(model: SequenceModel, rows: Rows, *, batch_size: int, clip: float = 
     def step() -> int:
         batch = rows.batch(SEED, next(numbers), batch_size)
         train_step(batch, given.lr)
-        return batch.scored
+        return batch.target_count
 
     return step

@@ -46,7 +46,7 @@ def of_training(model: SequenceModel, batches: Sequence[Batch], *, update: bool 
 def of_evaluation(model: SequenceModel, rows: Rows) -> Needs:
     """The whole split, once."""
     counter, flops, moved = FlopCounter(copy.deepcopy(model)), 0.0, 0.0
-    for batch in rows.scored(MAX_TOKENS):
+    for batch in rows.evaluation_batches(MAX_TOKENS):
         B, T = batch.tokens.shape
         flops += B * counter.forward(T)
         moved += NUMBER * (_parameters(model) + 2 * B * T * model.vocab_size)

@@ -5,7 +5,7 @@ import pytest
 from zoo.catalog import MODELS
 from zoo.config import Value
 from zoo.errors import UsageError
-from zoo.experiments.runs.size_matching import nearest_width
+from zoo.experiments.runs.size_matching import find_width
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
 
@@ -32,7 +32,7 @@ def sized(name: str, size: str, *, vocab_size: int, context: int) -> SequenceMod
     if option is None:
         pytest.skip(f"{name} names no option that scales it")
     try:
-        width, _ = nearest_width(option, lambda width: count_parameters(make(**{option: width})), MEDIUM)
+        width, _ = find_width(option, lambda width: count_parameters(make(**{option: width})), MEDIUM)
     except UsageError as error:
         pytest.skip(str(error))
     return make(**{option: width})

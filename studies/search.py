@@ -22,8 +22,8 @@ from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
-from zoo.experiments.runs.resolve import prepare
-from zoo.experiments.runs.size_matching import match
+from zoo.experiments.runs.resolve import resolve
+from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.train import execute
 from zoo.experiments.study.config import StudyConfig
 
@@ -89,7 +89,7 @@ def main(out: Path, models: list[str]) -> None:
             seeds=[0],
             match={"parameters": PARAMETERS} if scales else None,
         )
-        sized = match(study, corpus)[name].model if scales else call
+        sized = match_sizes(study, corpus)[name].model if scales else call
         for number in range(LAST + 1):
             done = trials(table, name)
             if number in done:
@@ -108,7 +108,7 @@ def main(out: Path, models: list[str]) -> None:
                 seed=0,
                 trial=True,
             )
-            result = execute(prepare(config, corpus, out), corpus).result
+            result = execute(resolve(config, corpus, out), corpus).result
             found = {"validation_loss": result.validation_loss, "seconds": round(result.seconds, 1)}
             with table.open("a") as file:
                 file.write(

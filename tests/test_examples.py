@@ -8,7 +8,7 @@ import pytest
 
 from zoo.calls import parse_call
 from zoo.conformance.contract import CHECKS, Contract
-from zoo.conformance.subject import Subject, logits_of
+from zoo.conformance.subject import Subject, compute_logits
 from zoo.models.build import count_parameters
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
@@ -47,9 +47,9 @@ def test_an_example_holds_the_contract(example: str, check: str) -> None:
 
 def test_an_example_is_as_large_as_the_built_in_models_and_takes_long_rows(example: str) -> None:
     subject = contract(example).subject
-    model = subject.fresh().eval()
+    model = subject.build().eval()
     assert 20_000 <= count_parameters(model) <= 80_000
-    assert logits_of(model, subject.tokens(1, 1000)).isfinite().all()
+    assert compute_logits(model, subject.tokens(1, 1000)).isfinite().all()
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
-from zoo.catalog import CORPORA, MODELS, expand_names, known_models
+from zoo.catalog import CORPORA, MODELS, expand_names, require_models
 from zoo.commands import Outcome, Place, evaluate_run, plan_study, run_plan
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
@@ -234,7 +234,7 @@ def _build_study(
     elif recipe is not None:
         raise UsageError("recipe picks a recipe of a study file, and there is none.")
     else:
-        names = known_models([text for model in models for text in expand_names(name_of(model, MODELS))])
+        names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     check_names(settings, _list_keywords(call))
     return build_study(_name_corpus(settings), models=names, file=file, recipe=recipe, **own)
 

@@ -1,4 +1,4 @@
-"""Whose mistake it is: an exception from a stranger's code, in one line and the places of that code."""
+"""Attribute an exception to the model's own lines or to ours."""
 
 import sysconfig
 import traceback
@@ -13,51 +13,52 @@ from zoo.errors import RunError, ZooError
 ZOO = Path(zoo.__file__).resolve().parent
 LIBRARIES = Path(sysconfig.get_path("purelib")).resolve()
 OTHERS = (ZOO, Path(registry.__file__).resolve().parent, Path(sysconfig.get_path("stdlib")).resolve(), LIBRARIES)
-"""Folders whose lines are not a stranger's own, unless they are of the stranger's package."""
+"""Folders of code that is not a stranger's own, except for the stranger's package."""
 OURS = ("interface.py", "build.py", "adapt.py")
 
 
 class StrangerError(RunError):
-    """A model or corpus raised something; the message says what, and where in its own code."""
+    """An exception of a model or corpus; the message says what it is, and where in its own code."""
 
 
 @contextmanager
-def blaming(who: str, what: str, *, module: str) -> Iterator[None]:
-    """What a stranger's code raises inside becomes a `StrangerError`: "Model './mine.py:Mine' failed <what>: ...".
+def blame(who: str, what: str, *, module: str) -> Iterator[None]:
+    """Turn an exception of a stranger's code into a `StrangerError`: "Model './mine.py:Mine' failed <what>: ...".
 
     Args:
         who: "Model './mine.py:Mine'".
-        module: where its code stands; the lines of that package are its own, and those of files beside no library.
+        what: "on tokens of shape (2, 5)".
+        module: the module of its code; its own lines are those of that package, and of files outside of libraries.
 
     Raises:
-        StrangerError: in place of an exception that passed through a line of its own. All others pass: they are
-            ours, and keep their traceback.
+        StrangerError: in place of an exception that passed through one of its own lines. Other exceptions are ours:
+            they pass, and keep their traceback.
     """
     try:
         yield
     except ZooError:
         raise
     except Exception as error:
-        if not (own := places(error, module)):
+        if not (own := own_lines(error, module)):
             raise
-        raise StrangerError("\n  ".join([f"{who} failed {what}: {reason(error)}", *own])) from error
+        raise StrangerError("\n  ".join([f"{who} failed {what}: {describe_error(error)}", *own])) from error
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Type and message in one line."""
     message = str(error).strip().splitlines()
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def places(error: BaseException, module: str) -> list[str]:
-    """The lines of the stranger's own code that led to the error, the innermost last: file, line, function, text."""
+def own_lines(error: BaseException, module: str) -> list[str]:
+    """The lines of the stranger's own code in the traceback, innermost last: file, line, function, text."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_own(Path(frame.filename).resolve(), module.partition(".")[0])]
     return [f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
 
 
 def _is_own(path: Path, package: str) -> bool:
-    """Whether the file is a stranger's: one of the zoo's models, of the package, or of no library."""
+    """Whether a file is the stranger's own: a model of the zoo, in the package, or outside of libraries."""
     if path.is_relative_to(ZOO / "models"):
         return path.name not in OURS
     if path.is_relative_to(LIBRARIES):

@@ -1,4 +1,4 @@
-"""What the zoo has: a registry a kind of thing, and the built-in names. Importing this imports no torch."""
+"""The registries of models and corpora with their built-in names. Importing this imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -31,10 +31,10 @@ def _corpus_problem(loaded: object) -> str | None:
     return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
 
 
-def _kept(entry: Entry) -> AbstractContextManager[None]:
-    from zoo.surroundings import kept
+def _restore_after_import(entry: Entry) -> AbstractContextManager[None]:
+    from zoo.surroundings import restore_and_report
 
-    return kept(f"'{entry.name}'", "at import")
+    return restore_and_report(f"'{entry.name}'", "at import")
 
 
 MODELS: "Registry[type[SequenceModel]]" = Registry(
@@ -52,7 +52,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "transformer": "zoo.models.transformer:Transformer",
     },
     _model_problem,
-    _kept,
+    _restore_after_import,
 )
 
 CORPORA: "Registry[CorpusLoader]" = Registry(
@@ -64,12 +64,12 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "shakespeare": "zoo.data.download:shakespeare",
     },
     _corpus_problem,
-    _kept,
+    _restore_after_import,
 )
 
 
-def listing(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
-    """Kind -> a row a claim: name, origin, and what is wrong with it (imported only if `check_timeout` is given)."""
+def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
+    """Kind -> rows of name, origin, target and problem; entries are imported only if `check_timeout` is given."""
     from registry.check import check
 
     groups = {}
@@ -93,10 +93,10 @@ def listing(pattern: str, *, check_timeout: float | None = None) -> dict[str, li
 
 
 def expand_names(text: str) -> list[str]:
-    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, patterns replaced by the names that they match.
+    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, with patterns replaced by the names that match.
 
     Raises:
-        UsageError: a pattern that matches nothing.
+        UsageError: a pattern matches nothing.
     """
     from zoo.calls import split_at_commas
     from zoo.errors import UsageError
@@ -114,12 +114,12 @@ def expand_names(text: str) -> list[str]:
     return calls
 
 
-def known_models(calls: list[str]) -> list[str]:
-    """The same calls, each of whose names somebody has; imports none of them.
+def require_models(calls: list[str]) -> list[str]:
+    """Check that the models of all calls exist, without importing them; returns the calls.
 
     Raises:
-        RegistryError: a name that nobody has, or two; it shows before any text is read.
-        UsageError: a call that is not written as one.
+        RegistryError: a name is unknown or claimed twice; this shows before any text is read.
+        UsageError: a call is malformed.
     """
     from zoo.calls import parse_call
 

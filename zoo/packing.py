@@ -1,10 +1,10 @@
-"""Rows of different lengths one after the other, without padding: what training computes on documents.
+"""Pack rows of different lengths one after the other, without padding, as training does with documents.
 
     (B, T) with padding        a n n a . . .        packed (M,)   a n n a . b o . c l a r a .
                                b o . . . . .
                                c l a r a . .
 
-No position is computed that no target needs, and none enters a BatchNorm's statistics.
+Every position has a target: nothing is computed in vain, and no padding enters the statistics of a BatchNorm.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ import torch
 from torch import Tensor
 
 ALIGNED = 16
-"""Chunks are multiples of it: small products of other sizes take longer."""
+"""The length of a chunk is a multiple of it: small matrix products of other sizes are slower."""
 
 
-def chunk_of(length: int) -> int:
-    """How many positions a chunk has where the longest row has `length`."""
+def chunk_size(length: int) -> int:
+    """Number of positions of a chunk where the longest row has `length`."""
     return -(-length // ALIGNED) * ALIGNED
 
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """Which position of which row each of M packed positions is.
+    """The row, and the position in it, of each of M packed positions.
 
     Args:
         position: (M,) its place t in its row.
@@ -41,7 +41,7 @@ class Packing:
 
     @classmethod
     def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> "Packing":
-        """The packing of rows of these lengths (B,), all at least 1, given on the CPU so that nobody waits."""
+        """The packing of rows of these lengths (B,), all at least 1; on the CPU, which avoids a synchronisation."""
         counts = lengths.numpy()  # on small arrays faster than torch
         ends = counts.cumsum()
         row = torch.from_numpy(np.arange(len(counts)).repeat(counts))
@@ -49,8 +49,8 @@ class Packing:
         shape = (len(counts), int(counts.max()))
         return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape, lengths)
 
-    def repeated(self, total: int) -> "Packing":
-        """These rows, and then the same again and again, the last one cut, until there are `total` >= M positions."""
+    def repeat(self, total: int) -> "Packing":
+        """Repeat the rows until there are `total` >= M positions; the last row is cut."""
         lengths = self.lengths.repeat(-(-total // len(self.position)))
         ends = lengths.cumsum(0)
         rows = int(torch.searchsorted(ends, total)) + 1
@@ -59,11 +59,11 @@ class Packing:
 
     @cached_property
     def _place(self) -> Tensor:
-        """(M,) where each position stands among the B·T padded ones."""
+        """(M,) index of each position among the B·T padded ones."""
         return self.row * self.shape[1] + self.position
 
     def pad(self, x: Tensor, value: float = 0) -> Tensor:
-        """(M, ...) -> (B, T, ...), `value` after the end of each row."""
+        """(M, ...) -> (B, T, ...), with `value` after the end of each row."""
         rows, length = self.shape
         padded = x.new_full((rows * length, *x.shape[1:]), value)
         return padded.index_copy(0, self._place, x).unflatten(0, self.shape)
@@ -74,19 +74,19 @@ class Packing:
 
     @property
     def chunk(self) -> int:
-        """S, positions of a chunk: at least the longest row, so that every row lies in two neighbours at most."""
-        return chunk_of(self.shape[1])
+        """S, positions of a chunk: at least the longest row, so that a row lies in at most two neighbouring chunks."""
+        return chunk_size(self.shape[1])
 
     def chunked(self, x: Tensor) -> Tensor:
-        """(M, ...) -> (chunks, S, ...), cut where rows do not end; zeros after the last position."""
+        """(M, ...) -> (chunks, S, ...), cut regardless of rows; zeros after the last position."""
         end = -len(x) % self.chunk
         return torch.cat([x, x.new_zeros(end, *x.shape[1:])]).unflatten(0, (-1, self.chunk))
 
     @property
     def visible(self) -> Tensor:
-        """(chunks, S, 2·S): whether a position of a chunk may see one of the chunk before it or of its own.
+        """(chunks, S, 2·S) whether a position of a chunk may see a position of the previous chunk or of its own.
 
-        What lies a distance behind it belongs to its row while the distance is at most its place there.
+        A position at some distance before it is in the same row if the distance is at most its position in the row.
         """
         S = self.chunk  # noqa: N806
         place = torch.arange(2 * S, device=self.position.device)
@@ -94,6 +94,6 @@ class Packing:
         return (distance >= 0) & (distance <= self.chunked(self.position).unsqueeze(-1))
 
     def before(self, x: Tensor, distance: int) -> Tensor:
-        """(M, ...) -> (M, ...): what stands `distance` positions earlier in the same row, or first in it."""
+        """(M, ...) -> (M, ...), the value `distance` positions earlier in the same row, or the first of the row."""
         here = torch.arange(len(self.position), device=x.device)
         return x.index_select(0, here - self.position.clamp(max=distance))

@@ -14,9 +14,10 @@ from rich.console import Console
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
-from zoo.experiments.judge.comparison import Comparison, ModelRow, RunRow
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.records.run import Result, Run, read_run
-from zoo.experiments.runs.train import load_model
+from zoo.experiments.runs.load import load_model
 from zoo.models.interface import SequenceModel
 from zoo.reports.conformance import conformance_lines
 from zoo.reports.figures.draw import draw, standalone

@@ -1,4 +1,4 @@
-"""Generation for any model, through its streaming state: `stream` yields tokens as they come, `generate` collects them.
+"""Generate from any model through its streaming state: `stream` yields tokens one by one, `generate` collects them.
 
 boundary and prompt -> prefill -> choose -> step -> choose -> step ...
 """
@@ -22,12 +22,12 @@ def choose(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """(B, V) -> (B,) drawn from softmax(logits / temperature); at temperature 0 the likeliest itself.
+    """(B, V) -> (B,) tokens drawn from softmax(logits / temperature); at temperature 0 the likeliest.
 
     Args:
-        top_k: draw from so many likeliest tokens (Fan et al. 2018, section 5.4).
-        top_p: of these, from the fewest likeliest that hold this share of the probability, at least one (nucleus
-            sampling, Holtzman et al. 2020, section 3.1).
+        top_k: draw from the k likeliest tokens (Fan et al. 2018, section 5.4).
+        top_p: of these, draw from the smallest set of likeliest tokens that holds this share of the probability, at
+            least one (nucleus sampling, Holtzman et al. 2020, section 3.1).
     """
     if temperature == 0:
         return logits.argmax(dim=-1)
@@ -35,7 +35,7 @@ def choose(
     if top_k is not None or top_p is not None:
         likeliest = logits.sort(dim=-1, descending=True, stable=True)
         share = torch.softmax(likeliest.values[:, :top_k], dim=-1)  # (B, k)
-        before = share.cumsum(dim=-1) - share  # what the likelier ones hold together
+        before = share.cumsum(dim=-1) - share  # the sum over likelier tokens
         dropped = torch.ones_like(logits, dtype=torch.bool)
         dropped[:, : share.shape[1]] = before >= (top_p or 2.0)
         dropped[:, 0] = False
@@ -56,16 +56,16 @@ def stream(
     stops: bool = True,
     seed: int = 0,
 ) -> Iterator[Tensor]:
-    """`count` continuations of one prompt in evaluation mode, a token (count,) of each at a time.
+    """Yield `count` continuations of one prompt in evaluation mode, the next token (count,) of each at a time.
 
     Args:
-        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; the boundary token before
-            them is added here.
-        length: tokens after the prompt, at most.
+        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; a boundary token is put
+            before them.
+        length: most tokens after the prompt.
         temperature, top_k, top_p: as in `choose`.
-        stops: a boundary token ends a sample (documents), which is boundary tokens from there on; otherwise it is
-            never drawn (streams).
-        seed: samples with the same seed are the same.
+        stops: whether a boundary token ends a sample (documents), and fills the rest of it; otherwise boundary tokens
+            are never drawn (streams).
+        seed: the same seed gives the same samples.
     """
     device = prompt.device
     generator = torch.Generator(device).manual_seed(torch_seed(seed))
@@ -90,7 +90,7 @@ def stream(
 
 
 def generate(model: SequenceModel, prompt: Tensor, *, count: int, **options: Any) -> list[list[int]]:
-    """What `stream` yields under the same options, a list a sample: the tokens after the prompt, without boundaries."""
+    """Collect the tokens of `stream`, under the same options, into one list for each sample, without boundaries."""
     columns = list(stream(model, prompt, count=count, **options))
     rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
     return [[token for token in row if token != BOUNDARY] for row in rows]

@@ -1,4 +1,4 @@
-"""`new`: a package for a model of one's own, which passes its checks and tests as it stands. No torch here."""
+"""Write a package for a new model, which passes its checks and tests as it is: the command `new`. Imports no torch."""
 
 import keyword
 import os
@@ -22,11 +22,11 @@ FILES = {
     "{module}.py": "model.py",
     "tests/test_{module}.py": "tests/test_model.py",
 }
-"""What is written -> the template that it comes from."""
+"""Path of a file -> its template."""
 
 
 class Names(NamedTuple):
-    """The name of a package and its model as each needs it: my-model, my_model, MyModel."""
+    """The name of a package in its three spellings: my-model, my_model, MyModel."""
 
     name: str
     module: str
@@ -34,7 +34,7 @@ class Names(NamedTuple):
 
 
 class Package(NamedTuple):
-    """What was written."""
+    """The written package."""
 
     names: Names
     directory: str
@@ -42,7 +42,7 @@ class Package(NamedTuple):
 
     @property
     def commands(self) -> list[str]:
-        """What to do with it next."""
+        """The commands to run next."""
         folder, (name, module, class_name) = quote(self.directory), self.names
         model = quote(f"{os.path.join(self.directory, module)}.py:{class_name}")
         install = f"pip install --no-deps -e {folder}"
@@ -50,13 +50,13 @@ class Package(NamedTuple):
 
 
 def write_package(name: str, out: str) -> Package:
-    """The package `out`/`name`, written whole or not at all.
+    """Write the package `out`/`name`, completely or not at all.
 
     Raises:
         UsageError: it cannot be the name of a package and of a model.
-        ZooError: the folder is there already.
+        ZooError: the folder already exists.
     """
-    names = names_of(name)
+    names = spell_name(name)
     directory = os.path.join(out, name)
     if os.path.lexists(directory):
         raise ZooError(f"'{directory}' is there already, and nothing is overwritten: take another name, or --out.")
@@ -71,11 +71,11 @@ def write_package(name: str, out: str) -> Package:
     return Package(names, directory, [os.path.join(directory, path) for path in texts])
 
 
-def names_of(name: str) -> Names:
-    """The name in its three spellings.
+def spell_name(name: str) -> Names:
+    """Check a name, and spell it in its three ways.
 
     Raises:
-        UsageError: it is not written as one, or Python, pytest or the zoo knows it as something else.
+        UsageError: it is malformed, or already means something to Python, pytest or the zoo.
     """
     if not NAME.fullmatch(name):
         likely = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-")
@@ -85,13 +85,13 @@ def names_of(name: str) -> Names:
             f"first.{hint}"
         )
     names = Names(name, name.replace("-", "_"), "".join(part.capitalize() for part in name.split("-")))
-    if taken := _taken(names):
+    if taken := _find_clash(names):
         raise UsageError(f"'{name}' cannot be a new model's name: {taken}. Take another one.")
     return names
 
 
-def _taken(names: Names) -> str | None:
-    """What the name means already."""
+def _find_clash(names: Names) -> str | None:
+    """Describe what a name already means; None if nothing."""
     name, module, class_name = names
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):
         return "it is a word of Python's own"

@@ -335,6 +335,8 @@ def test_a_worse_learning_rate_that_was_taken_is_named(said, make):
         ("models/1/cost/peak_bytes", 5, "models[1].cost.peak_bytes: recorded 5"),
         ("runs/2/tokens", 5, "runs[2].tokens: recorded 5"),
         ("verdict", "All are equal.", "verdict: recorded All are equal."),
+        ("notes/0/text", "All is well.", "notes[0].text: recorded All is well."),
+        ("notes", lambda notes: notes[1:], "notes: recorded ["),
         ("record", "study-0123456789.json", "record: 'study-0123456789.json' is not there"),
         ("record", 3, "cannot be read"),
     ],
@@ -345,6 +347,14 @@ def test_a_value_of_a_comparison_that_was_changed_is_named(said, make, place, va
     wrong = said(path)
     assert wrong.startswith(f"{path}: ")
     assert words_of_it in wrong
+
+
+def test_a_comparison_that_was_stored_before_there_were_notes_is_ok(run_zoo, make):
+    path = make("study") / "comparison.json"
+    stored = json.loads(path.read_text())
+    assert stored.pop("notes")
+    path.write_text(json.dumps(stored))
+    assert f"{path}: ok" in run_zoo("verify", str(path)).stdout.splitlines()
 
 
 def test_a_file_of_a_comparison_stands_for_it_and_its_runs(run_zoo, make):

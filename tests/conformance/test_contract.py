@@ -9,7 +9,7 @@ import pytest
 import torch
 from mutants import PeeksOneTokenAhead, Sound
 
-from zoo.blame import StrangerError, blaming, places
+from zoo.blame import StrangerError, blame, own_lines
 from zoo.conformance.contract import CHECKS, Contract
 from zoo.conformance.learning import conditional_entropy, documents
 from zoo.conformance.subject import Subject
@@ -68,7 +68,7 @@ def test_the_least_loss_is_the_conditional_entropy_of_the_documents(field, least
     batch = documents(27)
     found = conditional_entropy(batch, field)
     counts = {}
-    for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in batch.pad()), strict=True):
         for t, target in enumerate(targets):
             if target >= 0:
                 key = tuple(tokens[: t + 1]) if field is None else tuple(([0] * 9 + tokens[: t + 1])[-field:])
@@ -81,7 +81,7 @@ def test_the_least_loss_is_the_conditional_entropy_of_the_documents(field, least
 
 
 def test_the_harness_blames_the_line_of_the_model_and_no_line_of_its_own():
-    with pytest.raises(StrangerError) as error, blaming("Model 'mine'", "on tokens (2, 5)", module=Raises.__module__):
+    with pytest.raises(StrangerError) as error, blame("Model 'mine'", "on tokens (2, 5)", module=Raises.__module__):
         Raises(Raises.Config(), vocab_size=27, context=8)(torch.zeros(2, 5, dtype=torch.long))
     first, *lines = str(error.value).splitlines()
     assert first.startswith("Model 'mine' failed on tokens (2, 5): RuntimeError: The size of tensor")
@@ -138,5 +138,5 @@ def test_the_lines_of_an_installed_package_are_its_own_and_those_of_other_librar
     try:
         installed.forward([])
     except IndexError as error:
-        found = [place for place in places(error, f"{package}.model") if "test_contract" not in place]
+        found = [place for place in own_lines(error, f"{package}.model") if "test_contract" not in place]
         assert len(found) == lines

@@ -46,13 +46,13 @@ def test_drawing_a_batch_leaves_torchs_random_numbers_alone(rows: Rows) -> None:
 def test_scored_counts_the_targets_that_are(rows: Rows) -> None:
     for step in range(10):
         batch = rows.batch(0, step, 6)
-        assert batch.scored == int((batch.targets != IGNORED).sum())
+        assert batch.target_count == int((batch.targets != IGNORED).sum())
 
 
 def test_a_row_begins_with_the_boundary_and_its_last_target_is_the_boundary() -> None:
     rows = DocumentRows(Tokens.of([np.array([3, 1, 2]), np.array([4])]), CPU)
     batch = rows.batch(0, 0, 2)
-    tokens, targets = batch.padded()
+    tokens, targets = batch.pad()
     order = tokens[:, 1].argsort()
     assert tokens[order].tolist() == [[0, 3, 1, 2], [0, 4, 0, 0]]
     assert targets[order].tolist() == [[3, 1, 2, 0], [4, 0, IGNORED, IGNORED]]
@@ -71,7 +71,7 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
     rows, epochs = documents(), 4
     drawn: list[int] = []
     for step in range(-(-epochs * COUNT // batch_size)):
-        _, targets = rows.batch(3, step, batch_size).padded()
+        _, targets = rows.batch(3, step, batch_size).pad()
         assert len(targets) == batch_size
         drawn += targets[:, 0].tolist()
     orders = [drawn[epoch * COUNT : (epoch + 1) * COUNT] for epoch in range(epochs)]
@@ -82,24 +82,24 @@ def test_every_document_is_drawn_once_an_epoch_also_by_batches_that_cross_its_en
 def test_every_batch_size_draws_the_same_documents_in_the_same_order() -> None:
     rows = documents()
     one_by_one = [int(rows.batch(3, step, 1).targets[0]) for step in range(30)]
-    assert rows.batch(3, 0, 30).padded()[1][:, 0].tolist() == one_by_one
+    assert rows.batch(3, 0, 30).pad()[1][:, 0].tolist() == one_by_one
 
 
 def test_a_batch_of_documents_holds_no_padding_and_says_how_wide_it_would_be_with_it() -> None:
     rows = documents()
     for step in range(10):
         batch = rows.batch(0, step, 3)
-        _, targets = batch.padded()
+        _, targets = batch.pad()
         assert (targets != IGNORED).any(dim=0).all()
         assert batch.tokens.shape == batch.targets.shape == ((targets != IGNORED).sum(),)
-        assert batch.shape == (*targets.shape, batch.scored)
+        assert batch.shape == (*targets.shape, batch.target_count)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 10, 10_000])
 def test_evaluation_scores_every_document_once(max_tokens: int) -> None:
     rows = documents()
     scored: Counter[int] = Counter()
-    for batch in rows.scored(max_tokens):
+    for batch in rows.evaluation_batches(max_tokens):
         assert batch.tokens.numel() <= max_tokens or len(batch.tokens) == 1
         scored.update(batch.row.tolist())
         for row, tokens, targets in zip(batch.row, batch.tokens, batch.targets, strict=True):
@@ -113,13 +113,13 @@ def test_a_window_is_a_target_with_the_tokens_before_it_in_its_document() -> Non
     rows, width = documents(), 4
     dense = rows.batch(0, 0, COUNT)
     expected = set()
-    for tokens, targets in zip(*(rows.tolist() for rows in dense.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in dense.pad()), strict=True):
         for place, target in enumerate(targets):
             if target != IGNORED:
                 expected.add((*([BOUNDARY] * width + tokens[: place + 1])[-width:], target))
     drawn = rows.windows(0, 0, 5000, width)
     assert drawn.tokens.shape == (5000, width)
-    assert drawn.scored == 5000
+    assert drawn.target_count == 5000
     assert {
         (*row, target) for row, (target,) in zip(drawn.tokens.tolist(), drawn.targets.tolist(), strict=True)
     } == expected
@@ -157,7 +157,7 @@ def test_evaluation_scores_every_token_of_a_stream_once_with_half_a_row_before_i
     assert rows.targets == tokens
     scored: list[int] = []
     stretches: list[int] = []
-    for batch in rows.scored(max_tokens):
+    for batch in rows.evaluation_batches(max_tokens):
         stretches += batch.row.tolist()
         for row_tokens, row_targets in zip(batch.tokens.tolist(), batch.targets.tolist(), strict=True):
             assert row_tokens == list(range(row_tokens[0], row_tokens[0] + len(row_tokens)))
@@ -176,7 +176,7 @@ def test_neighbours_share_a_score_where_there_are_too_many(rows: Rows, monkeypat
     few = documents() if isinstance(rows, DocumentRows) else stream(200, 16)
     alone, together = np.zeros(rows.count), np.zeros(few.count)
     for own, targets in ((rows, alone), (few, together)):
-        for batch in own.scored(50):
+        for batch in own.evaluation_batches(50):
             np.add.at(targets, batch.row, (batch.targets != IGNORED).sum(dim=1).numpy())
     size = -(-rows.count // 5)
     assert few.count == -(-rows.count // size) <= 5
@@ -185,7 +185,7 @@ def test_neighbours_share_a_score_where_there_are_too_many(rows: Rows, monkeypat
 
 def test_evaluation_sorts_documents_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.data.rows.SORTED", 4)
-    scored = [batch.row.tolist() for batch in documents().scored(10_000)]
+    scored = [batch.row.tolist() for batch in documents().evaluation_batches(10_000)]
     assert [sorted(rows) for rows in scored] == [list(range(i, min(i + 4, COUNT))) for i in range(0, COUNT, 4)]
 
 
@@ -195,14 +195,14 @@ def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(m
     drawn = [int(rows.batch(3, step, 1).targets[0]) for step in range(2 * COUNT)]
     assert sorted(drawn[:COUNT]) == sorted(drawn[COUNT:]) == list(range(1, COUNT + 1))
     assert drawn[:COUNT] != drawn[COUNT:]
-    assert rows.batch(3, 0, 2 * COUNT).padded()[1][:, 0].tolist() == drawn
-    assert rows.batch(4, 0, COUNT).padded()[1][:, 0].tolist() != drawn[:COUNT]
+    assert rows.batch(3, 0, 2 * COUNT).pad()[1][:, 0].tolist() == drawn
+    assert rows.batch(4, 0, COUNT).pad()[1][:, 0].tolist() != drawn[:COUNT]
 
 
 def test_tokens_of_a_stream_lie_in_memory_of_their_own() -> None:
     """As a view they would lie in front of their targets: a model could read these, or write into them."""
     rows = stream(tokens=200, length=20)
-    batches = [rows.batch(0, 0, 3), *rows.scored(50)]
+    batches = [rows.batch(0, 0, 3), *rows.evaluation_batches(50)]
     for tokens, targets in ((batch.tokens, batch.targets) for batch in batches):
         assert tokens.is_contiguous()
         assert tokens.untyped_storage().nbytes() == tokens.numel() * tokens.element_size()

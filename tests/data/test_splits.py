@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream, splits_into
+from zoo.data.splits import SPLITS, Split, can_split, count_repeats, dedupe, split_documents, split_stream
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_other_shares_cut_elsewhere(shares: tuple[int, int, int], sizes: tuple[i
 def test_it_is_known_beforehand_whether_a_split_stays_empty(count: int, shares: tuple[int, int, int]) -> None:
     split = split_documents(list(range(count)), 1, shares)
     wanted = SPLITS if shares[2] else SPLITS[:2]
-    assert splits_into(count, shares) == all(split[name] for name in wanted)
+    assert can_split(count, shares) == all(split[name] for name in wanted)
 
 
 @pytest.mark.parametrize("seed", [42, 7])
@@ -85,7 +85,7 @@ REPEATED = Split(["a", "b", "b"], ["a", "c", "c", "d"], ["b", "c", "e", "e"])
 
 
 def test_documents_that_stand_in_an_earlier_split_are_counted() -> None:
-    assert seen_before(REPEATED) == Split(0, 1, 2)
+    assert count_repeats(REPEATED) == Split(0, 1, 2)
 
 
 def test_dedupe_leaves_no_document_in_two_splits_and_removes_nothing_else() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.config import Recipe
-from zoo.experiments.records.fingerprint import model_digest
+from zoo.experiments.records.fingerprint import digest_model
 from zoo.models.adapt import AdaptError, adapt
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
@@ -331,7 +331,7 @@ def run_cell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(("name", "numbers"), [("Mine", "23"), ("function", "567")])
 def test_an_edited_module_of_a_notebook_is_another_model(run_cell, name, numbers):
     def digest(source: str) -> str:
-        return model_digest(getattr(run_cell(source), name), "mine")
+        return digest_model(getattr(run_cell(source), name), "mine")
 
     assert digest(CELL) == digest(CELL)
     assert [number for number in numbers if digest(CELL.replace(number, "8")) == digest(CELL)] == []
@@ -342,9 +342,9 @@ def test_the_library_of_an_adapted_class_counts(tmp_path, monkeypatch):
     library = tmp_path / "some_library.py"
     library.write_text("class Thing:\n    def __init__(self, vocab_size):\n        pass\n")
     model = adapt(importlib.import_module("some_library").Thing)
-    before = model_digest(model, "mine")
+    before = digest_model(model, "mine")
     library.write_text(f"{library.read_text()}# edited\n")
-    assert model_digest(model, "mine") != before
+    assert digest_model(model, "mine") != before
     del sys.modules["some_library"]
 
 

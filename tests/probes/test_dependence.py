@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.models.interface import SequenceModel
-from zoo.probes.cuts import cut, up_to
-from zoo.probes.dependence import AHEAD, DRAWS, KEEPS, MIXES, what_it_sees
+from zoo.probes.dependence import AHEAD, DRAWS, KEEPS, MIXES, describe_dependence
+from zoo.probes.future import mask_future, replace_future
 
 
 class Sound(SequenceModel):
@@ -111,7 +111,7 @@ def seen(kind: type[Sound], rows: int) -> str | None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = kind(kind.Config(), vocab_size=11, context=4).eval()
-        return what_it_sees(model, torch.randint(11, (rows, 5)))
+        return describe_dependence(model, torch.randint(11, (rows, 5)))
 
 
 @pytest.mark.parametrize("rows", [4, 40])
@@ -144,5 +144,5 @@ def test_what_a_model_sees_is_told_by_its_own_name(kind: type[Sound], told: str)
 def test_a_row_is_cut_at_a_place_of_its_own() -> None:
     tokens, others = torch.zeros(3, 4, dtype=torch.long), torch.ones(3, 4, dtype=torch.long)
     places = torch.tensor([0, 2, 3])
-    assert cut(tokens, others, places).tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
-    assert up_to(torch.ones(3, 4, 2), places).sum(dim=(1, 2)).tolist() == [2, 6, 8]
+    assert replace_future(tokens, others, places).tolist() == [[0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    assert mask_future(torch.ones(3, 4, 2), places).sum(dim=(1, 2)).tolist() == [2, 6, 8]

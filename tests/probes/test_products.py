@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from zoo.probes.products import Products, counting
+from zoo.probes.products import OperationCounter, count_into
 
 B, T, C, H = 2, 6, 4, 8
 Call = Callable[..., Any]
 
 
-def counted(call: Call, *given: Any) -> tuple[int, int, Products]:
+def counted(call: Call, *given: Any) -> tuple[int, int, OperationCounter]:
     """FLOPs of a forward pass, and with its backward pass; numbers stand for a tensor of that shape."""
     torch.manual_seed(0)
     tensors = [torch.randn(one, requires_grad=True) if isinstance(one, tuple) else one for one in given]
-    products = Products()
-    with counting(products):
+    products = OperationCounter()
+    with count_into(products):
         out = call(*tensors)
         while not isinstance(out, Tensor):
             out = out[0]
@@ -470,8 +470,8 @@ def test_compiled_code_is_counted_as_it_is_written() -> None:
 def test_counting_a_model_without_compiled_code_does_not_load_the_compiler() -> None:
     """Which takes seconds."""
     code = (
-        "import sys, torch; from zoo.probes.products import Products, counting\n"
-        "with counting(Products()): torch.nn.Linear(2, 3)(torch.ones(2)).sum().backward()\n"
+        "import sys, torch; from zoo.probes.products import OperationCounter, count_into\n"
+        "with count_into(OperationCounter()): torch.nn.Linear(2, 3)(torch.ones(2)).sum().backward()\n"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

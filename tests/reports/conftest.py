@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from zoo.experiments.judge.comparison import Band, Comparison, Interval, ModelRow, PairRow, RunRow, Spread, Used
+from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.letters import compact_letters
+from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.records.run import DataRecord, Environment
 from zoo.experiments.records.study import Cost
@@ -233,6 +234,16 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
 def example() -> Make:
     """A comparison by its name in EXAMPLES."""
     return built
+
+
+@pytest.fixture(scope="session")
+def changed() -> Make:
+    """A comparison with other values, and the notes that belong to these."""
+
+    def change(comparison: Comparison, **values: Any) -> Comparison:
+        return Comparison.model_validate(comparison.model_copy(update=values).model_dump(exclude={"notes"}))
+
+    return change
 
 
 @pytest.fixture(params=EXAMPLES)

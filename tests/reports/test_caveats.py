@@ -18,14 +18,15 @@ WHY = "fewer than 50 independent stretches"
 
 
 @pytest.fixture
-def doubtful(example) -> Comparison:
+def doubtful(example, changed) -> Comparison:
     """A comparison on a stream in which the best model has an interval, and no verdict against the second."""
     whole: Comparison = example("nine")
     unjudged = {"low": None, "high": None, "p": None, "verdict": "none", "withheld": WHY, "seeds_needed": None}
     pairs = (whole.pairs[0].model_copy(update=unjudged), *whole.pairs[1:])
     data = whole.data.model_copy(update={"is_stream": True})
     verdict = verdict_sentence(whole.models, pairs)
-    return whole.model_copy(update={"caveats": (CAVEAT,), "pairs": pairs, "data": data, "verdict": verdict})
+    doubt: Comparison = changed(whole, caveats=(CAVEAT,), pairs=pairs, data=data, verdict=verdict)
+    return doubt
 
 
 def table(comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.reports.markdown import escaped, render_markdown
+from zoo.reports.markdown import escape, render_markdown
 from zoo.reports.table import print_comparison
 
 FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg"}
@@ -68,7 +68,7 @@ def test_labels_are_text(example) -> None:
     "words", ["- not a list", "1. nor this", "# no heading", "a\n\nb", "![x](y)", "a\\|b", "&amp;"]
 )
 def test_text_stays_what_it_is(words: str) -> None:
-    (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escaped(words)) if token.type == "inline"]
+    (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escape(words)) if token.type == "inline"]
     assert "".join(child.content for child in paragraph.children or []) == " ".join(words.split())
 
 
@@ -80,10 +80,10 @@ def test_samples_with_fences_stay_within_theirs(example) -> None:
     assert len(headings) == len(re.findall(r"^#+ (?!not)", document, re.MULTILINE))
 
 
-def test_runs_that_are_unlike_one_eager_run_alone_are_told_in_document_and_table(example) -> None:
+def test_runs_that_are_unlike_one_eager_run_alone_are_told_in_document_and_table(example, changed) -> None:
     comparison, told = example("two"), "stack of 3, unlike runs alone: it draws random numbers in training"
     runs = [run.model_copy(update={"execution": told}) for run in comparison.runs]
-    stacks = comparison.model_copy(update={"runs": tuple(runs)})
+    stacks = changed(comparison, runs=tuple(runs))
     for label in {run.label for run in runs}:
         assert f"{label}: {told}" in render_markdown(stacks, {}).replace("\\", "")
         printed = io.StringIO()

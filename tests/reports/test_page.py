@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.sentence import pair_words
+from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
 from zoo.reports import facts
-from zoo.reports.numbers import chance, loss, percent, plain, short, storage
+from zoo.reports.numbers import loss, percent, plain, short, storage
 from zoo.reports.page import render_page
 from zoo.reports.report import write_report
 
@@ -92,6 +92,17 @@ def test_the_policy_names_its_own_style_and_script_and_nothing_else(page: Page) 
         assert rules[f"{name}-src"] == f"'sha256-{digest}'"
 
 
+@pytest.mark.parametrize("unit", ["nats", "bits"])
+def test_the_verdict_says_in_both_units_that_seeds_were_added_after_a_look(unit: str, example) -> None:
+    comparison = example("thirteen").model_copy(update={"looked": (3,)})
+    words = verdict_sentence(comparison.models, comparison.pairs, looked=(3,), bits=unit == "bits")
+    html = render_page(
+        comparison.model_copy(update={"verdict": verdict_sentence(comparison.models, comparison.pairs, looked=(3,))})
+    )
+    assert "Seeds were added after a look at 3" in words
+    assert words.rpartition(". ")[2] in html.partition(f'<p class="verdict {unit}">')[2].partition("</p>")[0]
+
+
 def test_it_is_small(page: Page) -> None:
     assert len(page.html.encode()) < 300_000
 
@@ -142,8 +153,8 @@ def test_every_pair_has_its_difference_interval_and_chances(example, page_of) ->
     assert len(rows) == 36
     for cells, pair in zip(rows, comparison.pairs, strict=True):
         interval = f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
-        assert cells == [f"{pair.a} − {pair.b}", loss(pair.difference, signed=True), interval, chance(pair.p),
-                         chance(pair.p_permutation), loss(pair.seeds_se), loss(pair.documents_se),
+        assert cells == [f"{pair.a} − {pair.b}", loss(pair.difference, signed=True), interval, format_chance(pair.p),
+                         format_chance(pair.p_permutation), loss(pair.seeds_se), loss(pair.documents_se),
                          pair_words(pair)]  # fmt: skip
 
 

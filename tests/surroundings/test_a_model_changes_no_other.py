@@ -21,10 +21,11 @@ from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.run import Run
-from zoo.experiments.runs.resolve import make_model, prepare, settings_for
+from zoo.experiments.runs.model import find_model
+from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.train import execute
 from zoo.results import TrainedRun
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loop import fit
 
 CPU = torch.device("cpu")
@@ -86,7 +87,7 @@ def config(name: str) -> RunConfig:
 @pytest.fixture
 def train(corpus: Corpus, tmp_path: Path) -> Callable[[str], Run]:
     """A run of two steps, in a folder of its own."""
-    return lambda name: execute(prepare(config(name), corpus, tmp_path / Path(name).stem), corpus)
+    return lambda name: execute(resolve(config(name), corpus, tmp_path / Path(name).stem), corpus)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +95,11 @@ def gru(corpus: Corpus) -> Callable[[], torch.Tensor]:
     """The weights of the built-in gru after two steps."""
 
     def trained() -> torch.Tensor:
-        asked = config("gru")
+        cell = resolve(config("gru"), corpus, Path())
         with isolated(CPU, threads=1, seed=1):
-            model = make_model(asked, len(corpus.vocabulary))
+            model = cell.build()
             rows = corpus.rows("train", length=8)
-            fit(model, rows, rows, settings_for(asked, model, corpus), seed=1, device=CPU)
+            fit(model, rows, rows, cell.settings, seed=1, device=CPU)
         return torch.cat([weights.detach().flatten() for weights in model.parameters()])
 
     return trained
@@ -134,12 +135,12 @@ def test_what_a_file_sets_is_put_back_and_told_and_changes_no_other_model(
     before = shown(change)
     for place, when in (("at_import", "at import"), ("when_made", "when it is made")):
         model = write(tmp_path / f"{place}.py", **{place: change.statement})
-        make_model(config(model), len(corpus.vocabulary))
+        find_model(Call(name=model), vocab_size=len(corpus.vocabulary), context=8).build(1)
         assert shown(change) == before, place
         (notice,) = capsys.readouterr().err.splitlines()
         assert change.named in notice
         assert notice.endswith(f" {when}: put back, for it would change the other models too.")
-        make_model(config(model), len(corpus.vocabulary))
+        find_model(Call(name=model), vocab_size=len(corpus.vocabulary), context=8).build(1)
         assert capsys.readouterr().err == "", "told once"
     assert gru().equal(alone)
 

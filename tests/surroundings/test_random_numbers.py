@@ -11,7 +11,7 @@ import torch
 import zoo
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
-from zoo.experiments.runs.resolve import prepare
+from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.train import execute
 from zoo.surroundings import random_numbers
 
@@ -89,7 +89,7 @@ def test_two_runs_of_a_model_that_draws_from_all_three_are_one(tmp_path: Path) -
             training=TrainingConfig(steps=2, batch_size=4, evaluations=1, threads=1),
             seed=seed,
         )
-        return execute(prepare(config, corpus, tmp_path / folder), corpus).result.weights_sha256
+        return execute(resolve(config, corpus, tmp_path / folder), corpus).result.weights_sha256
 
     first = weights(1, "first")
     draw()  # whatever else the process has drawn

@@ -16,15 +16,14 @@ from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
 from zoo.data.corpus import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
-from zoo.experiments.runs.resolve import prepare
-from zoo.surroundings import Surroundings, kept, unchanged
-from zoo.training.device import isolated
+from zoo.experiments.runs.resolve import resolve
+from zoo.surroundings import Surroundings, forbid_changes, isolated, restore_and_report
 
 CPU = torch.device("cpu")
 
 
 def test_several_changes_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with kept("'./some.py:Mine'", "at import"):
+    with restore_and_report("'./some.py:Mine'", "at import"):
         torch.set_default_dtype(torch.float64)
         os.chdir("/")
         sys.setrecursionlimit(9999)
@@ -39,7 +38,7 @@ def test_what_is_changed_and_left_as_it_was_is_no_change() -> None:
         torch.rand(2)
         warnings.simplefilter("ignore")
         torch.set_default_dtype(torch.float64)
-    assert before.put_back() == []
+    assert before.restore() == []
 
 
 def test_filters_that_a_library_adds_for_its_own_warnings_are_no_change() -> None:
@@ -50,11 +49,11 @@ def test_filters_that_a_library_adds_for_its_own_warnings_are_no_change() -> Non
         before = Surroundings()
         warnings.simplefilter("always", OwnWarning)
         warnings.filterwarnings("ignore", message="of some message")
-        assert before.put_back() == []
+        assert before.restore() == []
 
 
 def test_an_error_that_a_change_led_to_is_told_as_the_change() -> None:
-    @unchanged("Mine", "in training")
+    @forbid_changes("Mine", "in training")
     def work() -> None:
         torch.set_grad_enabled(False)
         (torch.ones(1, requires_grad=True) * 2).backward()
@@ -66,7 +65,7 @@ def test_an_error_that_a_change_led_to_is_told_as_the_change() -> None:
 
 
 def test_an_error_of_a_model_that_changes_nothing_stays_what_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), unchanged("Mine", "in training"):
+    with pytest.raises(ZeroDivisionError), forbid_changes("Mine", "in training"):
         1 / 0  # noqa: B018
 
 
@@ -123,7 +122,7 @@ def test_what_a_script_sets_itself_is_another_run_and_is_recorded(tmp_path: Path
     config = RunConfig(model=Call(name="bigram"), label="bigram", training=TrainingConfig(steps=1))
 
     def fingerprint() -> str:
-        return prepare(config, corpus, tmp_path).recorded.fingerprint
+        return resolve(config, corpus, tmp_path).recorded.fingerprint
 
     plain = fingerprint()
     with isolated(CPU):
@@ -136,14 +135,13 @@ def test_what_a_script_sets_itself_is_another_run_and_is_recorded(tmp_path: Path
 QUIET = """
 import sys
 import torch
-from zoo.surroundings import Surroundings
 before = Surroundings()
 model = torch.nn.Linear(2, 2)
 optimizer = torch.optim.AdamW(model.parameters())
 model(torch.ones(1, 2)).sum().backward()
 optimizer.step()
 import torch._dynamo, torch._inductor
-sys.exit("; ".join(before.put_back()) or 0)
+sys.exit("; ".join(before.restore()) or 0)
 """
 
 

@@ -13,7 +13,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Rows
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loop import Fit, Settings, fit
 
 CPU = torch.device("cpu")
@@ -86,11 +86,20 @@ def train(train_rows: Rows, validation_rows: Rows) -> Train:
         seed: int = 1,
         rows: Rows = train_rows,
         report: Any = lambda _: None,
-        evaluated: SequenceModel | None = None,
+        evaluation_model: SequenceModel | None = None,
         **settings: Any,
     ) -> Fit:
         own = replace(SETTINGS, **settings)
         with isolated(CPU, seed=seed):
-            return fit(model, rows, validation_rows, own, seed=seed, device=CPU, report=report, evaluated=evaluated)
+            return fit(
+                model,
+                rows,
+                validation_rows,
+                own,
+                seed=seed,
+                device=CPU,
+                report=report,
+                evaluation_model=evaluation_model,
+            )
 
     return run

@@ -20,7 +20,7 @@ def test_weights_and_running_statistics_come_back_as_they_were(
     name: str, options: dict[str, object], make_model: MakeModel, train_rows: Rows, tmp_path: Path
 ) -> None:
     saved, loaded = make_model(name, seed=1, **options), make_model(name, seed=2, **options)
-    tokens = train_rows.batch(0, 0, 8).padded()[0]
+    tokens = train_rows.batch(0, 0, 8).pad()[0]
     saved(tokens)  # moves running statistics off their start
     digest = save_weights(saved, tmp_path / "weights.safetensors")
     load_weights(loaded, tmp_path / "weights.safetensors", digest)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from zoo.errors import UsageError
-from zoo.surroundings import seed_torch
-from zoo.training.device import Stopwatch, autocast, isolated, resolve_device
+from zoo.surroundings import isolated, seed_torch
+from zoo.training.device import Stopwatch, autocast, resolve_device
 
 CPU = torch.device("cpu")
 

@@ -53,7 +53,7 @@ def test_the_loss_does_not_depend_on_the_size_of_evaluation_batches(
     name: str, rows: str, max_tokens: int, make_model: MakeModel, request: pytest.FixtureRequest
 ) -> None:
     model, split = make_model(name), request.getfixturevalue(rows)
-    model(split.batch(0, 0, 16).padded()[0])  # moves running statistics off their start
+    model(split.batch(0, 0, 16).pad()[0])  # moves running statistics off their start
     expected = evaluate(model, split, device=CPU)
     score = evaluate(model, split, device=CPU, max_tokens=max_tokens)
     np.testing.assert_allclose(score.nats, expected.nats, rtol=1e-5)

@@ -130,7 +130,7 @@ def test_the_weights_kept_are_the_best_on_validation(
 ) -> None:
     batch = train_rows.batch(0, 0, 20)
     few = Tokens.of(
-        [row[row > 0].numpy() for row in batch.padded()[0]]
+        [row[row > 0].numpy() for row in batch.pad()[0]]
     )  # so few documents that it soon learns them by heart
     model = make_model("mlp")
     fit = train(model, rows=DocumentRows(few, CPU), steps=150, evaluations=15, lr=2e-3)
@@ -217,7 +217,7 @@ def test_steps_and_tokens_are_counted_and_evaluations_spread_over_the_run(
     evaluations: int, make_model: MakeModel, train: Train, train_rows: Rows
 ) -> None:
     fit = train(make_model("bigram"), seed=3, steps=20, evaluations=evaluations)
-    drawn = [0, *np.cumsum([train_rows.batch(3, step, 16).scored for step in range(20)]).tolist()]
+    drawn = [0, *np.cumsum([train_rows.batch(3, step, 16).target_count for step in range(20)]).tolist()]
     assert (fit.steps, fit.tokens, fit.diverged_at) == (20, drawn[-1], None)
     assert len(fit.curve) == min(evaluations, 20) + 1
     assert fit.curve[-1].step == 20
@@ -344,7 +344,7 @@ def test_validation_is_seen_by_a_model_of_its_own_with_the_weights_of_the_one_in
     make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
 ) -> None:
     in_training, evaluated = (make_model(CountsWhatItIsScoredOn, seed=seed) for seed in (1, 2))
-    fit = train(in_training, evaluated=evaluated)
+    fit = train(in_training, evaluation_model=evaluated)
     assert in_training.scored == 0
     assert evaluated.scored > 0
     assert fit.curve == [replace(point, seconds=own.seconds) for point, own in zip(

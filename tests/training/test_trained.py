@@ -12,7 +12,7 @@ from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit, logits_of
 from zoo.training.loss import cross_entropy
@@ -55,7 +55,7 @@ def test_the_loss_in_training_mode_is_that_in_evaluation_mode(trained: SequenceM
     with torch.no_grad(), isolated(CPU, seed=2):
         for step in range(rows.count // BATCH_SIZE):  # one epoch of another order: every document once
             batch = rows.batch(2, step, BATCH_SIZE)
-            total += cross_entropy(logits_of(learner, batch), batch.targets).item() * batch.scored
+            total += cross_entropy(logits_of(learner, batch), batch.targets).item() * batch.target_count
     assert total / rows.targets == pytest.approx(evaluate(trained, rows, device=CPU).loss, abs=0.02)
 
 

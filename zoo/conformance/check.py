@@ -1,4 +1,4 @@
-"""What a check is: a name, a sentence of what it holds, and findings about a subject."""
+"""A check of the contract, and its findings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,24 +9,24 @@ from zoo.conformance.subject import Subject
 
 
 class Finding(NamedTuple):
-    """What a check has to say: a failure, a remark (it passes, and should be known), or information."""
+    """A finding of a check: a failure, a remark (the check passes, with a reservation), or information."""
 
     kind: Literal["failure", "remark", "information"]
     text: str
 
 
 def failure(text: str) -> Finding:
-    """The contract is broken; the text says how, and what to do."""
+    """A finding that breaks the contract; the text says how, and what to do."""
     return Finding("failure", text)
 
 
 def remark(text: str) -> Finding:
-    """The contract holds, and this should be known."""
+    """A finding that users should know although the contract holds."""
     return Finding("remark", text)
 
 
 def information(text: str) -> Finding:
-    """Neither good nor bad."""
+    """A finding that is neither good nor bad."""
     return Finding("information", text)
 
 
@@ -36,9 +36,9 @@ class Check:
 
     Args:
         name: one word or two.
-        holds: a sentence of what it holds.
-        find: yields findings; whatever it raises is a failure too.
-        needs: checks without which this one would only say the same again.
+        holds: what it checks, in a sentence.
+        find: yields findings; an exception is a failure too.
+        needs: checks that must pass first; if one of them fails, this one would only report the same.
     """
 
     name: str
@@ -48,8 +48,8 @@ class Check:
 
 
 @contextmanager
-def noting(where: str) -> Iterator[None]:
-    """Whatever is raised inside is told with where it happened."""
+def note_place(where: str) -> Iterator[None]:
+    """Add a note of where it happened to an exception raised inside."""
     try:
         yield
     except Exception as error:

@@ -1,32 +1,33 @@
-"""torch.compile and torch.export give what the model gives."""
+"""Check that torch.compile and torch.export give the same logits as the model."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.conformance.check import Check, Finding, failure
-from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.conformance.subject import Subject, compute_logits, relative_difference
 
-NEAR = 1e-4
+TOLERANCE = 1e-4
+"""Relative difference of logits that compilation may make."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """A row longer than N, in evaluation mode and float32."""
-    model, tokens = subject.stirred(torch.float32), subject.tokens(2, 2 * subject.context + 1)
-    logits = logits_of(model, tokens)
+    """Try a row longer than N, in evaluation mode and float32."""
+    model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
+    logits = compute_logits(model, tokens)
     ways: dict[str, Callable[[], Any]] = {
         "torch.compile": lambda: torch.compile(model),
         "torch.export": lambda: torch.export.export(model, (tokens,)).module(),
     }
     for what, make in ways.items():
         try:
-            difference = apart(logits, logits_of(make(), tokens))
+            difference = relative_difference(logits, compute_logits(make(), tokens))
         except Exception as error:
-            yield failure(f"{what} fails: {reason(error)}")
+            yield failure(f"{what} fails: {describe_error(error)}")
             continue
-        if difference > NEAR:
+        if difference > TOLERANCE:
             yield failure(f"{what} gives other logits, by {difference:.2g}.")
 
 

@@ -1,23 +1,23 @@
-"""The checks in their order, and what comes out of them for one model."""
+"""Run the checks of the contract in order over one model."""
 
 import sys
 import warnings
 from contextlib import redirect_stdout
 from typing import Any, Literal, NamedTuple
 
-from zoo.blame import places, reason
+from zoo.blame import describe_error, own_lines
 from zoo.calls import Call, parse_call
 from zoo.conformance import (
     causality,
     compilation,
     determinism,
     dtype,
-    field,
     independence,
     learning,
     options,
     packing,
     padding,
+    receptive_field,
     shape,
     stacking,
     streaming,
@@ -26,7 +26,7 @@ from zoo.conformance import (
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import CPU, Subject
 from zoo.errors import ZooError
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 
 CHECKS: dict[str, Check] = {
     module.CHECK.name: module.CHECK
@@ -38,7 +38,7 @@ CHECKS: dict[str, Check] = {
         independence,
         padding,
         packing,
-        field,
+        receptive_field,
         streaming,
         learning,
         options,
@@ -47,11 +47,11 @@ CHECKS: dict[str, Check] = {
     )
 }
 SLOW: dict[str, Check] = {compilation.CHECK.name: compilation.CHECK}
-"""Checks that take long, and are asked for."""
+"""Checks that take long and run only on request."""
 
 
 class Outcome(NamedTuple):
-    """What came out of a check; a skipped one waits for `waits_for`, which failed."""
+    """The result of a check; a skipped one needs the checks in `waits_for`, which failed."""
 
     check: Check
     status: Literal["passed", "failed", "skipped"]
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
 
 class Contract:
-    """The contract over one model; a check runs when its outcome is asked for, once, after those that it needs."""
+    """The contract over one model; a check runs once, when its outcome is first requested, after those it needs."""
 
     def __init__(self, subject: Subject, *, compile: bool = False) -> None:
         self.subject = subject
@@ -68,7 +68,7 @@ class Contract:
         self._outcomes: dict[str, Outcome] = {}
 
     def outcome(self, name: str) -> Outcome:
-        """Of the check of that name."""
+        """The outcome of the check of that name."""
         if name not in self._outcomes:
             check = self.checks[name]
             failed = [cause for need in check.needs for cause in self._causes(need)]
@@ -77,11 +77,11 @@ class Contract:
         return self._outcomes[name]
 
     def outcomes(self) -> list[Outcome]:
-        """Of all checks."""
+        """The outcomes of all checks."""
         return [self.outcome(name) for name in self.checks]
 
     def _causes(self, name: str) -> tuple[str, ...]:
-        """The failed checks that keep this one from having passed."""
+        """The failed checks because of which this one did not pass."""
         outcome = self.outcome(name)
         return (name,) if outcome.status == "failed" else outcome.waits_for
 
@@ -92,20 +92,20 @@ class Contract:
             try:
                 findings.extend(check.find(self.subject))
             except (Exception, SystemExit) as error:
-                findings.append(failure(_told(error, self.subject.model.__module__)))
+                findings.append(failure(_describe_failure(error, self.subject.model.__module__)))
         failed = any(finding.kind == "failure" for finding in findings)
         return Outcome(check, "failed" if failed else "passed", tuple(findings))
 
 
 def check_model(text: str, *, context: int, vocab_size: int, compile: bool = False) -> dict[str, Any]:
-    """The contract over the model that `text` names, as a document.
+    """Run the contract over the model that `text` names; returns a JSON document.
 
     Raises:
-        RegistryError, UsageError, StrangerError: no such model, or it cannot be made with these options and sizes.
+        RegistryError, UsageError, StrangerError: no such model, or it cannot be built with these options and sizes.
     """
     call: Call = parse_call(text)
     subject = Subject.of(call, context=context, vocab_size=vocab_size)
-    subject.fresh()
+    subject.build()
     outcomes = Contract(subject, compile=compile).outcomes()
     return {
         "model": str(call),
@@ -125,9 +125,9 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
     }
 
 
-def _told(error: BaseException, module: str) -> str:
-    """What was raised, where in the contract, and where in the model's own code."""
+def _describe_failure(error: BaseException, module: str) -> str:
+    """Describe an exception: what was raised, where in the contract, and where in the model's own code."""
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
-    own = places(error, module)
-    what = str(error) if isinstance(error, ZooError) else f"Raises {reason(error)}"
+    own = own_lines(error, module)
+    what = str(error) if isinstance(error, ZooError) else f"Raises {describe_error(error)}"
     return f"{what.rstrip('.')}{notes}." + (f" In {own[-1]}" if own else "")

@@ -1,4 +1,4 @@
-"""The same seed gives the same weights and logits, no call leaves traces, and nobody else chooses the weights."""
+"""Check that a seed fixes weights and logits, calls leave no traces, and only the model sets its weights."""
 
 import hashlib
 import random
@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo.conformance.check import Check, Finding, failure, noting
-from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, apart, logits_of
-from zoo.probes.cuts import cut
-from zoo.probes.dependence import DRAWS, KEEPS, drawn
-from zoo.surroundings import Surroundings
-from zoo.training.device import isolated
+from zoo.conformance.check import Check, Finding, failure, note_place
+from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, compute_logits, relative_difference
+from zoo.probes.dependence import DRAWS, KEEPS, random_state
+from zoo.probes.future import replace_future
+from zoo.surroundings import Surroundings, isolated
 from zoo.training.loop import Settings, TrainStep
-from zoo.training.state import bits
+from zoo.training.model_state import to_bytes
 
 SETTINGS = Settings(
     steps=1,
@@ -36,20 +35,20 @@ DRAW = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Weights under one seed, weights in the harness, logits twice, and weights after an evaluation."""
+    """Compare weights under one seed, weights in the harness, logits of two calls, and weights after an evaluation."""
     surroundings = Surroundings()
-    model, again = subject.fresh(seed=3), subject.fresh(seed=3)
+    model, again = subject.build(seed=3), subject.build(seed=3)
     weights = digests(model)
-    if changed := differing(weights, digests(again)):
+    if changed := first_difference(weights, digests(again)):
         yield failure(f"One seed gives two different '{changed}': {DRAW}.")
         return
     with isolated(CPU, seed=3):
-        alone = _alone(subject)
-    if changed := differing(weights, digests(alone)):
+        alone = _build_alone(subject)
+    if changed := first_difference(weights, digests(alone)):
         yield failure(f"'{changed}' is not as the class makes it: the harness has touched the initialisation.")
         return
     TrainStep(model.to(CPU), SETTINGS, CPU)
-    if changed := differing(weights, digests(model)):
+    if changed := first_difference(weights, digests(model)):
         yield failure(f"'{changed}' has changed before the first step: the harness has touched the initialisation.")
         return
     if _reseeds(subject):
@@ -57,90 +56,90 @@ def find(subject: Subject) -> Iterator[Finding]:
         return
     tokens = subject.tokens(2, 2 * subject.context + 1)
     for B, T in (tokens.shape, *SCORED):
-        with noting(f"on tokens of shape ({B}, {T}), N={subject.context}"):
-            found = _traces(subject, B, T)
-        if changes := surroundings.put_back():
+        with note_place(f"on tokens of shape ({B}, {T}), N={subject.context}"):
+            found = _find_trace(subject, B, T)
+        if changes := surroundings.restore():
             yield failure(f"A call changes {', '.join(changes)}: other models of the process would feel it.")
             return
         if found:
             yield found
             return
-    models = [subject.stirred().train() for _ in range(2)]
+    models = [subject.build_perturbed().train() for _ in range(2)]
     before = digests(models[0])
-    first, other = (logits_of(model, tokens) for model in models)
+    first, other = (compute_logits(model, tokens) for model in models)
     if not first.equal(other):
         yield failure(f"One seed gives two different logits in training mode: {DRAW}.")
         return
-    if not first.equal(logits_of(models[0], tokens)) and before == digests(models[0]):
+    if not first.equal(compute_logits(models[0], tokens)) and before == digests(models[0]):
         yield failure(
             "In training mode the same tokens and random numbers give other logits the second time, and no buffer has "
             "changed: it keeps something as a plain attribute."
         )
 
 
-def _traces(subject: Subject, B: int, T: int) -> Finding | None:
-    """What evaluating leaves behind: in weights, or for the next call. No model has been given these tokens before.
+def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
+    """Find what an evaluation leaves behind, in weights or for the next call, on tokens that no model has seen.
 
-    A cache that grows when it has to is no trace, even where it is a buffer: it is not saved, and changes no logits.
+    A cache that grows is no trace, even if it is a buffer: it is not saved, and changes no logits.
     """
-    model, fresh = (subject.stirred(torch.float32) for _ in range(2))
-    tokens = subject.unseen(B, T)
+    model, fresh = (subject.build_perturbed(torch.float32) for _ in range(2))
+    tokens = subject.unseen_tokens(B, T)
     B = len(tokens)
-    other = cut(tokens, subject.others(tokens), torch.arange(B) % T)  # rows that begin alike
+    other = replace_future(tokens, subject.other_tokens(tokens), torch.arange(B) % T)  # rows that begin alike
     saved = digests(model, saved=True)
-    before = drawn()
+    before = random_state()
     with torch.no_grad():
         first, then, again = (model(each.clone()).clone() for each in (tokens, other, tokens))
         alone = fresh(other.clone())
-    why = DRAWS if drawn() != before else KEEPS
-    if changed := differing(saved, digests(model, saved=True)):
+    why = DRAWS if random_state() != before else KEEPS
+    if changed := first_difference(saved, digests(model, saved=True)):
         return failure(
             f"Evaluating changes '{changed}', which is saved: only training may (look at self.training). A cache is a "
             "buffer with persistent=False."
         )
-    repeats = apart(first, again) <= ROUNDING[torch.float32] if (B, T) in SCORED else first.equal(again)
-    if not repeats or apart(alone, then) > ROUNDING[torch.float32]:
+    repeats = relative_difference(first, again) <= ROUNDING[torch.float32] if (B, T) in SCORED else first.equal(again)
+    if not repeats or relative_difference(alone, then) > ROUNDING[torch.float32]:
         return failure(f"The same tokens ({B} rows of {T}) give other logits in evaluation mode the second time: {why}")
     return None
 
 
 def _reseeds(subject: Subject) -> bool:
-    """Whether random numbers go on alike after two different seeds: after it is made, or after a call in training."""
+    """Whether the model seeds random numbers itself: after two seeds they go on alike, after construction or a call."""
     after = []
     for seed in (0, 1):
         with isolated(CPU, seed=seed):
-            model = _alone(subject)
-            made = _random_states()
+            model = _build_alone(subject)
+            made = _generator_states()
         with isolated(CPU, seed=seed), torch.no_grad():
             model.train()(subject.tokens(2, subject.context + 1))
-            after.append(made + _random_states())
+            after.append(made + _generator_states())
     return any(one == other for one, other in zip(*after, strict=True))
 
 
-def _random_states() -> tuple[object, ...]:
-    """Of torch, of Python and of numpy, to be compared."""
+def _generator_states() -> tuple[object, ...]:
+    """The states of the generators of torch, Python and numpy, comparable with ==."""
     return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tolist()
 
 
 def digests(model: nn.Module, *, saved: bool = False) -> dict[str, str]:
-    """Name -> SHA-256 of every parameter and buffer, or of those alone that are saved."""
+    """Name -> SHA-256 of every parameter and buffer, or only of those that are saved."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     names = [name for name in model.state_dict() if name in tensors] if saved else tensors
     return {name: hashlib.sha256(_bytes(tensors[name])).hexdigest() for name in names}
 
 
-def differing(one: dict[str, str], other: dict[str, str]) -> str | None:
-    """The first name of which the two disagree."""
+def first_difference(one: dict[str, str], other: dict[str, str]) -> str | None:
+    """The first name whose digests differ; None if there is none."""
     return next((name for name in {**one, **other} if one.get(name) != other.get(name)), None)
 
 
-def _alone(subject: Subject) -> nn.Module:
-    """The class called by itself, with nothing of the harness around it."""
+def _build_alone(subject: Subject) -> nn.Module:
+    """Call the class itself, without the harness."""
     return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
 
 
 def _bytes(tensor: torch.Tensor) -> bytes:
-    return bits(tensor).cpu().numpy().tobytes()
+    return to_bytes(tensor).cpu().numpy().tobytes()
 
 
 CHECK = Check(

@@ -1,12 +1,12 @@
-"""A model computes in the type that it was moved to, and under autocast."""
+"""Check that a model computes in the type that it was moved to, and under autocast."""
 
 from collections.abc import Iterator
 
 import torch
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.conformance.check import Check, Finding, failure, remark
-from zoo.conformance.subject import Subject, in_type, logits_of
+from zoo.conformance.subject import Subject, cast_model, compute_logits
 
 ADVICE = (
     "A tensor made inside takes its type and device from the input (x.new_zeros(...)), or is a buffer of the module."
@@ -14,21 +14,21 @@ ADVICE = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """float32 and float64 by `to`, bfloat16 by autocast as `--dtype bfloat16` does."""
+    """Try float32 and float64 by `to`, and bfloat16 by autocast as in `--dtype bfloat16`."""
     tokens = subject.tokens(2, subject.context + 1)
     for dtype in (torch.float32, torch.float64):
         name = str(dtype).removeprefix("torch.")
         try:
-            logits = logits_of(in_type(subject.fresh(), dtype).eval(), tokens)
+            logits = compute_logits(cast_model(subject.build(), dtype).eval(), tokens)
         except Exception as error:
-            yield failure(f"In {name} it raises {reason(error)} {ADVICE}")
+            yield failure(f"In {name} it raises {describe_error(error)} {ADVICE}")
             return
         if logits.dtype is not dtype:
             given = str(logits.dtype).removeprefix("torch.")
             yield remark(f"In {name} it gives {given}: other checks are as exact as that. {ADVICE}")
-    model = subject.fresh().eval()
+    model = subject.build().eval()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = logits_of(model, tokens)
+        logits = compute_logits(model, tokens)
     if not logits.isfinite().all():
         yield failure("A logit is not finite with --dtype bfloat16.")
 

@@ -1,4 +1,4 @@
-"""A model learns eight documents by heart, as far as its receptive field allows, with all of its parameters."""
+"""Check that a model memorises eight documents, as far as its receptive field allows, with all of its parameters."""
 
 import math
 from collections import Counter
@@ -11,52 +11,55 @@ from torch import Tensor
 
 from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.determinism import SETTINGS
-from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
-from zoo.probes.receptive_field import stir
+from zoo.probes.receptive_field import perturb_weights
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
-from zoo.training.device import isolated
 from zoo.training.loop import TrainStep
 from zoo.training.loss import cross_entropy
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
-STEPS, LOOK = 600, 20
-LONG, ROWS_OF = 150, 4
-"""Tokens of a long row, and models that see some."""
-NEAR = 0.05
-"""Nats above the least that the receptive field allows."""
-FAR = 0.5
-"""Nats between the first loss and that of a uniform guess that are worth a remark."""
+STEPS, EVALUATE_EVERY = 600, 20
+"""Steps of training at most, and between two evaluations; the learning rate warms up until the first."""
+LONG, LONG_ROW_MODELS = 150, 4
+"""Least tokens of a long row, and models that are given long rows."""
+LEARNED_WITHIN = 0.05
+"""Nats above the least loss that the receptive field allows, up to which the documents count as learned."""
+REMARKABLE = 0.5
+"""Nats between the first loss and that of a uniform guess from which on a remark is made."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Full batches, AdamW, the recipe's learning rate and then others, in the end without dropout: one has to do."""
-    subject, batch = subject.at_some_context(), documents(subject.vocab_size)
-    first, uniform = loss_of(subject.fresh().eval(), batch), math.log(subject.vocab_size)
-    if abs(first - uniform) > FAR:
+    """Train on full batches by AdamW at the recipe's rate, then at others, last without dropout, until one works."""
+    subject, batch = subject.at_short_context(), documents(subject.vocab_size)
+    first, uniform = loss_of(subject.build().eval(), batch), math.log(subject.vocab_size)
+    if abs(first - uniform) > REMARKABLE:
         yield remark(
             f"The first loss is {first:.2f}, a uniform guess has {uniform:.2f}: scale the last layer down at the start."
         )
-    model = subject.fresh()
+    model = subject.build()
     least = conditional_entropy(batch, model.receptive_field)
     best, moved = math.inf, set[str]()
     for lr, training in [(lr, True) for lr in dict.fromkeys((model.recipe.lr, 1e-2, 3e-2, 3e-3))] + [(1e-2, False)]:
-        model = subject.fresh().train(training)
+        model = subject.build().train(training)
         best = min(best, _train(model, batch, lr, least, moved))
-        if best <= least + NEAR:
+        if best <= least + LEARNED_WITHIN:
             break
     else:
         training = True
-    _on_long_rows(subject, moved)
+    _backpropagate_long_rows(subject, moved)
     unmoved = [name for name, value in model.named_parameters() if value.requires_grad and name not in moved]
     if unmoved:
         more = f" and {len(unmoved) - 1} more" if unmoved[1:] else ""
         yield failure(f"Parameter '{unmoved[0]}'{more} never has a gradient: nothing that is learned depends on it.")
     elif not math.isfinite(best):
-        yield failure(f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {LOOK} steps.")
-    elif best > least + NEAR:
+        yield failure(
+            f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {EVALUATE_EVERY} steps."
+        )
+    elif best > least + LEARNED_WITHIN:
         yield failure(
             f"After {STEPS} steps on {len(DOCUMENTS)} documents the loss is {best:.3f}; the tokens that it sees allow "
             f"{least:.3f}. Something that it should see does not reach the logits, or its gradient does not come back."
@@ -73,36 +76,36 @@ def documents(vocab_size: int) -> Batch:
 
 
 def conditional_entropy(batch: Batch, field: int | None) -> float:
-    """The least loss on the batch itself of a model that sees the last `field` tokens (None: all), nats a token."""
+    """Least loss on the batch itself, nats a token, of a model that sees the last `field` tokens (None: all)."""
     follows: dict[tuple[int, ...], Counter[int]] = {}
-    for tokens, targets in zip(*(rows.tolist() for rows in batch.padded()), strict=True):
+    for tokens, targets in zip(*(rows.tolist() for rows in batch.pad()), strict=True):
         for t, target in enumerate(targets):
             if target != IGNORED:
                 past = tokens[: t + 1] if field is None else ([BOUNDARY] * field + tokens[: t + 1])[-field:]
                 follows.setdefault(tuple(past), Counter())[target] += 1
     nats = sum(-count * math.log(count / found.total()) for found in follows.values() for count in found.values())
-    return nats / batch.scored
+    return nats / batch.target_count
 
 
-def _on_long_rows(subject: Subject, moved: set[str]) -> None:
-    """`moved` gains the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
-    for seed in range(ROWS_OF):
-        model, tokens = subject.fresh(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
+def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
+    """Add to `moved` the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
+    for seed in range(LONG_ROW_MODELS):
+        model, tokens = subject.build(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
         with isolated(CPU, seed=seed), torch.enable_grad():
-            stir(model)
+            perturb_weights(model)
             cross_entropy(model(tokens), tokens.roll(-1, 1)).backward()
         moved |= {name for name, value in model.named_parameters() if value.grad is not None and value.grad.any()}
 
 
 def loss_of(model: SequenceModel, batch: Batch) -> float:
     """Mean loss, nats a token."""
-    tokens, targets = batch.padded()
-    return cross_entropy(logits_of(model, tokens), targets).item()
+    tokens, targets = batch.pad()
+    return cross_entropy(compute_logits(model, tokens), targets).item()
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:
-    """Train until it is near the least loss or out of steps; the loss in evaluation mode. `moved` gains the names of
-    the parameters that had a gradient."""
+    """Train until the least loss or the last step; returns the best loss in evaluation mode. `moved` gains the names
+    of parameters that had a gradient."""
     for name, parameter in model.named_parameters():
 
         def remember(parameter: Tensor, name: str = name) -> None:
@@ -115,11 +118,11 @@ def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: s
     with isolated(CPU, seed=0), torch.enable_grad():
         step = TrainStep(model, replace(SETTINGS, weight_decay=0.0), CPU)
         for number in range(STEPS):
-            step(batch, lr * min(1.0, (number + 1) / LOOK))
-            if (number + 1) % LOOK == 0:
+            step(batch, lr * min(1.0, (number + 1) / EVALUATE_EVERY))
+            if (number + 1) % EVALUATE_EVERY == 0:
                 best = min(best, loss_of(model.eval(), batch))
                 model.train(training)
-                if best <= least + NEAR:
+                if best <= least + LEARNED_WITHIN:
                     break
     return best
 

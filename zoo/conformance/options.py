@@ -1,4 +1,4 @@
-"""Every option of a model does something: to its parameters, its logits, or its cost."""
+"""Check that every option of a model changes its parameters, its logits or its cost."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -6,19 +6,19 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from zoo.conformance.check import Check, Finding, failure, information, noting
+from zoo.conformance.check import Check, Finding, failure, information, note_place
 from zoo.conformance.determinism import digests
-from zoo.conformance.subject import Subject, logits_of
+from zoo.conformance.subject import Subject, compute_logits
 from zoo.errors import UsageError
 from zoo.models.interface import ModelOptions
 from zoo.probes.flops import FlopCounter
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One option after the other, from the given options and from those with another one changed."""
-    subject = subject.at_some_context()
+    """Change one option after the other, starting from the given options and from those with one other changed."""
+    subject = subject.at_short_context()
     idle, untried = [], []
-    effects = cache(lambda config: _effects(subject, config))
+    effects = cache(lambda config: _measure_effects(subject, config))
     for name in subject.model.Config.model_fields:
         differ = (effects(one) != effects(other) for one, other in _pairs(subject, name))
         found = next(differ, None)
@@ -36,34 +36,34 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
-    """Options that differ in one field alone, and can be built."""
+    """Pairs of valid options that differ in one field only."""
     for base in _bases(subject):
         found = 0
         for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
-            other = _changed(subject, base, {name: value})
+            other = _change_option(subject, base, {name: value})
             if other is not None and found < 6:
                 found += 1
                 yield base, other
 
 
 def _bases(subject: Subject) -> Iterator[ModelOptions]:
-    """The given options, and those with one of them changed: an option may count beside another value only."""
+    """The given options, and those with one of them changed: an option may only matter beside another's value."""
     yield subject.config
     for name, value in dict(subject.config).items():
         changed = (
-            _changed(subject, subject.config, {name: other})
+            _change_option(subject, subject.config, {name: other})
             for other in _other_values(value, subject.model.Config.model_fields[name].annotation)
         )
         if base := next(filter(None, changed), None):
             yield base
 
 
-def _changed(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
-    """The options with a change, or None where the model does not take it."""
+def _change_option(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
+    """The options with a change, or None where the model refuses it."""
     try:
-        with noting(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
+        with note_place(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
             config = subject.model.Config(**{**dict(base), **change})
-            subject.fresh(config=config)
+            subject.build(config=config)
     except (ValidationError, UsageError):
         return None
     return config
@@ -82,14 +82,14 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
     return []
 
 
-def _effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
-    """What an option can change: weights and their shapes, logits in both modes, arithmetic, the size of a state."""
+def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
+    """What an option may change: weights and their shapes, logits in both modes, FLOPs, the size of a state."""
     length = 3 * subject.context
-    model, tokens = subject.fresh(config=config), subject.tokens(2, length)
+    model, tokens = subject.build(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
-    training, evaluation = logits_of(model, tokens), logits_of(model.eval(), tokens)
-    flops, state = FlopCounter(subject.fresh(config=config)).training(length), model.begin(2)
+    training, evaluation = compute_logits(model, tokens), compute_logits(model.eval(), tokens)
+    flops, state = FlopCounter(subject.build(config=config)).training(length), model.begin(2)
     sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
     return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
 

@@ -1,4 +1,4 @@
-"""Rows one after the other, as training has documents, have the logits that they have with padding between them."""
+"""Check that packed rows, as in training on documents, have the same logits as padded ones."""
 
 from collections.abc import Iterator
 
@@ -6,37 +6,37 @@ import torch
 
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.shape import WRITES
-from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.conformance.subject import Subject, compute_logits, relative_difference
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY
 
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows of one token, of some, and of more than N, each beginning with the boundary."""
-    model, N = subject.stirred(), subject.context
+    """Try rows of one token, of some, and of more than N, each beginning with the boundary."""
+    model, N = subject.build_perturbed(), subject.context
     tokens = subject.tokens(4, N + 3)
     tokens[:, 0] = BOUNDARY
     packing = Packing.of(torch.tensor([N + 3, 1, 2, max(1, N - 1)]))
     logits = model.packed(packing.pack(tokens), packing)
-    expected = packing.pack(logits_of(model, tokens))
+    expected = packing.pack(compute_logits(model, tokens))
     if logits.shape != expected.shape:
         yield failure(f"packed gives logits {tuple(logits.shape)}, not (M, V), here {tuple(expected.shape)}.")
-    elif (difference := apart(expected, logits)) > subject.tolerance:
+    elif (difference := relative_difference(expected, logits)) > subject.tolerance:
         yield failure(
             f"packed gives other logits than forward, by {difference:.2g}: something crosses from one row to the next, "
             "or positions do not count from the start of their row."
         )
     else:
-        yield from _written(subject)
+        yield from _check_writes(subject)
 
 
-def _written(subject: Subject) -> Iterator[Finding]:
-    """Whether `packed` writes into its tokens, in training mode."""
+def _check_writes(subject: Subject) -> Iterator[Finding]:
+    """Check that `packed` does not write into its tokens in training mode."""
     packing = Packing.of(torch.tensor([subject.context + 3, 1, 2, 7] * 64))
     tokens = subject.tokens(1, len(packing.row)).squeeze(0)
     before = tokens.clone()
-    subject.fresh().train().packed(tokens, packing)
+    subject.build().train().packed(tokens, packing)
     if not before.equal(tokens):
         yield failure(f"packed, in training mode: {WRITES}")
 

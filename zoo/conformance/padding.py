@@ -1,23 +1,23 @@
-"""What stands after the end of a row changes nothing before it, and neither does that something stands there."""
+"""Check that padding after the end of a row does not change its logits."""
 
 from collections.abc import Iterator
 
 from torch.nn.functional import pad
 
 from zoo.conformance.check import Check, Finding, failure
-from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.conformance.subject import Subject, compute_logits, relative_difference
 from zoo.tokens import BOUNDARY
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Rows shorter and longer than N, padded a little and a lot."""
-    model, N = subject.stirred(), subject.context
+    """Pad rows shorter and longer than N, a little and a lot."""
+    model, N = subject.build_perturbed(), subject.context
     for T in sorted({1, max(1, N - 1), N, 2 * N + 1}):
         tokens = subject.tokens(2, T)
-        logits = logits_of(model, tokens)
+        logits = compute_logits(model, tokens)
         for count in (1, N, 4 * N):
-            padded = logits_of(model, pad(tokens, (0, count), value=BOUNDARY))
-            difference = apart(logits, padded[:, :T])
+            padded = compute_logits(model, pad(tokens, (0, count), value=BOUNDARY))
+            difference = relative_difference(logits, padded[:, :T])
             if difference > subject.tolerance:
                 yield failure(
                     f"A row of {T} tokens has other logits, by {difference:.2g}, when {count} boundary tokens stand "

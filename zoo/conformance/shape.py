@@ -1,25 +1,25 @@
-"""Logits of the next token at every position, for every batch, length and vocabulary, and tokens left as they are."""
+"""Check the shape of logits for every batch, length and vocabulary, and that tokens are not written into."""
 
 from collections.abc import Iterator
 
 from torch import Tensor
 
-from zoo.conformance.check import Check, Finding, failure, noting
-from zoo.conformance.subject import Subject, logits_of
+from zoo.conformance.check import Check, Finding, failure, note_place
+from zoo.conformance.subject import Subject, compute_logits
 
 WRITES = "It writes into the tokens that it is given: copy them first (tokens.clone()). Its targets may be among them."
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """One row and several, none at all; rows shorter than N, as long, longer, much longer, and of a prime length."""
+    """Try no row, one and several; rows shorter than N, as long, longer, much longer, and of a prime length."""
     N = subject.context
     for V in (subject.vocab_size, 2, 300):
-        model = subject.fresh(vocab_size=V).eval()
+        model = subject.build(vocab_size=V).eval()
         for B, T in [(1, 1), (2, max(1, N - 1)), (3, N), (2, N + 1), (1, 3 * N), (2, 37), (1, 340), (17, 2), (0, N)]:
             tokens = subject.tokens(B, T) % V
             before = tokens.clone()
-            with noting(f"on tokens of shape ({B}, {T}), V={V}, N={N}"):
-                logits = logits_of(model, tokens)
+            with note_place(f"on tokens of shape ({B}, {T}), V={V}, N={N}"):
+                logits = compute_logits(model, tokens)
             if not isinstance(logits, Tensor):
                 yield failure(f"It returns a {type(logits).__name__}, not logits: a tensor (B, T, V). See `zoo.adapt`.")
                 return
@@ -35,9 +35,9 @@ def find(subject: Subject) -> Iterator[Finding]:
                 yield failure(WRITES)
                 return
     for training in (False, True):
-        tokens = subject.unseen(64, 64)
+        tokens = subject.unseen_tokens(64, 64)
         before = tokens.clone()
-        logits_of(subject.fresh().train(training), tokens, gradients=training)
+        compute_logits(subject.build().train(training), tokens, gradients=training)
         if not before.equal(tokens):
             mode = "training" if training else "evaluation"
             yield failure(f"In {mode} mode {WRITES[0].lower()}{WRITES[1:]}")

@@ -1,4 +1,4 @@
-"""Whether models of several seeds can be stacked and trained as one, by torch.func.vmap."""
+"""Report whether models of several seeds can be trained as one stack by torch.func.vmap."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows":
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Two seeds on documents, streams and windows; says where they can be stacked and why not, and never fails."""
+    """Stack two seeds on documents, streams and windows; report where that works and why not, and never fail."""
     can: list[str] = []
     cannot: dict[str, list[str]] = {}
     for layout, rows in ROWS.items():
-        why = why_not_stacked(lambda seed: subject.fresh(seed=seed), [layout])
+        why = why_not_stacked(lambda seed: subject.build(seed=seed), [layout])
         (cannot.setdefault(why.rstrip("."), []) if why else can).append(rows)
     if not cannot:
         yield information("Seeds can be stacked with vmap.")

@@ -1,63 +1,63 @@
-"""Streamed logits are those of the forward pass, and a state is a value that belongs to its stream."""
+"""Check that streamed logits are those of the forward pass, and that all memory of a stream is in its state."""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from zoo.conformance.check import Check, Finding, failure, noting
-from zoo.conformance.subject import Subject, apart, logits_of
+from zoo.conformance.check import Check, Finding, failure, note_place
+from zoo.conformance.subject import Subject, compute_logits, relative_difference
 from zoo.models.interface import SequenceModel, State
 
 LONG = 150
-"""Tokens of a stream whose past is longer than that: rings and caches have to go round."""
+"""Tokens of a stream if the model looks further back than that: rings and caches have to wrap around."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Streams of 3N tokens and more, by step and by prefill in several ways; then the state by itself, and `last`."""
-    field = subject.fresh().receptive_field
+    """Feed streams of 3N tokens and more by step and prefill in several ways; then check `last` and the state."""
+    field = subject.build().receptive_field
     T = max(3 * subject.context + 2, LONG if field is None else min(2 * field + subject.context, LONG))
-    for dtype in dict.fromkeys((torch.float32, subject.precise)):
-        model, tokens = subject.stirred(dtype), subject.tokens(3, T)
-        dense = logits_of(model, tokens)
+    for dtype in dict.fromkeys((torch.float32, subject.precise_dtype)):
+        model, tokens = subject.build_perturbed(dtype), subject.tokens(3, T)
+        dense = compute_logits(model, tokens)
         for B in (1, 3):
-            for parts in _ways(T, subject.context):
-                with noting(f"with {_told(parts)} on {B} stream{'s' * (B > 1)}"):
-                    streamed, places = _stream(model, tokens[:B], parts)
+            for parts in _partitions(T, subject.context):
+                with note_place(f"with {_describe_parts(parts)} on {B} stream{'s' * (B > 1)}"):
+                    streamed, places = _feed(model, tokens[:B], parts)
                 if streamed.shape != (B, len(parts), subject.vocab_size):
                     given = tuple(streamed[:, 0].shape)
                     yield failure(f"step and prefill give logits {given}, not (B, V), here {(B, subject.vocab_size)}.")
                     return
-                differences = [apart(dense[:B, place], streamed[:, i]) for i, place in enumerate(places)]
+                differences = [relative_difference(dense[:B, place], streamed[:, i]) for i, place in enumerate(places)]
                 if max(differences) > TOLERANCE[dtype]:
                     first = next(place for place, d in zip(places, differences, strict=True) if d > TOLERANCE[dtype])
                     yield failure(
-                        f"With {_told(parts)} logits differ from those of forward by {max(differences):.2g} "
+                        f"With {_describe_parts(parts)} logits differ from those of forward by {max(differences):.2g} "
                         f"({str(dtype).removeprefix('torch.')}), first at t={first} of {T}: the state lacks something "
                         "that forward sees, or holds it at the wrong place."
                     )
                     return
-        if (difference := apart(dense[:, -1], model.last(tokens))) > TOLERANCE[dtype]:
+        if (difference := relative_difference(dense[:, -1], model.last(tokens))) > TOLERANCE[dtype]:
             yield failure(f"last gives other logits than the last ones of forward, by {difference:.2g}.")
             return
-    yield from _states(model, tokens, dense, subject)
+    yield from _check_states(model, tokens, dense, subject)
 
 
-def _ways(length: int, context: int) -> list[list[int]]:
-    """Parts in which a stream may come."""
+def _partitions(length: int, context: int) -> list[list[int]]:
+    """Ways to divide a stream into parts, as lists of their lengths."""
     half = [context + 1] + [1] * (length - context - 1)
     return [[1] * length, [length], half, [1, context, 1, length - context - 2]]
 
 
-def _told(parts: Sequence[int]) -> str:
+def _describe_parts(parts: Sequence[int]) -> str:
     if set(parts) == {1}:
         return "step alone"
     return "prefill alone" if len(parts) == 1 else "prefill and step"
 
 
-def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
+def _feed(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
     """The logits after every part, (B, parts, V), and the positions that they belong to."""
     state, logits, places, start = model.begin(len(tokens)), [], [], 0
     for size in parts:
@@ -69,9 +69,9 @@ def _stream(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple
     return torch.stack(logits, dim=1), places
 
 
-def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
+def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
     """A state is tensors, batch first, in no other stream's way, copied and moved, and no larger than declared."""
-    half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise]
+    half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise_dtype]
     fresh = model.begin(3)
     if not isinstance(fresh, dict):
         yield failure(f"begin gives a {type(fresh).__name__}, not a dict of tensors.")
@@ -82,36 +82,36 @@ def _states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subjec
     if wrong is not None:
         yield failure(f"{wrong} of a state of 3 streams is not a tensor whose first axis is the stream.")
         return
-    saved = copied(state)
-    model.step(subject.others(tokens[:, half]), state)
-    model.prefill(subject.others(tokens), model.begin(3))  # another stream, in between
-    if apart(model.step(tokens[:, half], copied(saved))[0], dense[:, half]) > close:
+    saved = clone_state(state)
+    model.step(subject.other_tokens(tokens[:, half]), state)
+    model.prefill(subject.other_tokens(tokens), model.begin(3))  # another stream, in between
+    if relative_difference(model.step(tokens[:, half], clone_state(saved))[0], dense[:, half]) > close:
         yield failure("A copy of a state does not go on where it was taken: something is kept outside of the state.")
         return
     turned = {name: value.flip(0) for name, value in saved.items()}
-    if apart(model.step(tokens[:, half].flip(0), turned)[0].flip(0), dense[:, half]) > close:
+    if relative_difference(model.step(tokens[:, half].flip(0), turned)[0].flip(0), dense[:, half]) > close:
         yield failure("Streams whose rows of the state are exchanged do not go on as each other.")
         return
     for device in ["cuda"] if torch.cuda.is_available() else []:
         moved = {name: value.to(device) for name, value in saved.items()}
         there, _ = model.to(device).step(tokens[:, half].to(device), moved)
         model.to("cpu")
-        if apart(there.cpu(), dense[:, half]) > 1e-5:
+        if relative_difference(there.cpu(), dense[:, half]) > 1e-5:
             yield failure(f"A stream that is moved to {device} does not go on there.")
             return
-    if model.bounded_state and (grown := _growth(model, subject)):
+    if model.bounded_state and (grown := _describe_growth(model, subject)):
         yield failure(
             f"{grown}, and it declares a bounded one (bounded_state, by default where there is a receptive field)."
         )
 
 
-def copied(state: State) -> State:
-    """The same state in memory of its own."""
+def clone_state(state: State) -> State:
+    """Copy a state into memory of its own."""
     return {name: value.clone() for name, value in state.items()}
 
 
-def _growth(model: SequenceModel, subject: Subject) -> str | None:
-    """How the state of a stream grows once it has seen more than its receptive field."""
+def _describe_growth(model: SequenceModel, subject: Subject) -> str | None:
+    """Describe how the state grows once a stream is longer than the receptive field; None if it does not."""
     tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0, LONG) + 1)
     state, sizes = model.begin(1), []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What is checked: a model class with options and sizes, made anew as often as a check likes."""
+"""The model under check: a class with options and sizes, built as often as a check needs it."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,22 +17,22 @@ from zoo.catalog import MODELS
 from zoo.errors import ZooError
 from zoo.models.build import build, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
-from zoo.probes.receptive_field import stir
+from zoo.probes.receptive_field import perturb_weights
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
 ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-4}
-"""What rounding alone may move logits by, relative."""
-NARROW = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
+"""Relative change of logits that rounding alone may cause."""
+LOW_PRECISION = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
 DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
 SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
-"""Shapes (B, T) of an evaluation: of short documents, of long ones, and of a stream."""
+"""Shapes (B, T) of evaluation batches: of short documents, of long ones, and of a stream."""
 MOST_LOGITS = 1 << 25
-"""Logits of a batch that a check makes, whatever the vocabulary."""
+"""Most logits of a batch of a check."""
 _calls = count(1 << 32)
-"""Seeds of tokens that no model of this process has been given."""
+"""Unused seeds, for tokens that no model of this process has seen."""
 
 
 @dataclass(frozen=True)
@@ -63,97 +63,99 @@ class Subject:
         model = MODELS.get(call.name)
         return cls(str(call), model, model_config(model, call.options, call.name), context, vocab_size)
 
-    def fresh(
+    def build(
         self, *, seed: int = 0, config: ModelOptions | None = None, vocab_size: int | None = None
     ) -> SequenceModel:
-        """A model as training gets it, in training mode and float32."""
+        """Build a model as for training, in training mode and float32."""
         size = vocab_size or self.vocab_size
         return build(self.model, config or self.config, vocab_size=size, context=self.context, seed=seed)
 
-    def stirred(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
-        """A model in evaluation mode whose weights and statistics are no longer those that it starts with.
+    def build_perturbed(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
+        """Build a model in evaluation mode with perturbed weights and statistics, so that zeros hide no path.
 
-        So no path hides behind a zero. Of `dtype`, or as precise as the model can be, from the first call on: what a
-        model computes once and keeps is then of that type too. Two models of one seed are the same.
+        It has `dtype`, or the most precise type that it can compute in, before its first call: what it caches is then
+        of that type too. The same seed gives the same model.
         """
-        model = in_type(self.fresh(seed=seed), dtype or self.precise)
+        model = cast_model(self.build(seed=seed), dtype or self.precise_dtype)
         with isolated(CPU, seed=seed), torch.no_grad():
-            stir(model)
+            perturb_weights(model)
             model(self.tokens(4, 2 * self.context + 1))
         return model.eval()
 
-    def at_some_context(self) -> "Subject":
-        """The same model at a context of 8 to 16, where it takes one: long enough to tell, short enough to train."""
+    def at_short_context(self) -> "Subject":
+        """The model at the least context from 8 to 16 that it accepts: long enough to tell, short enough to train."""
         for context in range(8, 17):
             other = replace(self, context=context)
             with suppress(ZooError):
-                other.fresh()
+                other.build()
                 return other
         return self
 
     @cached_property
-    def precise(self) -> torch.dtype:
-        """float64, or float32 where the model cannot be moved to it or computes some of it in less."""
+    def precise_dtype(self) -> torch.dtype:
+        """float64, or float32 where the model cannot be moved to float64 or computes a part in lower precision."""
         try:
-            model = self.fresh().double().eval()
-            with _Narrow() as narrow:
-                logits_of(model, self.tokens(1, 2))
+            model = self.build().double().eval()
+            with _PrecisionWatch() as narrow:
+                compute_logits(model, self.tokens(1, 2))
         except Exception:
             return torch.float32
         return torch.float32 if narrow.found else torch.float64
 
     @property
     def tolerance(self) -> float:
-        """What rounding alone may move logits by, relative, at that precision."""
-        return ROUNDING[self.precise]
+        """Relative change of logits that rounding alone may cause at `precise_dtype`."""
+        return ROUNDING[self.precise_dtype]
 
     def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
         """Random tokens (B, T), the same every time."""
         return torch.randint(self.vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
 
-    def unseen(self, B: int, T: int) -> Tensor:
-        """Random tokens, of fewer rows than B where so many logits are too many; never the same ones twice."""
-        return begun(self.tokens(self.rows(B, T), T, seed=next(_calls)), documents=(B, T) in DOCUMENTS)
+    def unseen_tokens(self, B: int, T: int) -> Tensor:
+        """Random tokens (B, T), or fewer rows if the logits were too many; never the same ones twice."""
+        return begin_with_boundary(
+            self.tokens(self.fitting_rows(B, T), T, seed=next(_calls)), documents=(B, T) in DOCUMENTS
+        )
 
-    def rows(self, B: int, T: int) -> int:
-        """As many rows of T tokens as B, or as there is memory for."""
+    def fitting_rows(self, B: int, T: int) -> int:
+        """B rows of T tokens, or fewer where their logits would be more than `MOST_LOGITS`; at least 2."""
         return max(2, min(B, MOST_LOGITS // (T * self.vocab_size)))
 
-    def others(self, tokens: Tensor) -> Tensor:
-        """Tokens of which each is another than it was."""
+    def other_tokens(self, tokens: Tensor) -> Tensor:
+        """Replace each token by a different one."""
         return (tokens + 1) % self.vocab_size
 
 
-def logits_of(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> Tensor:
-    """(B, T) -> (B, T, V), recording gradients or not; one that draws random numbers draws the same every time."""
+def compute_logits(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> Tensor:
+    """(B, T) -> (B, T, V), with or without gradients recorded, and with the same random numbers in every call."""
     with isolated(CPU, seed=1), torch.set_grad_enabled(gradients):
         logits: Tensor = model(tokens)
-    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may give the same memory again
+    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may return the same memory again
 
 
-def begun(tokens: Tensor, *, documents: bool) -> Tensor:
-    """The rows, beginning with the boundary where they are documents."""
+def begin_with_boundary(tokens: Tensor, *, documents: bool) -> Tensor:
+    """Let rows begin with the boundary if they are documents."""
     return pad(tokens[:, 1:], (1, 0), value=BOUNDARY) if documents else tokens
 
 
-def in_type(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
-    """The model in float32 or float64; what is complex stays complex, which `to` would not leave it."""
+def cast_model(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
+    """Cast a model to float32 or float64; complex parameters stay complex, unlike with `to`."""
     return model.double() if dtype is torch.float64 else model.float()
 
 
-class _Narrow(TorchDispatchMode):
-    """Notes whether something is computed in less than float64."""
+class _PrecisionWatch(TorchDispatchMode):
+    """A mode that notes whether something is computed in less than float64."""
 
     found = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        self.found |= any(isinstance(leaf, Tensor) and leaf.dtype in NARROW for leaf in tree_leaves(result))
+        self.found |= any(isinstance(leaf, Tensor) and leaf.dtype in LOW_PRECISION for leaf in tree_leaves(result))
         return result
 
 
-def apart(one: Tensor, other: Tensor) -> float:
-    """The largest difference, relative to the largest value (or to 1, if that is smaller)."""
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Largest difference, relative to the largest value (or to 1, if that is smaller); infinite for nan."""
     if not one.numel():
         return 0.0
     difference = (one - other).abs().max().item() / max(1.0, one.abs().max().item())

@@ -1,4 +1,4 @@
-"""Weights go through a file and into a copy whole: tied ones stay tied, buffers come along, nothing stays behind."""
+"""Check that weights survive a file, a copy and a move to another device: tied ones stay tied, no buffer is lost."""
 
 import copy
 import tempfile
@@ -10,69 +10,69 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.conformance.check import Check, Finding, failure
-from zoo.conformance.determinism import differing, digests
+from zoo.conformance.determinism import digests, first_difference
 from zoo.conformance.dtype import ADVICE
-from zoo.conformance.subject import CPU, Subject, logits_of
+from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.models.interface import SequenceModel
-from zoo.probes.receptive_field import stir
+from zoo.probes.receptive_field import perturb_weights
+from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights, save_weights
-from zoo.training.device import isolated
-from zoo.training.state import state_of
+from zoo.training.model_state import state_of
 
 ELSEWHERE = ("device", "meta")
-"""What is said of tensors that are not on one device has these words in it."""
+"""Words in error messages about tensors on different devices."""
 ATEN = torch.ops.aten
 MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.index_put_.default, ATEN.index_put.default}
 """Operations that may take tensors of several devices."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Save and load, through a file and as torch does it; copy, and move."""
-    model, tokens = subject.stirred(torch.float32), subject.tokens(2, 2 * subject.context + 1)
+    """Save and load through a file and through `state_dict`; copy, and move."""
+    model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     with isolated(CPU, seed=1):
-        stir(model)  # after the last call: what copies its weights in a call has old ones
-    logits, before = logits_of(model, tokens), digests(model)
-    stored, handed = subject.fresh(seed=1).eval(), subject.fresh(seed=1).eval()
+        perturb_weights(model)  # after the last call: a model that copies its weights in a call has old ones
+    logits, before = compute_logits(model, tokens), digests(model)
+    stored, handed = subject.build(seed=1).eval(), subject.build(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
         load_weights(stored, path, save_weights(model, path))
     try:
         handed.load_state_dict(model.state_dict())
     except RuntimeError as error:
-        yield failure(f"load_state_dict refuses what state_dict gives: {reason(error)}")
+        yield failure(f"load_state_dict refuses what state_dict gives: {describe_error(error)}")
         return
     for other in (stored, handed):
-        if changed := differing(_saved(model), _saved(other)):
+        if changed := first_difference(_digest_saved(model), _digest_saved(other)):
             yield failure(f"'{changed}' is not what was saved once the weights are loaded: something else sets it.")
             return
-        if not logits.equal(logits_of(other, tokens)):
+        if not logits.equal(compute_logits(other, tokens)):
             yield failure(
                 "Saved and loaded weights give other logits: something that counts is neither a parameter nor a "
                 "persistent buffer."
             )
             return
     copied = copy.deepcopy(model)
-    if not logits.equal(logits_of(copied, tokens)):
+    if not logits.equal(compute_logits(copied, tokens)):
         yield failure("A deepcopy gives other logits: something that counts is not copied.")
         return
     with torch.no_grad():
         for parameter in copied.parameters():
             parameter.add_(1)
-    if changed := differing(before, digests(model)):
+    if changed := first_difference(before, digests(model)):
         yield failure(f"'{changed}' changes when a deepcopy of the model does: the two share memory.")
         return
-    if _tied(model) != _tied(copied) or _tied(model) != _tied(stored):
+    if _tied_groups(model) != _tied_groups(copied) or _tied_groups(model) != _tied_groups(stored):
         yield failure("Weights that are tied come apart in a copy, or when they are loaded.")
         return
-    yield from _moved(subject, tokens)
+    yield from _check_moving(subject, tokens)
 
 
-def _moved(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
-    """Another device: CUDA where there is one, else the meta device, which has no numbers."""
+def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
+    """Move a model to CUDA if available, else to the meta device, which has no numbers, and call it there."""
     device = "cuda" if torch.cuda.is_available() else "meta"
-    model, tokens = subject.fresh().to(device).eval(), tokens.to(device)
+    model, tokens = subject.build().to(device).eval(), tokens.to(device)
     try:
         with _OneDevice(), torch.no_grad():
             model(tokens)
@@ -81,11 +81,11 @@ def _moved(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
     except Exception as error:
         text = str(error).lower()
         if device == "cuda" or all(word in text for word in ELSEWHERE):
-            yield failure(f"It cannot be moved to another device: {reason(error)} {ADVICE}")
+            yield failure(f"It cannot be moved to another device: {describe_error(error)} {ADVICE}")
 
 
 class _OneDevice(TorchDispatchMode):
-    """Refuses operations on tensors of several devices, which the meta device itself lets pass here and there."""
+    """A mode that refuses operations on tensors of several devices, some of which the meta device lets pass."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim())
@@ -95,14 +95,14 @@ class _OneDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _saved(model: SequenceModel) -> dict[str, str]:
-    """Digests of what is saved."""
+def _digest_saved(model: SequenceModel) -> dict[str, str]:
+    """Name -> SHA-256 of every tensor that is saved."""
     saved = state_of(model)
     return {name: digest for name, digest in digests(model).items() if name in saved}
 
 
-def _tied(model: SequenceModel) -> list[list[str]]:
-    """Groups of names that stand for one and the same memory, as parameters that are tied do."""
+def _tied_groups(model: SequenceModel) -> list[list[str]]:
+    """Groups of names of parameters that share memory."""
     groups: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         groups.setdefault(parameter.data_ptr(), []).append(name)

@@ -1,4 +1,4 @@
-"""From a `DataConfig` to tokens in three splits: the front door of `zoo.data`."""
+"""Load a corpus from a `DataConfig` as tokens in three splits: the entry point of `zoo.data`."""
 
 import hashlib
 import inspect
@@ -14,21 +14,21 @@ from pydantic import ConfigDict, ValidationError, validate_call
 
 from registry import RegistryError
 from registry.files import is_file_reference
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.catalog import CORPORA
 from zoo.config import ONLY_SPLIT, DataConfig
-from zoo.data.files import arrange, join_lines, read_source, too_few
+from zoo.data.files import arrange, join_lines, read_source, too_few_error
 from zoo.data.large.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
-from zoo.data.splits import SPLITS, Split, dedupe, seen_before, split_documents, split_stream, splits_into
+from zoo.data.splits import SPLITS, Split, can_split, count_repeats, dedupe, split_documents, split_stream
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
-from zoo.surroundings import kept
+from zoo.surroundings import restore_and_report
 
 ROUNDING = 1e-6
-"""How far above 0 a log probability may come out."""
+"""How far above 0 rounding may put a log probability."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Corpus:
     """A text, its vocabulary and its splits.
 
     Args:
-        name: how reports call it.
-        is_stream: one stream, or documents.
-        text: what each split holds: documents, or one piece of the stream in a list; None where `prepared` is.
-        has_test: whether the test split is one of its own; where not, it is the validation split.
-        overlap: documents of a split that also stand in an earlier one, counted before any were removed, or None.
-        log_likelihood: the source's own probabilities, or None.
-        prepared: a text too large to be kept as text.
+        name: its name in reports.
+        is_stream: whether it is one stream rather than documents.
+        text: the documents of each split, or its piece of the stream as a list of one; None for a `prepared` text.
+        overlap: documents of a split that also occur in an earlier one, counted before any were removed, or None.
+        deduped: whether these documents were removed.
+        has_test: whether there is a test split of its own; otherwise it is the validation split.
+        log_likelihood: the source's exact log probabilities, or None.
+        prepared: a text too large to be held in memory.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the splits as they are, or a large file and how it is split: split otherwise it is another."""
+        """SHA-256 over the text of the splits; for a large file, over its bytes and how it is split."""
         if self.prepared:
             return self.prepared.digest
         digest = hashlib.sha256()
@@ -82,25 +83,25 @@ class Corpus:
 
     @cached_property
     def targets(self) -> dict[str, int]:
-        """Split -> its target tokens: every document's end is one."""
+        """Split -> number of target tokens; the end of a document is one of them."""
         return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
-        """The split on a device; `length` (T) is for streams alone."""
+        """The rows of a split on a device; `length` (T) is the row length of a stream."""
         device = torch.device(device)
         if self.is_stream:
             return StreamRows(self.tokens[split], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def row_targets(self, length: int) -> float:
-        """Target tokens of a row of training, on the average."""
+        """Mean number of target tokens of a training row."""
         if self.is_stream:
             return float(min(length, self.targets["train"]))
         return self.targets["train"] / len(self.tokens.train)
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
-        """Split -> loss (nats a token) of the perfect model on this very split; None where it is not known.
+        """Split -> loss (nats a token) of a perfect model on this split; None where it is unknown.
 
         Raises:
             DataError: the source does not give the log probability of every document.
@@ -122,7 +123,7 @@ class Corpus:
         return nats
 
     def summary(self) -> str:
-        """One line: what was taken, how much, and what stands in two splits."""
+        """Describe the corpus in one line: name, size, vocabulary, splits, and repeated documents."""
         own = SPLITS if self.has_test else SPLITS[:2]
         size = "{:,} / {:,} / {:,} tokens".format(*self.targets.values())
         if self.is_stream:
@@ -146,23 +147,23 @@ class Corpus:
 
 
 def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Corpus:
-    """The corpus that `config` names; `vocabulary` is one that is already fixed, by a trained model.
+    """Load the corpus that `config` names; `vocabulary` is given where a trained model has fixed it.
 
     Raises:
-        DataError: the text cannot be read, or is too small to split, or too large to be split otherwise than once.
+        DataError: the text cannot be read, is too small to split, or too large for more than one split.
         UsageError: an option that the corpus does not have.
-        RegistryError: a name that nobody has, or whose provider is broken.
+        RegistryError: an unknown name, or one whose provider is broken.
     """
     return load_corpora([config], vocabulary)[config.rotation]
 
 
 def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = None) -> dict[str, Corpus]:
-    """Rotation -> the text so split; it is read once, and the `configs` differ in their rotation alone.
+    """Rotation -> corpus, for `configs` that differ in their rotation alone; the text is read once.
 
     Raises:
         DataError, UsageError, RegistryError: as `load_corpus`.
     """
-    if path := _large_file(configs[0]):
+    if path := _find_large_file(configs[0]):
         if any(config.rotation != ONLY_SPLIT for config in configs):
             raise DataError(
                 f"{path.name} is larger than {LARGE >> 20} MB and split once, in files of the cache: several splits "
@@ -173,30 +174,30 @@ def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = 
             path.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared
         )
         return {ONLY_SPLIT: corpus}
-    source = _source(configs[0])
+    source = _read_source(configs[0])
     if configs[0].tokens == "bytes":
-        source = _as_bytes(source)
-    vocabulary = vocabulary or Vocabulary.of(_texts(source))
+        source = _encode_texts(source)
+    vocabulary = vocabulary or Vocabulary.of(_list_texts(source))
     return {config.rotation: _split(source, config, vocabulary) for config in configs}
 
 
 def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus:
     if isinstance(source.text, str | bytes):
-        if len(source.text) < 10 or not splits_into(len(source.text), config.shares, config.turn):
+        if len(source.text) < 10 or not can_split(len(source.text), config.shares, config.turn):
             raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split {config.split}.")
         pieces = split_stream(source.text, len(source.text), config.shares, config.turn)
         split: Split[list[Document]] = Split([pieces.train], [pieces.validation], [pieces.test])
         overlap = Split(0, 0, 0)
     else:
         split = split_documents(source.text, config.split_seed, config.shares, config.turn)
-        overlap = seen_before(split)
+        overlap = count_repeats(split)
         if config.dedupe:
             split = dedupe(split)
         if not (split.train and split.validation and (split.test or not config.has_test)):
             few = len(source.text)
-            enough = splits_into(few, config.shares, config.turn)
+            enough = can_split(few, config.shares, config.turn)
             why = "and without the repeated ones a split is empty" if enough else f"too few to split {config.split}"
-            raise too_few(source.name, few, why)
+            raise too_few_error(source.name, few, why)
     if not config.has_test:
         split = replace(split, test=split.validation)
     return Corpus(
@@ -211,8 +212,8 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
     )
 
 
-def _large_file(config: DataConfig) -> Path | None:
-    """The file that is to be prepared; to be deduped, a text has to be in memory whatever its size."""
+def _find_large_file(config: DataConfig) -> Path | None:
+    """The path of a file that is large enough to be prepared, or None; to be deduped, any text is read into memory."""
     name = config.corpus.name
     if config.dedupe or config.corpus.options or name in CORPORA.names() or is_file_reference(name):
         return None
@@ -220,32 +221,35 @@ def _large_file(config: DataConfig) -> Path | None:
     return path if os.path.isfile(name) and path.stat().st_size > LARGE else None
 
 
-def _texts(source: Source) -> list[Document]:
+def _list_texts(source: Source) -> list[Document]:
     return [source.text] if isinstance(source.text, str | bytes) else list(source.text)
 
 
-def _as_bytes(source: Source) -> Source:
+def _encode_texts(source: Source) -> Source:
     def encode(text: Document) -> bytes:
         return text.encode() if isinstance(text, str) else text
 
     text = source.text
     encoded = encode(text) if isinstance(text, str | bytes) else [encode(document) for document in text]
     likelihood = source.log_likelihood
-    if all(document.isascii() for document in _texts(source)):
+    if all(document.isascii() for document in _list_texts(source)):
         return Source(
             source.name, encoded, likelihood and (lambda t: likelihood([document.decode() for document in t]))
         )
     return Source(source.name, encoded)
 
 
-def _source(config: DataConfig) -> Source:
+def _read_source(config: DataConfig) -> Source:
     name, options = config.corpus.name, config.corpus.options
     as_bytes = config.tokens == "bytes"
     if name in CORPORA.names() or is_file_reference(name):
         loader = CORPORA.get(name)
         module = getattr(loader, "__module__", None) or ""
         try:
-            with kept(f"Corpus '{name}'", "when it is read"), blaming(f"Corpus '{name}'", "to load", module=module):
+            with (
+                restore_and_report(f"Corpus '{name}'", "when it is read"),
+                blame(f"Corpus '{name}'", "to load", module=module),
+            ):
                 source = validate_call(config=ConfigDict(strict=True))(loader)(**options)
         except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"
@@ -254,7 +258,7 @@ def _source(config: DataConfig) -> Source:
             raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.Source.")
         if not isinstance(source.text, Sequence):
             raise DataError(f"Corpus '{name}' gave its documents as a {type(source.text).__name__}, not as a list.")
-        return source if config.documents == "auto" else _rearranged(source, config)
+        return source if config.documents == "auto" else _rearrange(source, config)
     if name != "-" and not os.path.exists(name):  # which, unlike Path.exists, takes any text
         try:
             CORPORA.find(name)
@@ -265,8 +269,8 @@ def _source(config: DataConfig) -> Source:
     return read_source(name, layout=config.documents, as_bytes=as_bytes)
 
 
-def _rearranged(source: Source, config: DataConfig) -> Source:
-    """A named corpus as documents or as a stream, against its custom; its probabilities no longer hold then."""
+def _rearrange(source: Source, config: DataConfig) -> Source:
+    """Turn documents of a named corpus into a stream or the reverse, which drops its log probabilities."""
     if source.is_stream == (config.documents == "none"):
         return source
-    return arrange(join_lines(_texts(source)), source.name, config.documents)
+    return arrange(join_lines(_list_texts(source)), source.name, config.documents)

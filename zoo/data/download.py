@@ -1,6 +1,6 @@
-"""`names` and `shakespeare`: fetched from where their authors keep them, checked, cached.
+"""The corpora `names` and `shakespeare`: downloaded from their authors, checked by digest, cached.
 
-Looked for in this order: the directory in ZOO_DATA, the cache (ZOO_CACHE_DIR, or the platform's), the network.
+Files are looked for in this order: the directory in ZOO_DATA; the cache (ZOO_CACHE_DIR or the platform's); the network.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def shakespeare() -> Source:
 
 
 def cache_directory() -> Path:
-    """ZOO_CACHE_DIR, or the platform's place for caches."""
+    """The cache directory: ZOO_CACHE_DIR, or the platform's."""
     if chosen := os.environ.get("ZOO_CACHE_DIR"):
         return Path(chosen)
     import platformdirs
@@ -46,15 +46,15 @@ def cache_directory() -> Path:
 
 
 def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> bytes:
-    """The bytes of a known file, digest checked.
+    """The bytes of a known file, its digest checked.
 
     Raises:
-        DataError: no network and no copy; or what arrived is not the file that was published.
+        DataError: there is neither network nor copy, or the file is not the published one.
     """
     if directory := os.environ.get("ZOO_DATA"):
         path = Path(directory) / filename
         if path.is_file():
-            return _checked(path.read_bytes(), filename, str(path))
+            return _check_digest(path.read_bytes(), filename, str(path))
     cached = cache_directory() / filename
     if cached.is_file():
         copy = cached.read_bytes()
@@ -72,7 +72,7 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
             f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
             f"directory in ZOO_DATA, or use --data invented, which needs no network."
         ) from None
-    _checked(data, filename, url)
+    _check_digest(data, filename, url)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs another download, nothing else
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".partial-") as partial:
@@ -81,7 +81,7 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
     return data
 
 
-def _checked(data: bytes, filename: str, where: str) -> bytes:
+def _check_digest(data: bytes, filename: str, where: str) -> bytes:
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[filename]:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Text of the user's own: a file, a directory of text files, or standard input."""
+"""Read the user's own text: a file, a directory of text files, or standard input."""
 
 import sys
 from collections.abc import Sequence
@@ -12,55 +12,57 @@ PROSE = ".txt .text .md .rst .csv .tsv .json .jsonl .html .xml .tex .toml .yaml 
 CODE = ".py .c .h .cpp .rs .go .java .js .ts .sh"
 TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
-"""Tokens; a document is one row of a batch, so a longer one is refused (as a stream it is welcome)."""
+"""Most tokens of a document, which is one row of a batch; a longer text can be read as a stream."""
 
 LONGEST_LISTED = 1000
-"""Characters of a line that still looks like a document."""
+"""Most characters of a line that looks like a document."""
 
 Layout = Literal["auto", "line", "none"]
 
 
 def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """The text at a path, or on standard input for `-`.
+    """Read the text at a path, or standard input for `-`.
 
     Raises:
-        DataError: nothing there, nothing in it, not text, or a document too long for a row.
+        DataError: it is missing, empty, not text, or has a document too long for a row.
     """
     if where == "-":
         return parse(sys.stdin.buffer.read(), "standard input", layout=layout, as_bytes=as_bytes)
     path = Path(where)
     if not path.is_dir():
         return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
-    texts = [text for file in _text_files(path) if (text := clean(_read(file), str(file), as_bytes=as_bytes)).strip()]
+    texts = [
+        text for file in _text_files(path) if (text := decode_text(_read(file), str(file), as_bytes=as_bytes)).strip()
+    ]
     if not texts:
         raise DataError(f"Directory '{path}' holds no text.")
     return arrange(join_lines(texts), f"{path.resolve().name} ({len(texts)} files)", layout)
 
 
 def join_lines(texts: Sequence[Document]) -> Document:
-    """The texts one after the other, each ending in one newline at least."""
+    """Concatenate the texts, each ending in at least one newline."""
     if isinstance(texts[0], bytes):
         return b"".join(text.removesuffix(b"\n") + b"\n" for text in texts if isinstance(text, bytes))
     return "".join(text.removesuffix("\n") + "\n" for text in texts if isinstance(text, str))
 
 
 def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """Raw bytes to documents or a stream.
+    """Turn raw bytes into documents or a stream.
 
     Raises:
         DataError: as `read_source`.
     """
-    return arrange(clean(raw, name, as_bytes=as_bytes), name, layout)
+    return arrange(decode_text(raw, name, as_bytes=as_bytes), name, layout)
 
 
-def clean(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
-    """Bytes as they are; or UTF-8 as text, without a byte-order mark and with LF for CRLF.
+def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
+    """Decode UTF-8, dropping a byte-order mark and writing LF for CRLF; `as_bytes` returns the bytes unchanged.
 
     Args:
-        offset, line: bytes and lines of the file before these.
+        offset, line: bytes and lines of the file before `raw`.
 
     Raises:
-        DataError: a NUL byte or bytes that are not UTF-8, with their place in the file.
+        DataError: a NUL byte or bytes that are not UTF-8; the message has their place in the file.
     """
     if as_bytes:
         return raw
@@ -81,49 +83,49 @@ def clean(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int =
 
 
 def arrange(text: Document, name: str, layout: Layout) -> Source:
-    """One text to one document a line (blank lines are none), or one stream; `auto` judges from the lines.
+    """Turn a text into one document a line, skipping blank lines, or into one stream; `auto` judges by the lines.
 
     Raises:
-        DataError: no text, or a document too long for a row.
+        DataError: the text is empty, or a document is too long for a row.
     """
     if not text.strip():
-        raise no_text(name)
-    lines: Sequence[Document] = _byte_lines(text) if isinstance(text, bytes) else text.split("\n")
+        raise no_text_error(name)
+    lines: Sequence[Document] = _split_lines(text) if isinstance(text, bytes) else text.split("\n")
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
         return Source(name, text)
     documents = [line for line in lines if line.strip()]
     longest = max(range(len(documents)), key=lambda index: len(documents[index]))
     if len(documents[longest]) > LONGEST_DOCUMENT:
-        raise too_long(name, longest + 1, len(documents[longest]))
+        raise too_long_error(name, longest + 1, len(documents[longest]))
     return Source(name, documents)
 
 
-def no_text(name: str) -> DataError:
-    """What is said of a text that is none."""
+def no_text_error(name: str) -> DataError:
+    """The error for an empty text."""
     return DataError(f"{name} holds no text.")
 
 
-def too_few(name: str, documents: int, why: str) -> DataError:
-    """What is said of documents that leave a split empty."""
+def too_few_error(name: str, documents: int, why: str) -> DataError:
+    """The error for documents that leave a split empty."""
     return DataError(
         f"{name} has {documents} document{'s' * (documents != 1)}, {why}; --documents none reads one stream."
     )
 
 
-def too_long(name: str, document: int, tokens: int) -> DataError:
-    """What is said of a document that is no row."""
+def too_long_error(name: str, document: int, tokens: int) -> DataError:
+    """The error for a document that is too long for a row."""
     return DataError(
         f"Document {document:,} of {name} has {tokens:,} tokens, and a document is one row of "
         f"at most {LONGEST_DOCUMENT:,}: split it, or read {name} as one stream with --documents none."
     )
 
 
-def _byte_lines(text: bytes) -> list[bytes]:
+def _split_lines(text: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in text.split(b"\n")]
 
 
 def _looks_like_documents(lines: Sequence[Document]) -> bool:
-    """A list has no blank line inside and no very long one; prose and code do."""
+    """Whether lines are a list of documents: it has no blank line inside and no very long one; prose and code do."""
     body = list(lines)
     while body and not body[-1].strip():
         body.pop()

@@ -1,4 +1,4 @@
-"""`invented`: coined words from a small stochastic grammar whose exact probabilities are known.
+"""The corpus `invented`: coined words from a small stochastic grammar whose exact probabilities are known.
 
 A word is syllables and an ending, and two dependencies span the whole of it:
 
@@ -39,10 +39,10 @@ ENDING_VOWEL: dict[str, Weights] = {"back": {"a": 3, "u": 2}, "front": {"e": 3, 
 CODAS: Weights = {"l": 3, "r": 3, "n": 4, "s": 2}
 BACK, CODA, BARE = 0.55, 0.3, 0.12
 MORE = (0.9, 0.55, 0.25, 0.0)
-"""Probability of another syllable after the first, second, ...: four at the most."""
+"""Probability of another syllable after the first, second, ...; a word has at most four."""
 
 
-def _shares(weights: Weights) -> dict[str, float]:
+def _normalize(weights: Weights) -> dict[str, float]:
     total = sum(weights.values())
     return {key: weight / total for key, weight in weights.items()}
 
@@ -50,22 +50,22 @@ def _shares(weights: Weights) -> dict[str, float]:
 def _grammar() -> dict[str, list[Arc]]:
     """State -> its arcs. A state's name says what the word has fixed so far: first consonant, harmony, syllables."""
     arcs: dict[str, list[Arc]] = {"start": [], "final": [("", "end", 1.0)]}
-    onset = _shares({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
+    onset = _normalize({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
     chances = {"back": BACK, "front": 1 - BACK}
-    for first, share in _shares(CLASSES).items():
+    for first, share in _normalize(CLASSES).items():
         first_vowel = [
             (vowel, f"nucleus {first} {harmony} 0", chance * p)
             for harmony, chance in chances.items()
-            for vowel, p in _shares(HARMONY[harmony]).items()
+            for vowel, p in _normalize(HARMONY[harmony]).items()
         ]
         if first == "vowel":
             arcs["start"] += [(vowel, state, share * p) for vowel, state, p in first_vowel]
         else:
-            arcs["start"] += [(letter, f"first {first}", share * p) for letter, p in _shares(ONSETS[first]).items()]
+            arcs["start"] += [(letter, f"first {first}", share * p) for letter, p in _normalize(ONSETS[first]).items()]
             arcs[f"first {first}"] = first_vowel
         for harmony, vowels in HARMONY.items():
             ending = f"ending {first} {harmony}"
-            arcs[ending] = [(v, f"last {first}", p) for v, p in _shares(ENDING_VOWEL[harmony]).items()]
+            arcs[ending] = [(v, f"last {first}", p) for v, p in _normalize(ENDING_VOWEL[harmony]).items()]
             for syllable, more in enumerate(MORE):
                 fixed = f"{first} {harmony} {syllable}"
                 going_on: list[Arc] = [
@@ -75,11 +75,11 @@ def _grammar() -> dict[str, list[Arc]]:
                 ]
                 arcs[f"coda {fixed}"] = [arc for arc in going_on if arc[2]]
                 arcs[f"nucleus {fixed}"] = [
-                    *((letter, f"coda {fixed}", CODA * p) for letter, p in _shares(CODAS).items()),
+                    *((letter, f"coda {fixed}", CODA * p) for letter, p in _normalize(CODAS).items()),
                     *((letter, state, (1 - CODA) * p) for letter, state, p in arcs[f"coda {fixed}"]),
                 ]
                 if syllable:
-                    arcs[f"onset {fixed}"] = [(v, f"nucleus {fixed}", p) for v, p in _shares(vowels).items()]
+                    arcs[f"onset {fixed}"] = [(v, f"nucleus {fixed}", p) for v, p in _normalize(vowels).items()]
         arcs[f"last {first}"] = [(AGREEMENT[first], "final", 0.5), ("", "end", 0.5)]
     return arcs
 
@@ -100,14 +100,14 @@ def _tables() -> tuple[list[str], NDArray[np.float64]]:
 
 @cache
 def _blocks() -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-    """Of each letter: the states that it can be read in, those that may follow, and the arcs between them."""
+    """For each letter: the states in which it can be read, the states that may follow, and the arcs between them."""
     tables = _tables()[1]
     ends = [(np.flatnonzero(table.any(axis=1)), np.flatnonzero(table.any(axis=0))) for table in tables]
     return [(states, next_, table[np.ix_(states, next_)]) for (states, next_), table in zip(ends, tables, strict=True)]
 
 
 def sample(count: int, seed: int) -> list[str]:
-    """`count` words, drawn independently; the same count and seed give the same words on every machine."""
+    """Draw `count` words independently; the same count and seed give the same words on every machine."""
     letters, table = _tables()
     arcs = [np.argwhere(table[:, state]) for state in range(table.shape[1])]  # (letter, next state) rows
     width = max(map(len, arcs))
@@ -135,7 +135,7 @@ def sample(count: int, seed: int) -> list[str]:
 def log_likelihood(words: Sequence[str]) -> list[float]:
     """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible.
 
-    What words begin with in common is computed once.
+    Common prefixes of words are computed once.
     """
     letters, table = _tables()
     number = {letter: index for index, letter in enumerate(letters)}

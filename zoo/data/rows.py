@@ -1,7 +1,7 @@
-"""Tokens on a device, and the rows that training and evaluation draw from them.
+"""Tokens on a device, and the batches that training and evaluation draw from them.
 
-A batch is a pure function of (seed, step): nothing about data order has to be saved, and two models under one seed
-see the same batches. Neither the model nor its context enters.
+A batch is a pure function of (seed, step), independent of the model and its context: no data order has to be saved, and
+two models under one seed see the same batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,19 +19,19 @@ from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
 
 MOST_SCORES = 1 << 20
-"""Scores of an evaluation; of a split with more rows, as many neighbours as it takes share one."""
+"""Most scores of an evaluation; in a split with more rows, several neighbours share one."""
 SORTED = 1 << 20
 """Documents that an evaluation sorts by length at a time."""
 
 Shape = tuple[int, int, int]
-"""Of a batch: rows B, length T of the longest, and how many tokens stand in them, padding not counted."""
+"""Of a batch: rows B, length T of the longest, and number of tokens without padding."""
 
 
 class Batch(NamedTuple):
-    """Rows of training, with the next token as target.
+    """A batch of training, with the next token as target.
 
-    Of a stream `tokens` (B, T) and `targets` (B, T); of windows (B, W) and (B, 1), the token after; of documents
-    (M,) and (M,), one document after the other as `packing` tells.
+    Shapes of `tokens` and `targets`: of a stream (B, T) and (B, T); of windows (B, W) and (B, 1), the token after the
+    window; of documents (M,) and (M,), one document after the other as `packing` describes.
     """
 
     tokens: Tensor
@@ -40,24 +40,24 @@ class Batch(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """What it costs to compute on it depends on."""
+        """Its shape, on which the cost of a step depends."""
         rows, length = self.packing.shape if self.packing else self.tokens.shape
         return rows, length, self.tokens.numel()
 
     @property
-    def scored(self) -> int:
-        """Targets, all of which count."""
+    def target_count(self) -> int:
+        """Number of targets; all of them count in the loss."""
         return self.targets.numel()
 
-    def padded(self) -> tuple[Tensor, Tensor]:
-        """Tokens and targets of the same rows as (B, T), with targets IGNORED after the end of each."""
+    def pad(self) -> tuple[Tensor, Tensor]:
+        """Tokens and targets of the same rows padded to (B, T), with targets IGNORED after the end of a row."""
         if self.packing is None:
             return self.tokens, self.targets
         return self.packing.pad(self.tokens, BOUNDARY), self.packing.pad(self.targets, IGNORED)
 
 
 class ScoredBatch(NamedTuple):
-    """Rows of an evaluation; `row` (B,) numbers the score that each adds to: of a document, or stretch of a stream."""
+    """A batch of evaluation; `row` (B,) is the number of the score (of a document, or stretch) that a row adds to."""
 
     tokens: Tensor
     targets: Tensor
@@ -65,76 +65,76 @@ class ScoredBatch(NamedTuple):
 
 
 class Rows(Protocol):
-    """One split, ready to be drawn from."""
+    """One split on a device, to draw batches from."""
 
     targets: int
     """Target tokens of the whole split."""
     count: int
-    """Scores of an evaluation: documents, or stretches of a stream."""
+    """Number of scores of an evaluation: of documents, or stretches of a stream."""
     device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...
-    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
+    def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
 
 
 def _generator(*numbers: int) -> torch.Generator:
-    """A generator on the CPU that depends on all the numbers, and on nothing else."""
+    """A generator on the CPU seeded by all the numbers together."""
     state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state) >> 1)
 
 
 class DocumentRows:
-    """Documents, one a row, boundary first: packed for training, padded on the right for evaluation."""
+    """Documents, one a row, beginning with the boundary: packed for training, padded on the right for evaluation."""
 
     def __init__(self, documents: Tokens, device: torch.device) -> None:
         self.device = device
         self.targets = documents.targets
         self._documents = documents
-        self._flat = _on(device, documents)
-        self._bundle = _bundle(len(documents))
-        self.count = -(-len(documents) // self._bundle)
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        self._flat = _to_device(device, documents)
+        self._rows_per_score = _rows_per_score(len(documents))
+        self.count = -(-len(documents) // self._rows_per_score)
+        self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
-        starts, counts = (torch.from_numpy(part) for part in self._documents.places(self._rows(seed, step, batch_size)))
+        starts, counts = (torch.from_numpy(part) for part in self._documents.locate(self._rows(seed, step, batch_size)))
         packing = Packing.of(counts, self.device)
         place = starts.to(self.device, non_blocking=True)[packing.row] + packing.position
-        self._documents.looked_at(batch_size)
+        self._documents.count_reads(batch_size)
         return Batch(self._flat[place].long(), self._flat[place + 1].long(), packing)
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of its document."""
         drawn = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step)).numpy()
         row = np.searchsorted(self._ends, drawn)
-        start, length = self._documents.places(row)
+        start, length = self._documents.locate(row)
         place = torch.from_numpy(start + drawn - (self._ends[row] - length))
-        self._documents.looked_at(batch_size)
+        self._documents.count_reads(batch_size)
         first = torch.from_numpy(start).to(self.device, non_blocking=True).unsqueeze(1)
-        return _windows(self._flat, place.to(self.device, non_blocking=True), first, width)
+        return _take_windows(self._flat, place.to(self.device, non_blocking=True), first, width)
 
-    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every document once, those of like length together (evaluation mode mixes nothing between rows)."""
+    def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
+        """Every document once, sorted by length (in evaluation mode rows do not influence each other)."""
         for block in range(0, len(self._documents), SORTED):
             rows = np.arange(block, min(block + SORTED, len(self._documents)))
-            lengths = self._documents.places(rows)[1]
+            lengths = self._documents.locate(rows)[1]
             order = np.argsort(-lengths, kind="stable")
             first = 0
             while first < len(rows):
                 size = max(1, max_tokens // int(lengths[order[first]]))
                 some = rows[order[first : first + size]]
-                yield ScoredBatch(*self._padded(some), some // self._bundle)
+                yield ScoredBatch(*self._pad(some), some // self._rows_per_score)
                 first += size
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """(documents,) targets up to the end of each row."""
+        """(documents,) number of targets up to the end of each row."""
         if self._documents.order is None:
             return self._documents.starts[1:]
-        return self._documents.places(np.arange(len(self._documents)))[1].cumsum()
+        return self._documents.locate(np.arange(len(self._documents)))[1].cumsum()
 
-    def _shuffled(self, seed: int, epoch: int) -> Callable[[int, int], NDArray[np.int64]]:
-        """The rows of an epoch from the first to before the last."""
+    def _shuffle(self, seed: int, epoch: int) -> Callable[[int, int], NDArray[np.int64]]:
+        """The shuffled order of an epoch, as a function of (first, last) that returns rows first to last - 1."""
         count = len(self._documents)
         if count > STORED:
             permutation = Permutation(count, seed, epoch)
@@ -143,7 +143,7 @@ class DocumentRows:
         return lambda first, last: order[first:last]
 
     def _rows(self, seed: int, step: int, batch_size: int) -> NDArray[np.int64]:
-        """Documents without replacement within an epoch; a batch may end one epoch and begin the next."""
+        """The documents of a batch, drawn without replacement within an epoch; a batch may span two epochs."""
         first, last, count = step * batch_size, (step + 1) * batch_size, len(self._documents)
         parts = []
         for epoch in range(first // count, (last - 1) // count + 1):
@@ -151,15 +151,15 @@ class DocumentRows:
             parts.append(self._order(seed, epoch)(max(0, first - start), min(count, last - start)))
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
-    def _padded(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def _pad(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Tokens and targets (B, T)."""
-        found, counts = (torch.from_numpy(part) for part in self._documents.places(rows))
+        found, counts = (torch.from_numpy(part) for part in self._documents.locate(rows))
         width = int(counts.max())
         starts = found.to(self.device, non_blocking=True).unsqueeze(1)
         lengths = counts.to(self.device, non_blocking=True).unsqueeze(1)
         position = torch.arange(width + 1, device=self.device)
         taken = self._flat[(starts + position).clamp_(max=len(self._flat) - 1)].long()
-        self._documents.looked_at(len(rows))
+        self._documents.count_reads(len(rows))
         inside = position[:width] < lengths
         return torch.where(inside, taken[:, :-1], BOUNDARY), torch.where(inside, taken[:, 1:], IGNORED)
 
@@ -167,36 +167,38 @@ class DocumentRows:
 class StreamRows:
     """One stream: random crops of `length` for training, overlapping rows for evaluation.
 
-    Stored with one boundary before it, so that its first token is predicted too.
+    A boundary stands before it, so that its first token is predicted too.
     """
 
     def __init__(self, stream: Tokens, length: int, device: torch.device) -> None:
-        self.targets = stream.targets - 1  # a stream's end is none
+        self.targets = stream.targets - 1  # the end of a stream is no target
         self.length = min(length, self.targets)
         self.device = device
         self._stream = stream
-        self._flat = _on(device, stream)
+        self._flat = _to_device(device, stream)
         self._half = max(1, self.length // 2)
         self._stretches = 1 - (self.length - self.targets) // self._half
-        self._bundle = _bundle(self._stretches)
-        self.count = -(-self._stretches // self._bundle)
+        self._rows_per_score = _rows_per_score(self._stretches)
+        self.count = -(-self._stretches // self._rows_per_score)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
             self.device, non_blocking=True
         )
-        return Batch(*_shifted(self._rows(start)))
+        return Batch(*_shift(self._rows(start)))
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
         place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))
-        self._stream.looked_at(batch_size)
-        return _windows(self._flat, place.to(self.device, non_blocking=True), torch.zeros_like(place[:, None]), width)
+        self._stream.count_reads(batch_size)
+        return _take_windows(
+            self._flat, place.to(self.device, non_blocking=True), torch.zeros_like(place[:, None]), width
+        )
 
-    def scored(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every token once, each (but the first ones of the stream) with at least half of `length` before it.
+    def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
+        """Every token once, each except the first ones of the stream with at least half of `length` before it.
 
-        The first row scores all it has, every other one the part after the first half.
+        The first row scores all its tokens, every other row those after its first half.
         """
         size = max(1, max_tokens // self.length)
         position = torch.arange(self.length, device=self.device)
@@ -205,42 +207,42 @@ class StreamRows:
             scored = torch.where(stretch > 0, self.length + (stretch - 1) * self._half, 0)
             end = (self.length + stretch * self._half).clamp_(max=self.targets)
             start = end - self.length
-            tokens, following = _shifted(self._rows(start))
+            tokens, following = _shift(self._rows(start))
             targets = torch.where(start + position >= scored, following, IGNORED)
-            yield ScoredBatch(tokens, targets, np.arange(first, first + len(stretch)) // self._bundle)
+            yield ScoredBatch(tokens, targets, np.arange(first, first + len(stretch)) // self._rows_per_score)
 
     def _rows(self, start: Tensor) -> Tensor:
-        """(B, 1) -> (B, length + 1) tokens from there on."""
+        """(B, 1) starts -> (B, length + 1) tokens."""
         taken = self._flat[start + torch.arange(self.length + 1, device=self.device)].long()
-        self._stream.looked_at(len(start))
+        self._stream.count_reads(len(start))
         return taken
 
 
-def _shifted(taken: Tensor) -> tuple[Tensor, Tensor]:
+def _shift(taken: Tensor) -> tuple[Tensor, Tensor]:
     """(B, T + 1) -> tokens and targets (B, T), in memory of their own.
 
-    As views of one tensor the tokens would lie in front of their targets, for a model to read and to write into.
+    As views of one tensor, tokens would lie beside their targets, where a model could read and overwrite them.
     """
     return taken[:, :-1].clone(), taken[:, 1:].clone()
 
 
-def _on(device: torch.device, tokens: Tokens) -> Tensor:
-    """The flat tokens on a device; on the CPU they stay where they are."""
+def _to_device(device: torch.device, tokens: Tokens) -> Tensor:
+    """Move the flat tokens to a device; on the CPU they stay where they are."""
     flat = torch.from_numpy(tokens.flat)
     if device.type != "cpu" and flat.dtype == torch.uint16:
         flat = flat.int()  # which every device can index
     there = flat.to(device)
-    tokens.looked_at(len(flat) if device.type != "cpu" else 0)
+    tokens.count_reads(len(flat) if device.type != "cpu" else 0)
     return there
 
 
-def _bundle(rows: int) -> int:
-    """How many neighbouring rows are scored together."""
+def _rows_per_score(rows: int) -> int:
+    """Number of neighbouring rows that share a score."""
     return max(1, -(-rows // MOST_SCORES))
 
 
-def _windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
-    """The targets at `place` (B,), and the `width` tokens before each, none of them from before `start` (B, 1)."""
+def _take_windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
+    """The targets at `place` (B,) with the `width` tokens before each; before `start` (B, 1) there are boundaries."""
     before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
     tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
     return Batch(tokens, flat[place].long().unsqueeze(1))

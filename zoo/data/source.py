@@ -1,4 +1,4 @@
-"""What a corpus gives: text, as documents or one stream, before it becomes tokens."""
+"""The text of a corpus, as documents or one stream, before it becomes tokens."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from zoo.errors import DataError
 
 Document = str | bytes
 LogLikelihood = Callable[[Sequence[Any]], "list[float]"]
-"""Exact log probability (nats) of each whole document, its end included, under the source that made it."""
+"""Exact log probability (nats) of each whole document, its end included, under the source that generated it."""
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Source:
     """Text of one corpus.
 
     Args:
-        name: how reports call it.
+        name: its name in reports.
         text: documents, or one stream (a single str or bytes).
-        log_likelihood: the source's own probabilities, where they are known: the floor.
+        log_likelihood: the exact log probabilities, where they are known; they give the floor.
     """
 
     name: str
@@ -37,4 +37,4 @@ class Source:
 
 
 CorpusLoader = Callable[..., Source]
-"""What a name in the corpora registry stands for: a function of keyword options."""
+"""An entry of the corpora registry: a function of keyword options."""

@@ -1,4 +1,4 @@
-"""The tokens of one split, flat, as narrow as they can be: in memory, or in files that are mapped into it."""
+"""The tokens of one split as a flat array of the narrowest type, in memory or in memory-mapped files."""
 
 import mmap
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,23 @@ from numpy.typing import DTypeLike, NDArray
 from zoo.tokens import BOUNDARY
 
 RELEASED_AFTER = 1024
-"""Rows; the system maps up to 64 KB of a file around each place that is looked at, and counts all as resident."""
+"""Rows read before pages are released: the system maps up to 64 KB of a file around each place that is read, and
+counts all of it as resident."""
 
 
-def narrowest(vocab_size: int) -> np.dtype[Any]:
-    """The unsigned type that holds the tokens of a vocabulary; int32 where 16 bits are too few."""
+def narrowest_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The narrowest unsigned type for the tokens of a vocabulary; int32 where 16 bits are too few."""
     return np.dtype(np.uint8 if vocab_size <= 256 else np.uint16 if vocab_size <= 65_536 else np.int32)
 
 
 class Tokens(Sequence[NDArray[Any]]):
-    """Documents, or one stream as the only one, each the array of its tokens without boundaries.
+    """A sequence of documents (a stream is the only one), each an array of tokens without boundaries.
 
     Args:
         flat: 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
-        starts: (documents + 1,) int64, where in `flat` the boundaries stand.
-        order: (documents,) which document comes first, second, ...; None where they stand in order.
-        mappings: the files behind the arrays.
+        starts: (documents + 1,) int64, the positions of the boundaries in `flat`.
+        order: (documents,) number of the document that comes first, second, ...; None if they stand in order.
+        mappings: the memory-mapped files behind the arrays.
     """
 
     def __init__(
@@ -37,11 +38,11 @@ class Tokens(Sequence[NDArray[Any]]):
         mappings: Sequence[mmap.mmap] = (),
     ) -> None:
         self.flat, self.starts, self.order = flat, starts, order
-        self._mappings, self._looked_at = mappings, 0
+        self._mappings, self._reads = mappings, 0
 
     @classmethod
     def of(cls, documents: Iterable[NDArray[Any]], dtype: DTypeLike = np.int32) -> "Tokens":
-        """Documents that are in memory."""
+        """Tokens of documents in memory."""
         boundary = np.full(1, BOUNDARY, dtype)
         pieces, lengths = [boundary], [0]
         for document in documents:
@@ -50,8 +51,8 @@ class Tokens(Sequence[NDArray[Any]]):
         return cls(np.concatenate(pieces), np.cumsum(lengths, dtype=np.int64))
 
     @classmethod
-    def mapped(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
-        """The files `tokens`, `starts` and, if there is one, `order`; no page of them is read before it is needed."""
+    def map_files(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
+        """Map the files `tokens`, `starts` and, if it exists, `order`; pages are read when they are needed."""
         (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)
         order = _map(directory / "order", np.int32)[0] if (directory / "order").exists() else None
         return cls(flat, starts, order, (text, places))
@@ -68,32 +69,32 @@ class Tokens(Sequence[NDArray[Any]]):
             return [self[index] for index in range(*row.indices(len(self)))]
         if not -len(self) <= row < len(self):
             raise IndexError(row)
-        start, length = self.places(np.array([row % len(self)]))
+        start, length = self.locate(np.array([row % len(self)]))
         return self.flat[start[0] + 1 : start[0] + length[0]]
 
-    def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(B,) rows -> where the boundary before each stands, and its targets, the end being one."""
+    def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(B,) rows -> position of the boundary before each, and number of its targets, its end included."""
         documents = rows if self.order is None else self.order[rows]
         starts = self.starts[documents]
         return starts, self.starts[documents + 1] - starts
 
     @property
     def targets(self) -> int:
-        """Of all documents, the end of each being one."""
+        """Number of targets of all documents, their ends included."""
         return int(self.starts[-1])
 
-    def looked_at(self, rows: int) -> None:
-        """So many rows of mapped files were read; now and then their pages are given back (and stay in the cache)."""
-        self._looked_at += rows
-        if self._looked_at >= RELEASED_AFTER:
-            self._looked_at = 0
+    def count_reads(self, rows: int) -> None:
+        """Count rows read from mapped files; every `RELEASED_AFTER` rows, release the pages (they stay cached)."""
+        self._reads += rows
+        if self._reads >= RELEASED_AFTER:
+            self._reads = 0
             for mapping in self._mappings:
                 if hasattr(mmap, "MADV_DONTNEED"):
                     mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _map(path: Path, dtype: DTypeLike) -> tuple[NDArray[Any], mmap.mmap]:
-    """A file as an array; what is written into it never reaches the file."""
+    """Map a file as an array; writes into the array never reach the file."""
     with path.open("rb") as file:
         mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     return np.frombuffer(mapping, dtype), mapping

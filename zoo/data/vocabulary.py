@@ -1,4 +1,4 @@
-"""Characters or bytes to tokens and back; token 0 is the boundary."""
+"""Encode characters or bytes as tokens, and decode them; token 0 is the boundary."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.source import Document
-from zoo.data.tokens import narrowest
+from zoo.data.tokens import narrowest_dtype
 from zoo.errors import UsageError
 
 PIECE = 1 << 20
-"""Characters that are encoded at a time: what it takes meanwhile is twenty times as large."""
+"""Characters that are encoded at a time: encoding takes twenty times their memory."""
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """(T,) the code points of the characters, half surrogates too."""
+    """(T,) code points of the characters, lone surrogates included."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
@@ -37,19 +37,19 @@ class Vocabulary:
         return cls("".join(sorted(seen)))
 
     def __len__(self) -> int:
-        """V, the boundary token included."""
+        """Vocabulary size V, the boundary token included."""
         return 257 if self.characters is None else len(self.characters) + 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of tokens."""
-        return narrowest(len(self))
+        return narrowest_dtype(len(self))
 
     def encode(self, text: Document) -> NDArray[Any]:
         """(T,) tokens, without boundaries, of `dtype`.
 
         Raises:
-            UsageError: a character that the vocabulary does not have; the message names it.
+            UsageError: a character is not in the vocabulary; the message names it.
         """
         if self.characters is None:
             data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
@@ -69,7 +69,7 @@ class Vocabulary:
         return (index + 1).astype(self.dtype)
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of the tokens; boundaries are left out, bytes that are not UTF-8 become the replacement sign."""
+        """The text of the tokens, without boundaries; bytes that are not UTF-8 become the replacement character."""
         kept = [token - 1 for token in tokens if token]
         if self.characters is None:
             return bytes(kept).decode(errors="replace")

@@ -1,9 +1,15 @@
-"""A study, run: sizes matched, every cell prepared, then executed one after the other, learning rates first."""
+"""Plan and run a study: match sizes, resolve every run, choose how they are executed, train, record.
+
+The way of a model, each stop once: `match_sizes` gives it its width, `resolve_all` finds, builds and checks it,
+`choose_ways` times it, `choose_rates` gives it a learning rate, `execute_all` trains it. From `resolve_all` on its runs
+are `Cell`s, and nothing is looked up again.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from zoo.config import RunConfig, Way
@@ -14,13 +20,14 @@ from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run
 from zoo.experiments.records.study import StudyRecord, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
-from zoo.experiments.runs.cost import probe
-from zoo.experiments.runs.resolve import Cell, file_name, on_threads, prepare
+from zoo.experiments.runs.cost import measure_costs
+from zoo.experiments.runs.identity import file_name
+from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
-from zoo.experiments.runs.size_matching import match
-from zoo.experiments.runs.strategy import Choice, choose_ways, executed, keep_ways
-from zoo.experiments.runs.train import load_model
-from zoo.experiments.study.config import Matched, StudyConfig, in_first_split
+from zoo.experiments.runs.size_matching import match_sizes
+from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
+from zoo.experiments.study.config import Matched, StudyConfig
 
 SAMPLES = 12
 """Samples of each model in a report."""
@@ -28,12 +35,14 @@ SAMPLES = 12
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with its sizes and its folder fixed; what is still open is the learning rates, if there is a grid."""
+    """A study with every run resolved; what is still open is the learning rates, if there is a grid."""
 
     study: StudyConfig
     corpora: Mapping[str, Corpus]
     matched: Mapping[str, Matched]
     directory: Path
+    cells: Sequence[Cell]
+    """Every run, as it was asked for: those that choose learning rates first."""
     choices: Mapping[str, Choice]
 
     @property
@@ -46,62 +55,57 @@ class Plan:
         several = f"; the first of {len(self.corpora)} splits" if len(self.corpora) > 1 else ""
         return self.corpus.summary() + several
 
-    @property
+    @cached_property
     def ways(self) -> dict[str, Way]:
         """Label -> how its runs are executed."""
         return {label: choice.way for label, choice in self.choices.items()}
 
-    def cells(self, configs: Sequence[RunConfig]) -> list[Cell]:
-        """The runs, checked.
-
-        Raises:
-            RegistryError, UsageError, RunError: one of them cannot be.
-        """
-        return [prepare(config, self.corpora[config.data.rotation], self.directory) for config in configs]
-
     def asked(self) -> list[RunConfig]:
         """All runs, as they were asked for, before ways and learning rates were chosen."""
-        scaled = self.study.scaled(self.matched)
-        return [*scaled.trials(), *scaled.chosen(self.any_rates())]
+        return [cell.config for cell in self.cells]
 
-    def trials(self) -> list[RunConfig]:
-        """The runs that choose learning rates."""
-        return executed(self.study.scaled(self.matched).trials(), self.ways)
+    def trials(self) -> list[Cell]:
+        """The runs that choose learning rates, in their ways."""
+        return place([cell for cell in self.cells if cell.config.trial], self.ways)
 
-    def runs(self, rates: Mapping[str, float]) -> list[RunConfig]:
-        """The runs that are reported, at the learning rates (label -> rate) that were chosen."""
-        return executed(self.study.scaled(self.matched).chosen(rates), self.ways)
+    def runs(self, rates: Mapping[str, float]) -> list[Cell]:
+        """The runs that are reported, in their ways, at the learning rates (label -> rate) that were chosen.
 
-    def any_rates(self) -> dict[str, float]:
-        """Learning rates that stand in for those that will be chosen."""
-        return {model.label: self.study.lr_grid[0] for model in self.study.models} if self.study.lr_grid else {}
+        A label without one keeps what it was resolved with: its own rate, or the lowest of the grid.
+        """
+        cells = [cell for cell in self.cells if not cell.config.trial]
+        rated = [cell.with_training(lr=rates[cell.config.label]) if cell.config.label in rates else cell
+                 for cell in cells]  # fmt: skip
+        return place(rated, self.ways)
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
-    """The plan of a study: its text read, its sizes matched, its ways of execution chosen.
+    """The plan of a study: its text read, its sizes matched, its runs resolved, their ways of execution chosen.
 
     Raises:
         DataError: the text cannot be read.
-        RegistryError, UsageError: a model that cannot be built, or not scaled.
+        RegistryError, UsageError, RunError: a model that cannot be built, or not scaled, or does not hold its contract.
     """
     corpora, directory = load_corpora(study.in_splits()), study_directory(out, study.name, fresh=fresh)
-    plan = Plan(study, corpora, {}, directory, {})
-    plan = replace(plan, matched=match(study, plan.corpus))
-    return replace(plan, choices=choose_ways(plan.asked(), corpora, directory))
+    matched = match_sizes(study, next(iter(corpora.values())))
+    scaled = study.scaled(matched)
+    lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
+    cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
+    return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """Train what is not there yet; returns the record of the comparison, and the file that it stands in.
 
     Raises:
-        RegistryError, UsageError, RunError: before anything is trained, if any cell cannot be.
+        RunError: a folder that is no run stands where one belongs, or a source changed meanwhile.
     """
-    trials, cells = plan.cells(plan.trials()), plan.cells(plan.runs(plan.any_rates()))
+    trials, cells = plan.trials(), plan.runs({})
     listener.planned(len(trials) + len(cells))
-    keep_ways(plan.directory, plan.asked(), plan.choices)
+    write_ways(plan.directory, plan.asked(), plan.choices)
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
-        cells = plan.cells(plan.runs(choose_rates(tried)))
+        cells = plan.runs(choose_rates(tried))
     runs = [
         run
         for rotation, corpus in plan.corpora.items()
@@ -128,9 +132,9 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     if set(record.costs) >= set(runs):
         return record
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
-    first = in_first_split(plan.runs(plan.any_rates()))  # as the costs of a comparison on one split
-    cells = {cell.config.label: on_threads(cell, threads) for cell in plan.cells(first)}
-    costs, samples = probe(list(cells.values()), plan.corpus), {}
+    first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
+    cells = {cell.config.label: cell.with_training(threads=threads) for cell in first}
+    costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":
             try:

@@ -1,11 +1,11 @@
-"""What a study would train, how big, and about how long: a few real steps of each model, timed."""
+"""Forecast what a study would train, how big, and about how long, from a few real steps of each model."""
 
 from typing import Any
 
 from zoo.experiments.compare import Plan, choose_rates
 from zoo.experiments.records.run import is_run, read_run
-from zoo.experiments.runs.timing import told, training_speed
-from zoo.experiments.runs.workers import usable_cores
+from zoo.experiments.runs.timing import get_speed, measure_training
+from zoo.experiments.runs.workers import count_cores
 
 
 def forecast(plan: Plan) -> list[dict[str, Any]]:
@@ -14,30 +14,30 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
     The seconds are those of training; evaluations come on top. `at_once` is how many such runs share the time.
 
     Raises:
-        RegistryError, UsageError, RunError: as preparing the study does.
+        RunError: a trial that is there is damaged.
     """
-    trials, rates = plan.cells(plan.trials()), plan.any_rates()
+    trials, rates = plan.trials(), dict[str, float]()
     if trials and all(is_run(cell.directory) for cell in trials):
         rates = choose_rates([read_run(cell.directory) for cell in trials])
-    cells = [*trials, *plan.cells(plan.runs(rates))]
+    cells = [*trials, *plan.runs(rates)]
     unknown = {c.config.label: c for c in cells if c.settings.steps is not None and not is_run(c.directory)}
-    speeds = training_speed(list(unknown.values()), plan.corpus)
+    speeds = measure_training(list(unknown.values()), plan.corpus)
     rows = []
     for cell in cells:
         there, steps = is_run(cell.directory), cell.settings.steps
         seconds = 0.0 if there else cell.settings.seconds
         if seconds is None and steps is not None:
-            seconds = steps * told(speeds, cell.config.label).seconds
+            seconds = steps * get_speed(speeds, cell.config.label).seconds
         rows.append(
             {
                 "run": str(cell.directory),
                 "label": cell.config.label,
                 "seed": cell.config.seed,
                 "there": there,
-                "parameters": cell.parameters,
+                "parameters": cell.model.parameters,
                 "steps": steps,
                 "seconds": seconds,
-                "at_once": usable_cores() if cell.config.training.execution == "side-by-side" else 1,
+                "at_once": count_cores() if cell.config.training.execution == "side-by-side" else 1,
             }
         )
     return rows

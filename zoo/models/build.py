@@ -6,11 +6,11 @@ import torch
 from pydantic import ValidationError
 from torch.nn.parameter import is_lazy
 
-from zoo.blame import blaming
+from zoo.blame import blame
 from zoo.config import Value
 from zoo.errors import UsageError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
-from zoo.surroundings import kept, random_numbers
+from zoo.surroundings import random_numbers, restore_and_report
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
@@ -38,8 +38,8 @@ def build(
     """
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
-    made = kept(f"Model '{name}'", "when it is made")
-    with random_numbers(seed), made, blaming(f"Model '{name}'", what, module=model.__module__):
+    made = restore_and_report(f"Model '{name}'", "when it is made")
+    with random_numbers(seed), made, blame(f"Model '{name}'", what, module=model.__module__):
         _check_signature(model)
         try:
             fresh = model(config, vocab_size=vocab_size, context=context)

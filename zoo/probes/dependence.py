@@ -1,4 +1,4 @@
-"""What logits depend on that they must not: random numbers, earlier calls, later tokens, other rows."""
+"""Find what logits must not depend on: random numbers, earlier calls, later tokens, other rows."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.models.interface import SequenceModel
-from zoo.probes.cuts import cut, up_to
+from zoo.probes.future import mask_future, replace_future
 
 DRAWS = "it draws random numbers: look at self.training (F.dropout takes training=self.training)."
 KEEPS = (
@@ -21,11 +21,11 @@ MIXES = (
 )
 
 
-def what_it_sees(model: SequenceModel, tokens: Tensor) -> str | None:
-    """What logits in evaluation mode depend on beside their row up to them, as a sentence goes on; None: on nothing.
+def describe_dependence(model: SequenceModel, tokens: Tensor) -> str | None:
+    """Describe what logits in evaluation mode wrongly depend on, as the rest of a sentence; None if on nothing.
 
-    A model is said to look ahead only if the tokens themselves give the same logits before and after: what it draws,
-    or keeps from one call to the next, is told as that.
+    Looking ahead is reported only if the same tokens give the same logits before and after the probe: otherwise the
+    model draws random numbers or keeps something from one call to the next, and that is reported.
 
     Args:
         tokens: (B, T), at least two rows of two tokens.
@@ -33,28 +33,28 @@ def what_it_sees(model: SequenceModel, tokens: Tensor) -> str | None:
 
     def logits(given: Tensor) -> Tensor:
         result: Tensor = model(given.clone())
-        return result.clone()  # it may give the same memory again
+        return result.clone()  # a model may return the same memory again
 
     def repeats() -> bool:
         return _close(logits(tokens), expected)
 
     def agrees(cuts: Tensor) -> bool:
-        """Whether logits up to the cuts (B,) stay as they are when all that is after them changes."""
-        return _close(up_to(logits(cut(tokens, others, cuts)), cuts), up_to(expected, cuts))
+        """Whether logits up to the cuts (B,) stay the same when all later tokens change."""
+        return _close(mask_future(logits(replace_future(tokens, others, cuts)), cuts), mask_future(expected, cuts))
 
     rows, length = tokens.shape
-    before, others, expected = drawn(), (tokens + 1) % model.vocab_size, logits(tokens)
+    before, others, expected = random_state(), (tokens + 1) % model.vocab_size, logits(tokens)
     if repeats():
         if agrees(torch.arange(rows) % (length - 1)):  # rows that see each other do not, since each changes elsewhere
             return None
         ahead = not all(agrees(torch.full((rows,), t)) for t in range(length - 1))
         if repeats():
             return AHEAD if ahead else MIXES
-    return f"{REPEATS} {DRAWS if drawn() != before else KEEPS}"
+    return f"{REPEATS} {DRAWS if random_state() != before else KEEPS}"
 
 
-def drawn() -> tuple[object, ...]:
-    """Where the generators of random numbers stand: torch's on the CPU, Python's, numpy's."""
+def random_state() -> tuple[object, ...]:
+    """The states of the random generators: torch's on the CPU, Python's, numpy's."""
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())
 
 

@@ -1,56 +1,58 @@
-"""Floating-point operations of a model, counted on the operations that really run.
+"""Count floating-point operations of a model on the operations that really run.
 
 A multiply-add of a matrix product, a convolution or attention counts as two; additions, norms and activations count
-nothing, as is usual (Kaplan et al. 2020, section 2.1). Attention counts every pair of positions, those under the
-mask too. On a CPU a count sees neither inside the LSTM nor inside fused attention (torch 2.13): for the count both run
-in their plain forms, which do the same products.
+nothing, as is usual (Kaplan et al. 2020, section 2.1). Attention counts every pair of positions, also masked ones. On a
+CPU the LSTM and fused attention hide their products (torch 2.13): for the count both run in plain forms, which do the
+same products.
 
-What that leaves out is told: a model whose elementwise arithmetic is a large share, for that may be a product in other
-words, and operations of which nobody here knows what they compute. Its FLOPs are at least those that are counted.
+A count names what it leaves out: elementwise arithmetic where it is a large share, since it may be a product written in
+another way, and operations of unknown cost. The FLOPs are then a lower bound.
 """
 
 from collections import Counter
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from zoo.data.rows import Batch, Shape
 from zoo.models.interface import SequenceModel
-from zoo.packing import Packing, chunk_of
-from zoo.probes.products import Products, counting
-from zoo.training.loop import logits_of
-from zoo.training.loss import cross_entropy
+from zoo.packing import Packing, chunk_size
+from zoo.probes.products import OperationCounter, count_into
 
 ROWS = 2
-"""Rows are counted two at a time, enough for BatchNorm; one more says whether operations are proportional to rows."""
+"""Rows of a count, enough for BatchNorm; a second count has one more, to see whether FLOPs are proportional to rows."""
 LARGE_SHARE = 0.25
-"""Elementwise operations for each FLOP, from which on FLOPs alone say too little. Built-in models of ordinary width
+"""Elementwise operations for each FLOP from which on a count is called incomplete. Built-in models of ordinary width
 have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matrix product that it is."""
 ELEMENTWISE = "elementwise arithmetic"
-FIT = 1e-3
-"""How far, relative, a count may be from what rows, tokens and chunks give, before it is told to be a fit."""
+FIT_TOLERANCE = 1e-3
+"""Relative error of the fit by rows, tokens and chunks, from which on FLOPs are called approximate."""
+
+Shape = tuple[int, int, int]
+"""Rows, tokens of the longest, and tokens of all, as `Batch.shape` has them."""
 
 Layout = Literal["dense", "windows", "packed"]
-"""Rows of one length; windows with one target, which a model may do in a cheaper way; rows without padding."""
+"""Rows of one length; windows with one target, which a model may compute more cheaply; rows without padding."""
 
 
 class Flops(NamedTuple):
-    """FLOPs, and how far they are to be believed."""
+    """A count of FLOPs, and how complete it is."""
 
     total: int | None
     """None: they cannot be counted."""
     uncounted: tuple[str, ...] = ()
-    """What ran and is not in them: they are at least so many. Where there are none, why."""
+    """What ran and is not counted: `total` is then a lower bound. Without a total, the reason."""
     fitted: bool = False
-    """They are about so many: they depend on more than rows, tokens and the longest row, as on what the tokens are."""
+    """Whether `total` is approximate: FLOPs depend on more than rows, tokens and the longest row."""
 
 
-class _Measured(NamedTuple):
+class _Costs(NamedTuple):
     amounts: NDArray[np.float64]
-    """FLOPs of a row whatever stands in it, of a token in it, and of a chunk."""
+    """FLOPs for each row, for each token, and for each chunk."""
     uncounted: frozenset[str]
     fitted: bool
 
@@ -59,14 +61,14 @@ class FlopCounter:
     """Counts FLOPs of a model.
 
     Args:
-        model: nobody else's, best built for this: it is moved to the CPU, runs in training mode and stays in it.
-        layout: how rows lie, on which depends what a model computes for them.
+        model: best built for this: it is moved to the CPU and put into training mode.
+        layout: how rows lie in a batch, on which the computation depends.
     """
 
     def __init__(self, model: SequenceModel, layout: Layout = "dense") -> None:
         self._model = model.to("cpu").train()
         self._layout = layout
-        self._costs = cache(self._measured)
+        self._costs = cache(self._measure)
 
     def forward(self, length: int) -> float:
         """FLOPs of a forward pass of one row of T tokens."""
@@ -80,7 +82,7 @@ class FlopCounter:
         """FLOPs of training on batches of these shapes, or of their forward passes alone.
 
         Raises:
-            Exception: whatever the model raises on a CPU.
+            Exception: any exception of the model on a CPU.
         """
         total = 0
         for (rows, length, tokens), steps in shapes.items():
@@ -88,7 +90,7 @@ class FlopCounter:
         return total
 
     def count(self, shapes: Counter[Shape], *, backward: bool = True) -> Flops:
-        """The same, and how far it is to be believed.
+        """Like `total`, with what the count leaves out.
 
         Raises:
             Exception: as `total`.
@@ -98,21 +100,21 @@ class FlopCounter:
         fitted = any(found.fitted for found in measured)
         return Flops(self.total(shapes, backward=backward), tuple(sorted(uncounted)), fitted)
 
-    def told(self, shapes: Counter[Shape]) -> Flops:
-        """The same of training; where the model raises something, what that is."""
+    def try_count(self, shapes: Counter[Shape]) -> Flops:
+        """Like `count` of training; if the model raises an exception, its message instead of a total."""
         try:
             return self.count(shapes)
         except Exception as error:
             return Flops(None, (f"{type(error).__name__}: {error}".splitlines()[0],))
 
-    def _measured(self, length: int, backward: bool) -> _Measured:
-        """What a batch costs whose longest row has T tokens."""
+    def _measure(self, length: int, backward: bool) -> _Costs:
+        """Measure the cost of batches whose longest row has T tokens."""
         if self._layout != "packed":
             found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
             a_row = found.flops / ROWS
-            fitted = not _near(another.flops, (ROWS + 1) * a_row)
-            return _Measured(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
-        enough = chunk_of(length) - length + 1  # tokens for a second chunk
+            fitted = not _is_fit(another.flops, (ROWS + 1) * a_row)
+            return _Costs(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
+        enough = chunk_size(length) - length + 1  # tokens for a second chunk
         more = [enough] if enough <= length else [1] * enough
         examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more], [length, (length + 1) // 2]]
         found_each = [self._count(lengths, backward) for lengths in examples]
@@ -120,40 +122,42 @@ class FlopCounter:
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
         amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
         uncounted = frozenset[str]().union(*map(_uncounted, found_each))
-        return _Measured(amounts, uncounted, fitted=not _near(counts, shapes @ amounts))
+        return _Costs(amounts, uncounted, fitted=not _is_fit(counts, shapes @ amounts))
 
-    def _count(self, lengths: list[int], backward: bool) -> Products:
-        """What runs for rows of these lengths."""
+    def _count(self, lengths: list[int], backward: bool) -> OperationCounter:
+        """Count the operations that run for rows of these lengths."""
         draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
         tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
-        packing = Packing.of(torch.tensor(lengths))
-        batch = {
-            "dense": Batch(tokens, tokens),
-            "windows": Batch(tokens, tokens[:, :1]),
-            "packed": Batch(packing.pack(tokens), packing.pack(tokens), packing),
-        }[self._layout]
-        products = Products()
+        products, forward = OperationCounter(), self._forward_of(tokens, lengths)
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-            with counting(products):
-                logits = logits_of(self._model, batch)
+            with count_into(products):
+                logits = forward()
             if backward:
-                reached = logits.detach().requires_grad_()  # the loss is no part of the model
-                (gradient,) = torch.autograd.grad(cross_entropy(reached, batch.targets), reached)
-                with counting(products):
+                gradient = torch.ones_like(logits)  # the loss is no part of the model
+                with count_into(products):
                     logits.backward(gradient)
         self._model.zero_grad(set_to_none=True)
         return products
 
+    def _forward_of(self, tokens: Tensor, lengths: list[int]) -> Callable[[], Tensor]:
+        """The forward pass of (B, T) tokens in this layout, without the packing."""
+        if self._layout == "windows":
+            return partial(self._model.last, tokens)
+        if self._layout == "dense":
+            return partial(self._model, tokens)
+        packing = Packing.of(torch.tensor(lengths))
+        return partial(self._model.packed, packing.pack(tokens), packing)
 
-def _near(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
-    return bool(np.allclose(counts, expected, rtol=FIT, atol=0.5))
+
+def _is_fit(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
+    return bool(np.allclose(counts, expected, rtol=FIT_TOLERANCE, atol=0.5))
 
 
-def _uncounted(products: Products) -> frozenset[str]:
+def _uncounted(products: OperationCounter) -> frozenset[str]:
     large = products.elements > LARGE_SHARE * products.flops
     return frozenset(products.unknown | ({ELEMENTWISE} if large else set()))
 
 
 def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:
     """Rows, tokens, and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
-    return np.array([rows, tokens, -(-tokens // chunk_of(length))], dtype=np.float64)
+    return np.array([rows, tokens, -(-tokens // chunk_size(length))], dtype=np.float64)

@@ -1,9 +1,8 @@
 """FLOPs of every operation of torch that is a product.
 
-The formulas are those of torch 2.13's `torch.utils.flop_counter`, with what it gets wrong or leaves out mended: it
-counts the weights' gradient of a convolution with groups as if every channel met every other, and `mv`, `dot`,
-`nn.Bilinear`, weighted embedding bags and their kin as 0. (A complex product counts as a real one there: see
-`Products`.)
+The formulas are those of `torch.utils.flop_counter` in torch 2.13, corrected where it is wrong: it counts the weights'
+gradient of a grouped convolution as if there were one group, and `mv`, `dot`, `nn.Bilinear`, weighted embedding bags
+and their kin as 0. (It also counts a complex product as a real one: see `OperationCounter`.)
 """
 
 from collections.abc import Callable
@@ -53,16 +52,16 @@ def convolution_backward_flop(
     transposed: bool,
     output_padding: Any,
     groups: int,
-    asked: list[bool],
+    output_mask: list[bool],
     **_: Any,
 ) -> int:
-    """For the inputs and for the weights, where they are asked for, what the forward pass takes.
+    """The FLOPs of the forward pass, once for the inputs and once for the weights, where `output_mask` wants them.
 
-    Weights are (out, in / groups, ...), transposed (in, out / groups, ...): every place of the outputs (transposed: of
-    the inputs) meets each of them once.
+    Weights are (out, in / groups, ...), transposed (in, out / groups, ...): each is used once for every position of the
+    outputs (transposed: of the inputs).
     """
     batch, _channels, *places = (x if transposed else grad).shape
-    return 2 * weight.numel() * batch * prod(places) * sum(asked[:2])
+    return 2 * weight.numel() * batch * prod(places) * sum(output_mask[:2])
 
 
 def trilinear_flop(
@@ -76,9 +75,9 @@ def trilinear_flop(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Of nn.Bilinear: `a` by `b`, added up over the axes that `c` lacks, and that by `c`; new axes have size 1.
+    """Of nn.Bilinear: `a` by `b`, summed over the axes that `c` lacks, and the result by `c`; new axes have size 1.
 
-    Where nothing is added up over, the first of the two is an elementwise product, and counts nothing.
+    If nothing is summed, the first of the two is an elementwise product and counts nothing.
     """
     shapes = [_with_axes(tensor, axes) for tensor, axes in ((a, new_a), (b, new_b), (c, new_c))]
     pair = [max(sizes) for sizes in zip(*shapes[:2], strict=True)]
@@ -105,17 +104,17 @@ def embedding_bag_flop(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Rows of a table, added up: a product where each has a weight."""
+    """Sums of rows of a table: a product where rows have weights."""
     return 2 * indices.numel() * table.shape[1] if weights is not None else 0
 
 
 def embedding_bag_backward_flop(grad: Tensor, indices: Tensor, *others: Any, **_: Any) -> int:
-    """Of the table; the ninth of the other arguments are the weights."""
+    """Gradient of the table; the ninth of the other arguments is the weights."""
     return 2 * indices.numel() * grad.shape[1] if others[8] is not None else 0
 
 
 def embedding_bag_weights_flop(grad: Tensor, table: Tensor, indices: Tensor, *_: Any, **__: Any) -> int:
-    """Of the weights."""
+    """Gradient of the weights."""
     return 2 * indices.numel() * grad.shape[1]
 
 
@@ -133,4 +132,4 @@ FORMULAS: dict[Any, Callable[..., int]] = {
     aten._embedding_bag_backward: embedding_bag_backward_flop,
     aten._embedding_bag_per_sample_weights_backward: embedding_bag_weights_flop,
 }
-"""Operation -> FLOPs, from its arguments and `out_val`, its result."""
+"""Operation -> function of its arguments and of `out_val`, its result, that gives its FLOPs."""

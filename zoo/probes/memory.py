@@ -1,4 +1,4 @@
-"""The memory that a piece of work takes at its peak: allocations on CUDA, resident pages of the process on Linux."""
+"""Peak memory of a piece of work: allocations on CUDA, resident pages of the process on Linux."""
 
 import ctypes
 from collections.abc import Callable
@@ -14,14 +14,14 @@ SLACK = 1 << 20
 
 
 def kind_of_memory(device: torch.device) -> Literal["CUDA", "RSS"]:
-    """What `peak_of` counts there."""
+    """What `peak_memory` counts there."""
     return "CUDA" if device.type == "cuda" else "RSS"
 
 
-def peak_of(work: Callable[[], object], device: torch.device) -> int | None:
-    """Bytes that `work` took at its peak, beyond those that were taken before; None where it cannot be told.
+def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
+    """Peak bytes of `work` beyond those in use before; None where it cannot be measured.
 
-    What the libraries set up when they are first used counts too: let the work, or its like, run once before.
+    What libraries allocate on first use counts too: run the work, or something like it, once before.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -31,27 +31,27 @@ def peak_of(work: Callable[[], object], device: torch.device) -> int | None:
         work()
         torch.cuda.synchronize(device)
         return max(0, torch.cuda.max_memory_allocated(device) - before)
-    before_work = _fresh_peak()
+    before_work = _reset_peak()
     if before_work is None:
         return None
     work()
-    peak = _pages("VmHWM")
+    peak = _read_status("VmHWM")
     return None if peak is None else max(0, peak - before_work)
 
 
-def _fresh_peak() -> int | None:
-    """Hand freed pages back and let the highest count of pages start again; the pages that are taken now."""
+def _reset_peak() -> int | None:
+    """Return freed pages to the system and reset the peak; returns the resident bytes now, None where it fails."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         RESET.write_text("5")
     except (OSError, AttributeError, TypeError):  # no such file or permission; not glibc; Windows
         return None
-    now, peak = _pages("VmRSS"), _pages("VmHWM")
+    now, peak = _read_status("VmRSS"), _read_status("VmHWM")
     return now if now is not None and peak is not None and peak <= now + SLACK else None
 
 
-def _pages(name: str) -> int | None:
-    """A line of the process's status, in bytes."""
+def _read_status(name: str) -> int | None:
+    """A line of the status of the process, in bytes."""
     try:
         lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
         return int(lines[name].split()[0]) * 1024

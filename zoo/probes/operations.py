@@ -1,6 +1,6 @@
-"""Which operations of torch compute nothing, and which so much for each element.
+"""Classify operations of torch: those that only move data, and those that are elementwise.
 
-torch 2.13 tags operations that are pointwise or reductions; these are the others of the kind that models run.
+torch 2.13 tags pointwise operations and reductions; the lists here are the other operations that models run.
 """
 
 from functools import cache
@@ -29,7 +29,7 @@ MOVES = _names(
     upsample_nearest3d zero zeros_like
     """
 )
-"""Data is made, moved, or added up where it goes."""
+"""Operations that create, move or scatter data."""
 
 ELEMENTWISE = _names(
     """
@@ -44,21 +44,21 @@ ELEMENTWISE = _names(
     upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_trilinear3d
     """
 )
-"""So much for each element, whatever the sizes (sorting and pooling: nearly); torch tags most of this kind itself."""
+"""Operations that cost in proportion to elements (sorting and pooling: nearly); torch tags most others itself."""
 
 LEAVING = frozenset({"numpy", "__array__", "__dlpack__", "data_ptr", "storage", "untyped_storage"})
-"""Methods of a tensor that give what is in it to code outside of torch."""
+"""Methods of a tensor that hand its content to code outside of torch."""
 
 
 @cache
 def is_move(op: OpOverload) -> bool:
-    """Whether it computes nothing: views, copies, new tensors, gathering."""
+    """Whether an operation only moves data: views, copies, new tensors, gathering."""
     return op.is_view or torch.Tag.inplace_view in op.tags or _name(op) in MOVES
 
 
 @cache
 def is_elementwise(op: OpOverload) -> bool:
-    """Whether what it computes is in proportion to the elements that it reads or writes."""
+    """Whether the cost of an operation is proportional to the elements that it reads or writes."""
     name = _name(op)
     kind = getattr(aten, name, None)
     tags = {tag for overload in kind.overloads() for tag in getattr(kind, overload).tags} if kind else set()
@@ -66,7 +66,7 @@ def is_elementwise(op: OpOverload) -> bool:
 
 
 def _name(op: OpOverload) -> str:
-    """Without its namespace, and the same for a gradient or a form that works in place; "" outside of aten."""
+    """The name without namespace, the same for gradient and in-place forms; "" outside of aten."""
     name = op.overloadpacket.__name__ if op.namespace == "aten" else ""
     for ending in ("_backward_data", "_backward", "_forward", "_"):
         name = name.removesuffix(ending)

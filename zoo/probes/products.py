@@ -1,4 +1,4 @@
-"""Counts FLOPs of what really runs, and notices what a count of products says nothing of."""
+"""Count FLOPs of the operations that really run, and note operations that a count of products leaves out."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +20,13 @@ from zoo.probes.operations import LEAVING, is_elementwise, is_move
 FLEX = "torch.nn.attention.flex_attention"
 
 
-class Products(TorchDispatchMode):
-    """Counts every operation inside of it, those of the backward pass too.
+class OperationCounter(TorchDispatchMode):
+    """A mode that counts every operation that runs inside, the backward pass included.
 
     Attributes:
         flops: of matrix products, convolutions and attention. A multiply-add is two; of complex numbers, eight.
-        elements: read or written, whichever are more, by all other arithmetic.
-        unknown: names of operations of which nobody here knows how much they compute.
+        elements: read or written (the larger of the two) by all other arithmetic.
+        unknown: names of operations of unknown cost.
     """
 
     supports_higher_order_operators = True
@@ -39,7 +39,7 @@ class Products(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Else torch loads its compiler, which takes seconds, to have every call here left alone by it."""
+        """False: True would make torch load its compiler, which takes seconds, to exclude every call here from it."""
         return False
 
     def __torch_dispatch__(
@@ -74,11 +74,11 @@ class Products(TorchDispatchMode):
             self.unknown.add(str(kind).removeprefix("aten."))
 
 
-class Plain(TorchFunctionMode):
-    """Runs operations that take functions, such as flex_attention, in their plain forms; sees what leaves torch.
+class PlainForms(TorchFunctionMode):
+    """A mode that runs higher-order operations such as flex_attention in plain forms, and notes what leaves torch.
 
     Attributes:
-        left: how tensors were handed to code that nobody counts: numpy, numba, a C library.
+        left: methods that handed tensors to code that is not counted: numpy, numba, a C library.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Plain(TorchFunctionMode):
 
 
 def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
-    """What it is where nothing is compiled, in operations that autograd knows."""
+    """The uncompiled form of an operation, in operations that autograd knows."""
     if op is torch.ops.higher_order.cond:  # its own plain form refuses to be counted
         return lambda condition, true, false, given=(): (true if condition else false)(*given)
     form: Callable[..., Any] = op.py_kernels.get(DispatchKey.CompositeExplicitAutograd, op)
@@ -106,9 +106,9 @@ def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
 
 
 @contextmanager
-def counting(products: Products) -> Iterator[None]:
-    """Count into `products` what runs inside, in forms whose products can be seen."""
-    plain = Plain()
+def count_into(products: OperationCounter) -> Iterator[None]:
+    """Count into `products` what runs inside, in plain forms whose products are visible."""
+    plain = PlainForms()
     with _plain_kernels(), plain, products:
         yield
     products.unknown |= plain.left
@@ -116,9 +116,9 @@ def counting(products: Products) -> Iterator[None]:
 
 @contextmanager
 def _plain_kernels() -> Iterator[None]:
-    """Without fused attention, oneDNN's LSTM and torch.compile, and with flex_attention's gradients on a CPU.
+    """Turn off fused attention, oneDNN's LSTM and torch.compile, and allow gradients of flex_attention on a CPU.
 
-    (`torch.backends.mkldnn.flags` sets more than is wanted, and warns of it.)
+    (`torch.backends.mkldnn.flags` would set more than that, and warn.)
     """
     set_flags = torch.backends.mkldnn.set_flags
     before = set_flags(_enabled=False, _fp32_precision=None)[0]

@@ -1,8 +1,8 @@
-"""How far back a model really looks, whatever it declares: the receptive field, found by a probe.
+"""Measure the receptive field of a model: how far back it really looks, independent of what it declares.
 
-Two probes, of which each can only miss a dependence, never make one up; the longer field counts. The gradient of the
-last logits with respect to the embeddings follows influences that fade, as those of a recurrent network do, to far
-below what an addition would round away. Changing tokens sees what has no gradient, or no embedding.
+There are two probes; each may miss a dependence but never invents one, so the longer field counts. The gradient of the
+last logits with respect to the embeddings follows influences that fade, as in a recurrent network, far below what an
+addition would round away. Changing tokens finds dependences that have no gradient, or no embedding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,37 +15,37 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 
 CPU = torch.device("cpu")
 SHORTEST = 64
-"""Tokens that a probe looks back over at least."""
+"""Least number of tokens that a probe covers."""
 FURTHEST = 512
-"""Tokens that it looks back over beyond a long field."""
+"""Most tokens that a probe covers beyond a known field."""
 ROWS, TOKENS = 16, 4096
-"""Random rows of a probe; fewer of long ones, so that they hold no more than so many tokens together."""
+"""Most random rows of a probe, and most tokens of all rows together."""
 FADED_GRADIENT, FADED_CHANGE = 1e20, 100
-"""So near to the least that can be seen (times the smallest normal number, times the tolerance), what is before an
-edge has faded and was not cut off: the field has no bound that was found."""
+"""Below so many times the smallest normal number (of a gradient) or the tolerance (of a change), an influence at the
+edge of the field has faded rather than ended: no bound was found."""
 
 
-class Reach(NamedTuple):
-    """What the probe found: the receptive field in tokens, None where it is all of the `length` that was probed."""
+class ReceptiveField(NamedTuple):
+    """A measured receptive field in tokens; `field` is None where it is all of the `length` that was probed."""
 
     field: int | None
     length: int
 
 
-def find_reach(make: Callable[[], SequenceModel]) -> Reach:
+def find_receptive_field(make: Callable[[], SequenceModel]) -> ReceptiveField:
     """The receptive field of a model on the CPU, in evaluation mode and float64 (float32 where it takes no other).
 
     Args:
-        make: gives a model to throw away: its weights are changed, so that no path hides behind one that starts at
-            zero. It is called again for float32, since what a model keeps of a call may still be float64.
+        make: builds a model to throw away: its weights are perturbed, so that no path is hidden by weights that start
+            at zero. It is called again for float32, since a model may have cached something in float64.
 
     Raises:
-        Exception: whatever the model raises on random tokens.
+        Exception: any exception of the model on random tokens.
     """
     model = make()
     known = max(model.context, model.receptive_field or 0)
@@ -53,29 +53,30 @@ def find_reach(make: Callable[[], SequenceModel]) -> Reach:
     rows = max(1, min(ROWS, TOKENS // length))
     with isolated(CPU, seed=0):
         try:
-            found = _longest(_stirred(model).double(), rows, length)
+            found = _measure(_perturb(model).double(), rows, length)
         except Exception:
-            found = _longest(_stirred(make()).float(), rows, length)
-    return Reach(None if found == length else found, length)
+            found = _measure(_perturb(make()).float(), rows, length)
+    return ReceptiveField(None if found == length else found, length)
 
 
-def _stirred(model: SequenceModel) -> SequenceModel:
-    stir(model)
+def _perturb(model: SequenceModel) -> SequenceModel:
+    perturb_weights(model)
     return model.eval()
 
 
-def _longest(model: SequenceModel, rows: int, length: int) -> int:
-    changed = field_by_change(model, rows, length)
+def _measure(model: SequenceModel, rows: int, length: int) -> int:
+    changed = measure_by_change(model, rows, length)
     try:
-        return max(changed, field_by_gradient(model, rows, length))
-    except Exception:  # tokens that are beyond the vocabulary reach more than its embeddings
+        return max(changed, measure_by_gradient(model, rows, length))
+    except Exception:  # a model may use tokens for more than a look-up, and those here are beyond the vocabulary
         return changed
 
 
-def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
-    """How many of the last tokens of random rows have a gradient from the last logits, through the embeddings."""
-    strongest, middle = influence(model, rows, length), length // 2
-    noise = influence(model, rows, length, at=middle)[middle + 1 :].max()  # a Fourier transform, for one, rounds
+def measure_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
+    """Number of last tokens of random rows that the last logits have a gradient to, through the embeddings."""
+    strongest, middle = gradient_by_position(model, rows, length), length // 2
+    later = gradient_by_position(model, rows, length, at=middle)[middle + 1 :]
+    noise = later.max()  # of a causal model it is rounding, which a Fourier transform, for one, has
     seen = (strongest > 10 * noise).nonzero()
     if not len(seen):
         return 0
@@ -84,21 +85,21 @@ def field_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
     return length if faded else length - earliest
 
 
-def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
-    """(T,), the largest gradient of the logits at a position of random rows with respect to every token's embedding.
+def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
+    """(T,) largest gradient of the logits at position `at` of random rows with respect to each token's embedding.
 
-    Every place of every row is a token of its own, numbered beyond the vocabulary, and the embeddings are looked up
-    in a table that knows them: so it does not matter how a model arranges its tokens, in windows or one by one.
+    Every position of every row gets a token of its own, numbered beyond the vocabulary, and the embeddings are replaced
+    by a table with a row for each. So it does not matter how a model arranges its tokens, in windows or one by one.
 
     Raises:
-        ValueError: a model without an embedding of tokens, or whose gradient is not finite.
-        Exception: a model that does more with its tokens than to look them up.
+        ValueError: the model has no embedding of tokens, or a gradient is not finite.
+        Exception: the model uses its tokens for more than a look-up.
     """
     first = max(model.vocab_size, length) + 1  # beyond what a table of positions is asked for
     tokens = first + torch.arange(rows * length).view(rows, length)
-    usual = torch.randint(_lowest(model), model.vocab_size, (first + tokens.numel(),))
+    usual = torch.randint(_lowest_token(model), model.vocab_size, (first + tokens.numel(),))
     usual[: model.vocab_size] = torch.arange(model.vocab_size)
-    with torch.enable_grad(), _looking_up(model, usual) as tables:
+    with torch.enable_grad(), _replace_embeddings(model, usual) as tables:
         logits = model(tokens)[:, at]
         gradients = torch.autograd.grad(logits, tables, torch.randn_like(logits), allow_unused=True)
     size = torch.zeros(rows, length, dtype=logits.dtype)
@@ -110,9 +111,9 @@ def influence(model: SequenceModel, rows: int, length: int, at: int = -1) -> Ten
     return size.amax(dim=0)
 
 
-def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
-    """The least number of last tokens of random rows that the last logits stay the same with, whatever is before."""
-    lowest = _lowest(model)
+def measure_by_change(model: SequenceModel, rows: int, length: int) -> int:
+    """Least number of last tokens of random rows that fix the last logits, however the tokens before them change."""
+    lowest = _lowest_token(model)
     kinds = model.vocab_size - lowest
     tokens = torch.randint(lowest, model.vocab_size, (rows, length))
     other = lowest + (tokens - lowest + torch.randint(min(1, kinds - 1), kinds, tokens.shape)) % kinds
@@ -120,7 +121,7 @@ def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
     tolerance = 100 * torch.finfo(expected.dtype).eps * max(1.0, expected.abs().max().item())
 
     def change(kept: int) -> float:
-        """How much the last logits move when everything before the last `kept` tokens does."""
+        """Change of the last logits when everything before the last `kept` tokens changes."""
         changed = torch.cat([other[:, : length - kept], tokens[:, length - kept :]], dim=1)
         return (_last_logits(model, changed) - expected).abs().max().item()
 
@@ -136,7 +137,7 @@ def field_by_change(model: SequenceModel, rows: int, length: int) -> int:
 
 
 def _last_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, V); a model that draws random numbers draws the same ones every time."""
+    """(B, T) -> (B, V), with the same random numbers in every call."""
     with torch.no_grad(), isolated(CPU, seed=1):
         logits: Tensor = model(tokens)[:, -1]
     if not logits.isfinite().all():
@@ -144,13 +145,13 @@ def _last_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
     return logits
 
 
-def _lowest(model: SequenceModel) -> int:
-    """The first token of random rows: not the boundary, which a model may treat as the end of all before it."""
+def _lowest_token(model: SequenceModel) -> int:
+    """The lowest token of random rows: the boundary is left out, as a model may treat it as the end of the past."""
     return BOUNDARY + 1 if model.vocab_size > 2 else BOUNDARY
 
 
-def stir(model: SequenceModel) -> None:
-    """Move every weight by random noise, so that no path hides behind one that starts at zero."""
+def perturb_weights(model: SequenceModel) -> None:
+    """Add random noise to every weight, so that no path is hidden by weights that start at zero."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
@@ -158,8 +159,8 @@ def stir(model: SequenceModel) -> None:
 
 
 @contextmanager
-def _looking_up(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor]]:
-    """Tables instead of the embeddings of tokens: row i is the embedding of the token usual[i]."""
+def _replace_embeddings(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor]]:
+    """Replace the embeddings of tokens by tables whose row i is the embedding of token usual[i]; yields the tables."""
     embeddings = [
         module
         for module in model.modules()

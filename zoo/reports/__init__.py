@@ -1,1 +1,1 @@
-"""What a person sees: drawn from records and nothing else."""
+"""Tables, pages and figures, drawn from records and nothing else."""

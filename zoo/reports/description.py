@@ -1,4 +1,4 @@
-"""`describe` and `evaluate`, as a terminal shows them."""
+"""Print what `describe`, `evaluate`, `runs` and `--dry-run` give."""
 
 import math
 from typing import Any
@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
-"""Columns that stand on the right."""
+"""Columns that are aligned on the right."""
 
 
 def print_description(about: dict[str, Any]) -> None:
-    """A model: what it is, its size, its options."""
+    """Print what a model is, its size and its options."""
     console = Console(highlight=False, markup=False)
     recipe, sees = about["recipe"], about["receptive_field"]
     facts = Table.grid(padding=(0, 2, 0, 0))
@@ -44,7 +44,7 @@ def _shown(value: Any) -> str:
 
 
 def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
-    """Losses of a run, beside those that it recorded."""
+    """Print the losses of a run beside those that it recorded."""
     unit = math.log(2) if bits else 1.0
 
     def number(value: float | None) -> str:
@@ -60,7 +60,7 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
 
 
 def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
-    """A line a run: what came out, then where it stands; the path is last and whole, to be copied."""
+    """Print a line a run: its losses, then its whole path, to be copied."""
     unit = math.log(2) if bits else 1.0
     console = Console(highlight=False, markup=False, soft_wrap=True)
     if not rows:
@@ -77,7 +77,7 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
 
 
 def print_forecast(rows: list[dict[str, Any]]) -> None:
-    """A line a model: its size, its steps, how many runs are there already, and about how long the others take."""
+    """Print a line a model: its size, its steps, how many runs are there already, and how long the others take."""
     console = Console(highlight=False, markup=False)
     table = _table("model", "params", "steps", "runs", "there", "seconds")
     for label in dict.fromkeys(row["label"] for row in rows):

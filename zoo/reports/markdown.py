@@ -1,14 +1,15 @@
-"""A comparison as a document for GitHub: the verdict first, then tables, figures, the method, and how to repeat it."""
+"""Render a comparison as Markdown for GitHub: verdict, tables, figures, method, and how to repeat it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from zoo.experiments.judge.comparison import Comparison, ModelRow
-from zoo.experiments.judge.sentence import pair_words
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.sentence import format_chance, pair_words
 from zoo.reports import facts
-from zoo.reports.counts import flops
 from zoo.reports.figures.svg import clean
-from zoo.reports.numbers import chance, field, loss, percent, short, storage, with_spread
+from zoo.reports.method import describe_method
+from zoo.reports.numbers import field, format_flops, loss, percent, short, storage, with_spread
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
@@ -23,40 +24,40 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
-    """The document; `figures` are names of figures and their paths beside it."""
+    """The document; `figures` maps the names of figures to their paths beside it."""
     dots = "its splits" if comparison.study.splits > 1 else "its seeds"
     drawn = [f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()]
     parts = [
-        f"# {escaped(facts.title(comparison))}",
-        f"**{escaped(facts.verdict(comparison))}**",
-        "\n".join(f"- {name}: {escaped(words)}" for name, words in facts.setting(comparison).items()),
+        f"# {escape(facts.title(comparison))}",
+        f"**{escape(facts.verdict(comparison))}**",
+        "\n".join(f"- {name}: {escape(words)}" for name, words in facts.setting(comparison).items()),
         "## Losses",
         _losses(comparison),
         _about(comparison),
-        "\n".join(f"- {escaped(note)}" for note in facts.notes(comparison)),
+        "\n".join(f"- {escape(note.text)}" for note in comparison.notes),
         *drawn[:1],
         *_pairs(comparison),
         *(["## Learning and cost", *drawn[1:]] if drawn[1:] else ["## Cost"]),
         _costs(comparison.models),
         "## Method",
-        *map(escaped, facts.method(comparison)),
+        *map(escape, describe_method(comparison)),
         "## Run it again",
-        _fenced("\n".join(facts.commands(comparison)), "sh"),
-        "\n".join(f"- {name}: {escaped(words)}" for name, words in facts.environment(comparison).items()),
+        _fence("\n".join(facts.commands(comparison)), "sh"),
+        "\n".join(f"- {name}: {escape(words)}" for name, words in facts.environment(comparison).items()),
         *_samples(comparison),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def escaped(words: str) -> str:
-    """Text that Markdown and HTML leave as it is, in one line."""
+def escape(words: str) -> str:
+    """Escape text for Markdown and HTML, and put it in one line."""
     words = " ".join(clean(words).split())
     words = SPECIAL.sub(r"\\\1", words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     return re.sub(r"^(\d*)([-+.)])(?=\s)", r"\1\\\2", words)
 
 
 def _table(columns: Mapping[str, Sequence[str]], left: Iterable[str]) -> str:
-    """A table of the columns that have anything in them."""
+    """A table without its empty columns."""
     kept = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [
         list(kept),
@@ -70,7 +71,7 @@ def _losses(comparison: Comparison) -> str:
     models = comparison.models
     return _table(
         {
-            "model": [escaped(model.label) for model in models],
+            "model": [escape(model.label) for model in models],
             "test": [with_spread(model.test) or model.without_mean for model in models],
             "group": [model.letters for model in models],
             "above floor": [loss(model.above_floor, signed=True) for model in models],
@@ -92,14 +93,14 @@ def _about(comparison: Comparison) -> str:
     """What the columns mean."""
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
-        new = facts.renewed(comparison)
+        new = facts.new_sample(comparison)
         words.append(f"±: 95% interval, for new seeds and {new}; differences have their own, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):
         words.append(f"Above floor: the distance to {loss(comparison.models[0].floor)}, the loss of a perfect model.")
     if any(model.published for model in comparison.models):
-        source = f" ({escaped(comparison.study.source)})" if comparison.study.source else ""
+        source = f" ({escape(comparison.study.source)})" if comparison.study.source else ""
         words.append(f"Published: somebody else's validation loss{source}.")
     words += ["Sees: tokens that a prediction can depend on.", f"Learning rate: {facts.rates(comparison)}."]
     return " ".join(words)
@@ -110,14 +111,14 @@ def _pairs(comparison: Comparison) -> list[str]:
         return []
     pairs = comparison.pairs
     columns = {
-        "pair": [f"{escaped(pair.a)} − {escaped(pair.b)}" for pair in pairs],
+        "pair": [f"{escape(pair.a)} − {escape(pair.b)}" for pair in pairs],
         "difference": [loss(pair.difference, signed=True) for pair in pairs],
         "95% interval": [
             "" if pair.low is None else f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
             for pair in pairs
         ],
-        "p": [escaped(chance(pair.p)) for pair in pairs],
-        "permutation p": [escaped(chance(pair.p_permutation)) for pair in pairs],
+        "p": [escape(format_chance(pair.p)) for pair in pairs],
+        "permutation p": [escape(format_chance(pair.p_permutation)) for pair in pairs],
         "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
         f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
@@ -128,21 +129,21 @@ def _pairs(comparison: Comparison) -> list[str]:
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
     about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
-    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.judged(comparison) else ""]
+    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.has_verdicts(comparison) else ""]
 
 
 def _costs(models: Sequence[ModelRow]) -> str:
     costs = [model.cost for model in models]
     return _table(
         {
-            "model": [escaped(model.label) for model in models],
+            "model": [escape(model.label) for model in models],
             "steps": [f"{model.used.steps:,.0f}" for model in models],
             "tokens": [short(model.used.tokens) for model in models],
             "seconds": [f"{model.used.seconds:,.1f}" for model in models],
-            "FLOPs": [flops(model.used) for model in models],
+            "FLOPs": [format_flops(model.used) for model in models],
             "tok/s, training": [short(model.tokens_per_second) for model in models],
             "tok/s, evaluation": [short(cost.evaluation_tokens_per_second) if cost else "" for cost in costs],
-            "FLOPs a token": [flops(cost) for cost in costs],
+            "FLOPs a token": [format_flops(cost) for cost in costs],
             "memory": [storage(cost.peak_bytes) if cost else "" for cost in costs],
             "state": [facts.state(model) for model in models],
         },
@@ -152,14 +153,14 @@ def _costs(models: Sequence[ModelRow]) -> str:
 
 def _samples(comparison: Comparison) -> list[str]:
     parts = [
-        f"### {escaped(model.label)}\n\n{_fenced(chr(10).join(map(clean, model.samples)))}"
+        f"### {escape(model.label)}\n\n{_fence(chr(10).join(map(clean, model.samples)))}"
         for model in comparison.models
         if model.samples
     ]
     return ["## Samples", *parts] if parts else []
 
 
-def _fenced(words: str, language: str = "") -> str:
+def _fence(words: str, language: str = "") -> str:
     """A block of code whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", words)), default=0)
     fence = "`" * max(3, longest + 1)

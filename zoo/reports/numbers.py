@@ -4,12 +4,12 @@ import math
 
 from markupsafe import Markup
 
-from zoo.experiments.judge import sentence as verdict
-from zoo.experiments.judge.comparison import Interval, Spread
+from zoo.experiments.judge.rows import Interval, Spread, Used
+from zoo.experiments.records.study import Cost
 
 
 def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
-    """Nats a token: 1.9642, or −0.0102."""
+    """A loss or difference: 1.9642, or −0.0102."""
     if value is None:
         return ""
     written = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
@@ -17,14 +17,14 @@ def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
 
 
 def switched(value: float | None, *, signed: bool = False) -> Markup:
-    """The same for the page, whose script can turn it into bits."""
+    """A loss for the page, whose script can turn it into bits."""
     if value is None:
         return Markup()
     sign = Markup(" data-signed") if signed else ""
     return Markup('<span data-nats="{}"{}>{}</span>').format(f"{value:.9g}", sign, loss(value, signed=signed))
 
 
-def half(interval: Interval | None) -> float | None:
+def half_width(interval: Interval | None) -> float | None:
     """Half the width of a 95% interval."""
     if interval is None or interval.low is None or interval.high is None:
         return None
@@ -32,15 +32,15 @@ def half(interval: Interval | None) -> float | None:
 
 
 def with_spread(value: Spread | None) -> str:
-    """1.9642 ± 0.0012, of an interval, else of a standard deviation."""
+    """A mean with half its interval, or else its standard deviation: 1.9642 ± 0.0012."""
     if value is None:
         return ""
-    beside = half(value) if isinstance(value, Interval) else value.sd
+    beside = half_width(value) if isinstance(value, Interval) else value.sd
     return loss(value.mean) + (f" ± {loss(beside)}" if beside is not None else "")
 
 
 def short(number: float | None) -> str:
-    """Three digits and a letter: 412, 9.8k, 151k, 6.4M."""
+    """A number in about three digits and a letter: 412, 9.8k, 151k, 6.4M."""
     if number is None:
         return ""
     for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -50,7 +50,7 @@ def short(number: float | None) -> str:
 
 
 def plain(number: float) -> str:
-    """One of an axis: 0.01, 50, 10k."""
+    """A number on an axis: 0.01, 50, 10k."""
     return short(number).replace(".0", "") if number >= 1000 else f"{number:g}"
 
 
@@ -62,19 +62,23 @@ def storage(number: float | None) -> str:
     return f"{written}B" if " " in written else f"{written} B"
 
 
+def format_flops(counted: Used | Cost | None) -> str:
+    """FLOPs of a run, or of a target token: 2.1M; ≥ 2.1M where some are not counted, ≈ 2.1M where they vary."""
+    if counted is None:
+        return ""
+    number = counted.flops if isinstance(counted, Used) else counted.flops_training
+    sign = "≥ " if counted.flops_uncounted else "≈ " if counted.flops_fitted else ""
+    return sign + short(number) if number is not None else ""
+
+
 def percent(share: float) -> str:
-    """Signed: +1.2%."""
+    """A signed share: +1.2%."""
     return f"{100 * share:+.1f}%".replace("-", "−")
 
 
 def field(tokens: int | None) -> str:
-    """A receptive field; None has no bound."""
+    """A receptive field; "all" where it has no bound."""
     return "all" if tokens is None else f"{tokens:,}"
-
-
-def chance(p: float | None) -> str:
-    """A p-value, where there is one."""
-    return "" if p is None else verdict.chance(p)
 
 
 def _three(number: float) -> str:

@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that needs nothing else: no network, no file beside it, no script to be read."""
+"""Render a comparison as one HTML page that needs no network, no other file, and no script to be read."""
 
 import base64
 import hashlib
@@ -10,19 +10,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, PairRow
-from zoo.experiments.judge.sentence import pair_words, verdict_sentence
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import PairRow
+from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
 from zoo.reports import facts, numbers
-from zoo.reports.counts import flops
 from zoo.reports.figures.curves import cut
 from zoo.reports.figures.draw import NARROW, draw, figure_style
-from zoo.reports.figures.marks import beyond, class_of
-from zoo.reports.figures.palette import both_variables
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
+from zoo.reports.method import describe_method
 
 
 def render_page(comparison: Comparison) -> str:
-    """The page: a strict policy lets nothing in it load or run but its own style and script."""
+    """The page; its policy allows its own style and script and nothing else."""
     style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
     script = _asset("page.js")
     policy = (
@@ -38,16 +39,17 @@ def render_page(comparison: Comparison) -> str:
         wide=wide,
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
-        verdict_in_bits=facts.unbroken(verdict_sentence(comparison.models, comparison.pairs, bits=True))
+        verdict_in_bits=facts.keep_together(
+            verdict_sentence(comparison.models, comparison.pairs, looked=comparison.looked, bits=True)
+        )
         or facts.verdict(comparison),
         study=comparison.study.model_dump_json(indent=2, exclude_none=True),
-        colour=lambda label: class_of(comparison, label),
+        colour=lambda label: colour_class(comparison, label),
         pairs=_both_ways(comparison),
         finished=[model.label for model in comparison.models if model.test],
-        far=beyond(comparison),
+        far=find_outliers(comparison),
         cut=cut(comparison),
-        notes=facts.notes(comparison),
-        **_present(comparison),
+        **_contents(comparison),
     )
 
 
@@ -61,11 +63,15 @@ def _template() -> Template:
     )
     environment.globals |= {
         "facts": facts,
-        "flops": flops,
+        "format_chance": format_chance,
+        "describe_method": describe_method,
         "pair_words": pair_words,
-        "told": _told,
+        "describe_pair": _describe_pair,
         "breakable": _breakable,
-        **{name: getattr(numbers, name) for name in ("chance", "field", "half", "percent", "short", "storage")},
+        **{
+            name: getattr(numbers, name)
+            for name in ("field", "format_flops", "half_width", "percent", "short", "storage")
+        },
         "switched": numbers.switched,
     }
     return environment.get_template("page.html.jinja")
@@ -76,12 +82,12 @@ def _asset(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """How a Content-Security-Policy names a block that may stand in the page."""
+    """The digest by which a Content-Security-Policy allows a block of the page."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _present(comparison: Comparison) -> dict[str, Any]:
-    """Which columns have anything in them."""
+def _contents(comparison: Comparison) -> dict[str, Any]:
+    """Which columns and sections have anything in them."""
     models = comparison.models
     costs = [model.cost for model in models if model.cost]
     after = {cost.state_tokens for cost in costs}
@@ -101,19 +107,19 @@ def _present(comparison: Comparison) -> dict[str, Any]:
 
 
 def _breakable(call: str) -> Markup:
-    """A model with its options; a line may end between them."""
+    """A model with its options, and places between them where a line may end."""
     return Markup("<wbr>").join(re.findall(r"[^(,]*[(,]?", clean(call)))
 
 
 def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
     """(row, column) -> the pair, seen from the row."""
     pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
-    return pairs | {(pair.b, pair.a): pair.turned() for pair in comparison.pairs}
+    return pairs | {(pair.b, pair.a): pair.reverse() for pair in comparison.pairs}
 
 
-def _told(pair: PairRow) -> str:
-    """A pair in a line, for a cell that has room for one number."""
+def _describe_pair(pair: PairRow) -> str:
+    """Describe a pair in a line, for a cell that has room for one number."""
     words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
     if pair.low is not None:
         words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"
-    return words + (f", p {numbers.chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"
+    return words + (f", p {format_chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"

@@ -1,4 +1,4 @@
-"""What is told on standard error while a study runs: a bar where that is a terminal, a line a run everywhere."""
+"""Report on standard error how a study goes: a bar on a terminal, and a line a run everywhere."""
 
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +78,6 @@ class ProgressBar(Listener):
 
 
 def _split(cell: Cell) -> str:
-    """Which split a run is on, if not on the first."""
+    """The split of a run, if it is not the first."""
     number, of = cell.config.data.turn
     return f" split {number} of {of}" if number > 1 else ""

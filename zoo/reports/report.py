@@ -1,4 +1,4 @@
-"""A comparison's report as files: a page, a document, the numbers, and the figures."""
+"""Write the report of a comparison: a page, a document, the numbers, and the figures."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ FOLDER = "figures"
 
 
 def write_report(comparison: Comparison, directory: Path) -> list[Path]:
-    """report.html, report.md, comparison.json and figures/*.svg, each there whole or not at all; their paths.
+    """Write report.html, report.md, comparison.json and figures/*.svg, each whole or not at all; return their paths.
 
     Figures of an earlier report that this one does not have are removed.
     """

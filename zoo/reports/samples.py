@@ -1,4 +1,4 @@
-"""`sample`, as a terminal shows it: a sample a line, or a rule between samples of several lines."""
+"""Print what `sample` draws: a sample a line, or a rule between samples of several lines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,13 +12,13 @@ RULE = "\n---\n"
 
 
 def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
-    """All of them."""
+    """Print all samples at once."""
     separator = RULE if any("\n" in sample["text"] for sample in samples) else "\n"
     click.echo(separator.join(sample["text"] + MARK * sample["in_training"] for sample in samples))
 
 
 def print_pieces(pieces: Iterable[Piece]) -> None:
-    """Pieces as they come."""
+    """Print samples piece by piece, as they are drawn."""
     text, separator = "", ""
     for piece in pieces:
         click.echo(separator + piece.text, nl=False)

@@ -1,6 +1,6 @@
-"""The globals of torch that change what is computed, or in which order it is added up.
+"""The globals of torch that change results, or the order of summation.
 
-Where torch has a setter that may refuse (the frozen flags of `torch.backends`), its own setter below that is called.
+Where a public setter may refuse (the frozen flags of `torch.backends`), the private setter beneath it is called.
 """
 
 import sys
@@ -35,7 +35,7 @@ ATTENTIONS = ("flash", "mem_efficient", "math", "cudnn")
 DEVICES = ("cpu", "cuda")
 
 _left_behind: list[Any] = []
-"""Guards that have to live on: what they undo would come back with their end."""
+"""Guards that are never exited: exiting would undo what they set."""
 
 
 def _set_device(device: torch.device) -> None:
@@ -58,7 +58,7 @@ def _set_deterministic(mode: tuple[bool, bool]) -> None:
 
 def _read_precisions() -> dict[str, str]:
     found = {f"{where} {what}": _C._get_fp32_precision_getter(where, what) for where, what in PRECISIONS}
-    with suppress(RuntimeError):  # torch refuses to say, where its older and its newer settings were mixed
+    with suppress(RuntimeError):  # torch refuses where its older and its newer settings were mixed
         found["matmul"] = torch.get_float32_matmul_precision()
     return found
 
@@ -108,7 +108,7 @@ def _set_einsum(found: tuple[bool, str | None]) -> None:
 
 
 def _flushes_denormals() -> bool:
-    """torch can set it and not say it; Python's own numbers obey the same switch of the processor."""
+    """Whether denormals are flushed: torch has no getter, and Python's own numbers obey the same processor flag."""
     return sys.float_info.min / 2 == 0
 
 
@@ -136,8 +136,8 @@ ARITHMETIC = (
 )
 
 
-def arithmetic() -> tuple[str, ...]:
-    """Every one of these settings with its value: two runs under other ones are two runs."""
+def describe_arithmetic() -> tuple[str, ...]:
+    """Every setting with its value, as "name: value", for the fingerprint of a run."""
     found: dict[str, str] = {}
     for setting in ARITHMETIC:
         value = setting.read()

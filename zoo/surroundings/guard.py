@@ -1,4 +1,4 @@
-"""Surroundings as they were: put back after a model's file had its turn, and told; after its training, refused."""
+"""Restore the surroundings after a stranger's code has run: silently, with a report, or with an error."""
 
 import sys
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from zoo.surroundings.random_numbers import random_numbers
 
 SETTINGS = (MODES, *ARITHMETIC, *PROCESS, PATCHES)  # a mode may stand in the way of all that torch says of itself
 
-_told: set[str] = set()
+_reported: set[str] = set()
 _watching = False
 
 
 class Surroundings:
-    """What all models of this process share, as it is when this is made; well under a millisecond."""
+    """A snapshot of what all models of this process share; taking it needs well under a millisecond."""
 
     def __init__(self) -> None:
         self._values = [setting.read() for setting in SETTINGS]
 
-    def put_back(self) -> list[str]:
-        """What was no longer as it was, and is again: "torch's default dtype from float32 to float64"; or nothing.
+    def restore(self) -> list[str]:
+        """Restore the snapshot; returns the changes: "torch's default dtype from float32 to float64".
 
-        Of what cannot be put back it is said that it stays.
+        A change that cannot be undone is marked "(which stays)".
         """
         found = []
         for place, setting in enumerate(SETTINGS):
@@ -39,8 +39,8 @@ class Surroundings:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Around work of any kind: what it changes is put back, silently; once, where such stretches lie in each other."""
+def restore_silently() -> Iterator[None]:
+    """Restore what the work inside changes, silently; of nested contexts the outermost does it."""
     global _watching
     if _watching:
         yield
@@ -50,12 +50,12 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _watching = False
-        before.put_back()
+        before.restore()
 
 
 @contextmanager
-def kept(who: str, when: str) -> Iterator[None]:
-    """Around a stranger's code: what it changes is put back, and told once on standard error; random numbers silently.
+def restore_and_report(who: str, when: str) -> Iterator[None]:
+    """Restore what a stranger's code changes, and report it once on standard error; random numbers silently.
 
     Args:
         who: "'./mine.py:Mine'".
@@ -66,12 +66,12 @@ def kept(who: str, when: str) -> Iterator[None]:
         try:
             yield
         finally:
-            if changes := before.put_back():
-                _tell(f"{who} changes {_listed(changes)} {when}: put back, for it would change the other models too.")
+            if changes := before.restore():
+                _report(f"{who} changes {_join(changes)} {when}: put back, for it would change the other models too.")
 
 
 class Watch:
-    """What a stranger's code changed, looked for as often as asked, and put back.
+    """Collects and undoes what a stranger's code changes, at every `look`.
 
     Args:
         who: "Model './mine.py:Mine'".
@@ -84,26 +84,26 @@ class Watch:
         self._changes: list[str] = []
 
     def look(self) -> None:
-        """Put back what has changed since, and remember it."""
-        self._changes += [change for change in self._before.put_back() if change not in self._changes]
+        """Restore what has changed since the last look, and remember it."""
+        self._changes += [change for change in self._before.restore() if change not in self._changes]
 
     @property
     def complaint(self) -> str | None:
-        """What was changed, in a sentence; None where nothing was."""
+        """A sentence about what was changed; None if nothing was."""
         if not self._changes:
             return None
         return (
-            f"{self._who} changes {_listed(self._changes)} {self._when}, which would change the other models too: it "
+            f"{self._who} changes {_join(self._changes)} {self._when}, which would change the other models too: it "
             "must leave every call as it found it."
         )
 
 
 @contextmanager
-def watched(who: str, when: str) -> Iterator[Watch]:
-    """Around work that should change nothing, to be asked afterwards for a `complaint`.
+def watch_changes(who: str, when: str) -> Iterator[Watch]:
+    """Watch work that should change nothing; afterwards the `Watch` has a `complaint` if it did.
 
     Raises:
-        RunError: in place of another exception, where something was changed that may have led to it.
+        RunError: in place of another exception if something was changed that may have led to it.
     """
     watch = Watch(who, when)
     try:
@@ -118,23 +118,23 @@ def watched(who: str, when: str) -> Iterator[Watch]:
 
 
 @contextmanager
-def unchanged(who: str, when: str) -> Iterator[None]:
-    """Around work that may change nothing.
+def forbid_changes(who: str, when: str) -> Iterator[None]:
+    """Restore what the work inside changes, and raise an error if it changed something.
 
     Raises:
-        RunError: at the end; what was changed is named, and put back.
+        RunError: at the end; the message names the changes.
     """
-    with watched(who, when) as watch:
+    with watch_changes(who, when) as watch:
         yield
     if watch.complaint:
         raise RunError(watch.complaint)
 
 
-def _tell(notice: str) -> None:
-    if notice not in _told:
-        _told.add(notice)
+def _report(notice: str) -> None:
+    if notice not in _reported:
+        _reported.add(notice)
         print(notice, file=sys.stderr)
 
 
-def _listed(changes: list[str]) -> str:
+def _join(changes: list[str]) -> str:
     return " and ".join([", ".join(changes[:-1]), changes[-1]] if changes[1:] else changes)

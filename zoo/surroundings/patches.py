@@ -1,6 +1,6 @@
-"""Functions of torch and of the zoo that somebody has put others in the place of.
+"""Find and undo monkeypatches: functions of torch and the zoo that were replaced by others.
 
-Seen are those that stand in the modules below and in their classes; what C++ holds, and objects deeper inside, are not.
+Functions in the modules below and in their classes are covered; those held in C++ or in deeper objects are not.
 """
 
 import sys
@@ -18,31 +18,31 @@ TORCH = torch.__path__[0]
 COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
 
 COMPILED = ("__compiled_fn_", "__resume_at_")
-"""Names that torch's compiler gives to what it writes into the module of a function that it has compiled."""
+"""Prefixes of names that torch's compiler writes into the module of a function that it has compiled."""
 
 Members = dict[str, dict[str, Any]]
-"""Name of a module or class -> what it holds."""
+"""Name of a module or class -> its members."""
 
 
 class Patches(Setting):
-    """Another function where one stood before, or a method that hides an inherited one; new names alone are none."""
+    """Replaced functions, and new methods that hide inherited ones; other new names are no patch."""
 
     def changes(self, before: Members, now: Members) -> list[str]:
-        """The names of those that were replaced."""
-        return [f"{self.name} {owner}.{key}" for owner, key, _ in _replaced(before, now)]
+        """The names of the replaced functions."""
+        return [f"{self.name} {owner}.{key}" for owner, key, _ in _find_replaced(before, now)]
 
 
 def _read() -> Members:
-    return {name: vars(owner).copy() for name, owner in _owners().items()}
+    return {name: vars(owner).copy() for name, owner in _find_owners().items()}
 
 
-def _owners() -> dict[str, Any]:
-    return _owners_among(len(sys.modules))
+def _find_owners() -> dict[str, Any]:
+    return _find_owners_among(len(sys.modules))
 
 
 @lru_cache(maxsize=1)
-def _owners_among(_: int) -> dict[str, Any]:
-    """Name -> module or class; looked for again when so many modules are no longer imported, for it takes a while."""
+def _find_owners_among(_: int) -> dict[str, Any]:
+    """Name -> module or class; cached by the number of imported modules, as the search takes a while."""
     found: dict[Any, str] = {torch.Tensor: "torch.Tensor"}
     for name, module in list(sys.modules.items()):
         if name in MODULES or name.startswith(PREFIXES):
@@ -55,8 +55,8 @@ def _owners_among(_: int) -> dict[str, Any]:
     return {name: owner for owner, name in found.items()}
 
 
-def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
-    """(owner, name, what stood there, or None where a method hides an inherited one now)."""
+def _find_replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
+    """List (owner, name, the original, or None for a new method that hides an inherited one)."""
     found = []
     for owner, old in before.items():
         new = now.get(owner, old)
@@ -67,16 +67,16 @@ def _replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
             for key, value in old.items()
             if not key.startswith(COMPILED) and _is_other(value, new.get(key))
         ]
-        if isinstance(_owners()[owner], type):
-            inherited = ChainMap(*(dict(vars(base)) for base in _owners()[owner].__mro__[1:]))
+        if isinstance(_find_owners()[owner], type):
+            inherited = ChainMap(*(dict(vars(base)) for base in _find_owners()[owner].__mro__[1:]))
             added = set(new) - set(old)
             found += [(owner, key, None) for key in added & set(inherited) if _is_other(inherited[key], new[key])]
     return found
 
 
-def _put_back(before: Members) -> None:
-    owners = _owners()
-    for owner, key, value in _replaced(before, _read()):
+def _restore(before: Members) -> None:
+    owners = _find_owners()
+    for owner, key, value in _find_replaced(before, _read()):
         if value is None:
             delattr(owners[owner], key)
         else:
@@ -92,9 +92,9 @@ def _is_other(value: Any, now: Any) -> bool:
 
 
 def _is_torchs_own(value: Any, now: Any) -> bool:
-    """Whether torch did it: its compiler replaces functions, and the first optimizer of a class wraps its `step`."""
+    """Whether torch itself replaced it: its compiler replaces functions, and optimizer classes wrap their `step`."""
     place = getattr(getattr(now, "__code__", None), "co_filename", "")
     return place.startswith(COMPILER) or (place.startswith(TORCH) and getattr(now, "__wrapped__", None) is value)
 
 
-PATCHES = Patches("the function", _read, _put_back)
+PATCHES = Patches("the function", _read, _restore)

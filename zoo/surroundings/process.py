@@ -1,4 +1,4 @@
-"""What else a process has once: threads, modes and hooks of torch, the folder, the environment, signal handlers."""
+"""Other global state of a process: threads, modes and hooks of torch, directory, environment, signal handlers."""
 
 import gc
 import locale
@@ -46,7 +46,7 @@ def _read_modes() -> tuple[list[Any], list[Any]]:
 
 
 def _leave_modes(before: tuple[list[Any], list[Any]]) -> None:
-    """Those that were entered since; a mode that was left cannot be entered again by somebody else."""
+    """Leave the modes that were entered since; a mode that was left since cannot be entered again from outside."""
     for kept, pop, now in zip(before, (_pop_mode, _pop_dispatch_mode), _read_modes(), strict=True):
         for _ in now[len(kept) :]:
             pop()
@@ -111,8 +111,8 @@ def _set_handlers(handlers: Mapping[str, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _for_everybody(filters: list[Any]) -> list[Any]:
-    """Filters that name no message, no module and no category of somebody's own: libraries add those for themselves."""
+def _select_general(filters: list[Any]) -> list[Any]:
+    """The filters without a message, module or own category; libraries add the others for themselves."""
     return [each for each in filters if each[1] is None and each[3] is None and each[2].__module__ == "builtins"]
 
 
@@ -144,7 +144,7 @@ PROCESS = (
         show=None,
     ),
     Setting("the handler of {}", _read_handlers, _set_handlers, show=None),
-    Setting("the warnings filters", lambda: list(warnings.filters), _set_filters, compared=_for_everybody, show=None),
+    Setting("the warnings filters", lambda: list(warnings.filters), _set_filters, compared=_select_general, show=None),
     Setting("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda old: locale.setlocale(locale.LC_ALL, old)),
     Setting(
         "the recursion limit",

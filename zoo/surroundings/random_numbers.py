@@ -1,4 +1,4 @@
-"""The random numbers of torch, of Python's `random` and of numpy, which a model may all draw from."""
+"""The random numbers of torch, Python's `random` and numpy; a model may draw from all of them."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ import torch
 
 @contextmanager
 def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] = ()) -> Iterator[None]:
-    """A stretch of work with random numbers of its own, under a seed; those outside go on as if it had not been.
+    """Give the work inside random numbers of its own; those outside go on as if it had not run.
 
     Args:
-        seed: of all three; without one they go on from where they are.
-        devices: CUDA devices whose random numbers count too.
+        seed: of all three generators; without one they continue from their current states.
+        devices: CUDA devices whose generators are covered too.
     """
     pythons, numpys = random.getstate(), np.random.get_state()
     try:
@@ -39,6 +39,6 @@ def seed_torch(seed: int) -> None:
 
 
 def torch_seed(seed: int) -> int:
-    """What a generator of torch is seeded with: on a CPU it takes a seed's lower 32 bits alone (torch 2.13), so that
-    1 and 2**32 + 1 would be one seed. Seeds from 2**32 on are hashed."""
+    """The seed for a generator of torch: seeds from 2**32 on are hashed, since on a CPU torch 2.13 uses the lower 32
+    bits alone, and 1 and 2**32 + 1 would be the same seed."""
     return seed if seed < 1 << 32 else int(np.random.SeedSequence(seed).generate_state(1)[0])

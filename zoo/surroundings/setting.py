@@ -1,11 +1,11 @@
-"""One thing that a process has once: how it is read, how it is put back, and how a change of it is said."""
+"""One global setting of a process: how to read it, restore it, and describe a change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 LONGEST = 40
-"""Characters of a value in a message."""
+"""Most characters of a value in a message."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,11 @@ class Setting:
     """A global of torch, of Python or of the process.
 
     Args:
-        name: as in "changes torch's default dtype"; of a mapping it has a place for the key, "the handler of {}".
-        read: its value now; a mapping stands for one setting a key.
-        write: puts back a value that was read.
-        compared: what counts of a value that was read.
-        show: a value in a message; None where a value says nothing.
+        name: as in "changes torch's default dtype"; for a mapping it has a place for the key, "the handler of {}".
+        read: returns its current value; a mapping stands for one setting a key.
+        write: restores a value that was read.
+        compared: the part of a value that is compared.
+        show: formats a value for messages; None leaves values out.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Setting:
     show: Callable[[Any], str] | None = str
 
     def changes(self, before: Any, now: Any) -> list[str]:
-        """What differs, as "torch's default dtype from float32 to float64"; nothing if all is as it was."""
+        """List the differences, as "torch's default dtype from float32 to float64"."""
         before, now = self.compared(before), self.compared(now)
         if before == now:
             return []

@@ -1,9 +1,9 @@
-"""Weights as safetensors: nothing executes when they are read, and a digest tells whether they are the ones.
+"""Weights as safetensors: reading executes no code, and a digest tells whether the file is the recorded one.
 
 The same weights are the same bytes in every process: safetensors writes metadata in random order, so all of it is one
 key, a JSON object:
 
-    ties    a name that stands for the same numbers in memory -> the name that they are stored under
+    ties    name of a tied tensor -> the name that its numbers are stored under
     types   name -> [type, shape] of a tensor whose type safetensors does not know; it is stored as bytes
 
 Numbers are stored as they are; save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
@@ -20,14 +20,14 @@ from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
-from zoo.training.state import bits, plain, put_back, same_bits, state_of, ties_of
+from zoo.training.model_state import find_ties, materialize, restore_state, same_bits, state_of, to_bytes
 
 KEY = "zoo"
 KNOWN = {
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64),
 }
-"""Types that are stored as themselves."""
+"""Types that safetensors stores as themselves; others are stored as bytes."""
 
 
 class UnfitWeightsError(RunError):
@@ -46,7 +46,7 @@ def save_weights(model: nn.Module, path: Path) -> str:
         UsageError: the model keeps state that is no tensor.
     """
     state = state_of(model)
-    ties = ties_of(state)
+    ties = find_ties(state)
     own = {name: tensor for name, tensor in state.items() if name not in ties}
     types = {
         name: [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
@@ -54,7 +54,8 @@ def save_weights(model: nn.Module, path: Path) -> str:
         if tensor.dtype not in KNOWN
     }
     tensors = {
-        name: (bits(tensor) if name in types else plain(tensor)).to("cpu", copy=True) for name, tensor in own.items()
+        name: (to_bytes(tensor) if name in types else materialize(tensor)).to("cpu", copy=True)
+        for name, tensor in own.items()
     }
     metadata = {KEY: json.dumps({"ties": ties, "types": types}, sort_keys=True)}
     try:
@@ -65,11 +66,11 @@ def save_weights(model: nn.Module, path: Path) -> str:
 
 
 def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
-    """Read them back into a model of the same architecture, which has every name, shape and type of the file, no other.
+    """Load weights into a model that has exactly the names, shapes and types of the file.
 
     Raises:
         RunError: the file is missing or changed.
-        UnfitWeightsError: it is of another architecture.
+        UnfitWeightsError: it belongs to another architecture.
     """
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -83,15 +84,15 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         if KEY not in metadata:  # a file of version 0.1, written by safetensors' save_model
             load_model(model, str(path))
             return
-        state = _restored(load_file(str(path)), **json.loads(metadata[KEY]))
-        if difference := _difference(state, state_of(model)):
+        state = _restore_types(load_file(str(path)), **json.loads(metadata[KEY]))
+        if difference := _describe_difference(state, state_of(model)):
             raise UsageError(difference)
-        put_back(model, state)
+        restore_state(model, state)
     except (RuntimeError, SafetensorError, UsageError) as error:
         raise UnfitWeightsError(path, model, str(error).splitlines()[0]) from None
 
 
-def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
+def _restore_types(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str, Any]) -> dict[str, Tensor]:
     """Tensors of a file under each of their names, in their own types."""
     for name, (dtype, shape) in types.items():
         aligned = tensors[name].clone()  # torch reads wide types from where they may stand, or crashes
@@ -99,8 +100,8 @@ def _restored(tensors: dict[str, Tensor], ties: dict[str, str], types: dict[str,
     return tensors | {name: tensors[first] for name, first in ties.items()}
 
 
-def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
-    """The first way in which what a file holds is not what a model holds; empty where there is none."""
+def _describe_difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
+    """Describe the first difference between the state in a file and that of a model; empty if there is none."""
     if lacking := sorted(own.keys() - state.keys()):
         return f"'{lacking[0]}' is not in the file."
     if extra := sorted(state.keys() - own.keys()):
@@ -109,7 +110,7 @@ def _difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
         stored, here = (f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (tensor, own[name]))
         if stored != here:
             return f"'{name}' is {stored}, in the model {here}."
-    for name, first in ties_of(own).items():
+    for name, first in find_ties(own).items():
         if not same_bits(state[name], state[first]):
             return f"'{name}' and '{first}' are tied in the model, and not in the file."
     return ""

@@ -1,7 +1,7 @@
-"""Clipping by the norm of all gradients together (Pascanu et al. 2013, section 3.2), whatever their magnitude.
+"""Clipping by the global norm of the gradients (Pascanu et al. 2013, section 3.2), safe for large gradients.
 
-Squares overflow from 1e19 on in float32: torch.nn.utils.clip_grad_norm_ finds an infinite norm there, and makes finite
-gradients zeros. Here the squares are then those of float64; on CUDA they always are, which avoids a host-device
+In float32 squares overflow from 1e19 on: torch.nn.utils.clip_grad_norm_ then finds an infinite norm and turns finite
+gradients into zeros. Here squares are computed in float64 in that case, and always on CUDA, which avoids a host-device
 synchronisation. Gradients in float64 may be as large as 1e154.
 """
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def clip(gradients: list[Tensor], limit: float) -> None:
-    """Shortens all gradients together to the norm `limit`, in place: torch.nn.utils.clip_grad_norm_ for one device."""
+    """Scale all gradients in place so that their global norm is at most `limit`; all are on one device."""
     if not gradients:
         return
     on_cpu = gradients[0].device.type == "cpu"
@@ -24,16 +24,16 @@ def clip(gradients: list[Tensor], limit: float) -> None:
 
 
 def _norm(tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-    """Of all numbers together, ()."""
+    """The norm () of all numbers together."""
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors, 2, dtype)))
 
 
 def _precise_norm(tensors: list[Tensor]) -> Tensor:
-    return _norm([real(tensor) for tensor in tensors], torch.float64)
+    return _norm([as_real(tensor) for tensor in tensors], torch.float64)
 
 
-def row_factors(gradient: Tensor, limits: Tensor) -> Tensor:
-    """(K, P), (K, 1) -> (K, 1): by what each row of gradients is to be multiplied so that it keeps its limit."""
+def row_clip_factors(gradient: Tensor, limits: Tensor) -> Tensor:
+    """(K, P) gradients, (K, 1) limits -> (K, 1) factors that scale each row to a norm of at most its limit."""
 
     def factors(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         norms = torch.linalg.vector_norm(gradient, dim=1, keepdim=True, dtype=dtype)
@@ -45,7 +45,7 @@ def row_factors(gradient: Tensor, limits: Tensor) -> Tensor:
     return usual if finite.all() else torch.where(finite, usual, factors(torch.float64)[0])
 
 
-def real(tensor: Tensor | None) -> Tensor:
-    """Complex numbers as pairs of real ones, which is all that the kernels know."""
+def as_real(tensor: Tensor | None) -> Tensor:
+    """View complex numbers as pairs of real ones: the kernels know only these."""
     assert tensor is not None
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()

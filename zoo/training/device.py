@@ -1,20 +1,18 @@
-"""Where the arithmetic happens: device, threads, precision, and a clock that waits for the device."""
+"""Device, precision, and a clock that synchronises with the device."""
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from zoo.errors import UsageError
-from zoo.surroundings import random_numbers, undisturbed
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU.
+    """The device of that name; `auto` is CUDA if available, else the CPU.
 
     Raises:
-        UsageError: no such device here; the message lists those that are.
+        UsageError: no such device here; the message lists the available ones.
     """
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if name == "auto":
@@ -26,34 +24,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[None]:
-    """The precision of forward passes: float32 as it is, bfloat16 by autocast."""
+    """Context of forward passes: bfloat16 by autocast, nothing for float32."""
     if dtype == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-@contextmanager
-def own_random_numbers(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers, of the device too; those outside are as before."""
-    with random_numbers(seed, devices=[device] if device.type == "cuda" else []):
-        yield
-
-
-@contextmanager
-def isolated(device: torch.device, *, threads: int | None = None, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers and thread count; all that a process shares is as before."""
-    before = torch.get_num_threads()
-    with undisturbed(), own_random_numbers(device, seed):
-        if threads is not None:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
-
 class Stopwatch:
-    """Seconds that count; stopped while something else happens (evaluation)."""
+    """Counts seconds of training; stopped during evaluations."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

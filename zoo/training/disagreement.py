@@ -1,4 +1,4 @@
-"""Whether losses that were scored again agree with those before, and if not, why."""
+"""Compare losses that were scored again with those before, and explain a difference."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -9,19 +9,19 @@ from torch import Tensor
 
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
-from zoo.training.cuts import Compared, are_far, compare_alone
 from zoo.training.evaluation import losses_of
-from zoo.training.rounding import NEAR, apart
+from zoo.training.rescoring import Rescoring, losses_differ, rescore_row
+from zoo.training.rounding import ALWAYS_ALLOWED, loss_change
 
 FLIPS = {"float32": 0.0, "bfloat16": 0.01}
-"""Share of tokens that may be further apart than rounding brings them: a hard decision may fall otherwise."""
+"""Share of tokens whose loss may change by more than rounding explains: a hard decision of a model may flip."""
 FLIPS_ALONE = {"float32": 0.0, "bfloat16": 0.1}
-"""The same of rows alone, which are so few that one decision is more than a hundredth of their tokens."""
+"""The same share for rows scored alone: they are few, and one decision is more than a hundredth of their tokens."""
 DEVIATIONS = 4
-"""Standard errors that the mean difference at the cuts may be from zero: rounding has no direction, a peek does."""
+"""Standard errors that the mean change at the cuts may be from zero: rounding has no direction, a peek has one."""
 
-LOOKED_AT = 8
-"""Rows with other losses that are cut one by one, to tell why."""
+EXPLAINED = 8
+"""Changed rows that are cut one by one to find the reason."""
 
 NOT_AGAIN = (
     "the same tokens score otherwise the next time: the model draws random numbers in evaluation mode, or keeps "
@@ -38,7 +38,7 @@ ALONE_WAYS = {
 
 
 class Disagreement(NamedTuple):
-    """Losses that did not come out again: how many tokens, their mean in nats before and now, and why."""
+    """Losses that were not reproduced: how many tokens, their mean in nats before and now, and the reason."""
 
     tokens: int
     recorded: float
@@ -46,57 +46,61 @@ class Disagreement(NamedTuple):
     why: str
 
 
-def of_batches(model: SequenceModel, parts: Sequence[Compared], allowed: float, precision: str) -> Disagreement | None:
-    """What did not come out again of whole batches: tokens far apart, or a difference that has a direction."""
+def compare_batches(
+    model: SequenceModel, parts: Sequence[Rescoring], allowed: float, precision: str
+) -> Disagreement | None:
+    """What whole batches did not reproduce: tokens whose loss changed, or small changes with a direction."""
     before, now, last = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now", "last"))
-    difference = apart(before, now)
+    difference = loss_change(before, now)
     far = ~(difference.abs() <= allowed)
-    few = int(far.sum()) <= ceil(FLIPS[precision] * len(far)) and bool(difference.mean().abs() <= NEAR[precision])
+    few = int(far.sum()) <= ceil(FLIPS[precision] * len(far)) and bool(
+        difference.mean().abs() <= ALWAYS_ALLOWED[precision]
+    )
     if far.any() and not few:
-        first = next(part for part in parts if part.far(allowed))
-        return _disagreement(before[far], now[far], _reason(model, first, allowed))
+        first = next(part for part in parts if part.differs(allowed))
+        return _summarize(before[far], now[far], _explain(model, first, allowed))
     for where in (last, torch.ones_like(last)):
-        if _has_a_direction(difference[where], NEAR[precision]):
-            return _disagreement(before[where], now[where], ONE_WAY)
+        if _is_biased(difference[where], ALWAYS_ALLOWED[precision]):
+            return _summarize(before[where], now[where], ONE_WAY)
     return None
 
 
-def _has_a_direction(difference: Tensor, near: float) -> bool:
+def _is_biased(difference: Tensor, near: float) -> bool:
     error = float(difference.std(correction=0)) / len(difference) ** 0.5
     return not abs(float(difference.mean())) <= near + DEVIATIONS * error
 
 
-def of_rows(
-    model: SequenceModel, single: Mapping[str, Sequence[Compared]], allowed: float, precision: str
+def compare_rows(
+    model: SequenceModel, single: Mapping[str, Sequence[Rescoring]], allowed: float, precision: str
 ) -> Disagreement | None:
-    """What did not come out again of rows alone in their batch."""
+    """What rows that were scored alone did not reproduce."""
     for way, parts in single.items():
         if not parts:
             continue
         before, now = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now"))
-        far = ~(apart(before, now).abs() <= allowed)
+        far = ~(loss_change(before, now).abs() <= allowed)
         if int(far.sum()) > ceil(FLIPS_ALONE[precision] * len(far)):
-            first = next(part for part in parts if part.far(allowed))
-            return _disagreement(before[far], now[far], _reason_alone(model, first, way, allowed))
+            first = next(part for part in parts if part.differs(allowed))
+            return _summarize(before[far], now[far], _explain_row(model, first, way, allowed))
     return None
 
 
-def _disagreement(before: Tensor, now: Tensor, why: str) -> Disagreement:
+def _summarize(before: Tensor, now: Tensor, why: str) -> Disagreement:
     return Disagreement(len(before), float(before.double().mean()), float(now.double().mean()), why)
 
 
-def _reason(model: SequenceModel, part: Compared, allowed: float) -> str:
-    """Why the losses of a cut batch are others: by changing one thing at a time."""
+def _explain(model: SequenceModel, part: Rescoring, allowed: float) -> str:
+    """Find why the losses of a cut batch changed, by changing one thing at a time."""
     cut, again, batch = part.cut, part.again, part.cut.batch
     every = batch.targets != IGNORED
 
     def change(tokens: Tensor, expected: Tensor, where: Tensor) -> bool:
-        return are_far(expected[where], losses_of(model, tokens, batch.targets)[where], allowed)
+        return losses_differ(expected[where], losses_of(model, tokens, batch.targets)[where], allowed)
 
     if change(cut.tokens, again, every) or change(batch.tokens, batch.nats, every):
         return NOT_AGAIN
-    wrong = (~(apart(batch.nats, again).abs() <= allowed)) & cut.compared
-    for row in wrong.any(dim=1).nonzero().flatten()[:LOOKED_AT]:
+    wrong = (~(loss_change(batch.nats, again).abs() <= allowed)) & cut.compared
+    for row in wrong.any(dim=1).nonzero().flatten()[:EXPLAINED]:
         later, this = batch.tokens.clone(), torch.zeros_like(cut.compared)
         later[row], this[row] = cut.tokens[row], cut.compared[row]
         if change(later, batch.nats, this):
@@ -104,12 +108,12 @@ def _reason(model: SequenceModel, part: Compared, allowed: float) -> str:
     return OTHERS
 
 
-def _reason_alone(model: SequenceModel, part: Compared, way: str, allowed: float) -> str:
-    """The same of a row alone: unless it is so when it is plainly alone, it is the way that it was scored."""
+def _explain_row(model: SequenceModel, part: Rescoring, way: str, allowed: float) -> str:
+    """Find why the losses of a row alone changed: because it was alone, or because of the way it was scored."""
     assert part.row is not None
     targets = part.cut.batch.targets
     now = losses_of(model, part.cut.tokens, targets)
-    if are_far(part.again[targets != IGNORED], now[targets != IGNORED], allowed):
+    if losses_differ(part.again[targets != IGNORED], now[targets != IGNORED], allowed):
         return NOT_AGAIN
-    plainly = compare_alone(model, part, part.row, "alone")
-    return ALONE_WAYS["alone" if plainly.far(allowed) else way]
+    plainly = rescore_row(model, part, part.row, "alone")
+    return ALONE_WAYS["alone" if plainly.differs(allowed) else way]

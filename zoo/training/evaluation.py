@@ -10,13 +10,15 @@ from torch import Tensor
 from zoo.data.rows import Rows
 from zoo.errors import RunError
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import own_random_numbers
 from zoo.tokens import IGNORED
-from zoo.training.device import autocast, own_random_numbers
-from zoo.training.kept import Kept
+from zoo.training.device import autocast
 from zoo.training.loss import plain_tensor, token_losses
+from zoo.training.reservoir import Reservoir
 
 MAX_TOKENS = 4096
-"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU; changes no result."""
+"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU. Results do not depend on
+it."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Score:
     """Losses of one split.
 
     Args:
-        nats: (rows,) summed loss of each document, or stretch of a stream; of several where there are very many.
-        tokens: (rows,) how many targets each has.
+        nats: (rows,) summed loss of each document or stretch of a stream; in very large splits of several neighbours.
+        tokens: (rows,) number of targets of each.
     """
 
     nats: NDArray[np.float64]
@@ -44,12 +46,12 @@ def evaluate(
     device: torch.device,
     dtype: str = "float32",
     max_tokens: int = MAX_TOKENS,
-    kept: Kept | None = None,
+    reservoir: Reservoir | None = None,
 ) -> Score:
     """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
 
     Args:
-        kept: sees every batch with the losses of its tokens, and keeps some of them.
+        reservoir: is given every batch with the losses of its tokens.
 
     Raises:
         RunError: as `losses_of`.
@@ -60,12 +62,12 @@ def evaluate(
     tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
     try:
         with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
-            for batch in rows.scored(max_tokens):
+            for batch in rows.evaluation_batches(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
                 losses = losses_of(model, batch.tokens, batch.targets)
                 nats.index_add_(0, row, losses.double().sum(dim=1))
-                if kept is not None:
-                    kept.see(batch, losses)
+                if reservoir is not None:
+                    reservoir.add(batch, losses)
                 tokens.index_add_(0, row, (batch.targets != IGNORED).sum(dim=1))
     finally:
         for module, training in modes.items():
@@ -77,16 +79,16 @@ def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
     """(B, T), (B, T) -> (B, T) nats of every target; 0 where it is IGNORED.
 
     Raises:
-        RunError: as `checked_logits`.
+        RunError: as `compute_checked_logits`.
     """
-    return token_losses(checked_logits(model, tokens), targets)
+    return token_losses(compute_checked_logits(model, tokens), targets)
 
 
-def checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
+def compute_checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, T, V), a plain tensor.
 
     Raises:
-        RunError: what the model gives are not logits of that shape.
+        RunError: the model returns something other than logits of that shape.
     """
     logits = model(tokens.clone())  # a model may write into its tokens
     who = f"Model '{type(model).__name__}'"

@@ -1,4 +1,4 @@
-"""The loss, once: cross-entropy in nats per token."""
+"""Cross-entropy in nats per token, the one loss of training and evaluation."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from zoo.tokens import IGNORED
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """(..., V), (...) -> () mean nats over the targets that are not IGNORED, in float32 or what is more precise."""
+    """(..., V), (...) -> () mean nats over the targets that are not IGNORED, in float32 or the logits' wider type."""
     logits = plain_tensor(logits)
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return F.cross_entropy(precise.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
@@ -23,10 +23,10 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def plain_tensor(logits: Tensor) -> Tensor:
-    """The same numbers as a plain tensor: a subclass may redefine any function of torch, the loss among them.
+    """Strip a tensor subclass, which could redefine functions of torch such as the loss, from the logits.
 
     Raises:
-        RunError: it cannot be made one, since its numbers are no memory of its own (`__torch_dispatch__`).
+        RunError: a subclass with `__torch_dispatch__`, whose numbers are not plain memory.
     """
     if type(logits) is Tensor:
         return logits

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
-from zoo.training.clipping import clip, real
-from zoo.training.state import plain
+from zoo.training.clipping import as_real, clip
+from zoo.training.model_state import materialize
 
 
 class Optimizer:
-    """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay for matrices, none for biases and norms.
+    """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay applies to matrices, not to biases and norms.
 
-    The kernels are those of torch.optim.AdamW(fused=True) and SGD(fused=True), called at once: torch.optim imports
-    torch's compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
+    It calls the kernels of torch.optim.AdamW(fused=True) and SGD(fused=True) directly: torch.optim imports torch's
+    compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
 
     Args:
         kind: "adamw" or "sgd".
-        clip: the most that the norm of all gradients together may be; 0 for no limit.
+        clip: the largest global norm of the gradients; 0 for no limit.
 
     Raises:
         UsageError: the model has no parameters.
@@ -32,7 +32,7 @@ class Optimizer:
         if not self.parameters:
             raise UsageError(f"{type(model).__name__} has no parameters to train.")
         for parameter in self.parameters:
-            _settle(parameter)
+            _own_memory(parameter)
         alike: dict[tuple[bool, torch.dtype], list[Tensor]] = {}
         for parameter in self.parameters:
             alike.setdefault((parameter.dim() >= 2, parameter.dtype), []).append(parameter)
@@ -44,19 +44,19 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Clips the gradients, and updates the parameters that have one; then nobody has."""
+        """Clip the gradients, update the parameters that have one, and clear all gradients."""
         if self._clip:
             clip([parameter.grad for parameter in self.parameters if parameter.grad is not None], self._clip)
         for group in self._groups:
-            if (moving := group.moving()).parameters:
-                self._update(moving, lr)
+            if (with_gradient := group.with_gradient()).parameters:
+                self._update(with_gradient, lr)
         for parameter in self.parameters:
             parameter.grad = None
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Parameters of one type with one weight decay, and what AdamW remembers of each."""
+    """Parameters of one type and one weight decay, with the moments and step counts of AdamW."""
 
     parameters: list[Tensor]
     means: list[Tensor]
@@ -68,12 +68,12 @@ class _Group:
     def of(cls, parameters: list[Tensor], weight_decay: float, *, remembers: bool) -> "_Group":
         if not remembers:
             return cls(parameters, [], [], [], weight_decay)
-        means, squares = ([torch.zeros_like(real(parameter.detach())) for parameter in parameters] for _ in range(2))
+        means, squares = ([torch.zeros_like(as_real(parameter.detach())) for parameter in parameters] for _ in range(2))
         steps = torch.zeros(len(parameters), device=parameters[0].device)
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
-    def moving(self) -> "_Group":
-        """Those that have a gradient."""
+    def with_gradient(self) -> "_Group":
+        """The group of those parameters that have a gradient."""
         has = [parameter.grad is not None for parameter in self.parameters]
         if all(has):
             return self
@@ -84,11 +84,11 @@ class _Group:
 
     @property
     def values(self) -> list[Tensor]:
-        return [real(parameter) for parameter in self.parameters]
+        return [as_real(parameter) for parameter in self.parameters]
 
     @property
     def gradients(self) -> list[Tensor]:
-        return [real(parameter.grad) for parameter in self.parameters]
+        return [as_real(parameter.grad) for parameter in self.parameters]
 
 
 def _adamw(group: _Group, lr: float | Tensor) -> None:
@@ -125,14 +125,14 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
     )
 
 
-def _settle(parameter: Tensor) -> None:
-    """Own memory for a view that is conjugate, negative, expanded or has gaps: the kernels go by memory alone."""
+def _own_memory(parameter: Tensor) -> None:
+    """Give a conjugate, negative, expanded or strided view memory of its own: the kernels read memory in order."""
     if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
-        parameter.data = plain(parameter).clone()
+        parameter.data = materialize(parameter).clone()
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
-    """The rate where `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
+    """The rate when `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
 
     `cosine` falls to a hundredth of the peak, `constant` stays, `step` drops to a tenth after three quarters of
     the run (the lecture's way).

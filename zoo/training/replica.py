@@ -1,4 +1,4 @@
-"""One model in training, and what is known of it: curve, best weights, divergence."""
+"""One model in training with its curve, best weights and divergence."""
 
 import math
 from collections import Counter
@@ -11,13 +11,13 @@ from torch import Tensor
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
+from zoo.training.model_state import copy_state, restore_state, state_of
 from zoo.training.settings import Settings
-from zoo.training.state import copy_of, put_back, state_of
 
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the learning curve; `train_loss` is the mean over the steps since the point before."""
+    """One point of the learning curve; `train_loss` is the mean over the steps since the previous point."""
 
     step: int
     tokens: int
@@ -28,7 +28,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the callback hears: after every few steps, and after every evaluation."""
+    """What the callback is given after every few steps and after every evaluation."""
 
     spent: float
     """Share of the budget, 0 to 1."""
@@ -38,28 +38,32 @@ class Progress:
 
 @dataclass
 class Fit:
-    """What came out. The weights of the best point are in the model; `diverged_at` is the step of the first loss
-    that was not finite, or None; `shapes` counts the steps by the shape of their batch; `execution` is how the steps
-    were run: "eager", "captured" (as a CUDA graph), "eager: " and why not captured, or one of them after "compiled"
-    or "stacked"; `compile_seconds` are those of the first step, if it was compiled."""
+    """The result of training a model; the model itself has the weights of the best point."""
 
     curve: list[Point] = field(default_factory=list)
     best: Point | None = None
     steps: int = 0
     tokens: int = 0
+    """Targets of all steps."""
     seconds: float = 0.0
+    """Of training, evaluations not counted."""
     diverged_at: int | None = None
+    """Step of the first loss that was not finite."""
     shapes: Counter[Shape] = field(default_factory=Counter)
+    """Shape of a batch -> number of steps."""
     execution: str = "eager"
+    """How steps ran: "eager", "captured" (as a CUDA graph), "eager: " and why not captured; or one of these after
+    "compiled" or "stacked"."""
     compile_seconds: float = 0.0
+    """Of the first step, if it was compiled."""
 
 
 class Replica:
-    """A model, the seed of its batches, its settings, and the `Fit` that comes of them.
+    """A model in training, its settings, the seed of its batches, and its `Fit` so far.
 
     Args:
-        evaluated: a model of the same class, built afresh, that is given the weights for every evaluation, so that
-            the one in training never sees validation; None: that one is evaluated itself.
+        evaluation_model: a freshly built model of the same class, given the weights for every evaluation, so that the
+            model in training never sees validation; None evaluates the model in training itself.
     """
 
     def __init__(
@@ -68,36 +72,36 @@ class Replica:
         settings: Settings,
         seed: int,
         report: Callable[[Progress], None] = lambda _: None,
-        evaluated: SequenceModel | None = None,
+        evaluation_model: SequenceModel | None = None,
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
-        self._evaluated = evaluated
+        self._evaluation_model = evaluation_model
         self.fit = Fit()
-        self._best_weights = copy_of(model)
+        self._best_weights = copy_state(model)
         self._recent: list[float] = []  # losses since the last evaluation
 
     @property
-    def sound(self) -> bool:
-        """Whether it has not diverged."""
-        return self.fit.diverged_at is None
+    def diverged(self) -> bool:
+        """Whether a loss was not finite."""
+        return self.fit.diverged_at is not None
 
-    def count(self, batch: Batch) -> None:
-        """One step on this batch has been made, or is on its way."""
-        self.fit.tokens += batch.scored
+    def count_step(self, batch: Batch) -> None:
+        """Count a step on this batch; its loss may still be on the device."""
+        self.fit.tokens += batch.target_count
         self.fit.shapes[batch.shape] += 1
         self.fit.steps += 1
 
-    def read(self, losses: Sequence[float]) -> None:
-        """The losses of the last steps, the first of which that is not finite is where it diverged."""
+    def read_losses(self, losses: Sequence[float]) -> None:
+        """Take the losses of the last steps; the first one that is not finite is where the model diverged."""
         wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
         if wrong is not None:
             self.fit.diverged_at = self.fit.steps - len(losses) + wrong + 1
         self._recent += losses
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
-        """One more point of the curve, told; the weights as they were before it are kept if it is the best so far."""
-        weights = copy_of(self.model)
-        loss = evaluate(self._with(weights), validation, device=device, dtype=self.settings.dtype).loss
+        """Add a point to the curve and report it; keep the weights (copied before) if it is the best so far."""
+        weights = copy_state(self.model)
+        loss = evaluate(self._model_with(weights), validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
             return
@@ -110,15 +114,15 @@ class Replica:
             self._best_weights = weights
         self.report(Progress(spent, train_loss, loss))
 
-    def _with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
-        """The model to evaluate; the one in training too where what it holds by now does not fit another."""
-        if self._evaluated is None or state_of(self._evaluated).keys() != weights.keys():
+    def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
+        """The model to evaluate, with these weights; the one in training if the state of the other has other names."""
+        if self._evaluation_model is None or state_of(self._evaluation_model).keys() != weights.keys():
             return self.model
-        put_back(self._evaluated, weights)
-        return self._evaluated
+        restore_state(self._evaluation_model, weights)
+        return self._evaluation_model
 
     def finish(self, seconds: float, execution: str) -> Fit:
-        """The weights of the best point go back into the model."""
-        put_back(self.model, self._best_weights)
+        """Put the weights of the best point back into the model, and return the result."""
+        restore_state(self.model, self._best_weights)
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit

@@ -1,38 +1,39 @@
-"""Are the scores of an evaluation reproduced where a model cannot peek?
+"""Reproduce the scores of an evaluation where a model cannot peek at its targets.
 
-An evaluation hands whole rows to a model, their targets among them, and takes its word that logits at t depend on the
-tokens up to t alone. Here some of those rows are scored again by the same weights in a model built afresh. Each row is
-cut at a random target: every token after the cut is replaced by a foreign one, and so is a quarter of the rows as a
-whole. Losses up to the cut can only come out as before if they owed nothing to what was replaced. A few rows are
-scored alone too: the cut row, the same with gradients recorded, and nothing but the tokens up to the cut.
+An evaluation hands whole rows to a model, targets included, and trusts that logits at t depend on the tokens up to t
+alone. Here some rows are scored again by the same weights in a freshly built model. Each row is cut at a random target:
+every token after the cut is replaced by a foreign one, and a quarter of the rows are replaced as a whole. Losses up to
+the cut stay the same only if they do not depend on the replaced tokens. A few rows are also scored alone: the cut row,
+the same with gradients recorded, and only the tokens up to the cut.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, cycle
+from itertools import chain, cycle, repeat
 
 import torch
 
 from zoo.models.interface import SequenceModel
-from zoo.training.cuts import Compared, compare_alone, compare_batch, cut_rows
-from zoo.training.device import autocast, isolated
-from zoo.training.disagreement import ALONE_WAYS, Disagreement, of_batches, of_rows
-from zoo.training.kept import KeptBatch
-from zoo.training.rounding import allowed_apart, coarser
+from zoo.surroundings import isolated
+from zoo.training.device import autocast
+from zoo.training.disagreement import ALONE_WAYS, Disagreement, compare_batches, compare_rows
+from zoo.training.rescoring import Rescoring, cut_rows, rescore_batch, rescore_row
+from zoo.training.reservoir import KeptBatch
+from zoo.training.rounding import coarser_precision, measure_rounding
 
 CUTS = 200
-"""Rows that are cut and scored again, at the least."""
+"""Least number of rows that are cut and scored again."""
 ALIKE = 3
-"""Batches that are cut at the least where all rows have one length, as in a stream; else all that were kept."""
+"""Least number of batches that are cut where all rows have one length, as in a stream; else every kept batch is."""
 ROUNDS = 200
-"""Times that a batch is cut, at the most: a split of a few rows is cut elsewhere every time."""
+"""Most times that a batch is cut: a split of few rows is cut at other places every time."""
 ALONE = 36
-"""Cut rows that are scored alone too."""
+"""Cut rows that are also scored alone."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How many cuts and tokens were scored again, how far apart a loss was (nats), and what did not agree."""
+    """How many cuts and tokens were scored again, the largest change of a loss (nats), and what was not reproduced."""
 
     cuts: int = 0
     tokens: int = 0
@@ -42,7 +43,7 @@ class Reproduction:
 
 def reproduce(
     model: SequenceModel,
-    kept: Sequence[KeptBatch],
+    batches: Sequence[KeptBatch],
     *,
     device: torch.device,
     dtype: str = "float32",
@@ -50,44 +51,48 @@ def reproduce(
     cuts: int = CUTS,
     alone: int = ALONE,
 ) -> Reproduction:
-    """Score batches of an evaluation again, cut: each of them once, then again until there are enough cuts.
+    """Cut batches of an evaluation and score them again: each of them once, then again until there are enough cuts.
 
     Args:
-        model: on the device, with the weights that scored the batches; it has computed nothing before.
+        model: freshly built, on the device, with the weights that scored the batches.
         kept: the first batch of the evaluation, the last, and some others.
         dtype: that of the evaluation.
         seed: of the cuts and the foreign tokens.
-        cuts: rows to cut, at the least.
-        alone: cut rows to score alone, at the most.
+        cuts: least number of rows to cut.
+        alone: most cut rows to score alone.
     """
     model.eval()
-    generator, ways, precision = torch.Generator().manual_seed(seed), cycle(ALONE_WAYS), coarser(model, dtype)
-    alike = len({batch.tokens.shape[1] for batch in kept}) == 1
-    once = min(len(kept), ALIKE) if alike else len(kept)
-    whole: list[Compared] = []
-    single: dict[str, list[Compared]] = {way: [] for way in ALONE_WAYS}
-    made = tried = 0
+    generator, precision = torch.Generator().manual_seed(seed), coarser_precision(model, dtype)
     with torch.no_grad(), isolated(device, seed=seed), autocast(device, dtype):
-        allowed = allowed_apart(model, kept, precision, generator)
-        for number, batch in enumerate(_repeated(kept)):
-            if number >= once and made >= cuts:
-                break
-            whole.append(compare_batch(model, cut_rows(batch, model.vocab_size, generator)))
-            rows = whole[-1].cut.own.flatten().nonzero().flatten()
-            some = rows[torch.randperm(len(rows), generator=generator)][: -(-(alone - tried) // max(1, once - number))]
-            for row, way in zip(some.tolist(), ways, strict=False):
-                single[way].append(compare_alone(model, whole[-1], row, way))
-            made, tried = made + len(rows), tried + len(some)
-        disagreement = of_batches(model, whole, allowed, precision) or of_rows(model, single, allowed, precision)
+        allowed = measure_rounding(model, batches, precision, generator)
+        whole, single = _rescore(model, batches, generator, cuts, alone)
+        found = compare_batches(model, whole, allowed, precision) or compare_rows(model, single, allowed, precision)
     everything = [*whole, *chain.from_iterable(single.values())]
     return Reproduction(
-        cuts=made,
+        cuts=sum(int(part.cut.own.sum()) for part in whole),
         tokens=sum(len(part.now) for part in whole),
         apart=max((float((part.now - part.before).abs().max()) for part in everything), default=0.0),
-        disagreement=disagreement,
+        disagreement=found,
     )
 
 
-def _repeated(kept: Sequence[KeptBatch]) -> Iterator[KeptBatch]:
-    for _ in range(ROUNDS):
-        yield from kept
+def _rescore(
+    model: SequenceModel, batches: Sequence[KeptBatch], generator: torch.Generator, cuts: int, alone: int
+) -> tuple[list[Rescoring], dict[str, list[Rescoring]]]:
+    """Cut and score batches until there are enough cuts; returns whole batches, and way -> rows scored alone."""
+    alike = len({batch.tokens.shape[1] for batch in batches}) == 1
+    once = min(len(batches), ALIKE) if alike else len(batches)
+    whole: list[Rescoring] = []
+    single: dict[str, list[Rescoring]] = {way: [] for way in ALONE_WAYS}
+    ways, made, tried = cycle(ALONE_WAYS), 0, 0
+    for number, batch in enumerate(chain.from_iterable(repeat(batches, ROUNDS))):
+        if number >= once and made >= cuts:
+            break
+        whole.append(rescore_batch(model, cut_rows(batch, model.vocab_size, generator)))
+        rows = whole[-1].cut.own.flatten().nonzero().flatten()
+        share = -(-(alone - tried) // max(1, once - number))
+        some = rows[torch.randperm(len(rows), generator=generator)][:share]
+        for row, way in zip(some.tolist(), ways, strict=False):
+            single[way].append(rescore_row(model, whole[-1], row, way))
+        made, tried = made + len(rows), tried + len(some)
+    return whole, single

@@ -1,4 +1,4 @@
-"""What a run of the loop needs to know."""
+"""Settings of the training loop."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What `fit` needs to know, with nothing left open."""
+    """Settings of `fit`, with every default resolved."""
 
     steps: int | None
     """The budget; None where `seconds` is."""
@@ -20,12 +20,12 @@ class Settings:
     evaluations: int
     dtype: str
     window: int | None = None
-    """Tokens of a row that is a window with one target; None where rows are whole."""
+    """Tokens of a window, a row with one target; None where rows are whole."""
     seconds: float | None = None
     """The budget in seconds of training; None where `steps` is."""
     compile: bool = False
-    """Whether torch.compile makes the model's code, for one model at a time."""
+    """Whether to compile the model with torch.compile; not for stacks."""
 
     def spent(self, steps: float, seconds: float) -> float:
-        """The share of the budget that is spent, 0 to 1."""
+        """Share of the budget that is spent, 0 to 1."""
         return min(1.0, steps / self.steps if self.steps else seconds / (self.seconds or math.inf))

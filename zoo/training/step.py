@@ -17,10 +17,10 @@ Forward = Callable[[SequenceModel, Batch], Tensor]
 
 
 class TrainStep:
-    """Forward, backward, clip, update. Something that runs the whole step in another way takes this one's place."""
+    """Forward, backward, clip, update of one model; `CapturedStep` and `StackedStep` are other ways to run a step."""
 
     multiple = 1
-    """Of which the positions of packed batches should be a multiple."""
+    """Packed batches are to be filled up to a multiple of so many positions."""
 
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
@@ -31,11 +31,11 @@ class TrainStep:
         self.precision = lambda: autocast(device, settings.dtype)
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
-        """One update; returns the loss () before it, still on the device."""
+        """Make one update; returns the loss () before it, still on the device."""
         if self._logits is not None:
             return self._update(self._logits, batch, lr)
         began = time.perf_counter()
-        self._logits = _compiled(dynamic=batch.packing is not None or None)
+        self._logits = _compile_forward(dynamic=batch.packing is not None or None)
         loss = self._update(self._logits, batch, lr)
         self.compile_seconds = time.perf_counter() - began
         return loss
@@ -59,7 +59,7 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
     return logits
 
 
-def _compiled(*, dynamic: bool | None) -> Forward:
-    """`logits_of`, compiled anew: torch keeps few versions of one function, and models are many."""
+def _compile_forward(*, dynamic: bool | None) -> Forward:
+    """`logits_of`, compiled anew: torch keeps few compiled versions of one function, and there are many models."""
     torch.compiler.reset()
     return torch.compile(logits_of, dynamic=dynamic)

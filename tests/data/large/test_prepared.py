@@ -63,9 +63,9 @@ def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., obje
     def context(piece: int = 64, **constants: int) -> Iterator[None]:
         with monkeypatch.context() as patch:
             patch.setattr("zoo.data.corpus.LARGE", 0)
-            patch.setattr("zoo.data.large.pieces.PIECE", piece)
+            patch.setattr("zoo.data.large.read_file.PIECE", piece)
             for name, value in constants.items():
-                patch.setattr(f"zoo.data.large.passes.{name}", value)
+                patch.setattr(f"zoo.data.large.tokenize_file.{name}", value)
             yield
 
     return context
@@ -119,7 +119,7 @@ def test_batches_of_mapped_files_are_those_of_memory(
         corpus = load(path)
     for split in SPLITS:
         own, others = corpus.rows(split, length=8), expected.rows(split, length=8)
-        scored = list(zip(own.scored(40), others.scored(40), strict=True))
+        scored = list(zip(own.evaluation_batches(40), others.evaluation_batches(40), strict=True))
         assert all(np.array_equal(mine.row, theirs.row) for mine, theirs in scored)
         pairs = [(own.batch(1, step, 7), others.batch(1, step, 7)) for step in range(20)]
         pairs += [(own.windows(1, step, 7, 3), others.windows(1, step, 7, 3)) for step in range(20)]
@@ -221,7 +221,7 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.data.large.passes._Writer.add", full)
+    monkeypatch.setattr("zoo.data.large.tokenize_file._Writer.add", full)
     with (
         large(),
         pytest.raises(DataError, match=r"^Cannot prepare corpus\.txt in '.*': No space left on device\. ZOO_CA"),

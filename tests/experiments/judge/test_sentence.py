@@ -2,8 +2,8 @@
 
 import pytest
 
-from zoo.experiments.judge.comparison import Interval, ModelRow, PairRow, Used
-from zoo.experiments.judge.sentence import chance, pair_words, verdict_sentence
+from zoo.experiments.judge.rows import Interval, ModelRow, PairRow, Used
+from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
 
 
 def model(label: str, mean: float | None, *, seeds: int = 5, diverged: int = 0) -> ModelRow:
@@ -120,7 +120,7 @@ def test_seeds_that_were_added_after_a_look_are_told() -> None:
 
 
 def test_a_p_value_near_the_level_shows_on_which_side_it_is() -> None:
-    assert [chance(p) for p in (0.0503, 0.0496, 0.0312, 0.00001)] == ["0.0503", "0.0496", "0.031", "< 0.001"]
+    assert [format_chance(p) for p in (0.0503, 0.0496, 0.0312, 0.00001)] == ["0.0503", "0.0496", "0.031", "< 0.001"]
 
 
 def test_diverged_models_are_told_beside_the_verdict_of_the_others() -> None:
@@ -148,10 +148,10 @@ def test_a_pair_in_words() -> None:
 
 def test_a_pair_turned_is_the_same_pair_from_the_other_side() -> None:
     one = pair("a", "b", -0.2, "better")
-    other = one.turned()
+    other = one.reverse()
     assert (other.a, other.b, other.difference, other.verdict) == ("b", "a", 0.2, "worse")
     assert (other.low, other.high) == pytest.approx((0.15, 0.25))
-    assert other.turned() == one
+    assert other.reverse() == one
 
 
 def withheld(a: str, b: str, verdict: str, why: str, difference: float = -0.1) -> PairRow:

@@ -13,7 +13,8 @@ import pytest
 import zoo
 from registry.files import import_file
 from zoo.config import DataConfig
-from zoo.experiments.records.fingerprint import HARNESS, fingerprint, imported_files, model_digest
+from zoo.experiments.records.fingerprint import digest_model, fingerprint
+from zoo.experiments.records.imports import find_imported_files
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def file_digest(folder: Path) -> str:
     """The digest of ./mine.py:Mine, as a run takes it."""
     model = import_file(folder / "mine.py").Mine  # type: ignore[attr-defined]
-    return model_digest(model, f"{folder}/mine.py:Mine")
+    return digest_model(model, f"{folder}/mine.py:Mine")
 
 
 FILES = {
@@ -87,7 +88,7 @@ PACKAGE = {
 
 
 def package_digest() -> str:
-    return model_digest(importlib.import_module("pack.models.mine").Mine, "mine")
+    return digest_model(importlib.import_module("pack.models.mine").Mine, "mine")
 
 
 @pytest.mark.parametrize("edited", [name for name in PACKAGE if "other" not in name and "stranger" not in name])
@@ -110,7 +111,7 @@ def test_a_built_in_model_s_digest_covers_its_layers_and_no_other_model() -> Non
     root = Path(zoo.__file__).parents[1]
     covered = {
         path.relative_to(root).as_posix()
-        for path in imported_files(root / "zoo/models/wavenet.py", (root, frozenset({"zoo"})))
+        for path in find_imported_files([root / "zoo/models/wavenet.py"], [(root, frozenset({"zoo"}))])
     }
     assert {"zoo/models/wavenet.py", "zoo/models/interface.py", "zoo/layers/batch_norm.py"} <= covered
     assert not {"zoo/models/mlp.py", "zoo/models/transformer.py"} & covered
@@ -123,7 +124,7 @@ def test_the_module_that_an_entry_point_names_counts_wherever_the_class_was_made
         write(folder, {"plug_in.py": f"from plug_factory import make\n\nMine = make({width})\n"})
         sys.modules.pop("plug_in", None)
         importlib.invalidate_caches()
-        digests.append(model_digest(importlib.import_module("plug_in").Mine, "plug_in:Mine"))
+        digests.append(digest_model(importlib.import_module("plug_in").Mine, "plug_in:Mine"))
     assert digests[0] != digests[1]
 
 
@@ -164,12 +165,12 @@ def run_cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], type]:
 
 
 def test_a_class_of_a_notebook_is_known_by_its_source(run_cell: Callable[[str], type]) -> None:
-    assert model_digest(run_cell(CELL), "mine") == model_digest(run_cell(CELL), "mine")
+    assert digest_model(run_cell(CELL), "mine") == digest_model(run_cell(CELL), "mine")
 
 
 @pytest.mark.parametrize("number", "234567")
 def test_what_a_class_of_a_notebook_uses_is_part_of_its_source(run_cell: Callable[[str], type], number: str) -> None:
-    assert model_digest(run_cell(CELL), "mine") != model_digest(run_cell(CELL.replace(number, "8")), "mine")
+    assert digest_model(run_cell(CELL), "mine") != digest_model(run_cell(CELL.replace(number, "8")), "mine")
 
 
 @pytest.mark.parametrize("edited", ["loose_script.py", "loose_parts.py"])
@@ -177,9 +178,9 @@ def test_a_script_s_model_is_known_by_the_script_and_what_it_imports_from_its_fo
     files = {"loose_script.py": "import loose_parts\n\nclass Mine:\n    pass\n", "loose_parts.py": "A = 1\n"}
     write(folder, files)
     mine = importlib.import_module("loose_script").Mine
-    before = model_digest(mine, "loose_script:Mine")
+    before = digest_model(mine, "loose_script:Mine")
     write(folder, {edited: files[edited] + "# edited\n"})
-    assert model_digest(mine, "loose_script:Mine") != before
+    assert digest_model(mine, "loose_script:Mine") != before
 
 
 @pytest.mark.parametrize(
@@ -198,9 +199,9 @@ def test_a_file_that_a_class_of_a_notebook_uses_counts(
 ) -> None:
     parts = "class Block:\n    pass\n\ndef helper():\n    return 1\n"
     write(folder, {"cell_parts.py": parts})
-    before = model_digest(run_cell(cell), "mine")
+    before = digest_model(run_cell(cell), "mine")
     write(folder, {"cell_parts.py": parts + "# edited\n"})
-    assert model_digest(run_cell(cell), "mine") != before
+    assert digest_model(run_cell(cell), "mine") != before
 
 
 def test_the_version_of_a_library_that_a_file_imports_counts_and_that_of_another_does_not(
@@ -213,11 +214,6 @@ def test_the_version_of_a_library_that_a_file_imports_counts_and_that_of_another
     other = file_digest(folder)
     installed["click"] = "2.0"
     assert file_digest(folder) == other != before
-
-
-def test_the_harness_that_is_digested_is_there() -> None:
-    root = Path(zoo.__file__).parent
-    assert [name for name in HARNESS if not (root / name).exists()] == []
 
 
 def test_a_fingerprint_depends_on_values_and_not_on_their_order() -> None:

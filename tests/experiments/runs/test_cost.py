@@ -19,16 +19,17 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.experiments.records.study import Cost
 from zoo.experiments.runs import cost as costs_of
 from zoo.experiments.runs import timing as speed
-from zoo.experiments.runs.cost import flops_a_position, probe, state_size, training_batches
-from zoo.experiments.runs.resolve import FLOP_BATCHES, Cell, prepare
-from zoo.experiments.runs.timing import Speed, in_turns, part_of_validation, training_speed
+from zoo.experiments.runs.budget import FLOP_BATCHES
+from zoo.experiments.runs.cost import count_flops, draw_batches, measure_costs, measure_state
+from zoo.experiments.runs.resolve import Cell, resolve
+from zoo.experiments.runs.timing import Speed, measure_in_turns, measure_training, take_validation_part
 from zoo.experiments.study.parse import make_study
 from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel, State
 from zoo.probes import memory
 from zoo.probes.flops import FlopCounter
-from zoo.probes.memory import peak_of
-from zoo.probes.receptive_field import CPU, find_reach, influence
+from zoo.probes.memory import peak_memory
+from zoo.probes.receptive_field import CPU, find_receptive_field, gradient_by_position
 
 MODEL_CONTEXTS = [
     ("bigram", 8),
@@ -71,14 +72,14 @@ def stranger(kind: type[SequenceModel], context: int = 8) -> SequenceModel:
 @pytest.mark.parametrize(("text", "context"), MODEL_CONTEXTS)
 def test_the_field_that_is_found_is_the_field_that_is_declared(text: str, context: int) -> None:
     declared = make(text, context).receptive_field
-    found = find_reach(lambda: make(text, context))
+    found = find_receptive_field(lambda: make(text, context))
     assert found.field == declared
     assert found.length >= max(2 * (declared or 0) + 3, 3 * context)
 
 
 @pytest.mark.parametrize(("text", "context"), [("rnn(hidden=8)", 1000), ("bigram", 3000)])
 def test_a_field_that_fades_is_told_from_one_that_ends(text: str, context: int) -> None:
-    assert find_reach(lambda: make(text, context)).field == make(text, context).receptive_field
+    assert find_receptive_field(lambda: make(text, context)).field == make(text, context).receptive_field
 
 
 class Embedded(SequenceModel):
@@ -193,12 +194,12 @@ class Noisy(Embedded):
 
 @pytest.mark.parametrize("kind", [Tied, OneHot, LargerTable, SingleOnly, SingleOnlyWithATable, Noisy])
 def test_the_field_of_a_model_with_its_own_ways_is_found(kind: type[SequenceModel]) -> None:
-    assert find_reach(lambda: stranger(kind)).field == 5
+    assert find_receptive_field(lambda: stranger(kind)).field == 5
 
 
 @pytest.mark.parametrize("kind", [OneByOne, OneByOneHot, Counts])
 def test_a_model_without_bound_reaches_all_in_its_own_ways(kind: type[SequenceModel]) -> None:
-    assert find_reach(lambda: stranger(kind)).field is None
+    assert find_receptive_field(lambda: stranger(kind)).field is None
 
 
 def test_a_model_that_depends_on_nothing_has_no_field() -> None:
@@ -206,26 +207,26 @@ def test_a_model_that_depends_on_nothing_has_no_field() -> None:
         def forward(self, tokens: Tensor) -> Tensor:
             return torch.zeros(*tokens.shape, 27, dtype=self.head.weight.dtype)
 
-    assert find_reach(lambda: stranger(Constant)).field == 0
+    assert find_receptive_field(lambda: stranger(Constant)).field == 0
 
 
 def test_the_probe_of_a_field_leaves_a_wrapped_embedding_wrapped() -> None:
     model = stranger(Modest).eval()
     wrapped = model.embedding.forward
     model.embedding.forward = wrapped
-    influence(model, rows=2, length=12)
+    gradient_by_position(model, rows=2, length=12)
     assert model.embedding.__dict__["forward"] is wrapped
 
 
 def test_the_probe_of_a_field_leaves_random_numbers_alone() -> None:
     before = torch.get_rng_state()
-    find_reach(lambda: make("gru(dropout=0.5)", 8))
+    find_receptive_field(lambda: make("gru(dropout=0.5)", 8))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(("declared", "agrees"), [(5, True), (3, False), (None, False)])
 def test_a_wrong_declaration_is_seen(declared: int | None, agrees: bool) -> None:
-    found = find_reach(lambda: stranger(Modest))
+    found = find_receptive_field(lambda: stranger(Modest))
     assert found.field == 5
     cost = cost_with(receptive_field=found.field, probed_tokens=found.length, declared_field=declared)
     assert cost.field_agrees is agrees
@@ -263,7 +264,7 @@ POSITION = 8
 )
 def test_a_state_is_what_the_kind_of_model_needs(text: str, tokens: int, bytes_: int, grows: bool) -> None:
     """Token window, ring a level, running sum, key-value cache, hidden vectors."""
-    assert state_size(make(text, 8), tokens) == (bytes_, grows)
+    assert measure_state(make(text, 8), tokens) == (bytes_, grows)
 
 
 def test_a_state_of_its_own_is_counted_by_the_bytes_of_its_numbers() -> None:
@@ -274,7 +275,7 @@ def test_a_state_of_its_own_is_counted_by_the_bytes_of_its_numbers() -> None:
         def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
             return torch.zeros(len(tokens), 27), state
 
-    assert state_size(stranger(Stateful), 64) == (3 * 5 * 4 + 7 * 2, False)
+    assert measure_state(stranger(Stateful), 64) == (3 * 5 * 4 + 7 * 2, False)
 
 
 @pytest.fixture(scope="session")
@@ -296,7 +297,7 @@ def cells(tmp_path: Path) -> Callable[..., list[Cell]]:
     def make(corpus: Corpus, *models: str, **training: Any) -> list[Cell]:
         settings = {"steps": 5, "batch_size": 16, "length": 16, "threads": 1, "device": "cpu", **training}
         study = make_study({}, {"models": models, "data": {}, "training": settings, "seeds": [1]})
-        return [prepare(run, corpus, tmp_path) for run in study.runs()]
+        return [resolve(run, corpus, tmp_path) for run in study.runs()]
 
     return make
 
@@ -319,13 +320,13 @@ def test_a_probe_tells_everything_of_every_model(
 ) -> None:
     data: Corpus = request.getfixturevalue(corpus)
     prepared = cells(data, *MODELS.names())
-    costs = probe(prepared, data)
+    costs = measure_costs(prepared, data)
     assert list(costs) == MODELS.names()
     for cell, cost in zip(prepared, costs.values(), strict=True):
         assert cost.unmeasured == {}
-        assert cost.parameters == cell.parameters
+        assert cost.parameters == cell.model.parameters
         assert cost.field_agrees
-        assert cost.declared_field == cell.receptive_field
+        assert cost.declared_field == cell.model.receptive_field
         assert cost.train_tokens_per_second > 0
         assert cost.evaluation_tokens_per_second > 0
         assert cost.state_tokens == 64
@@ -339,7 +340,7 @@ def test_a_probe_finds_the_same_twice_but_for_time_and_memory(
     documents: Corpus, cells: Callable[..., list[Cell]]
 ) -> None:
     prepared = cells(documents, "gru(dropout=0.5)", "wavenet")
-    first, second = (probe(prepared, documents) for _ in range(2))
+    first, second = (measure_costs(prepared, documents) for _ in range(2))
     assert {label: cost.model_dump(exclude=MEASURED) for label, cost in first.items()} == {
         label: cost.model_dump(exclude=MEASURED) for label, cost in second.items()
     }
@@ -350,7 +351,7 @@ def test_a_probe_leaves_random_numbers_and_threads_alone(
     text: str, more: int, documents: Corpus, cells: Callable[..., list[Cell]]
 ) -> None:
     threads, random_numbers = torch.get_num_threads(), torch.get_rng_state()
-    probe(cells(documents, text, threads=threads + more), documents)
+    measure_costs(cells(documents, text, threads=threads + more), documents)
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), random_numbers)
 
@@ -361,7 +362,7 @@ def test_flops_are_those_of_a_position_at_the_length_of_the_stream_s_rows(
     (cell,) = cells(stream, "transformer")
     model = make("transformer", 8)
     counter = FlopCounter(type(model)(model.config, vocab_size=len(stream.vocabulary), context=8))
-    cost = probe([cell], stream)["transformer"]
+    cost = measure_costs([cell], stream)["transformer"]
     assert (cost.flops_forward, cost.flops_training) == (counter.forward(16) / 16, counter.training(16) / 16)
 
 
@@ -371,7 +372,7 @@ def test_flops_of_documents_are_those_of_whole_chunks_and_of_targets(
     monkeypatch.setattr(costs_of, "FLOP_BATCHES", FLOP_BATCHES)
     (cell,) = cells(documents, "transformer")
     rows = documents.rows("train", length=16)
-    shapes = [batch.shape for batch in training_batches(cell, rows)]
+    shapes = [batch.shape for batch in draw_batches(cell, rows)]
     assert {rows for rows, _, _ in shapes} == {16}
     assert len({length for _, length, _ in shapes}) > 3
     model = make("transformer", 8)
@@ -382,18 +383,18 @@ def test_flops_of_documents_are_those_of_whole_chunks_and_of_targets(
         chunks = math.ceil(tokens / S)
         expected += chunks * S * layers * (2 * 12 * C * C + 4 * C * 2 * S) + tokens * 2 * C * V
         scored += tokens
-    assert flops_a_position(model, cell, rows).forward == pytest.approx(expected / scored)
+    assert count_flops(model, cell, rows).forward == pytest.approx(expected / scored)
 
 
 def test_flops_of_windows_are_those_of_their_one_target(stream: Corpus, cells: Callable[..., list[Cell]]) -> None:
     (cell,) = cells(stream, "mlp", rows="windows", length=8)
-    flops = flops_a_position(make("mlp", 8), cell, stream.rows("train", length=8))
+    flops = count_flops(make("mlp", 8), cell, stream.rows("train", length=8))
     assert flops.forward == 2 * (8 * 10 * 200 + 200 * 27)
 
 
 def test_the_part_of_validation_is_what_evaluation_takes_its_time_for(documents: Corpus, stream: Corpus) -> None:
-    assert 300 <= part_of_validation(documents, 16, CPU).targets < 330
-    assert part_of_validation(stream, 16, CPU).targets == 300
+    assert 300 <= take_validation_part(documents, 16, CPU).targets < 330
+    assert take_validation_part(stream, 16, CPU).targets == 300
 
 
 class Broken(Embedded):
@@ -412,7 +413,7 @@ def test_what_a_model_cannot_do_is_told_and_costs_the_others_nothing(
     documents: Corpus, cells: Callable[..., list[Cell]], tmp_path: Path
 ) -> None:
     broken = Path(__file__).resolve()
-    costs = probe(cells(documents, f"{broken}:Broken", "gru"), documents)
+    costs = measure_costs(cells(documents, f"{broken}:Broken", "gru"), documents)
     cost, other = costs.values()
     assert other.unmeasured == {}
     told = {"FLOPs", "buffers", "state", "receptive field", "training speed", "evaluation speed"}
@@ -438,7 +439,7 @@ def test_models_take_turns(
 
         return work
 
-    speeds = in_turns(cells(documents, "bow", "gru", "mlp"), prepared)
+    speeds = measure_in_turns(cells(documents, "bow", "gru", "mlp"), prepared)
     assert log == ["bow", "bow", "gru", "gru", "mlp", "mlp", "bow", "mlp"]
     assert isinstance(speeds["gru"], ValueError)
     assert isinstance(speeds["bow"], Speed)
@@ -456,28 +457,28 @@ def test_a_slow_model_takes_one_timed_turn(
         calls += 1
         return 1
 
-    in_turns(cells(documents, "bow"), lambda cell: work)
+    measure_in_turns(cells(documents, "bow"), lambda cell: work)
     assert calls == 2
 
 
 def test_the_speed_of_training_is_that_of_real_steps(documents: Corpus, cells: Callable[..., list[Cell]]) -> None:
-    measured = training_speed(cells(documents, "gru"), documents)["gru"]
+    measured = measure_training(cells(documents, "gru"), documents)["gru"]
     assert isinstance(measured, Speed)
     assert measured.seconds > 0
     tokens_a_step = measured.seconds * measured.tokens_per_second
     assert 16 < tokens_a_step < 16 * 50  # medians of a busy machine do not fit each other exactly
 
 
-needs_clear_refs = pytest.mark.skipif(peak_of(lambda: None, CPU) is None, reason="no count of pages here")
+needs_clear_refs = pytest.mark.skipif(peak_memory(lambda: None, CPU) is None, reason="no count of pages here")
 
 
 @needs_clear_refs
 def test_a_model_with_64_megabytes_takes_at_least_that() -> None:
     MB = 1 << 20
-    measured = peak_of(lambda: torch.zeros(64 * MB // 4).add_(1), CPU)
+    measured = peak_memory(lambda: torch.zeros(64 * MB // 4).add_(1), CPU)
     assert measured is not None
     assert 62 * MB < measured < 80 * MB
-    again = peak_of(lambda: torch.zeros(4 * MB // 4).add_(1), CPU)
+    again = peak_memory(lambda: torch.zeros(4 * MB // 4).add_(1), CPU)
     assert again is not None
     assert again < 20 * MB
 
@@ -489,15 +490,15 @@ from pathlib import Path
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import load_corpus
 from zoo.experiments.study.parse import make_study
-from zoo.experiments.runs.resolve import make_model, prepare
-from zoo.experiments.runs.cost import training_peak
+from zoo.experiments.runs.resolve import resolve
+from zoo.experiments.runs.cost import measure_peak
 
 corpus = load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 200})))
 training = {"steps": 5, "batch_size": 1, "threads": 1, "device": "cpu"}
 models = ["mlp", "mlp(hidden=5000,embedding=100)"]
 for run in make_study({}, {"models": models, "data": {}, "training": training, "seeds": [1]}).runs():
-    cell = prepare(run, corpus, Path("nowhere"))
-    print(training_peak(lambda: make_model(run, 21), cell, corpus.rows("train", length=16)), 16 * cell.parameters)
+    cell = resolve(run, corpus, Path("nowhere"))
+    print(measure_peak(cell.build, cell, corpus.rows("train", length=16)), 16 * cell.model.parameters)
 """
 
 
@@ -516,7 +517,7 @@ def test_where_pages_cannot_be_counted_there_is_no_peak(
     missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(memory, missing, tmp_path / "nowhere" / "nothing")
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_a_peak_that_does_not_start_again_is_no_peak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -524,12 +525,12 @@ def test_a_peak_that_does_not_start_again_is_no_peak(monkeypatch: pytest.MonkeyP
     status.write_text("VmHWM:\t 90000 kB\nVmRSS:\t 50000 kB\n")
     monkeypatch.setattr(memory, "STATUS", status)
     monkeypatch.setattr(memory, "RESET", tmp_path / "ignored")
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_without_glibc_there_is_no_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    assert peak_of(lambda: None, CPU) is None
+    assert peak_memory(lambda: None, CPU) is None
 
 
 def test_on_cuda_the_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -542,5 +543,5 @@ def test_on_cuda_the_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     }.items():
         monkeypatch.setattr(torch.cuda, name, lambda *device, value=value: value)
     device = torch.device("cuda:0")
-    assert peak_of(lambda: None, device) == 250
+    assert peak_memory(lambda: None, device) == 250
     assert memory.kind_of_memory(device) == "CUDA"

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from zoo.experiments.runs.floor import CHANCE, below_floor
+from zoo.experiments.runs.floor import CHANCE, find_impossible_score
 from zoo.training.evaluation import Score
 
 
@@ -12,18 +12,18 @@ def score(loss: float, tokens: int = 1000) -> Score:
 
 
 def test_a_loss_that_no_honest_model_has_is_told() -> None:
-    assert below_floor({"test": score(1.5)}, {"test": 1.6}).startswith(
+    assert find_impossible_score({"test": score(1.5)}, {"test": 1.6}).startswith(
         "Its loss on test is 1.5000, and that of a perfect model 1.6000: it beats it by 100 nats in all"
     )
 
 
 @pytest.mark.parametrize("floor", [None, 1.5, 1.5 + 0.9 * -math.log(CHANCE) / 1000])
 def test_a_loss_above_the_floor_or_a_little_below_it_is_sound(floor: float | None) -> None:
-    assert below_floor({"validation": score(1.5), "test": score(1.5)}, {"test": floor}) is None
+    assert find_impossible_score({"validation": score(1.5), "test": score(1.5)}, {"test": floor}) is None
 
 
 def test_training_may_be_learned_by_heart() -> None:
-    assert below_floor({"train": score(0.1)}, {"train": 1.6}) is None
+    assert find_impossible_score({"train": score(0.1)}, {"train": 1.6}) is None
 
 
 def test_models_that_have_not_seen_a_split_beat_the_perfect_one_as_seldom_as_is_claimed() -> None:

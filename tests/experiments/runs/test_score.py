@@ -19,10 +19,10 @@ from zoo.errors import RunError
 from zoo.experiments.runs.score import Scored, score_stored
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
-from zoo.training.kept import Kept
 from zoo.training.reproduction import Reproduction, reproduce
+from zoo.training.reservoir import Reservoir
 
 CPU = torch.device("cpu")
 
@@ -378,16 +378,16 @@ def again(
     model: type[SequenceModel], rows: Rows, seed: int = 0, *, max_tokens: int = 4096, **settings: Any
 ) -> Reproduction:
     """What becomes of the losses of a model in batches of so many tokens."""
-    kept, scored = Kept(seed), made(model)
+    kept, scored = Reservoir(seed), made(model)
     with isolated(CPU, threads=1, seed=0):
-        evaluate(scored, rows, device=CPU, max_tokens=max_tokens, kept=kept)
+        evaluate(scored, rows, device=CPU, max_tokens=max_tokens, reservoir=kept)
         return reproduce(made(model), kept.batches, device=CPU, seed=seed, **settings)
 
 
 def test_a_peek_in_one_batch_of_six_is_found_whichever_it_is(
     rows: dict[str, Rows], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shapes = [tuple(batch.tokens.shape) for batch in rows["validation"].scored(280)]
+    shapes = [tuple(batch.tokens.shape) for batch in rows["validation"].evaluation_batches(280)]
     assert len(set(shapes)) == len(shapes) == 6
     for seed, shape in enumerate(shapes):
         monkeypatch.setattr(PeeksInOneBatch, "shape", shape)
@@ -397,13 +397,13 @@ def test_a_peek_in_one_batch_of_six_is_found_whichever_it_is(
 
 
 def test_the_first_batch_the_last_and_four_others_by_chance_are_kept(rows: dict[str, Rows]) -> None:
-    batches = list(rows["test"].scored(300))
+    batches = list(rows["test"].evaluation_batches(300))
     assert len(batches) > 15
     times = [0] * len(batches)
     for seed in range(100):
-        kept = Kept(seed)
+        kept = Reservoir(seed)
         for batch in batches:
-            kept.see(batch, batch.targets)
+            kept.add(batch, batch.targets)
         places = [next(i for i, b in enumerate(batches) if b.tokens is one.tokens) for one in kept.batches]
         assert (places[:2], len(set(places))) == ([0, len(batches) - 1], 6)
         for place in places:
@@ -527,9 +527,9 @@ def test_what_is_no_logits_in_evaluation_is_told_in_one_line(
 
 def test_one_row_is_cut_two_hundred_times(score: Callable[..., Scored]) -> None:
     short = load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 60}), documents="none"))
-    kept = Kept(0)
+    kept = Reservoir(0)
     model = build(Honest, Honest.Config(), vocab_size=22, context=8, seed=0)
-    evaluate(model, short.rows("test", length=100_000, device=CPU), device=CPU, kept=kept)
+    evaluate(model, short.rows("test", length=100_000, device=CPU), device=CPU, reservoir=kept)
     assert [len(batch.tokens) for batch in kept.batches] == [1]
     assert reproduce(model, kept.batches, device=CPU).cuts == 200
 

@@ -11,7 +11,7 @@ from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError
-from zoo.experiments.runs.size_matching import WIDEST, match, nearest_width
+from zoo.experiments.runs.size_matching import WIDEST, find_width, match_sizes
 from zoo.experiments.study.config import Matched, StudyConfig
 from zoo.experiments.study.parse import make_study
 from zoo.models.build import build, count_parameters, model_config
@@ -80,7 +80,7 @@ def test_the_vocabulary_is_that_of_names(documents: Corpus) -> None:
 @pytest.mark.parametrize("target", [5_000, 76_000])
 @pytest.mark.parametrize("text", [*SCALABLE, *OTHERS])
 def test_the_number_of_parameters_is_the_nearest_that_there_is(text: str, target: int, documents: Corpus) -> None:
-    found = match(study_of(text, parameters=target), documents)[text]
+    found = match_sizes(study_of(text, parameters=target), documents)[text]
     sizes = around(found, lambda model: parameters(model, 27), reach=8)
     assert found.reached == parameters(found.model, 27)
     assert abs(found.reached - target) == min(abs(size - target) for size in sizes.values())
@@ -89,7 +89,7 @@ def test_the_number_of_parameters_is_the_nearest_that_there_is(text: str, target
 
 @pytest.mark.parametrize("text", SCALABLE)
 def test_at_76_thousand_parameters_all_are_within_two_percent_that_can_be(text: str, documents: Corpus) -> None:
-    found = match(study_of(text, parameters=76_000), documents)[text]
+    found = match_sizes(study_of(text, parameters=76_000), documents)[text]
     sizes = around(found, lambda model: parameters(model, 27), reach=8)
     reachable = any(abs(size / 76_000 - 1) <= 0.02 for size in sizes.values())
     assert (abs(found.deviation) <= 0.02) == reachable
@@ -98,7 +98,7 @@ def test_at_76_thousand_parameters_all_are_within_two_percent_that_can_be(text: 
 
 
 def test_options_that_are_given_stay(documents: Corpus) -> None:
-    found = match(study_of("lstm(layers=2,hidden=3)", parameters=50_000), documents)["lstm(layers=2,hidden=3)"]
+    found = match_sizes(study_of("lstm(layers=2,hidden=3)", parameters=50_000), documents)["lstm(layers=2,hidden=3)"]
     assert found.model.options["layers"] == 2
     assert found.model.options["hidden"] > 3
     assert found.target == 50_000
@@ -106,7 +106,7 @@ def test_options_that_are_given_stay(documents: Corpus) -> None:
 
 def test_every_model_of_a_study_is_matched_under_its_label(documents: Corpus) -> None:
     study = study_of("gru", "mlp", parameters=20_000)
-    matched = match(study, documents)
+    matched = match_sizes(study, documents)
     assert list(matched) == ["gru", "mlp"]
     scaled = study.scaled(matched)
     assert [model.label for model in scaled.models] == ["gru", "mlp"]
@@ -114,7 +114,7 @@ def test_every_model_of_a_study_is_matched_under_its_label(documents: Corpus) ->
 
 
 def test_nothing_is_matched_where_nothing_is_asked(documents: Corpus) -> None:
-    assert match(study_of("bigram"), documents) == {}
+    assert match_sizes(study_of("bigram"), documents) == {}
 
 
 @pytest.mark.parametrize(
@@ -133,34 +133,34 @@ def test_nothing_is_matched_where_nothing_is_asked(documents: Corpus) -> None:
 def test_flops_of_training_a_token_are_matched(text: str, corpus: str, request: pytest.FixtureRequest) -> None:
     """The transformer's heads leave it few widths to choose from."""
     data: Corpus = request.getfixturevalue(corpus)
-    found = match(study_of(text, flops=100_000), data)[text]
+    found = match_sizes(study_of(text, flops=100_000), data)[text]
     assert abs(found.deviation) < (0.35 if text == "transformer" else 0.03)
-    again = match(study_of(text, flops=found.reached), data)[text]
+    again = match_sizes(study_of(text, flops=found.reached), data)[text]
     assert (again.model, again.deviation) == (found.model, 0)
 
 
 def test_the_bigram_is_refused_by_name(documents: Corpus) -> None:
     with pytest.raises(UsageError, match=r"Model 'bigram' has no width to scale.*Leave it out of --match"):
-        match(study_of("gru", "bigram", parameters=1000), documents)
+        match_sizes(study_of("gru", "bigram", parameters=1000), documents)
 
 
 @pytest.mark.parametrize(("text", "least"), [("bow", "hidden=1"), ("transformer", "channels=8")])
 @pytest.mark.parametrize("kind", ["parameters", "flops"])
 def test_a_size_far_below_the_least_is_refused(text: str, least: str, kind: str, documents: Corpus) -> None:
     with pytest.raises(UsageError, match=rf"Model '{text}' cannot be as small as 10 {kind}: with {least}, the least"):
-        match(study_of(text, **{kind: 10}), documents)
+        match_sizes(study_of(text, **{kind: 10}), documents)
 
 
 def test_a_size_a_little_below_the_least_is_the_least(documents: Corpus) -> None:
     least = parameters(Call(name="bow", options={"hidden": 1}), 27)
-    found = match(study_of("bow", parameters=least - 100), documents)["bow"]
+    found = match_sizes(study_of("bow", parameters=least - 100), documents)["bow"]
     assert (found.model.options, found.reached) == ({"hidden": 1}, least)
     assert found.deviation > 0
 
 
 def test_an_option_that_is_wrong_at_every_width_is_told(documents: Corpus) -> None:
     with pytest.raises(UsageError, match="unknown option 'depth'"):
-        match(study_of("gru(depth=2)", parameters=1000), documents)
+        match_sizes(study_of("gru(depth=2)", parameters=1000), documents)
 
 
 def only(valid: Callable[[int], bool], size: Callable[[int], float]) -> Callable[[int], float]:
@@ -179,7 +179,7 @@ def only(valid: Callable[[int], bool], size: Callable[[int], float]) -> Callable
 @pytest.mark.parametrize("target", [1, 10.5, 1234, 76_000])
 def test_widths_that_are_refused_are_skipped(step: int, power: int, target: float) -> None:
     size = only(lambda width: width % step == 0, lambda width: 3 + width**power)
-    width, reached = nearest_width("width", size, target)
+    width, reached = find_width("width", size, target)
     best = min(
         (step * k for k in range(1, 1 + int((2 * target) ** (1 / power) / step) + 2)),
         key=lambda w: abs(size(w) - target),
@@ -192,7 +192,7 @@ def test_widths_that_are_refused_now_and_then_are_skipped() -> None:
     """Nothing regular about them: 1, 2, 4, 8, ... and 100 to 110."""
     valid = {2**k for k in range(12)} | set(range(100, 111))
     for target in range(1, 2000, 37):
-        _, reached = nearest_width("width", only(valid.__contains__, float), target)
+        _, reached = find_width("width", only(valid.__contains__, float), target)
         assert abs(reached - target) == min(abs(width - target) for width in valid)
 
 
@@ -203,20 +203,20 @@ def test_a_search_takes_few_sizes() -> None:
         next(asked)
         return width
 
-    nearest_width("width", size, 100_000)
+    find_width("width", size, 100_000)
     assert next(asked) < 40
 
 
 def test_an_option_that_changes_nothing_is_told() -> None:
     with pytest.raises(UsageError, match="does not change the size of the model enough: 5"):
-        nearest_width("width", lambda width: 5, 10)
+        find_width("width", lambda width: 5, 10)
 
 
 def test_a_size_that_stops_growing_is_told() -> None:
     with pytest.raises(UsageError, match="enough"):
-        nearest_width("width", lambda width: min(width, WIDEST / 4), WIDEST)
+        find_width("width", lambda width: min(width, WIDEST / 4), WIDEST)
 
 
 def test_a_model_that_refuses_every_width_is_told_why() -> None:
     with pytest.raises(UsageError, match=r"No width from 1 to \d+ can be taken: width \d+ is not valid"):
-        nearest_width("width", only(lambda width: False, float), 10)
+        find_width("width", only(lambda width: False, float), 10)

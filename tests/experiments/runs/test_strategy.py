@@ -9,9 +9,9 @@ from zoo.calls import parse_call
 from zoo.config import DataConfig, RunConfig, TrainingConfig, Way
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError, UsageError
-from zoo.experiments.runs import strategy as ways
-from zoo.experiments.runs.resolve import prepare
-from zoo.experiments.runs.strategy import Choice, choose_ways, executed, keep_ways, possible_ways
+from zoo.experiments.runs import fastest, strategy
+from zoo.experiments.runs.resolve import resolve, resolve_all
+from zoo.experiments.runs.strategy import Choice, list_ways, place, write_ways
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +28,19 @@ def runs(*models: str, seeds: int = 2, **training: object) -> list[RunConfig]:
     ]
 
 
+def choose_ways(configs: list[RunConfig], corpus: Corpus, study: Path) -> dict[str, Choice]:
+    """The ways of these runs on one split."""
+    return strategy.choose_ways(resolve_all(configs, {"1/1": corpus}, study), {"1/1": corpus}, study)
+
+
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ways, "usable_cores", lambda: 2)
+    monkeypatch.setattr(strategy, "count_cores", lambda: 2)
+    monkeypatch.setattr(fastest, "count_cores", lambda: 2)
 
 
 def test_runs_that_are_soon_over_are_executed_the_plainest_way_without_a_probe(corpus, tmp_path) -> None:
-    choices = choose_ways(runs("gru", "bigram"), {"1/1": corpus}, tmp_path)
+    choices = choose_ways(runs("gru", "bigram"), corpus, tmp_path)
     assert {label: choice.way for label, choice in choices.items()} == {"gru": Way(), "bigram": Way()}
     assert all(choice.steps_per_second == {} for choice in choices.values())
 
@@ -44,28 +50,28 @@ def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypa
     def rate(way: Way, *_: object) -> float:
         return 100 if f"{way.how}, {way.threads} thread{'s' * (way.threads > 1)}" == fast else 50
 
-    monkeypatch.setattr(ways, "WORTH", 0)
-    monkeypatch.setattr(ways, "_rate", rate)
-    choices = choose_ways(runs("gru"), {"1/1": corpus}, tmp_path)
+    monkeypatch.setattr(strategy, "WORTH", 0)
+    monkeypatch.setattr(fastest, "_measure_rate", rate)
+    choices = choose_ways(runs("gru"), corpus, tmp_path)
     assert choices["gru"].steps_per_second[fast] == 100
     assert fast.startswith(choices["gru"].way.how)
-    keep_ways(tmp_path, runs("gru"), choices)
-    monkeypatch.setattr(ways, "_rate", lambda *_: pytest.fail("probed again"))
-    assert choose_ways(runs("gru", seeds=5, steps=9), {"1/1": corpus}, tmp_path) == choices
-    monkeypatch.setattr(ways, "WORTH", 1e9)
-    assert choose_ways(runs("gru", batch_size=5), {"1/1": corpus}, tmp_path)["gru"].way == Way(), "another question"
+    write_ways(tmp_path, runs("gru"), choices)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda *_: pytest.fail("probed again"))
+    assert choose_ways(runs("gru", seeds=5, steps=9), corpus, tmp_path) == choices
+    monkeypatch.setattr(strategy, "WORTH", 1e9)
+    assert choose_ways(runs("gru", batch_size=5), corpus, tmp_path)["gru"].way == Way(), "another question"
 
 
 def test_a_way_that_is_hardly_faster_is_not_taken(corpus, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(ways, "WORTH", 0)
-    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 + 4 * way.threads)
-    assert choose_ways(runs("gru"), {"1/1": corpus}, tmp_path)["gru"].way == Way()
+    monkeypatch.setattr(strategy, "WORTH", 0)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 + 4 * way.threads)
+    assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way()
 
 
 @pytest.mark.slow
 def test_the_probe_times_real_steps_every_way(corpus, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(ways, "WORTH", 0)
-    (choice,) = choose_ways(runs("gru"), {"1/1": corpus}, tmp_path).values()
+    monkeypatch.setattr(strategy, "WORTH", 0)
+    (choice,) = choose_ways(runs("gru"), corpus, tmp_path).values()
     assert list(choice.steps_per_second) == ["sequential, 1 thread", "side-by-side, 1 thread", "sequential, 2 threads"]
     assert all(rate > 1 for rate in choice.steps_per_second.values())
 
@@ -73,48 +79,48 @@ def test_the_probe_times_real_steps_every_way(corpus, tmp_path, monkeypatch) -> 
 def test_a_damaged_file_of_choices_is_told(corpus, tmp_path) -> None:
     (tmp_path / "ways.json").write_text("{")
     with pytest.raises(RunError, match=r"ways.json' is damaged: remove it"):
-        choose_ways(runs("gru"), {"1/1": corpus}, tmp_path)
+        choose_ways(runs("gru"), corpus, tmp_path)
 
 
 def test_threads_that_are_given_are_taken() -> None:
-    assert possible_ways(runs("gru", threads=2), beside=True) == [Way(threads=2), Way(how="stacked", threads=2)]
-    assert possible_ways(runs("gru", threads=1), beside=True) == [Way(), Way(how="side-by-side"), Way(how="stacked")]
+    assert list_ways(runs("gru", threads=2), beside=True) == [Way(threads=2), Way(how="stacked", threads=2)]
+    assert list_ways(runs("gru", threads=1), beside=True) == [Way(), Way(how="side-by-side"), Way(how="stacked")]
 
 
 def test_a_budget_in_seconds_has_the_machine_to_itself() -> None:
     timed = runs("gru", steps=None, seconds=1.0)
-    assert possible_ways(timed, beside=True) == [Way(), Way(threads=2)]
+    assert list_ways(timed, beside=True) == [Way(), Way(threads=2)]
 
 
 def test_a_single_run_has_nothing_beside_it() -> None:
-    assert possible_ways(runs("gru", seeds=1), beside=False) == [Way(), Way(threads=2)]
+    assert list_ways(runs("gru", seeds=1), beside=False) == [Way(), Way(threads=2)]
 
 
 def test_a_way_that_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match="side-by-side: several runs"):
-        possible_ways(runs("gru", seeds=1, execution="side-by-side"), beside=False)
+        list_ways(runs("gru", seeds=1, execution="side-by-side"), beside=False)
 
 
 def test_threads_make_another_run_and_side_by_side_does_not(corpus, tmp_path) -> None:
     def key(way: Way) -> str:
-        (config,) = executed(runs("gru", seeds=1), {"gru": way})
-        return prepare(config, corpus, tmp_path).recorded.fingerprint
+        (cell,) = place([resolve(*runs("gru", seeds=1), corpus, tmp_path)], {"gru": way})
+        return cell.recorded.fingerprint
 
     assert key(Way()) == key(Way(how="side-by-side")) != key(Way(threads=2))
 
 
 def test_choices_for_other_runs_stay_in_the_file(corpus, tmp_path: Path) -> None:
     for models in (runs("gru"), runs("bigram"), runs("gru", batch_size=5)):
-        keep_ways(tmp_path, models, choose_ways(models, {"1/1": corpus}, tmp_path))
+        write_ways(tmp_path, models, choose_ways(models, corpus, tmp_path))
     kept = json.loads((tmp_path / "ways.json").read_text())
     assert sorted(choice["label"] for choice in kept.values()) == ["bigram", "gru", "gru"]
 
 
 def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpus, tmp_path, monkeypatch) -> None:
-    keep_ways(tmp_path, runs("gru"), choose_ways(runs("gru"), {"1/1": corpus}, tmp_path))
-    monkeypatch.setattr(ways, "WORTH", 0)
-    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 * way.threads)
-    assert choose_ways(runs("gru"), {"1/1": corpus}, tmp_path)["gru"].way == Way(threads=2)
+    write_ways(tmp_path, runs("gru"), choose_ways(runs("gru"), corpus, tmp_path))
+    monkeypatch.setattr(strategy, "WORTH", 0)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 * way.threads)
+    assert choose_ways(runs("gru"), corpus, tmp_path)["gru"].way == Way(threads=2)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +130,12 @@ def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpu
 def test_a_stack_that_would_compute_something_else_is_never_chosen(
     model: str, stacks: bool, corpus, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(ways, "WORTH", 0)
-    monkeypatch.setattr(ways, "_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
-    (choice,) = choose_ways(runs(model), {"1/1": corpus}, tmp_path).values()
+    monkeypatch.setattr(strategy, "WORTH", 0)
+    monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
+    (choice,) = choose_ways(runs(model), corpus, tmp_path).values()
     assert (choice.way.how == "stacked") == stacks
     earlier = Choice(label=model, way=Way(how="stacked"), steps_per_second={"stacked, 1 thread": 9})
-    keep_ways(tmp_path, runs(model), {model: earlier})
-    assert (choose_ways(runs(model), {"1/1": corpus}, tmp_path)[model].way.how == "stacked") == stacks, "nor kept"
+    write_ways(tmp_path, runs(model), {model: earlier})
+    assert (choose_ways(runs(model), corpus, tmp_path)[model].way.how == "stacked") == stacks, "nor kept"
     asked = runs(model, execution="stacked")
-    assert choose_ways(asked, {"1/1": corpus}, tmp_path)[model].way.how == "stacked", "but where it is asked for"
+    assert choose_ways(asked, corpus, tmp_path)[model].way.how == "stacked", "but where it is asked for"

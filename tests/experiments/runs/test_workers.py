@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from zoo.errors import RunError, UsageError
-from zoo.experiments.runs.workers import side_by_side, usable_cores
-from zoo.training.device import isolated
+from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.surroundings import isolated
 
 Report = Callable[[str], None]
 
@@ -27,11 +27,11 @@ def tasks(count: int) -> list[Callable[[Report], int]]:
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_results_stand_in_the_order_of_the_tasks_and_everything_told_is_heard(at_once: int) -> None:
     heard, finished = [], []
-    made = side_by_side(
+    made = run_side_by_side(
         tasks(5),
         at_once=at_once,
-        heard=lambda number, told: heard.append((number, told)),
-        finished=lambda number, made: finished.append((number, made)),
+        on_news=lambda number, news: heard.append((number, news)),
+        on_outcome=lambda number, outcome: finished.append((number, outcome)),
     )
     assert made == [0, 10, 20, 30, 40]
     assert sorted(heard) == [(number, f"on {number}") for number in range(5)]
@@ -39,7 +39,7 @@ def test_results_stand_in_the_order_of_the_tasks_and_everything_told_is_heard(at
 
 
 def test_each_task_has_a_process_of_its_own_and_one_thread() -> None:
-    places = side_by_side([lambda _: (os.getpid(), torch.get_num_threads())] * 3, at_once=2)
+    places = run_side_by_side([lambda _: (os.getpid(), torch.get_num_threads())] * 3, at_once=2)
     assert len({pid for pid, _ in places} | {os.getpid()}) == 4
     assert {threads for _, threads in places} == {1}
 
@@ -50,7 +50,7 @@ def test_no_more_run_at_once_than_are_asked_for() -> None:
         time.sleep(0.05)
         return began, time.monotonic()
 
-    spans = side_by_side([when] * 5, at_once=2)
+    spans = run_side_by_side([when] * 5, at_once=2)
     assert max(sum(a <= moment < b for a, b in spans) for moment, _ in spans) <= 2
 
 
@@ -60,9 +60,9 @@ def test_gradients_are_computed_in_a_process_after_the_parent_has_used_all_threa
         (weight @ weight).sum().backward()
         return float(weight.grad.sum()) if weight.grad is not None else 0.0
 
-    with isolated(torch.device("cpu"), threads=usable_cores()):
+    with isolated(torch.device("cpu"), threads=count_cores()):
         expected = gradient(lambda _: None)
-        assert side_by_side([gradient] * 2, at_once=2) == [expected] * 2
+        assert run_side_by_side([gradient] * 2, at_once=2) == [expected] * 2
 
 
 class OwnError(Exception):
@@ -78,13 +78,13 @@ def test_what_a_task_raises_is_raised_here_with_where_it_happened(error: Excepti
         raise error
 
     with pytest.raises(kind, match=str(error)) as caught:
-        side_by_side([fail, *tasks(1)], at_once=1)
+        run_side_by_side([fail, *tasks(1)], at_once=1)
     assert "raise error" in "".join(caught.value.__notes__)
 
 
 def test_a_process_that_dies_is_told() -> None:
     with pytest.raises(RunError, match="exit code -9"):
-        side_by_side([lambda _: os.kill(os.getpid(), signal.SIGKILL)], at_once=1)
+        run_side_by_side([lambda _: os.kill(os.getpid(), signal.SIGKILL)], at_once=1)
 
 
 def test_when_one_fails_the_others_are_interrupted_and_clean_up(tmp_path) -> None:
@@ -101,6 +101,6 @@ def test_when_one_fails_the_others_are_interrupted_and_clean_up(tmp_path) -> Non
 
     began = time.monotonic()
     with pytest.raises(UsageError, match="enough"):
-        side_by_side([patient, fail], at_once=2)
+        run_side_by_side([patient, fail], at_once=2)
     assert time.monotonic() - began < 10
     assert (tmp_path / "left in order").exists()

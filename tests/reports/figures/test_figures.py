@@ -10,10 +10,10 @@ import pytest
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.figures.cost import pareto
 from zoo.reports.figures.draw import FIGURES, NARROW, WIDE, draw, standalone
-from zoo.reports.figures.marks import beyond, class_of
-from zoo.reports.figures.palette import DARK, LIGHT, MODELS_DARK, MODELS_LIGHT
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import DARK, LIGHT, MODELS_DARK, MODELS_LIGHT, colour_class
 from zoo.reports.figures.scale import Scale, covering
-from zoo.reports.figures.svg import shortened, spread, tag, text_width
+from zoo.reports.figures.svg import shorten, spread, tag, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -70,13 +70,13 @@ def test_a_model_has_one_colour_in_every_figure(example) -> None:
         for model in comparison.models:
             group = re.search(rf'<g class="([^"]*)"><title>{re.escape(model.label)}</title>', markup)
             assert group, name
-            assert group[1] == class_of(comparison, model.label)
+            assert group[1] == colour_class(comparison, model.label)
 
 
 def test_the_colour_is_the_place_in_the_study_and_a_thirteenth_model_is_dashed(example) -> None:
     comparison = example("thirteen")
-    assert class_of(comparison, "model 3") == "m3"
-    assert class_of(comparison, "model 12") == "m0 again"
+    assert colour_class(comparison, "model 3") == "m3"
+    assert colour_class(comparison, "model 12") == "m0 again"
 
 
 def test_losses_stand_in_the_figures_as_the_comparison_has_them(example) -> None:
@@ -110,8 +110,8 @@ def test_one_or_two_seeds_have_dots_and_no_interval(example) -> None:
 
 def test_a_model_far_behind_is_left_out_of_the_axes_and_named_at_their_edge(example) -> None:
     comparison = example("nine")
-    assert [model.label for model in beyond(comparison)] == ["bigram"]
-    assert beyond(example("two")) == []
+    assert [model.label for model in find_outliers(comparison)] == ["bigram"]
+    assert find_outliers(example("two")) == []
     for markup in draw(comparison).values():
         assert ">bigram</text>" in markup
 
@@ -157,8 +157,8 @@ def test_labels_keep_their_distance_and_stay_within_bounds() -> None:
 def test_text_is_escaped_cleaned_and_shortened() -> None:
     assert tag("text", '<a b="c">&', x=1.25) == '<text x="1.2">&lt;a b=&#34;c&#34;&gt;&amp;</text>'
     assert tag("text", "\x00\x1b\u202eab") == "<text>\ufffd\ufffd\ufffdab</text>"
-    assert shortened("short", 100) == "short"
-    assert text_width(shortened("a very long label of a model", 100)) <= 100
+    assert shorten("short", 100) == "short"
+    assert text_width(shorten("a very long label of a model", 100)) <= 100
 
 
 @pytest.mark.parametrize(("models", "page"), [(MODELS_LIGHT, LIGHT), (MODELS_DARK, DARK)])

@@ -15,10 +15,10 @@ from zoo.catalog import MODELS
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress, Settings, draw, fit
-from zoo.training.stacked.filling import filled, stacked
+from zoo.training.stacked.filling import fill, stack_batches
 from zoo.training.stacked.fit import StackedStep, fit_stacked
 from zoo.training.stacked.stackable import DRAWS, LAYOUTS, MIXES, why_not_stacked
 from zoo.training.step import TrainStep
@@ -117,9 +117,9 @@ def test_gradients_and_updates_in_float64_are_those_of_plain_loops(
         batches = [draw(rows, common, seed, step) for seed in range(3)]
         longest = max(len(batch.tokens) for batch in batches)
         rates = [own.lr / (1 + step) for own in settings]
-        losses = stack(stacked(batches), torch.tensor(rates, dtype=torch.float64))
+        losses = stack(stack_batches(batches), torch.tensor(rates, dtype=torch.float64))
         for k in range(3):
-            loss = plain[k](filled(batches[k], longest), rates[k])
+            loss = plain[k](fill(batches[k], longest), rates[k])
             torch.testing.assert_close(losses[k], loss, rtol=1e-10, atol=1e-10)
         for one, other in zip(together, alone, strict=True):
             assert_near(one, other)
@@ -133,7 +133,7 @@ def test_sgd_is_that_of_plain_loops(clip: float, make_model: MakeModel, train_ro
     for step in range(4):
         batch = train_rows.batch(1, step, 16)
         plain(batch, 0.5)
-        stack(stacked([batch]), torch.tensor([0.5]))
+        stack(stack_batches([batch]), torch.tensor([0.5]))
     assert_near(together, alone)
 
 
@@ -143,7 +143,7 @@ def test_filling_changes_no_gradient_of_a_model_that_looks_at_rows_one_by_one(
 ) -> None:
     batch = train_rows.batch(1, 0, 16)
     alone, longer = (make_model(name).double() for _ in range(2))
-    for model, given in ((alone, batch), (longer, filled(batch, 3 * len(batch.tokens) + 5))):
+    for model, given in ((alone, batch), (longer, fill(batch, 3 * len(batch.tokens) + 5))):
         TrainStep(model, replace(SETTINGS, optimizer="sgd"), CPU)(given, 1.0)
     assert_near(longer, alone)
 
@@ -151,9 +151,9 @@ def test_filling_changes_no_gradient_of_a_model_that_looks_at_rows_one_by_one(
 def test_filling_repeats_the_beginning_of_the_batch_in_rows_of_its_own(train_rows: Rows) -> None:
     batch = train_rows.batch(1, 0, 3)
     size = len(batch.tokens)
-    long = filled(batch, 2 * size + 2)
-    tokens, targets = long.padded()
-    first, expected = batch.padded()
+    long = fill(batch, 2 * size + 2)
+    tokens, targets = long.pad()
+    first, expected = batch.pad()
     T = first.shape[1]
     assert torch.equal(tokens[:6, :T], first.repeat(2, 1))
     assert torch.equal(tokens[6, :2], first[0, :2])
@@ -253,7 +253,7 @@ def test_what_is_frozen_is_not_trained(make_model: MakeModel, train_stack: Calla
 def test_dropout_is_drawn_by_each_replica_for_itself(make_model: MakeModel, train_rows: Rows) -> None:
     models = [make_model("mlp", seed=1, dropout=0.5).train() for _ in range(2)]
     batch = train_rows.batch(1, 0, 16)
-    first, second = StackedStep(models, [SETTINGS] * 2, CPU)(stacked([batch, batch]), torch.zeros(2)).tolist()
+    first, second = StackedStep(models, [SETTINGS] * 2, CPU)(stack_batches([batch, batch]), torch.zeros(2)).tolist()
     assert first != second
 
 
@@ -420,6 +420,6 @@ def test_what_a_model_keeps_beside_its_buffers_is_a_reason(make_model: MakeModel
 
 def test_a_batch_of_a_stack_has_the_targets_of_each(train_rows: Rows) -> None:
     batches = [train_rows.batch(seed, 0, 16) for seed in range(3)]
-    stack: Batch = stacked(batches)
-    assert ((stack.targets != -100).sum(dim=1)).tolist() == [batch.scored for batch in batches]
+    stack: Batch = stack_batches(batches)
+    assert ((stack.targets != -100).sum(dim=1)).tolist() == [batch.target_count for batch in batches]
     assert not math.isnan(float(stack.tokens.sum()))

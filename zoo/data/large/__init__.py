@@ -1,1 +1,1 @@
-"""What a file of gigabytes needs: read in pieces, kept on disk, never shuffled in memory."""
+"""Files of gigabytes: read in pieces, stored on disk as tokens, never shuffled in memory."""

@@ -1,14 +1,14 @@
-"""A shuffle that is computed where it is looked at, for sets too large to store an order of them."""
+"""A pseudo-random permutation computed item by item, for sets too large to store their order."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 STORED = 10_000_000
-"""Up to so many items an order is drawn and stored; beyond, it is a `Permutation`."""
+"""Most items whose order is drawn and stored; larger sets use a `Permutation`."""
 
 ROUNDS = 6
 BLOCK = 1 << 13
-"""Numbers that are mixed at a time, few enough for a processor's cache."""
+"""Numbers mixed at a time, few enough for a processor's cache."""
 
 Places = NDArray[np.int64]
 
@@ -16,9 +16,9 @@ Places = NDArray[np.int64]
 class Permutation:
     """A bijection of 0, ..., count - 1 that is a pure function of the key.
 
-    A Feistel network over the next power of two (Luby and Rackoff 1988) mixes the two halves of a number's bits by
-    turns; what comes out too large goes in again until it does not (cycle walking: Black and Rogaway 2002), fewer
-    than twice in the mean.
+    A Feistel network over the next power of two (Luby and Rackoff 1988) mixes the two halves of a number's bits in
+    turn; results that are too large are fed back in (cycle walking: Black and Rogaway 2002), on average fewer than two
+    times.
     """
 
     def __init__(self, count: int, *key: int) -> None:
@@ -29,11 +29,11 @@ class Permutation:
         self._keys = list(enumerate(np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)))
 
     def __call__(self, places: Places) -> Places:
-        """(n,) places -> (n,) what stands there."""
+        """(n,) places -> (n,) items at these places."""
         return self._walk(places, self._keys)
 
     def inverse(self, items: Places) -> Places:
-        """(n,) items -> (n,) the places where they stand."""
+        """(n,) items -> (n,) places of these items."""
         return self._walk(items, self._keys[::-1])
 
     def _walk(self, places: Places, keys: list[tuple[int, np.uint64]]) -> Places:

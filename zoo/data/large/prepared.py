@@ -1,4 +1,4 @@
-"""A large text file as tokens in files of the cache, written once and mapped into memory from then on."""
+"""Prepare a large text file: its tokens are written into the cache once, and mapped into memory from then on."""
 
 import hashlib
 import json
@@ -8,23 +8,23 @@ from pathlib import Path
 
 from zoo.config import USUAL_SPLIT, DataConfig
 from zoo.data.download import cache_directory
-from zoo.data.large.passes import write_tokens
 from zoo.data.large.permutation import STORED
+from zoo.data.large.tokenize_file import write_tokens
 from zoo.data.splits import SPLITS, Split
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError
 
 LARGE = 64 << 20
-"""Bytes of a file that is prepared; a smaller one is read into memory."""
+"""Bytes above which a file is prepared; smaller ones are read into memory."""
 
 FORMAT = 1
-"""Of the files in the cache; another one is prepared again."""
+"""Version of the files in the cache; files of another version are prepared again."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A large text; `digest` covers its bytes, what a token is, and how it is split."""
+    """A prepared text; `digest` covers its bytes, the kind of its tokens, and how it is split."""
 
     digest: str
     is_stream: bool
@@ -33,11 +33,11 @@ class Prepared:
 
 
 def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
-    """The tokens of a file, from the cache or written into it; `vocabulary` is one that is already fixed.
+    """The tokens of a file, from the cache or written into it; `vocabulary` is given where a trained model fixed it.
 
     Raises:
-        DataError: not text, too little of it, a document too long for a row; it changes meanwhile; or the cache cannot
-            be written.
+        DataError: not text, too little of it, a document too long for a row; the file changes while it is read; or the
+            cache cannot be written.
         UsageError: a character that the fixed vocabulary does not have.
     """
     try:
@@ -46,9 +46,9 @@ def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
-    asked = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
-    asked += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    key = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
+    key += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     own = _open_or_write(path, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
         return own
@@ -77,7 +77,7 @@ def _open_or_write(
     about = json.loads((directory / "text.json").read_text())
     vocabulary = Vocabulary(about["characters"])
     places = SPLITS if config.has_test else ("train", "validation", "validation")
-    tokens = Split(*(Tokens.mapped(directory / split, vocabulary.dtype) for split in places))
+    tokens = Split(*(Tokens.map_files(directory / split, vocabulary.dtype) for split in places))
     return Prepared(digest, about["is_stream"], vocabulary, tokens)
 
 

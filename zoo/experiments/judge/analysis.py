@@ -1,10 +1,10 @@
-"""Which model is better, and how surely: the models of a study, compared pair by pair.
+"""Compare the models of a study pair by pair: which is better, and how surely.
 
 Every model is trained under the same seeds and scored on the same documents, so a pair is judged by its differences.
 Two things could have come out otherwise, and both count: the training, under new seeds, and the test split, of new
-documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval takes the scatter over the seeds for
-roughly normal, and the documents for enough: where the numbers at hand say otherwise it is withheld (`seeds.py`), and
-what every verdict takes for granted is said (`caveats.py`).
+documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval assumes roughly normal scatter over
+the seeds, and enough documents: where the numbers show otherwise it is withheld (`seeds.py`), and what every verdict
+assumes is stated (`caveats.py`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zoo.experiments.judge.caveats import caveats
+from zoo.experiments.judge.caveats import collect_caveats
 from zoo.experiments.judge.estimates import (
     FEW_DOCUMENTS,
     FEW_STRETCHES,
@@ -23,23 +23,23 @@ from zoo.experiments.judge.estimates import (
     SPLIT_SEEDS,
     Estimate,
     Pair,
-    Verdict,
 )
-from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, planned_seeds
+from zoo.experiments.judge.family import FEWEST_SEEDS, judge
 from zoo.experiments.judge.letters import compact_letters
-from zoo.experiments.judge.seeds import ROUNDING, fewest_to_reject, sign_flips, split_in_two
-from zoo.experiments.judge.tukey import LEVEL, Array
+from zoo.experiments.judge.pairs import find_interval, judge_pairs
+from zoo.experiments.judge.seeds import ROUNDING, split_in_two
+from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
 
 SAME = 1e-7
-"""Relative: losses that are no further apart are the same, as float32 rounds."""
+"""Losses that differ by at most this, relative, are equal: float32 rounds as much."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A study's models and all their pairs, how they were judged, and what the shared seeds brought.
+    """The estimates of a study's models, the verdicts on all pairs, and the method that gave them.
 
-    `caveats`: what has to be known before any of it is believed, a sentence each.
+    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: what all this assumes.
     """
 
     estimates: dict[str, Estimate]
@@ -91,7 +91,7 @@ def analyse(
     estimates = _estimates(names, means, alone, withheld(losses, alone))
     family = judge(losses, by_seed.mean(1), paired)
     labelled = [(names[a], names[b]) for a, b in zip(first, second, strict=True)]
-    pairs = _pairs(labelled, by_seed, paired, family, withheld(by_seed, paired))
+    pairs = judge_pairs(labelled, by_seed, paired, family, withheld(by_seed, paired))
     return Analysis(
         estimates,
         pairs,
@@ -99,7 +99,7 @@ def analyse(
         family.method,
         family.reason,
         _correlation(losses),
-        caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units),
+        collect_caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units),
     )
 
 
@@ -123,79 +123,21 @@ def _estimates(
 ) -> dict[str, Estimate]:
     estimates = {}
     for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
-        low, high = _interval(uncertainty, k, mean, why)
+        low, high = find_interval(uncertainty, k, mean, why)
         effective = float(uncertainty.effective[k])
         estimates[name] = Estimate(mean, low, high, *uncertainty.standard_errors(k), effective, why)
     return estimates
 
 
-def _interval(uncertainty: Uncertainty, index: int, mean: float, withheld: str) -> tuple[float | None, float | None]:
-    if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
-        return None, None
-    return uncertainty.interval(index, mean)
-
-
-def _pairs(
-    names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
-) -> tuple[Pair, ...]:
-    """Every pair with its verdict, from the differences under every seed (P, n)."""
-    seeds = by_seed.shape[1]
-    differences = by_seed.mean(1)
-    flipped = sign_flips(by_seed)
-    needed = planned_seeds(differences, seeds, family)
-    pairs = []
-    judged = _judged(family, flipped, seeds, withheld)
-    for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), judged, withheld, strict=True)):
-        low, high = _interval(paired, i, difference, why)
-        seeds_se, documents_se = paired.standard_errors(i)
-        undecided = p is not None and p >= LEVEL
-        found: Verdict = "better" if difference < 0 else "worse"
-        pairs.append(
-            Pair(
-                a=a,
-                b=b,
-                difference=difference,
-                low=low,
-                high=high,
-                p=p,
-                p_permutation=None if flipped is None else float(flipped[i]),
-                seeds_se=seeds_se,
-                documents_se=documents_se,
-                effective=float(paired.effective[i]),
-                withheld=why,
-                verdict="none" if p is None else "undecided" if undecided else found,
-                seeds_needed=max(int(needed[i]), seeds + 1) if undecided and needed[i] and not why else None,
-            )
-        )
-    return tuple(pairs)
-
-
-def _judged(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
-    """Every pair's p; None where there can be no verdict.
-
-    Where the seeds are split in two the sign flips, of all pairs at once, have to agree: they assume no distribution
-    over the seeds, but know nothing of documents.
-    """
-    if family.planned is None:
-        return [None] * len(withheld)
-    p: list[float | None] = list(family.p.tolist())
-    for i, why in enumerate(withheld):
-        if why == SPLIT_SEEDS and flipped is not None and seeds >= fewest_to_reject(len(withheld)):
-            p[i] = max(float(family.p[i]), min(1.0, len(withheld) * float(flipped[i])))
-        elif why:
-            p[i] = None
-    return p
-
-
 def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """No letters where no pair was judged: models that share one would seem to have been."""
+    """The letters of every model; none where no pair has a verdict, for a shared letter would look like one."""
     if all(pair.verdict == "none" for pair in pairs):
         return dict.fromkeys(ranked, "")
     return compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")])
 
 
 def _correlation(losses: Array) -> float | None:
-    """The mean correlation over the seeds of two models' losses (K, n): what sharing the seeds brought."""
+    """Mean correlation over the seeds of two models' losses, from those of all (K, n)."""
     varying = losses[np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()]
     if len(varying) < 2 or losses.shape[1] < FEWEST_SEEDS:
         return None

@@ -1,6 +1,6 @@
-"""What has to be known before intervals and verdicts of a study are believed, a plain sentence each."""
+"""Caveats: what the intervals and verdicts of a study assume, a plain sentence each."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from zoo.experiments.judge.estimates import FEW_DOCUMENTS, FEW_STRETCHES, FEWEST_STRETCHES, SPLIT_SEEDS, Estimate, Pair
 from zoo.experiments.judge.family import FEWEST_SEEDS
@@ -9,38 +9,55 @@ from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Units
 
 RARE = 0.2
-"""How often the failure befalls that is told of."""
+"""How often the rare failure happens that the first caveat names."""
 NAMED = 3
+"""Models and pairs that a caveat names; the others are only counted."""
 
 
-def caveats(
+def collect_caveats(
     estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units
 ) -> tuple[str, ...]:
-    """Of a study with so many seeds and these targets a document; none where there are too few seeds for intervals."""
+    """The caveats of a study; none where there are too few seeds for intervals.
+
+    Args:
+        tokens: (D,) targets of every document.
+    """
     if seeds < FEWEST_SEEDS:
         return ()
-    found = [
+    effective = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
+    return (_assumptions(seeds, units), *_sample(effective, tokens, units), *_withheld(estimates, pairs, seeds))
+
+
+def _assumptions(seeds: int, units: Units) -> str:
+    return (
         f"Intervals and verdicts assume {'' if units == 'series' else 'documents that are independent of each other, '}"
         "roughly normal scatter over the seeds, and no rare failure that these seeds or texts do not show: "
         f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
-    ]
-    counted = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
+    )
+
+
+def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
+    """How many independent documents or stretches were scored, where they are fewer than there seem to be."""
     if units == "series":
-        found.append(
-            f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about {counted:,.0f} "
-            "independent ones where they count least, as far as these show: what changes more slowly than the whole "
-            "test split cannot show in it. Intervals and verdicts are about text like this region of the stream, not "
-            "about other documents; --splits takes more regions."
+        yield (
+            f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about "
+            f"{effective:,.0f} independent ones where they count least, as far as these show: what changes more slowly "
+            "than the whole test split cannot show in it. Intervals and verdicts are about text like this region of "
+            "the stream, not about other documents; --splits takes more regions."
         )
-    elif counted < len(tokens) / 2:
-        found.append(
+    elif effective < len(tokens) / 2:
+        yield (
             f"The {len(tokens):,} documents that are scored are of very unequal length, and count for about "
-            f"{counted:,.0f} of equal length."
+            f"{effective:,.0f} of equal length."
         )
+
+
+def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int) -> Iterator[str]:
+    """Where there is no interval or no verdict, and why."""
     if places := _places(estimates, pairs, FEW_DOCUMENTS):
-        found.append(f"No interval and no verdict where {FEW_DOCUMENTS} ({places}).")
+        yield f"No interval and no verdict where {FEW_DOCUMENTS} ({places})."
     if places := _places(estimates, pairs, FEW_STRETCHES):
-        found.append(
+        yield (
             f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "
             f"independent stretches ({places}). A longer test split has more."
         )
@@ -52,15 +69,14 @@ def caveats(
             if seeds >= needed
             else f"and sign flips could give a verdict from {needed} seeds on only"
         )
-        found.append(
+        yield (
             f"Over the seeds the losses fall into two groups, where no t interval holds ({places}): none is given"
             + (f"; {judged}." if any(pair.withheld == SPLIT_SEEDS for pair in pairs) else ".")
         )
-    return tuple(found)
 
 
 def _places(estimates: Mapping[str, Estimate], pairs: Iterable[Pair], why: str) -> str:
-    """The models and pairs whose interval is withheld for this reason."""
+    """Name the models and pairs whose interval is withheld for this reason."""
     own = [label for label, estimate in estimates.items() if estimate.withheld == why]
     own += [f"{pair.a} - {pair.b}" for pair in pairs if pair.withheld == why]
     more = len(own) - NAMED

@@ -1,182 +1,19 @@
-"""A comparison in numbers: all that a table or a page shows.
+"""A comparison in numbers: everything that a table or a page shows.
 
 comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` computes it from the records
 """
 
-from typing import Any, Literal
+from pydantic import Field
 
 from zoo.config import Frozen
-from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment, Result
-from zoo.experiments.records.study import Cost
-from zoo.experiments.study.config import Published, StudyConfig
-
-NEAR = 0.02
-"""What is further off than this, relative, from the size or the budget that was asked for is told."""
-
-
-class Spread(Frozen):
-    """Mean over the seeds, of several splits too, and the seeds' standard deviation (None for a single one)."""
-
-    mean: float
-    sd: float | None
-
-
-class Interval(Spread):
-    """A mean with its 95% interval (None with fewer than three seeds), and the two uncertainties behind it."""
-
-    low: float | None
-    high: float | None
-    seeds_se: float | None
-    """Standard error over new seeds: training again."""
-    documents_se: float | None
-    """Standard error over new documents: another test split; of several splits over other ones."""
-    effective: float | None = None
-    """As how many independent documents, or stretches of a stream, those of the split count."""
-    withheld: str = ""
-    """Why there is no interval, where seeds would be enough."""
-
-
-class Band(Frozen):
-    """One point of a learning curve: validation loss over the runs, its mean, lowest and highest."""
-
-    step: float
-    tokens: float
-    seconds: float
-    mean: float
-    low: float
-    high: float
-
-
-class Used(Frozen):
-    """What a run used of each budget, in the mean over the runs."""
-
-    steps: float
-    tokens: float
-    seconds: float
-    flops: float | None
-    flops_uncounted: tuple[str, ...] = ()
-    """What is not in `flops`, of any run: see `Result`."""
-    flops_fitted: bool = False
-
-
-class ModelRow(Frozen):
-    """One model of the comparison; losses are nats a token, None where any run diverged or was refused.
-
-    `untrained` counts the runs in which no evaluation was better than that of the initial weights. Models that share a
-    letter cannot be told apart.
-    """
-
-    label: str
-    model: str
-    context: int
-    letters: str
-    seeds: int
-    diverged: int
-    untrained: int
-    losses: dict[int, float | None]
-    """Seed -> test loss; of several splits that over all of them."""
-    split_losses: dict[int, float | None] | None = None
-    """Split (from 1) -> test loss, the mean of its seeds; None where there is one split."""
-    test: Interval | None
-    validation: Spread | None
-    train: Spread | None
-    floor: float | None
-    """Of the test split; of several, that over all of them."""
-    above_floor: float | None
-    parameters: int
-    buffers: int | None = None
-    """Numbers beside the parameters that training changed, under any seed."""
-    receptive_field: int | None
-    off_size: float | None
-    """How far the matched size is from the one that was asked for, relative; None where none was."""
-    used: Used
-    off_budget: float
-    """How far what was used is from the budget, relative."""
-    tokens_per_second: float
-    """Target tokens in training: by the probe where there was one, else over the runs."""
-    lr: float
-    lr_from: Literal["recipe", "setting", "grid"]
-    lr_trials: dict[str, float | None]
-    """Learning rate -> validation loss under the extra seed; None where it diverged."""
-    lr_at_edge: bool
-    published: Published | None
-    cost: Cost | None
-    curve: tuple[Band, ...]
-    samples: tuple[str, ...]
-    refused: int = 0
-    """Runs whose scores cannot be believed; such a model is ranked nowhere."""
-    reason: str | None = None
-    """Why it is refused, of the first such run."""
-
-    @property
-    def without_mean(self) -> str:
-        """Why there is no mean: "refused 1 of 3" runs, or "diverged 2 of 3"; "" where there is one."""
-        failed = {"refused": self.refused, "diverged": self.diverged}
-        return next((f"{what} {count} of {self.runs}" for what, count in failed.items() if count), "")
-
-    @property
-    def runs(self) -> int:
-        """How many: one a seed, or one a seed and split."""
-        return self.seeds * len(self.split_losses or (1,))
-
-    def among_runs(self, count: int) -> str:
-        """`count` of them, in words: under 1 of 3 seeds; of several splits, in 1 of 15 runs."""
-        if self.split_losses:
-            return f"in {count} of {self.runs} runs"
-        return f"under {count} of {self.seeds} seed{'' if self.seeds == 1 else 's'}"
-
-
-class PairRow(Frozen):
-    """One pair: the mean test loss of `a` minus that of `b`, and `a` in a word: better, worse, undecided, none."""
-
-    a: str
-    b: str
-    difference: float
-    low: float | None
-    high: float | None
-    p: float | None
-    """Adjusted for all pairs of the comparison."""
-    p_permutation: float | None
-    """Of this pair alone, by flipping signs over the seeds; None where so few seeds could never reject."""
-    seeds_se: float | None
-    documents_se: float | None
-    effective: float | None = None
-    """As how many independent documents, or stretches of a stream, those of the split count for the difference."""
-    withheld: str = ""
-    """Why there is no interval, where seeds would be enough."""
-    verdict: Literal["better", "worse", "undecided", "none"]
-    seeds_needed: int | None
-    """Of an undecided pair: about how many seeds would tell it apart in four studies of five; None: no number."""
-
-    def turned(self) -> "PairRow":
-        """The same pair, seen from the other side."""
-        opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
-        return self.model_copy(
-            update={
-                "a": self.b,
-                "b": self.a,
-                "difference": -self.difference,
-                "low": None if self.high is None else -self.high,
-                "high": None if self.low is None else -self.low,
-                "verdict": opposite.get(self.verdict, self.verdict),
-            }
-        )
-
-
-class RunRow(Result):
-    """A run of the comparison: where it stands in the study's folder, and its result."""
-
-    directory: str
-    label: str
-    seed: int
-    split: int | None = None
-    """Which of several, from 1; None where there is one."""
-    fingerprint: str
-    lr: float
+from zoo.experiments.judge.notes import Note, collect_notes
+from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
+from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
+from zoo.experiments.study.config import StudyConfig
 
 
 class Comparison(Frozen):
-    """Everything; models from the best to the worst, then those that diverged, then those that are refused."""
+    """A whole comparison; models from the best to the worst, then those that diverged, then those that are refused."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
@@ -187,25 +24,29 @@ class Comparison(Frozen):
     """The file of the study's record in it."""
     data: DataRecord
     environments: tuple[Environment, ...]
-    """Where its runs were made: more than one if some were reused."""
+    """The machines of its runs: more than one if runs were reused."""
     looked: tuple[int, ...]
-    """Numbers of seeds, fewer than these, under which the same comparison was looked at before."""
+    """Smaller numbers of seeds with which the same comparison was looked at before."""
     verdict: str
     method: str
     reason: str
     correlation: float | None
-    """Mean correlation of two models' losses over the seeds: what pairing brought."""
+    """Mean correlation of two models' losses over the seeds."""
     inflation: float | None = None
-    """What the variance over several splits was multiplied by, for what they share in training; None of one split."""
+    """Factor of the variance over several splits, for the training text that they share; None for one split."""
     caveats: tuple[str, ...] = ()
-    """What has to be known before intervals and verdicts are believed, a sentence each."""
+    """What intervals and verdicts assume, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
+    notes: tuple[Note, ...] = Field(
+        default_factory=lambda known: collect_notes(known["study"], known["models"], known["runs"], known["caveats"])
+    )
+    """What a report must say beside these numbers; derived from them, also when a comparison without notes is read."""
 
     @property
     def scored(self) -> str:
-        """What else than the seeds could be new: documents, or splits of them, or regions of a stream."""
+        """What is scored: documents; of several splits, the splits, or the regions of a stream."""
         if self.study.splits == 1:
             return "documents"
         return "regions" if self.data.is_stream else "splits"

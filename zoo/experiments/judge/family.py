@@ -1,4 +1,4 @@
-"""All pairs are one family: a difference that is none is called one in at most 5% of studies.
+"""Judge all pairs as one family: in at most 5% of studies is any pair of equal models called different.
 
 - Where the models scatter alike over the seeds, all pairs share one pooled variance and Tukey's studentised range.
   "Alike" is a Box's epsilon of the losses' covariance (John's test of sphericity) no less than equal scatter has.
@@ -22,12 +22,12 @@ from zoo.experiments.judge.uncertainty import Uncertainty
 FEWEST_SEEDS = 3
 HOLM_SHARE = 0.1
 FEW_DOCUMENTS = 100
-"""Degrees of freedom; of 12 equal models whose documents alone vary, some pair was called different in 9% at 30."""
+"""Degrees of freedom below which documents are few: at 30 some pair of 12 equal models was called different in 9%."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How all pairs were judged together: p (P,), and the uncertainty that a planned study would reckon with."""
+    """The verdicts on all pairs together: p (P,), and the uncertainty for planning another study."""
 
     p: Array
     method: str
@@ -48,7 +48,7 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
     if models == 2:
         return Family(own, "paired t", "Two models are one pair: nothing else to allow for.", paired, models)
     epsilon, alike, variance = _sphericity(losses)
-    ranging = _steadied(paired)
+    ranging = _raise_to_median(paired)
     found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"
     if epsilon >= alike:
         pooled = np.full_like(differences, 2 * variance / seeds)
@@ -63,8 +63,8 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
     return Family(np.minimum(p, 1), "Tukey and Holm, own variances", reason, planned, models)
 
 
-def _steadied(paired: Uncertainty) -> Uncertainty:
-    """Few documents' part of every pair's variance, without the interaction, at least the median pair's."""
+def _raise_to_median(paired: Uncertainty) -> Uncertainty:
+    """Raise every pair's variance over few documents, without the interaction, to at least the median pair's."""
     if paired.documents_freedom >= FEW_DOCUMENTS:
         return paired
     own = np.maximum(paired.documents - paired.interaction, 0)
@@ -72,7 +72,7 @@ def _steadied(paired: Uncertainty) -> Uncertainty:
 
 
 def _median(varying: Array) -> float:
-    """Of the pairs that vary at all, or 0: those of models that are the same run do not, and would drag it to zero."""
+    """The median of the pairs that vary, or 0; pairs of models that are the same run do not vary and are left out."""
     return float(np.median(varying)) if len(varying) else 0.0
 
 
@@ -88,14 +88,14 @@ def _sphericity(losses: Array) -> tuple[float, float, float]:
 
 
 def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
-    """The chance that some pair of K equal models differs as much."""
+    """The chance that some pair of K equal models differs as much as each pair does."""
     q = np.sqrt(2) * uncertainty.studentised(differences)
     share, rest_freedom = uncertainty.seeds_share, uncertainty.documents_freedom
     return range_tail(q, models, uncertainty.seeds_freedom, share=share, rest_freedom=rest_freedom)
 
 
 def _holm(p: Array) -> Array:
-    """Adjusted p-values, not yet cut at 1."""
+    """Holm's adjusted p-values, before they are cut at 1."""
     order = np.argsort(p)
     adjusted = np.empty_like(p)
     adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -103,7 +103,7 @@ def _holm(p: Array) -> Array:
 
 
 def planned_seeds(differences: Array, seeds: int, family: Family) -> NDArray[np.int64]:
-    """For every pair the seeds that would do if the difference is what it seems; 0 where none would."""
+    """The seeds that every pair needs if its true difference is the measured one; 0 where no number is enough."""
     needed = np.zeros(differences.shape, dtype=np.int64)
     if family.planned is None:
         return needed

@@ -16,16 +16,16 @@ def compact_letters(ranked: Sequence[str], different: Iterable[tuple[str, str]])
         whole = [column for column in columns if column not in torn]
         columns = _absorb([*whole, *(column - {label} for column in torn for label in pair)])
     columns.sort(key=lambda column: sorted(rank[label] for label in column))
-    return {label: "".join(_sign(place) for place, c in enumerate(columns) if label in c) for label in ranked}
+    return {label: "".join(_letter(place) for place, c in enumerate(columns) if label in c) for label in ranked}
 
 
 def _absorb(columns: list[frozenset[str]]) -> list[frozenset[str]]:
-    """Without the columns that say nothing that another does not say."""
+    """Drop the columns that are contained in another one."""
     distinct = list(dict.fromkeys(columns))
     return [column for column in distinct if not any(column < other for other in distinct)]
 
 
-def _sign(place: int) -> str:
-    """a to z, A to Z, then Greek and whatever follows it."""
+def _letter(place: int) -> str:
+    """The letter with this number: a to z, A to Z, then on from Greek alpha."""
     letters = string.ascii_letters
     return letters[place] if place < len(letters) else chr(ord("α") + place - len(letters))

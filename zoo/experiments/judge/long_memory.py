@@ -1,7 +1,7 @@
-"""The variance of the mean of a series whose values are alike, near or far: slow waves, corrected for long memory.
+"""The variance of the mean of a correlated series, from its slowest waves, corrected for long memory.
 
-The first 12 cosine coefficients are slow waves, in which what neighbours share does not cancel, each as good as
-independent of the others (Müller 2007; Lazarus, Lewis, Stock and Watson 2018): their mean square is the variance if
+The first 12 cosine coefficients are slow waves, in which what neighbours share does not cancel; they are nearly
+independent of each other (Müller 2007; Lazarus, Lewis, Stock and Watson 2018): their mean square is the variance if
 nothing is slower still. A mean is the slowest wave of all, though, and if a series has memory d its spectrum rises like
 frequency^-2d down to it. So d is estimated from up to 100 coefficients (local Whittle: Robinson 1995, Annals of
 Statistics 23) and taken one standard error higher; what the waves then say of the mean (MAC: Robinson 2005,
@@ -14,11 +14,11 @@ import scipy  # its parts are imported when they are first used
 from zoo.experiments.judge.tukey import Array
 
 SLOW = 12
-"""Waves that the variance is taken from: its degrees of freedom."""
+"""Waves that the variance is estimated from: its degrees of freedom."""
 FITTED = 100
 """Waves that the memory is estimated from, at most; of a short series a quarter of its length."""
 LONGEST = 0.45
-"""Memory beyond which no mean can be told: at 0.5 the variance is infinite."""
+"""Memory beyond which no mean can be estimated: at 0.5 the variance is infinite."""
 
 
 def waves(series: Array) -> Array:

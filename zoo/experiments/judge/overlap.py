@@ -1,4 +1,4 @@
-"""What several splits of one text tell of others: less than as many texts would, for they are trained on the same.
+"""Inflate the variance over several splits of one text, because their training parts overlap.
 
 Their test parts are disjoint, their training parts are not: of five splits at 80/10/10 any two share most of theirs. So
 losses of two splits correlate, and the variance between them is too small by what they share. Nadeau and Bengio
@@ -11,6 +11,6 @@ from collections.abc import Mapping, Sequence
 
 
 def overlap_inflation(targets: Sequence[Mapping[str, int]]) -> float:
-    """What the variance over R splits is multiplied by, from the targets of their parts; 1.625 of 5 at 80/10/10."""
+    """The factor of the variance over R splits, from the targets of their parts: 1.625 for 5 splits at 80/10/10."""
     scored, trained = (sum(split[name] for split in targets) for name in ("test", "train"))
     return 1 + len(targets) * scored / trained

@@ -1,4 +1,4 @@
-"""How many seeds it would take: the power of a planned study."""
+"""Power: how many seeds a study needs to find a difference."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from zoo.experiments.judge.tukey import Array, critical_range
 from zoo.experiments.judge.uncertainty import shared_freedom
 
 POWER = 0.8
+"""The chance of finding a true difference that a planned study should have."""
 MOST_SEEDS = 1000
 
 

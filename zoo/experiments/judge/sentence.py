@@ -1,22 +1,22 @@
-"""What a comparison says, in words."""
+"""The verdict of a comparison in words."""
 
 import math
 from collections.abc import Sequence
 
-from zoo.experiments.judge.comparison import ModelRow, PairRow
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.tukey import LEVEL
 
 
 def verdict_sentence(
     models: Sequence[ModelRow], pairs: Sequence[PairRow], *, looked: Sequence[int] = (), bits: bool = False
 ) -> str:
-    """Who is better, by how much and how surely; or that it cannot be told, and what it would take.
+    """Say who is better, by how much and how surely, or that nobody is known to be, and what would settle it.
 
     Args:
         models: from the best to the worst, those without a mean last.
         pairs: every pair of models that finished under all seeds, the better mean first.
-        looked: numbers of seeds, fewer than these, under which the same comparison was looked at before.
+        looked: smaller numbers of seeds with which the same comparison was looked at before.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
@@ -57,29 +57,31 @@ def pair_words(pair: PairRow) -> str:
     return pair.verdict
 
 
-def chance(p: float) -> str:
-    """A p-value: 0.031, or < 0.001."""
+def format_chance(p: float | None) -> str:
+    """A p-value: 0.031, or < 0.001; nothing where there is none."""
+    if p is None:
+        return ""
     if p < 0.001:
         return "< 0.001"
-    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # on which side of 5% it is can be read
+    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # shows on which side of 5% it is
 
 
 def _tied(best: str, pairs: Sequence[PairRow], study: str) -> list[str]:
-    """Whom the best model cannot be told from; that nobody of them can, only if that holds for every pair of them."""
+    """Name the models that cannot be told from the best; from each other only if that holds for every pair of them."""
     own = [pair for pair in pairs if pair.a == best]
     labels = [pair.b for pair in own if pair.verdict == "undecided"]
     if not labels:
         return []
     among = [pair for pair in pairs if pair.a in labels and pair.b in labels]
     if any(pair.verdict != "undecided" for pair in among):
-        return [f"{_listed(labels)} cannot be told from {best} with these {study}."]
+        return [f"{_join(labels)} cannot be told from {best} with these {study}."]
     of = " seeds" if study.endswith("splits") else ""
     needed = f" (it would take about {own[0].seeds_needed}{of})" if len(own) == 1 and own[0].seeds_needed else ""
-    return [f"{_listed([best, *labels])} cannot be told apart with these {study}{needed}."]
+    return [f"{_join([best, *labels])} cannot be told apart with these {study}{needed}."]
 
 
 def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: str) -> list[str]:
-    """Whom the best model is better than, and by how much than the nearest of them."""
+    """Name the models that the best is better than, and by how much it is better than the nearest."""
     own = [pair for pair in pairs if pair.a == best]
     beaten = [pair for pair in own if pair.verdict == "better"]
     if not beaten:
@@ -89,7 +91,7 @@ def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: 
     if nearest.low is not None and nearest.high is not None:
         interval = f"95% interval {abs(nearest.high) / unit:.4f} to {abs(nearest.low) / unit:.4f}"
     by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
-    p = chance(max(pair.p or 0.0 for pair in beaten))
+    p = format_chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
         return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
     surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."
@@ -98,15 +100,15 @@ def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: 
 
 
 def _unjudged(best: str, pairs: Sequence[PairRow]) -> list[str]:
-    """Against whom the best model has no verdict, and why."""
+    """Name the models against which the best has no verdict, and say why."""
     own = [pair for pair in pairs if pair.a == best and pair.verdict == "none"]
     return [
-        f"No verdict on {best} against {_listed([pair.b for pair in own if pair.withheld == why])}: {why}."
+        f"No verdict on {best} against {_join([pair.b for pair in own if pair.withheld == why])}: {why}."
         for why in dict.fromkeys(pair.withheld for pair in own)
     ]
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _join(labels: Sequence[str]) -> str:
     return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Array: TypeAlias = NDArray[np.float64]
 
 LEVEL = 0.05
-"""Of every test here."""
+"""Significance level of every test."""
 
 
 def range_tail(
@@ -35,7 +35,7 @@ def range_tail(
 
 
 def critical_range(models: int, freedom: ArrayLike) -> Array:
-    """What the studentised range exceeds in 5% of studies, from a table over 1 / freedom."""
+    """The studentised range that 5% of studies exceed, from a table over 1 / freedom."""
     return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models))
 
 
@@ -52,7 +52,7 @@ def _variance_ratios(freedom: Array, count: int) -> tuple[Array, Array]:
 
 @lru_cache
 def _normal_range_tail(models: int) -> tuple[Array, Array]:
-    """Ranges, and the chance that K standard normal numbers spread further."""
+    """A table: ranges, and the chance that K standard normal numbers spread further."""
     ranges, lowest = np.linspace(0, 14, 2801), np.linspace(-8.5, 8.5, 201)
     density = np.exp(-(lowest**2) / 2)
     inside = scipy.special.ndtr(lowest + ranges[:, None]) - scipy.special.ndtr(lowest)
@@ -62,7 +62,7 @@ def _normal_range_tail(models: int) -> tuple[Array, Array]:
 
 @lru_cache
 def _critical_ranges(models: int) -> tuple[Array, Array]:
-    """1 / freedom, and the critical range, by bisection."""
+    """A table: 1 / freedom, and the critical range, by bisection."""
     inverse = np.linspace(1e-5, 1, 200)
     low, high = np.zeros_like(inverse), np.full_like(inverse, 100.0)
     for _ in range(40):

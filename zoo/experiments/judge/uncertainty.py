@@ -1,4 +1,4 @@
-"""How uncertain means are: of new seeds, of new documents, and of their interaction, which stands in both.
+"""The variance of means: over new seeds, over new documents, and their interaction, which is in both.
 
 Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. What documents do to a
 mean is one projection of every model's scatter:
@@ -27,10 +27,10 @@ Units: TypeAlias = Literal["documents", "series"]
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Variances of M means (or mean differences) in their parts, each (M,); no degrees of freedom: not estimable.
+    """Variances of M means (or mean differences) by part, each (M,); 0 degrees of freedom: it cannot be estimated.
 
-    `effective` (M,): as how many independent documents, or stretches, those of the split count; `seen`: as how many by
-    the slow waves alone, which tells whether these are slow enough.
+    `effective` (M,): how many independent documents, or stretches, those of the split count for; `seen`: the same by
+    the slow waves alone, which shows whether these are slow enough.
     """
 
     seeds: Array
@@ -43,13 +43,13 @@ class Uncertainty:
 
     @cached_property
     def total(self) -> Array:
-        """The interaction counted once, and no part larger than the whole."""
+        """The whole variance: the interaction is counted once, and no part is larger than the whole."""
         crossed = self.seeds + self.documents - self.interaction
         return np.maximum(crossed, np.maximum(self.seeds, self.documents))
 
     @cached_property
     def seeds_share(self) -> Array:
-        """Of the whole; 1 where nothing varies."""
+        """The seeds' share of the whole variance; 1 where nothing varies."""
         return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
 
     @cached_property
@@ -58,17 +58,17 @@ class Uncertainty:
         return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
 
     def studentised(self, differences: Array) -> Array:
-        """|t|; infinite for a difference that never varies."""
+        """|t| of every difference; infinite for one that never varies."""
         size = np.abs(differences)
         return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
 
     def interval(self, index: int, mean: float) -> tuple[float, float]:
-        """95%, of the mean with this index."""
+        """The 95% interval of the mean with this index."""
         half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
         return mean - half, mean + half
 
     def standard_errors(self, index: int) -> tuple[float | None, float | None]:
-        """Of new seeds, and of new documents."""
+        """Standard errors over new seeds, and over new documents."""
         seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
         documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
         return seeds, documents
@@ -85,7 +85,7 @@ def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: fl
 def uncertainties(
     scatter: Array, tokens: Array, *, units: Units, inflation: float = 1.0, exact: float = 0.0
 ) -> tuple[Uncertainty, Uncertainty]:
-    """Of every model's mean and of every pair's difference, nats a token.
+    """The uncertainties of every model's mean and of every pair's difference, in nats a token.
 
     Args:
         scatter: (K, n, D) nats of every document less what its tokens have at the model's mean loss.
@@ -136,6 +136,6 @@ def uncertainties(
 
 
 def _leverage(tokens: Array) -> Array:
-    """(D,): what every document's effect is multiplied by, so that the squares add up to the variance of the mean."""
+    """(D,) factors of the documents' effects, with which their squares add up to the variance of the mean."""
     share = tokens / tokens.sum()
     return 1 / (tokens.sum() * np.sqrt(1 - share)) if len(tokens) > 1 else np.zeros(1)

@@ -9,7 +9,7 @@ import torch
 
 import zoo
 from zoo.experiments.records.run import Environment
-from zoo.surroundings import arithmetic
+from zoo.surroundings import describe_arithmetic
 
 
 def describe_environment(device: str, threads: int) -> Environment:
@@ -24,7 +24,7 @@ def describe_environment(device: str, threads: int) -> Environment:
         threads=threads,
         commit=commit,
         dirty=dirty,
-        arithmetic=arithmetic(),
+        arithmetic=describe_arithmetic(),
     )
 
 

@@ -1,60 +1,35 @@
-"""What makes two runs the same: everything that can change a number, hashed.
+"""Fingerprint what can change a number: two runs with the same fingerprint are the same run.
 
-The source of a model counts, and of what it imports from its own file's folder, from its own distribution or from
-the zoo, so that an edited `mine.py` is another run; of other libraries that a stranger's model imports, the version. So
-does the source of the harness that every run passes through.
+The source of a model counts: of a stranger's, byte by byte, its file and what it imports from its own folder or
+distribution, so that an edited `mine.py` is another run; of ours, the code (`zoo.experiments.records.code`); of other
+libraries that a stranger's model imports, the version.
 """
 
-import ast
 import hashlib
 import inspect
 import json
-import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-import zoo
 from registry.files import is_file_reference, split_file_reference
+from zoo.experiments.records.code import ROOT, digest_ours, is_excluded
+from zoo.experiments.records.imports import Place, find_imported_files, parse_imports
 
-ZOO = Path(zoo.__file__).resolve().parent
-HARNESS = (
-    "tokens.py",
-    "packing.py",
-    "data",
-    "layers",
-    "surroundings",
-    "models/adapt.py",
-    "models/interface.py",
-    "models/build.py",
-    "training",
-    "experiments/runs/resolve.py",
-    "experiments/runs/train.py",
-    "experiments/runs/score.py",
-    "experiments/runs/floor.py",
-)
-
-Place = tuple[Path, frozenset[str] | None]
-"""A folder that modules are looked for in, and the top-level packages that count there (None: all)."""
+ZOO = ROOT / "zoo"
+DIGITS = 10
 
 
-def fingerprint(parts: dict[str, Any], *, digits: int = 10) -> str:
+def fingerprint(parts: dict[str, Any], *, digits: int = DIGITS) -> str:
     """Hexadecimal digits of SHA-256 over the parts, keys sorted."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
 
 
-@cache
-def harness_digest() -> str:
-    """The source of what every run passes through."""
-    files = [ZOO / name for name in HARNESS]
-    return _digest(path for file in files for path in ([file] if file.is_file() else sorted(file.rglob("*.py"))))
-
-
-def model_digest(model: type, target: str) -> str:
+def digest_model(model: type, target: str) -> str:
     """The source behind a model.
 
     Args:
@@ -70,7 +45,7 @@ def model_digest(model: type, target: str) -> str:
     sources = cache(_module_sources)  # for this once: an edit counts the next time
     if is_file_reference(target):
         path = split_file_reference(target)[0].resolve()
-        files.update(imported_files(path, (path.parent, None)))
+        files.update(_find_with_ours(path, (path.parent, None)))
     else:
         files.update(sources(target.partition(":")[0]))
     for ancestor in model.__mro__:
@@ -80,8 +55,19 @@ def model_digest(model: type, target: str) -> str:
         files.update(own)
         if not own:
             typed += _typed_source(ancestor, set())
-    parts = {"files": _digest(sorted(files)), "typed": typed, "libraries": _libraries(files)}
+    ours = {path for path in files if path.is_relative_to(ZOO)}
+    parts = {
+        "files": _digest(sorted(files - ours)),
+        "ours": digest_ours([path for path in ours if not is_excluded(path.relative_to(ROOT).as_posix())]),
+        "typed": typed,
+        "libraries": _libraries(files - ours),
+    }
     return fingerprint(parts, digits=64)
+
+
+def _find_with_ours(start: Path, place: Place) -> list[Path]:
+    """A file and what it imports from its own place or from the zoo."""
+    return find_imported_files([start], [place, (ROOT, frozenset({"zoo"}))])
 
 
 def _module_sources(module_name: str) -> list[Path]:
@@ -92,7 +78,7 @@ def _module_sources(module_name: str) -> list[Path]:
     path = Path(file).resolve()
     depth = module_name.count(".") + (path.name == "__init__.py")
     top = module_name.partition(".")[0]
-    return imported_files(path, (path.parents[depth], None if _is_loose(top, path) else _distribution(top)))
+    return _find_with_ours(path, (path.parents[depth], None if _is_loose(top, path) else _distribution(top)))
 
 
 def _is_loose(package: str, path: Path) -> bool:
@@ -103,9 +89,8 @@ def _is_loose(package: str, path: Path) -> bool:
 
 
 def _libraries(files: Iterable[Path]) -> dict[str, str]:
-    """Distribution -> version, of all that files outside of the zoo import by name; torch stands elsewhere."""
-    strangers = [path for path in files if not path.is_relative_to(ZOO)]
-    names = {name[0] for path in strangers for dots, name in _import_statements(path.read_bytes()) if not dots and name}
+    """Distribution -> version, of all that files of strangers import by name; torch stands elsewhere."""
+    names = {name[0] for path in files for dots, name in parse_imports(path.read_bytes()) if not dots and name}
     found = {distribution for name in names for distribution in _owners().get(name, ())} - {"torch", "sequence-zoo"}
     return {distribution: version(distribution) for distribution in sorted(found)}
 
@@ -116,72 +101,11 @@ def _owners() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def imported_files(start: Path, place: Place) -> list[Path]:
-    """`start` and every file that it imports, directly or not, from `place` or from the zoo; sorted."""
-    places = [place, (ZOO.parent, frozenset({"zoo"}))]
-    found: set[Path] = set()
-    looked_for: set[str] = set()
-    waiting = [start]
-    while waiting:
-        current = waiting.pop()
-        if current in found:
-            continue
-        found.add(current)
-        for parts in _imports(current, places):
-            for root, packages in places:
-                if packages is None or parts[0] in packages:
-                    waiting += _module_files(root, parts, looked_for)
-    return sorted(found)
-
-
 @cache
 def _distribution(package: str) -> frozenset[str]:
     """The top-level packages of the distribution that `package` belongs to."""
     own = set(_owners().get(package, ()))
     return frozenset({package, *(name for name, distributions in _owners().items() if own & set(distributions))})
-
-
-def _imports(path: Path, places: list[Place]) -> Iterator[tuple[str, ...]]:
-    """Dotted names, absolute, that running the file may import."""
-    root = max((root for root, _ in places if path.is_relative_to(root)), key=lambda root: len(root.parts))
-    here = path.relative_to(root).parts[:-1]
-    for level, name in _import_statements(path.read_bytes()):
-        yield (*here[: len(here) - level + 1], *name) if level else name
-
-
-@cache
-def _import_statements(source: bytes) -> list[tuple[int, tuple[str, ...]]]:
-    """(dots, dotted name) of every import of a text; what only a type checker reads is left out."""
-    try:
-        waiting: list[ast.AST] = [ast.parse(source)]
-    except SyntaxError:
-        return []
-    found: list[tuple[int, tuple[str, ...]]] = []
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            waiting += node.orelse
-            continue
-        waiting += ast.iter_child_nodes(node)
-        if isinstance(node, ast.Import):
-            found += [(0, tuple(alias.name.split("."))) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = tuple(node.module.split(".")) if node.module else ()
-            found += [(node.level, (*base, alias.name)) for alias in node.names]
-    return found
-
-
-def _module_files(root: Path, parts: tuple[str, ...], looked_for: set[str]) -> list[Path]:
-    """The files that importing a dotted name runs: each package on the way, and the module; `looked_for` gains what
-    was looked for, and none of it is looked for again."""
-    files = []
-    stem = str(root)
-    for part in parts:
-        stem = os.path.join(stem, part)
-        if stem not in looked_for:
-            looked_for.add(stem)
-            files += [Path(name) for name in (f"{stem}.py", os.path.join(stem, "__init__.py")) if os.path.isfile(name)]
-    return files
 
 
 def _typed_source(value: Any, seen: set[int]) -> list[str]:
@@ -226,6 +150,7 @@ def _used_source(value: Any, seen: set[int]) -> list[str]:
 
 
 def _digest(files: Iterable[Path]) -> str:
+    """SHA-256 of names and bytes."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

@@ -26,6 +26,8 @@ from zoo.errors import RunError, describe_faults
 
 SCHEMA_VERSION = 1
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
+DIGESTS = "code"
+"""How the digests of sources in new records are taken: ours of code, strangers' of bytes."""
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -50,7 +52,9 @@ class Recorded(Frozen):
     data: DataRecord
     model_source: str
     harness: str | None = None
-    """Digest of the source that every run passes through; None in records of before it was kept."""
+    """Digest of the code that every run passes through; None in records of before it was kept."""
+    digests: Literal["files", "code"] = "files"
+    """How the two are taken: of code, or, in older records, of names and bytes of all files. They do not compare."""
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 

@@ -1,4 +1,4 @@
-"""What models cost, each measured on fresh ones that are thrown away: arithmetic, time, memory, state, field."""
+"""Measure what models cost, on fresh ones that are thrown away: FLOPs, speed, memory, state, receptive field."""
 
 import gc
 from collections import Counter
@@ -12,14 +12,15 @@ import torch
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Batch, Rows
 from zoo.experiments.records.study import Cost
-from zoo.experiments.runs.resolve import FLOP_BATCHES, Cell, make_model, row_length
-from zoo.experiments.runs.timing import Speed, evaluation_speed, told, training_speed
+from zoo.experiments.runs.budget import FLOP_BATCHES, row_length
+from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.timing import Speed, get_speed, measure_evaluation, measure_training
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel, State
 from zoo.probes.flops import FlopCounter, Layout
-from zoo.probes.memory import kind_of_memory, peak_of
-from zoo.probes.receptive_field import find_reach
-from zoo.training.device import isolated
+from zoo.probes.memory import kind_of_memory, peak_memory
+from zoo.probes.receptive_field import find_receptive_field
+from zoo.surroundings import isolated
 from zoo.training.loop import TrainStep, draw
 
 STREAM = 64
@@ -51,12 +52,12 @@ class StateSize(NamedTuple):
     grows: bool
 
 
-def probe(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
+def measure_costs(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
     """Label -> what the model costs; one cell a label. Random numbers and threads outside are left as they were.
 
     Whatever a model raises ends that measurement alone, and is told in `Cost.unmeasured`.
     """
-    training, evaluation = training_speed(cells, corpus), evaluation_speed(cells, corpus)
+    training, evaluation = measure_training(cells, corpus), measure_evaluation(cells, corpus)
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
     costs = {}
     gc.collect()  # memory is taken after speed, when the libraries have set up what they need and the models are gone
@@ -64,7 +65,7 @@ def probe(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
         with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
             costs[cell.config.label] = _cost(
                 cell,
-                lambda cell=cell: make_model(cell.config, len(corpus.vocabulary)),  # type: ignore[misc]
+                cell.build,
                 rows(row_length(cell.config), cell.device),
                 training,
                 evaluation,
@@ -88,74 +89,76 @@ def _cost(
             unmeasured[what] = f"{type(error).__name__}: {error}".splitlines()[0]
             return None
 
-    tokens = max(cell.config.context, cell.receptive_field or 0, STREAM)
-    flops = attempt("FLOPs", lambda: flops_a_position(fresh(), cell, rows))
-    state = attempt("state", lambda: state_size(fresh(), tokens))
-    reach = attempt("receptive field", lambda: find_reach(fresh))
+    tokens = max(cell.config.context, cell.model.receptive_field or 0, STREAM)
+    flops = attempt("FLOPs", lambda: count_flops(fresh(), cell, rows))
+    state = attempt("state", lambda: measure_state(fresh(), tokens))
+    reach = attempt("receptive field", lambda: find_receptive_field(fresh))
     return Cost(
-        parameters=cell.parameters,
-        buffers=attempt("buffers", lambda: trained_buffers(fresh(), fresh(), cell, rows)),
+        parameters=cell.model.parameters,
+        buffers=attempt("buffers", lambda: count_trained_buffers(fresh(), fresh(), cell, rows)),
         flops_forward=flops and flops.forward,
         flops_training=flops and flops.training,
         flops_uncounted=flops.uncounted if flops else (),
         flops_fitted=bool(flops and flops.fitted),
-        train_tokens_per_second=attempt("training speed", lambda: told(training, label).tokens_per_second),
-        evaluation_tokens_per_second=attempt("evaluation speed", lambda: told(evaluation, label).tokens_per_second),
-        peak_bytes=attempt("peak memory", lambda: training_peak(fresh, cell, rows)),
+        train_tokens_per_second=attempt("training speed", lambda: get_speed(training, label).tokens_per_second),
+        evaluation_tokens_per_second=attempt(
+            "evaluation speed", lambda: get_speed(evaluation, label).tokens_per_second
+        ),
+        peak_bytes=attempt("peak memory", lambda: measure_peak(fresh, cell, rows)),
         memory=kind_of_memory(cell.device),
         state_bytes=state and state.bytes,
         state_tokens=tokens,
         state_grows=state and state.grows,
         receptive_field=reach and reach.field,
         probed_tokens=reach and reach.length,
-        declared_field=cell.receptive_field,
+        declared_field=cell.model.receptive_field,
         unmeasured=unmeasured,
     )
 
 
-def flops_a_position(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
+def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
     """FLOPs of the first training batches over their targets."""
-    batches = training_batches(cell, rows)
+    batches = draw_batches(cell, rows)
     layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
     counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
-    predicted = sum(batch.scored for batch in batches)
+    predicted = sum(batch.target_count for batch in batches)
     forward, training = (counter.total(shapes, backward=backward) / predicted for backward in (False, True))
     found = counter.count(shapes)
     return Arithmetic(forward, training, found.uncounted, found.fitted)
 
 
-def trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
+def count_trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
     """Numbers beside the parameters that the first step of training changes."""
     batch = draw(rows, cell.settings, cell.config.seed, 0)
     TrainStep(model.to(cell.device), cell.settings, cell.device)(batch, cell.settings.lr)
     return count_buffers(model, untrained)
 
 
-def training_batches(cell: Cell, rows: Rows) -> list[Batch]:
+def draw_batches(cell: Cell, rows: Rows) -> list[Batch]:
     """The batches of the first steps; a single one where all are of one shape."""
-    alike = cell.recorded.data.is_stream or cell.settings.window is not None
+    alike = cell.data.is_stream or cell.settings.window is not None
     return [draw(rows, cell.settings, cell.config.seed, step) for step in range(1 if alike else FLOP_BATCHES)]
 
 
-def training_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
+def measure_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
     """Bytes at the peak of building a model and training it on the widest of the first batches.
 
     Resident pages of a small model differ by a tenth or so from one time to the next.
     """
-    batch = max(training_batches(cell, rows), key=lambda batch: batch.shape)
+    batch = max(draw_batches(cell, rows), key=lambda batch: batch.shape)
 
     def train() -> None:
         train_step = TrainStep(fresh().to(cell.device), cell.settings, cell.device)
         for _ in range(MEMORY_STEPS):
             train_step(batch, cell.settings.lr)
 
-    peaks = [peak_of(train, cell.device) for _ in range(PEAKS)]
+    peaks = [peak_memory(train, cell.device) for _ in range(PEAKS)]
     known = [peak for peak in peaks if peak is not None]
     return median_low(known) if known else None
 
 
 @torch.no_grad()
-def state_size(model: SequenceModel, tokens: int) -> StateSize:
+def measure_state(model: SequenceModel, tokens: int) -> StateSize:
     """The state of one stream after so many tokens, all but the last of them at once."""
     stream = torch.randint(model.vocab_size, (1, tokens))
     state, sizes = model.eval().begin(1), []

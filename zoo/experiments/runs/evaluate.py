@@ -1,4 +1,4 @@
-"""A finished run, used again: its loss on its own corpus or another."""
+"""Evaluate a finished run again, on its own corpus or another."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +11,10 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.runs.resolve import row_length
-from zoo.experiments.runs.train import load_model
-from zoo.training.device import isolated, resolve_device
+from zoo.experiments.runs.budget import row_length
+from zoo.experiments.runs.load import load_model
+from zoo.surroundings import isolated
+from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
 
 RESPLIT = "This is the run's own text, split otherwise or changed since: what is scored may have been trained on."
@@ -28,7 +29,7 @@ def evaluate_again(
         RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
     """
     run = read_run(Path(directory))
-    corpus = corpus_of(run, data)
+    corpus = reload_corpus(run, data)
     same = corpus.digest == run.recorded.data.digest
     where = resolve_device(device)
     training = run.recorded.run.training
@@ -58,7 +59,7 @@ def evaluate_again(
     return document, [line for line in (corpus.summary(), refused, resplit, notice) if line]
 
 
-def corpus_of(run: Run, data: Mapping[str, Any]) -> Corpus:
+def reload_corpus(run: Run, data: Mapping[str, Any]) -> Corpus:
     """The run's own corpus, or the one that `data` names, in the run's vocabulary.
 
     Raises:

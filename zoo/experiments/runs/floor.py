@@ -14,7 +14,7 @@ CHANCE = 1e-9
 """Below this a loss under the floor is no luck. Evaluations of a study are many: validation chooses among them."""
 
 
-def below_floor(scores: Mapping[str, Score], floors: Mapping[str, float | None]) -> str | None:
+def find_impossible_score(scores: Mapping[str, Score], floors: Mapping[str, float | None]) -> str | None:
     """The first score that no honest model has, in a sentence; None where there is none, or no floor.
 
     Args:

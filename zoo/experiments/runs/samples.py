@@ -12,12 +12,12 @@ from registry import RegistryError
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.runs.evaluate import corpus_of
-from zoo.experiments.runs.train import load_model
+from zoo.experiments.runs.evaluate import reload_corpus
+from zoo.experiments.runs.load import load_model
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
+from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
-from zoo.training.device import isolated
 
 DOCUMENT, STREAM = 100, 300
 """Tokens of a sample after the prompt, at most, unless said otherwise."""
@@ -124,7 +124,7 @@ def _begin(
 
 def _training_text(run: Run) -> set[str] | str:
     """What a sample is looked for in: the training documents, or the training stream."""
-    corpus = corpus_of(run, {})
+    corpus = reload_corpus(run, {})
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")
     if corpus.text is None:

@@ -18,9 +18,9 @@ from zoo.experiments.records.run import Reproduced
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import UnfitWeightsError
 from zoo.training.evaluation import Score, evaluate
-from zoo.training.kept import Kept
+from zoo.training.model_state import same_bits, state_of
 from zoo.training.reproduction import ALONE, CUTS, Reproduction, reproduce
-from zoo.training.state import same_bits, state_of
+from zoo.training.reservoir import Reservoir
 
 SAME_LOSS = 1e-4
 """Nats a token, between the validation loss of a curve and that of the stored weights."""
@@ -57,9 +57,10 @@ def score_stored(
         return Scored(refusal=f"Its weights do not fit a model built afresh: {error.reason}")
     held = [split for split in rows if split != "train"]
     seeds = {split: random.Random(f"{seed} {split}").getrandbits(63) for split in held}
-    kept = {split: Kept(seeds[split]) for split in held}
+    kept = {split: Reservoir(seeds[split]) for split in held}
     scores = {
-        split: evaluate(model, part, device=device, dtype=dtype, kept=kept.get(split)) for split, part in rows.items()
+        split: evaluate(model, part, device=device, dtype=dtype, reservoir=kept.get(split))
+        for split, part in rows.items()
     }
     if infinite := next((split for split, score in scores.items() if not math.isfinite(score.loss)), None):
         return Scored(refusal=_not_finite(infinite, scores[infinite].loss))

@@ -1,4 +1,4 @@
-"""Models of one size: each is scaled through the width that its `Config` declares until it is as near as it gets."""
+"""Scale models to one size, each through the width that its `Config` declares, as near as it gets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,8 @@ from zoo.catalog import MODELS
 from zoo.config import Call
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
-from zoo.experiments.runs.resolve import make_model, step_flops, tokens_a_step
+from zoo.experiments.runs.budget import flops_per_step, tokens_per_step
+from zoo.experiments.runs.model import find_model
 from zoo.experiments.study.config import Contestant, Matched, StudyConfig
 from zoo.models.build import count_parameters
 
@@ -18,7 +19,7 @@ TOO_LARGE = 2
 """How many times the target a model's smallest size may be."""
 
 
-def match(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
+def match_sizes(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     """Label -> the model at the size that the study asks for; nothing where it asks for none.
 
     Raises:
@@ -31,7 +32,7 @@ def match(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     for contestant in study.models:
         size = _size_of(kind, contestant, study, corpus)
         option = _width_option(contestant)
-        width, reached = nearest_width(option, size, target)
+        width, reached = find_width(option, size, target)
         if reached > TOO_LARGE * target:
             raise UsageError(
                 f"Model '{contestant.label}' cannot be as small as {target:,.0f} {kind}: "
@@ -44,7 +45,7 @@ def match(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     return matched
 
 
-def nearest_width(option: str, size: Callable[[int], float], target: float) -> tuple[int, float]:
+def find_width(option: str, size: Callable[[int], float], target: float) -> tuple[int, float]:
     """The width whose size is nearest to `target`, and that size; `size` grows with the width.
 
     Args:
@@ -104,10 +105,10 @@ def _size_of(kind: str, contestant: Contestant, study: StudyConfig, corpus: Corp
 
     def size(width: int) -> float:
         options: dict[str, Any] = {**contestant.model.options, option: width}
-        config = run.model_copy(update={"model": Call(name=contestant.model.name, options=options)})
-        model = make_model(config, len(corpus.vocabulary))
+        call = Call(name=contestant.model.name, options=options)
+        model = find_model(call, vocab_size=len(corpus.vocabulary), context=run.context)
         if kind == "parameters":
-            return count_parameters(model)
-        return step_flops(config, model, corpus) / tokens_a_step(config, corpus)
+            return count_parameters(model.build(run.seed))
+        return flops_per_step(run, model, corpus) / tokens_per_step(run, corpus)
 
     return size

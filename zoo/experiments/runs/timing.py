@@ -1,4 +1,4 @@
-"""How fast models train and evaluate: they take turns, so that a noisy machine falls on all of them alike."""
+"""Time how fast models train and evaluate; they take turns, so that a noisy machine slows all of them alike."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +12,14 @@ import torch
 from zoo.data.corpus import Corpus
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.tokens import Tokens
-from zoo.experiments.runs.resolve import Cell, make_model, row_length
-from zoo.training.captured import capturing
-from zoo.training.device import Stopwatch, isolated
+from zoo.experiments.runs.budget import row_length
+from zoo.experiments.runs.resolve import Cell
+from zoo.surroundings import isolated
+from zoo.training.cuda_graph import capture
+from zoo.training.device import Stopwatch
 from zoo.training.evaluation import MAX_TOKENS, evaluate
 from zoo.training.loop import TrainStep, draw
-from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 
 TURNS = 7
@@ -39,50 +41,50 @@ class Speed(NamedTuple):
     tokens_per_second: float
 
 
-def training_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
+def measure_training(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
     """Label -> the speed of real steps (drawing the batch, forward, backward, update) of a fresh model.
 
     An exception stands for a model that cannot do one.
     """
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
-    return in_turns(cells, lambda cell: training_work(cell, corpus, rows(row_length(cell.config), cell.device)))
+    return measure_in_turns(cells, lambda cell: make_steps(cell, corpus, rows(row_length(cell.config), cell.device)))
 
 
-def training_work(cell: Cell, corpus: Corpus, train: Rows) -> Work:
+def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
     """Real steps of a fresh model."""
-    model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
+    model = cell.build().to(cell.device)
     train_step, steps = TrainStep(model, cell.settings, cell.device), itertools.count()
 
     def step() -> int:
         batch = draw(train, cell.settings, cell.config.seed, next(steps))
         train_step(batch, cell.settings.lr)
-        return batch.scored
+        return batch.target_count
 
     return step
 
 
-def stacked_work(cell: Cell, count: int, corpus: Corpus) -> Work:
+def make_stacked_steps(cell: Cell, count: int, corpus: Corpus) -> Work:
     """Real steps of so many fresh replicas, as a stack."""
     train = corpus.rows("train", length=row_length(cell.config), device=cell.device)
-    models = [make_model(cell.config, len(corpus.vocabulary)).to(cell.device).train() for _ in range(count)]
+    models = [cell.build().to(cell.device).train() for _ in range(count)]
     stacked_step, steps = StackedStep(models, [cell.settings] * count, cell.device), itertools.count()
-    step, rates = capturing(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
+    step, rates = capture(stacked_step, cell.device), torch.full((count,), cell.settings.lr, dtype=torch.float64)
 
     def work() -> int:
         number = next(steps)
         batches = [draw(train, cell.settings, seed, number) for seed in range(count)]
-        step(stacked(batches, step.multiple), rates)
-        return sum(batch.scored for batch in batches)
+        step(stack_batches(batches, step.multiple), rates)
+        return sum(batch.target_count for batch in batches)
 
     return work
 
 
-def evaluation_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
+def measure_evaluation(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
     """Label -> the speed of evaluating a part of the validation split with a fresh model; or why there is none."""
-    rows = cache(lambda length, device: part_of_validation(corpus, length, device))
+    rows = cache(lambda length, device: take_validation_part(corpus, length, device))
 
-    def prepared(cell: Cell) -> Work:
-        model = make_model(cell.config, len(corpus.vocabulary)).to(cell.device)
+    def prepare(cell: Cell) -> Work:
+        model = cell.build().to(cell.device)
         part = rows(row_length(cell.config), cell.device)
 
         def score() -> int:
@@ -91,22 +93,22 @@ def evaluation_speed(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed |
 
         return score
 
-    return in_turns(cells, prepared)
+    return measure_in_turns(cells, prepare)
 
 
-def part_of_validation(corpus: Corpus, length: int, device: torch.device) -> Rows:
+def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> Rows:
     """The first EVALUATED tokens of the validation split or a little more; all of a smaller one."""
     texts = corpus.tokens["validation"]
     if corpus.is_stream:
         return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
-    lengths = texts.places(np.arange(min(EVALUATED, len(texts))))[1]
+    lengths = texts.locate(np.arange(min(EVALUATED, len(texts))))[1]
     taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
     return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
 
 
-def in_turns(cells: Sequence[Cell], prepared: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:
-    """Label -> the speed of the work that `prepared` makes for a cell, or the exception that ended it."""
-    turns = {cell.config.label: _turns(cell, prepared) for cell in cells}
+def measure_in_turns(cells: Sequence[Cell], prepare: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:
+    """Label -> the speed of the work that `prepare` makes for a cell, or the exception that ended it."""
+    turns = {cell.config.label: _take_turns(cell, prepare) for cell in cells}
     timed: dict[str, list[Speed]] = {label: [] for label in turns}
     failed: dict[str, Exception] = {}
     while turns:
@@ -118,16 +120,16 @@ def in_turns(cells: Sequence[Cell], prepared: Callable[[Cell], Work]) -> dict[st
             except Exception as error:
                 failed[label] = error
                 del turns[label]
-    return {label: failed.get(label) or _middle(speeds) for label, speeds in timed.items()}
+    return {label: failed.get(label) or _take_median(speeds) for label, speeds in timed.items()}
 
 
-def _turns(cell: Cell, prepared: Callable[[Cell], Work]) -> Iterator[Speed]:
+def _take_turns(cell: Cell, prepare: Callable[[Cell], Work]) -> Iterator[Speed]:
     """One turn at a time; the first is over when the work has been prepared and done twice, and is not told."""
     spent, work = 0.0, None
     for turn in range(1 + TURNS):
         with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
             clock, done, tokens = Stopwatch(cell.device), 0, 0
-            work = work or prepared(cell)
+            work = work or prepare(cell)
             clock.start()
             while not done or (clock.seconds < SECONDS_A_TURN and spent < LIMIT):
                 tokens += work()
@@ -140,11 +142,11 @@ def _turns(cell: Cell, prepared: Callable[[Cell], Work]) -> Iterator[Speed]:
             return
 
 
-def _middle(speeds: Sequence[Speed]) -> Speed:
+def _take_median(speeds: Sequence[Speed]) -> Speed:
     return Speed(median(speed.seconds for speed in speeds), median(speed.tokens_per_second for speed in speeds))
 
 
-def told(speeds: Mapping[str, Speed | Exception], label: str) -> Speed:
+def get_speed(speeds: Mapping[str, Speed | Exception], label: str) -> Speed:
     """The speed of a model.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pieces of work side by side, each in a process of its own on one thread.
+"""Run pieces of work side by side, each in a process of its own on one thread.
 
 Two small trainings on two cores, a thread each, get more done than one on two threads, which wait for each other at
 every operation. Processes are forked: a model that was typed into a notebook is there too, and so is the text.
@@ -20,17 +20,17 @@ import torch
 
 from zoo.errors import RunError
 
-Told = TypeVar("Told")
-Made = TypeVar("Made")
-Task = Callable[[Callable[[Told], None]], Made]
-"""Does its work, telling how it goes, and returns what came out; both have to be picklable."""
+News = TypeVar("News")
+Outcome = TypeVar("Outcome")
+Task = Callable[[Callable[[News], None]], Outcome]
+"""Does its work, reports how it goes, and returns what came out; both are pickled."""
 
 PATIENCE = 5.0
 """Seconds that a process which is interrupted has to leave things in order."""
 
 
-def usable_cores() -> int:
-    """Of this process, not of the whole machine."""
+def count_cores() -> int:
+    """The cores that this process may use, not those of the whole machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -40,27 +40,29 @@ def can_fork() -> bool:
 
 
 @dataclass(frozen=True)
-class _Child(Generic[Told]):
+class _Child(Generic[News]):
     number: int
     process: BaseProcess
     pipe: Connection
 
 
-def side_by_side(
-    tasks: Sequence[Task[Told, Made]],
+def run_side_by_side(
+    tasks: Sequence[Task[News, Outcome]],
     *,
     at_once: int,
-    heard: Callable[[int, Told], None] = lambda number, told: None,
-    finished: Callable[[int, Made], None] = lambda number, made: None,
-) -> list[Made]:
-    """What each task makes, in their order; `heard` and `finished` are called here, with the number of the task.
+    on_news: Callable[[int, News], None] = lambda number, news: None,
+    on_outcome: Callable[[int, Outcome], None] = lambda number, outcome: None,
+) -> list[Outcome]:
+    """What comes out of each task, in their order.
+
+    `on_news` and `on_outcome` are called in this process, with the number of the task.
 
     Raises:
         Exception: what a task raised; the others are interrupted first.
         RunError: a process died.
     """
-    waiting, running = list(range(len(tasks)))[::-1], dict[Connection, _Child[Told]]()
-    made: dict[int, Made] = {}
+    waiting, running = list(range(len(tasks)))[::-1], dict[Connection, _Child[News]]()
+    outcomes: dict[int, Outcome] = {}
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -68,22 +70,22 @@ def side_by_side(
                 running[child.pipe] = child
             for pipe in wait(list(running)):
                 child = running[pipe]  # type: ignore[index]
-                kind, value = _received(child)
-                if kind == "told":
-                    heard(child.number, value)
+                kind, value = _receive(child)
+                if kind == "news":
+                    on_news(child.number, value)
                     continue
                 del running[child.pipe]
                 child.process.join()
                 if kind == "raised":
                     raise value
-                made[child.number] = value
-                finished(child.number, value)
+                outcomes[child.number] = value
+                on_outcome(child.number, value)
     finally:
         _interrupt(list(running.values()))
-    return [made[number] for number in range(len(tasks))]
+    return [outcomes[number] for number in range(len(tasks))]
 
 
-def _start(number: int, tasks: Sequence[Task[Told, Made]]) -> _Child[Told]:
+def _start(number: int, tasks: Sequence[Task[News, Outcome]]) -> _Child[News]:
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_work, args=(tasks[number], there))
     sys.stdout.flush()  # or the child would write it again
@@ -95,20 +97,20 @@ def _start(number: int, tasks: Sequence[Task[Told, Made]]) -> _Child[Told]:
     return _Child(number, process, here)
 
 
-def _work(task: Task[Told, Made], pipe: Connection) -> None:
+def _work(task: Task[News, Outcome], pipe: Connection) -> None:
     """In the child."""
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background may ignore it
     torch.set_num_threads(1)  # threads of a pool that was not forked would never answer
     try:
-        pipe.send(("made", task(lambda told: pipe.send(("told", told)))))
+        pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
     except (KeyboardInterrupt, BrokenPipeError):
         pass  # it was interrupted, or nobody listens any more
     except Exception as error:
-        pipe.send(("raised", _portable(error)))
+        pipe.send(("raised", _make_portable(error)))
 
 
-def _portable(error: Exception) -> Exception:
+def _make_portable(error: Exception) -> Exception:
     """The error if the parent knows its type, else its text; where it was raised goes with it."""
     known = type(error).__module__.partition(".")[0] in ("builtins", "registry", "torch", "zoo")
     sent = error if known else RuntimeError(f"{type(error).__name__}: {error}")
@@ -116,7 +118,7 @@ def _portable(error: Exception) -> Exception:
     return sent
 
 
-def _received(child: _Child[Told]) -> tuple[str, Any]:
+def _receive(child: _Child[News]) -> tuple[str, Any]:
     try:
         return child.pipe.recv()
     except EOFError:

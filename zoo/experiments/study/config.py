@@ -1,6 +1,6 @@
 """A comparison as one frozen value, and the runs that it asks for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -212,8 +212,3 @@ class StudyConfig(Frozen):
             for seed in self.seeds
             for contestant in self.models
         ]
-
-
-def in_first_split(runs: Sequence[RunConfig]) -> list[RunConfig]:
-    """Those of the split that the first of them is on."""
-    return [run for run in runs if run.data == runs[0].data]

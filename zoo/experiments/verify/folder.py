@@ -1,4 +1,4 @@
-"""Runs and comparisons computed again, and of each the first thing that differs."""
+"""Verify every run and comparison in a folder: compute it again and name the first difference."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,16 +7,16 @@ from registry import RegistryError
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import find_runs, is_run, read_run
 from zoo.experiments.records.study import read_study
-from zoo.experiments.verify.rebuild import Remade
+from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.run import run_differences
 from zoo.experiments.verify.study import comparison_differences, record_of, study_differences
 from zoo.training.device import resolve_device
 
-Check = Callable[[Path, Remade], Iterator[str]]
+Check = Callable[[Path, Rebuild], Iterator[str]]
 
 
 def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | None]]:
-    """Each run, each study-*.json and each comparison.json in `place`, with what is wrong with it, or None.
+    """Verify each run, study-*.json and comparison.json in `place`: its path, and what is wrong with it or None.
 
     Args:
         place: a run, or a folder of runs; or one of the two files: then its own runs are computed again.
@@ -25,12 +25,12 @@ def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | N
         RunError: there is nothing to verify.
         UsageError: no such device.
     """
-    remade = Remade(resolve_device(device))
+    rebuild = Rebuild(resolve_device(device))
     checks: list[tuple[list[Path], Check]]
     if is_run(place):
         checks = [([place], _run)]
     elif place.is_file():
-        checks = _of_file(place)
+        checks = _file_checks(place)
     else:
         checks = [
             (find_runs(place) if place.is_dir() else [], _run),
@@ -41,40 +41,41 @@ def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | N
         read_run(place)  # says what is wrong with it
     for paths, check in checks:
         for path in paths:
-            yield path, _first(check, path, remade)
+            yield path, _first_difference(check, path, rebuild)
 
 
-def _first(check: Check, path: Path, remade: Remade) -> str | None:
-    """The first difference; a file that cannot be used ends its own check alone, whatever it is damaged by."""
+def _first_difference(check: Check, path: Path, rebuild: Rebuild) -> str | None:
+    """The first difference; an error counts as one, so that a damaged file ends its own check alone."""
     try:
-        return next(check(path, remade), None)
+        return next(check(path, rebuild), None)
     except (ZooError, RegistryError) as error:
         return str(error)
     except Exception as error:  # files that were changed by hand, and models of strangers, can raise anything
         return f"cannot be computed again: {type(error).__name__}: {error}".splitlines()[0]
 
 
-def _run(directory: Path, remade: Remade) -> Iterator[str]:
-    yield from run_differences(read_run(directory), remade)
+def _run(directory: Path, rebuild: Rebuild) -> Iterator[str]:
+    yield from run_differences(read_run(directory), rebuild)
 
 
-def _of_file(path: Path) -> list[tuple[list[Path], Check]]:
-    """A comparison by one of its two files: its runs, its record, and its numbers where those are of this record."""
+def _file_checks(path: Path) -> list[tuple[list[Path], Check]]:
+    """The checks of a comparison given by a file: its runs, its record, and its numbers if they are of this record."""
     numbers = path.with_name("comparison.json")
     try:
         record = record_of(path) if path == numbers else path
-        asked = read_study(record)
+        study = read_study(record)
     except RunError:
         return [([path], comparison_differences if path == numbers else study_differences)]
-    runs = [path.parent / name for name in dict.fromkeys((*asked.trials, *asked.runs))]
+    runs = [path.parent / name for name in dict.fromkeys((*study.trials, *study.runs))]
     return [
         (runs, _run),
         ([record], study_differences),
-        ([numbers] if _names(numbers, record) else [], comparison_differences),
+        ([numbers] if _belongs(numbers, record) else [], comparison_differences),
     ]
 
 
-def _names(numbers: Path, record: Path) -> bool:
+def _belongs(numbers: Path, record: Path) -> bool:
+    """Whether a comparison.json was made from this record."""
     try:
         return record_of(numbers) == record
     except RunError:
@@ -82,6 +83,6 @@ def _names(numbers: Path, record: Path) -> bool:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    """Files below a folder, none of a hidden directory."""
+    """The files below a folder that match, except in hidden directories."""
     found = sorted(folder.glob(f"**/{pattern}"))
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]

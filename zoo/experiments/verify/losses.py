@@ -1,7 +1,8 @@
-"""The losses of a run computed again: in all and document by document, from its weights and from those of its seed."""
+"""Compute the losses of a run again, in all and document by document, from its weights and its initial weights."""
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,23 @@ from safetensors.numpy import load_file
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.records.run import LOSSES, WEIGHTS, Run
-from zoo.experiments.runs.floor import below_floor
-from zoo.experiments.runs.resolve import make_model
+from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.score import score_stored
-from zoo.experiments.verify.diff import TOLERANCE, compare, told
-from zoo.experiments.verify.rebuild import Remade
+from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
+from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.tokens import token_differences
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
+from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights
-from zoo.training.device import isolated
 from zoo.training.evaluation import Score, evaluate
 
-A_DOCUMENT = 1e-4
-"""Relative, and in nats: of one document's loss. Orders of addition differ more there than in the mean of a split."""
+DOCUMENT_TOLERANCE = 1e-4
+"""Of one document's loss, relative and in nats: rounding differs more there than in the mean of a split."""
 
 
-def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
-    """The losses of the best weights, those of every document, and the first one of the curve, of the untrained model.
+def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
+    """Check the losses of the best weights, in all and in every document, and that of the untrained model.
 
     The scores must come out again where the model cannot peek, on other documents than when the run was made.
 
@@ -41,80 +41,80 @@ def loss_differences(run: Run, remade: Remade) -> Iterator[str]:
     held = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     stored = _read_losses(run.directory)
     names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
-    yield from compare("losses.safetensors holds", sorted(stored), sorted(names))
-    vocab_size = len(remade.corpus(config.data).vocabulary)
+    yield from compare_values("losses.safetensors holds", sorted(stored), sorted(names))
+    fresh = partial(rebuild.model(config).build, config.seed)
 
-    def best() -> SequenceModel:
-        model = make_model(config, vocab_size)
+    def make_best() -> SequenceModel:
+        model = fresh()
         load_weights(model, run.directory / WEIGHTS, result.weights_sha256)
         return model
 
-    model = best()
+    model = make_best()
     if result.buffers is not None:
-        yield from compare("buffers", result.buffers, count_buffers(model, make_model(config, vocab_size)))
+        yield from compare_values("buffers", result.buffers, count_buffers(model, fresh()))
     if result.best_step is not None and result.status != "refused":  # they have scores
-        yield from _score_differences(run, held, stored, best, remade)
-        yield from _first_point(run, make_model(config, vocab_size), remade)
+        yield from _score_differences(run, held, stored, make_best, rebuild)
+        yield from _initial_differences(run, fresh(), rebuild)
     if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
         digest = hashlib.sha256((run.directory / LOSSES).read_bytes()).hexdigest()
-        yield from compare("losses.safetensors (SHA-256)", result.losses_sha256, digest)
+        yield from compare_values("losses.safetensors (SHA-256)", result.losses_sha256, digest)
 
 
 def _score_differences(
-    run: Run, held: list[str], stored: dict[str, NDArray[Any]], best: Callable[[], SequenceModel], remade: Remade
+    run: Run, held: list[str], stored: dict[str, NDArray[Any]], make_best: Callable[[], SequenceModel], rebuild: Rebuild
 ) -> Iterator[str]:
-    """The losses of the best weights, on the splits that are held and in all documents."""
-    config, where = run.recorded.run, remade.device
-    rows = {split: remade.rows(config, split, where) for split in held or ["validation"]}
+    """Check the losses of the best weights on the splits that have one (`held`), and in their documents."""
+    config, where = run.recorded.run, rebuild.device
+    rows = {split: rebuild.rows(config, split, where) for split in held or ["validation"]}
     seed = int(run.recorded.fingerprint, 16) + 1
     with isolated(where, threads=config.training.threads):
-        fresh = best().to(where).eval()
+        fresh = make_best().to(where).eval()
         found = [  # before this process has shown the model a whole row
             difference
             for split, part in rows.items()
             if (nats := stored.get(f"{split}.nats")) is not None and nats.shape == (part.count,)
             for difference in token_differences(fresh, part, nats, config.training.dtype, split=split, seed=seed)
         ]
-        again = score_stored(best, rows, device=where, dtype=config.training.dtype, seed=seed)
+        again = score_stored(make_best, rows, device=where, dtype=config.training.dtype, seed=seed)
     if again.refusal:
         yield again.refusal
         return
-    if impossible := below_floor(again.scores, run.recorded.data.floor):
+    if impossible := find_impossible_score(again.scores, run.recorded.data.floor):
         yield impossible
     for split in held:
         recorded, score = getattr(run.result, f"{split}_loss"), again.scores[split]
-        yield from compare(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
+        yield from compare_values(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
         if split != "train":
-            yield from _documents(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
+            yield from _document_differences(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
     yield from found
     if not held:
         lowest, loss = min(point.validation_loss for point in run.curve), again.scores["validation"].loss
-        yield from compare("best validation loss of the curve", lowest, loss, tolerance=TOLERANCE)
+        yield from compare_values("best validation loss of the curve", lowest, loss, tolerance=TOLERANCE)
 
 
-def _first_point(run: Run, untrained: SequenceModel, remade: Remade) -> Iterator[str]:
-    """The loss of the weights that training began with."""
-    config, where = run.recorded.run, remade.device
-    rows = remade.rows(config, "validation", where)
+def _initial_differences(run: Run, untrained: SequenceModel, rebuild: Rebuild) -> Iterator[str]:
+    """Check the loss that training began with."""
+    config, where = run.recorded.run, rebuild.device
+    rows = rebuild.rows(config, "validation", where)
     with isolated(where, threads=config.training.threads):
         first = evaluate(untrained.to(where), rows, device=where, dtype=config.training.dtype)
     name, recorded = "validation loss of the curve at step 0", run.curve[0].validation_loss
-    yield from compare(name, recorded, first.loss, tolerance=TOLERANCE)
+    yield from compare_values(name, recorded, first.loss, tolerance=TOLERANCE)
 
 
-def _documents(
+def _document_differences(
     split: str, recorded: float, nats: NDArray[np.float64], tokens: NDArray[np.int64], again: Score
 ) -> Iterator[str]:
-    """Both arrays of a split, document by document."""
+    """Check the two arrays of a split, document by document."""
     if nats.shape != again.nats.shape or tokens.shape != again.tokens.shape:
-        yield told(f"documents of {split}", (nats.shape, tokens.shape), again.nats.shape)
+        yield describe(f"documents of {split}", (nats.shape, tokens.shape), again.nats.shape)
     for index in np.flatnonzero(tokens != again.tokens):
-        yield told(f"tokens of document {index} of {split}", tokens[index], again.tokens[index])
-    yield from compare(
+        yield describe(f"tokens of document {index} of {split}", tokens[index], again.tokens[index])
+    yield from compare_values(
         f"{split} loss (of its documents)", recorded, float(nats.sum() / tokens.sum()), tolerance=TOLERANCE
     )
-    for index in np.flatnonzero(~np.isclose(nats, again.nats, rtol=A_DOCUMENT, atol=A_DOCUMENT)):
-        yield told(f"nats of document {index} of {split}", nats[index], again.nats[index])
+    for index in np.flatnonzero(~np.isclose(nats, again.nats, rtol=DOCUMENT_TOLERANCE, atol=DOCUMENT_TOLERANCE)):
+        yield describe(f"nats of document {index} of {split}", nats[index], again.nats[index])
 
 
 def _read_losses(directory: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""What runs were made from, made again for a check: each corpus, split, order of batches and count of FLOPs once."""
+"""Rebuild what runs were made from: each corpus, split, model, order of batches and count of FLOPs once."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -11,7 +11,9 @@ from zoo.config import DataConfig, RunConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.errors import DataError
-from zoo.experiments.runs.resolve import Cell, layout_of, make_model, prepare, row_length
+from zoo.experiments.runs.budget import row_layout, row_length
+from zoo.experiments.runs.model import FoundModel, find_model
+from zoo.experiments.runs.resolve import Cell, resolve
 from zoo.probes.flops import FlopCounter
 from zoo.training.loop import Settings, draw
 
@@ -44,12 +46,12 @@ class Batches:
         for step in range(len(self._shapes), steps):
             batch = self._draw(step)
             self._shapes.append(batch.shape)
-            self._tokens.append(self._tokens[-1] + batch.scored)
+            self._tokens.append(self._tokens[-1] + batch.target_count)
         return self._shapes, self._tokens
 
 
-class Remade:
-    """Everything is made when it is first asked for, and kept.
+class Rebuild:
+    """Cache of corpora, splits, models and batches rebuilt for verification, each when it is first needed.
 
     Args:
         device: where losses are computed again.
@@ -83,7 +85,19 @@ class Remade:
         """
         here = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
         return self._once(
-            ("cell", config.model_dump_json()), lambda: prepare(here, self.corpus(config.data), Path("."))
+            ("cell", config.model_dump_json()), lambda: resolve(here, self.corpus(config.data), Path("."))
+        )
+
+    def model(self, config: RunConfig) -> FoundModel:
+        """What a run's model is built from.
+
+        Raises:
+            RegistryError, UsageError, DataError: it cannot be had again.
+        """
+        vocab_size = len(self.corpus(config.data).vocabulary)
+        return self._once(
+            ("model", config.model.model_dump_json(), config.context, vocab_size),
+            lambda: find_model(config.model, vocab_size=vocab_size, context=config.context),
         )
 
     def batches(self, config: RunConfig, settings: Settings) -> Batches:
@@ -98,10 +112,10 @@ class Remade:
     def flops(self, config: RunConfig) -> FlopCounter:
         """The counter of a run's model."""
         corpus = self.corpus(config.data)
-        vocab_size, layout = len(corpus.vocabulary), layout_of(config, corpus)
+        vocab_size, layout = len(corpus.vocabulary), row_layout(config, corpus)
         return self._once(
             ("flops", config.model.model_dump_json(), config.context, vocab_size, layout),
-            lambda: FlopCounter(make_model(config, vocab_size), layout),
+            lambda: FlopCounter(self.model(config).build(config.seed), layout),
         )
 
     def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:

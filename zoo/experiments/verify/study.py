@@ -1,7 +1,7 @@
-"""A comparison computed again: what it asked for from its study, what answers it from its runs."""
+"""Verify a comparison: its record from its study and its runs, its numbers from its record."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,14 @@ from zoo.experiments.compare import choose_rates, record_name
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.run import SCHEMA_VERSION, Run
-from zoo.experiments.records.study import Cost, StudyRecord, read_study
-from zoo.experiments.runs.cost import STREAM, flops_a_position, state_size, trained_buffers
-from zoo.experiments.runs.resolve import Cell, make_model, run_name
-from zoo.experiments.runs.size_matching import match
-from zoo.experiments.runs.strategy import executed
-from zoo.experiments.study.config import in_first_split
-from zoo.experiments.verify.diff import compare, differences
-from zoo.experiments.verify.rebuild import CPU, Remade
-from zoo.training.device import isolated
+from zoo.experiments.records.study import read_study
+from zoo.experiments.runs.identity import run_name
+from zoo.experiments.runs.resolve import Cell, in_first_split
+from zoo.experiments.runs.size_matching import match_sizes
+from zoo.experiments.runs.strategy import place
+from zoo.experiments.verify.costs import cost_differences
+from zoo.experiments.verify.diff import compare_values, differences
+from zoo.experiments.verify.rebuild import Rebuild
 
 
 def record_of(comparison: Path) -> Path:
@@ -39,10 +38,10 @@ def record_of(comparison: Path) -> Path:
     return record
 
 
-def comparison_differences(path: Path, _: Remade) -> Iterator[str]:
-    """The numbers of a comparison.json that its runs do not give.
+def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
+    """Check a comparison.json against its runs.
 
-    Costs and samples were measured once and are compared with the record that they stand in.
+    Costs and samples were measured once: they are compared with the record, which has them too.
 
     Raises:
         RunError: the record, or a run of it, is missing or damaged.
@@ -54,117 +53,86 @@ def comparison_differences(path: Path, _: Remade) -> Iterator[str]:
 
 
 def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
-    """A comparison.json with what one of an earlier version did not have yet; one that does not fit as it is."""
+    """A comparison.json with the fields that an older version did not have; left as it is if it is not valid."""
     try:
         return Comparison.model_validate(stored).model_dump(mode="json")
     except ValidationError:
         return stored
 
 
-def study_differences(path: Path, remade: Remade) -> Iterator[str]:
-    """What in a study-*.json is not as its study and its runs say.
+def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
+    """Check a study-*.json against its study and its runs.
 
     Raises:
         RunError: it, or a run of it, is missing or damaged.
         DataError, UsageError, RegistryError: corpus or a model cannot be had again.
     """
     record = read_study(path)
-    yield from compare("schema_version", record.schema_version, SCHEMA_VERSION)
+    yield from compare_values("schema_version", record.schema_version, SCHEMA_VERSION)
     study = record.study.scaled(record.matched)
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
-    yield from _places("trials", record.trials, trials, study.trials())
-    yield from _places("runs", record.runs, runs, study.runs())
+    yield from _listing_differences("trials", record.trials, trials, study.trials())
+    yield from _listing_differences("runs", record.runs, runs, study.runs())
     digests: dict[str, str] = {}
     for run in [*runs, *trials]:
         own = run.recorded.data.digest
         first = digests.setdefault(run.recorded.run.data.rotation, own)
-        yield from compare(f"corpus of {run.directory.name}", own, first)
+        yield from compare_values(f"corpus of {run.directory.name}", own, first)
     rates = choose_rates(trials)
     for run in runs:
         lr = run.recorded.settings["lr"]
-        yield from compare(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
-    yield from compare("file name", path.name, record_name(record.study, [*trials, *runs]))
-    matched = {label: as_json(model) for label, model in match(record.study, remade.corpus(study.data)).items()}
+        yield from compare_values(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
+    yield from compare_values("file name", path.name, record_name(record.study, [*trials, *runs]))
+    matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
-    ways = record.ways
-    tried, asked = executed(study.trials(), ways), executed(study.chosen(rates), ways)
-    for run, config in zip([*trials, *runs], [*tried, *asked], strict=True):
-        yield from _as_asked(run, config, remade)
-    yield from _probed(record, {config.label: remade.cell(config) for config in in_first_split(asked)}, remade)
+    tried, asked = (
+        place([rebuild.cell(config) for config in configs], record.ways)
+        for configs in (study.trials(), study.chosen(rates))
+    )
+    for run, cell in zip([*trials, *runs], [*tried, *asked], strict=True):
+        yield from _settings_differences(run, cell, rebuild)
+    yield from cost_differences(record, {cell.config.label: cell for cell in in_first_split(asked)}, rebuild)
 
 
-def _places(kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]) -> Iterator[str]:
-    """The runs that the study asks for, in its order, each where it belongs."""
-    yield from compare(f"number of {kind}", len(runs), len(asked))
+def _listing_differences(
+    kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]
+) -> Iterator[str]:
+    """Check that the record lists the runs of the study, in its order, each in its folder."""
+    yield from compare_values(f"number of {kind}", len(runs), len(asked))
     for index, (name, run, config) in enumerate(zip(names, runs, asked, strict=False)):
-        yield from compare(f"{kind}[{index}]", *(_which(own) for own in (run.recorded.run, config)))
+        yield from compare_values(f"{kind}[{index}]", *(_describe_run(own) for own in (run.recorded.run, config)))
         place = run_name(run.recorded.run, run.recorded.fingerprint)
-        yield from compare(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + place)
+        yield from compare_values(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + place)
 
 
-def _which(config: RunConfig) -> str:
-    """A run of a study, told from the others."""
+def _describe_run(config: RunConfig) -> str:
+    """Name a run among those of its study."""
     number, of = config.data.turn
     return f"{config.label} under seed {config.seed}" + (f" in split {number} of {of}" if number > 1 else "")
 
 
-def _as_asked(run: Run, config: RunConfig, remade: Remade) -> Iterator[str]:
-    """Nothing, where a run is the one that was asked for, though it may have been asked for in other words."""
-    own, asked = remade.cell(run.recorded.run), remade.cell(config)
+def _settings_differences(run: Run, asked: Cell, rebuild: Rebuild) -> Iterator[str]:
+    """Check that a run is the one of the study, which may ask for the same run in other words."""
+    own = rebuild.cell(run.recorded.run)
     name = run.directory.name
     yield from differences(run.recorded.settings, asked.recorded.settings, f"settings of {name}")
     if own.recorded.fingerprint == asked.recorded.fingerprint:
         return
-    yield from differences(_words(own), _words(asked), f"{name}")
+    yield from differences(_identity(own), _identity(asked), f"{name}")
     yield f"{name}: it is not the run that the study asks for"
 
 
-def _words(cell: Cell) -> dict[str, Any]:
-    """What makes a run another one, beside its settings."""
+def _identity(cell: Cell) -> dict[str, Any]:
+    """What, beside its settings, tells a run from another one."""
     config = cell.config
     return {
         "model": str(config.model),
         "context": config.context,
         "trial": config.trial,
-        "data": as_json(cell.recorded.data) | {"name": None, "tokens": config.data.tokens},
+        "data": as_json(cell.data) | {"name": None, "tokens": config.data.tokens},
         "training": as_json(
             config.training.model_copy(
                 update={"steps": None, "tokens": None, "flops": None, "lr": None, "execution": "auto"}
             )
         ),
     }
-
-
-def _probed(record: StudyRecord, cells: Mapping[str, Cell], remade: Remade) -> Iterator[str]:
-    """What was measured beside training, as far as it is arithmetic: timings, memory and samples are not."""
-    for kind, labels in (("costs", record.costs), ("samples", record.samples)):
-        if strange := sorted(set(labels) - set(cells)):
-            yield f"{kind}: '{strange[0]}' is no model of the study"
-    if record.costs:
-        yield from compare("costs", sorted(record.costs), sorted(cells))
-    for label, cost in record.costs.items():
-        again = _cost_again(cost, cells[label], remade)
-        yield from differences({name: getattr(cost, name) for name in again}, again, f"costs.{label}")
-
-
-def _cost_again(cost: Cost, cell: Cell, remade: Remade) -> dict[str, float | int | bool | None]:
-    corpus = remade.corpus(cell.config.data)
-    tokens = max(cell.config.context, cell.receptive_field or 0, STREAM)
-    again: dict[str, Any] = {
-        "parameters": cell.parameters,
-        "declared_field": cell.receptive_field,
-        "state_tokens": tokens,
-    }
-    with isolated(CPU, threads=cell.config.training.threads, seed=cell.config.seed):
-        if cost.flops_forward is not None or cost.flops_training is not None:
-            model, rows = make_model(cell.config, len(corpus.vocabulary)), remade.rows(cell.config, "train", CPU)
-            arithmetic = flops_a_position(model, cell, rows)
-            again |= {"flops_forward": arithmetic.forward, "flops_training": arithmetic.training}
-            again |= {"flops_uncounted": arithmetic.uncounted, "flops_fitted": arithmetic.fitted}
-        if cost.buffers is not None:
-            model, untrained = (make_model(cell.config, len(corpus.vocabulary)) for _ in range(2))
-            again["buffers"] = trained_buffers(model, untrained, cell, remade.rows(cell.config, "train", CPU))
-        if cost.state_bytes is not None or cost.state_grows is not None:
-            state = state_size(make_model(cell.config, len(corpus.vocabulary)), tokens)
-            again |= {"state_bytes": state.bytes, "state_grows": state.grows}
-    return again

@@ -1,4 +1,4 @@
-"""Test loss against what it costs, and the models that no other beats in both."""
+"""Draw test loss against cost, with the models that no other beats in both."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -6,10 +6,12 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, Interval, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Interval, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
-from zoo.reports.figures.svg import circle, drawing, line, path, shortened, tag, text, text_width
+from zoo.reports.figures.svg import circle, drawing, line, path, shorten, tag, text, text_width
 from zoo.reports.numbers import plain, storage
 
 Against = Literal["parameters", "seconds", "flops", "memory"]
@@ -27,7 +29,7 @@ Box = tuple[float, float, float, float]
 
 
 def cost(comparison: Comparison, against: Against = "parameters", *, width: float = 960.0) -> str:
-    """The figure; empty where fewer than two models have both numbers."""
+    """The figure; empty if fewer than two models have both numbers."""
     title, price, written = AXES[against]
     points = [(value, model.test, model) for model in comparison.models if model.test and (value := price(model))]
     if len(points) < 2:
@@ -36,7 +38,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
     left, right, height = (46.0, width - 14, 330.0) if narrow else (58.0, width - 24, 400.0)
     bottom = height - FOOT
     across = covering([value for value, _, _ in points], left, right, log=True, margin=0.1)
-    far = beyond(comparison)
+    far = find_outliers(comparison)
     near = [end for _, test, model in points if model not in far for end in _reach(test)]
     up = covering(near or [test.mean for _, test, _ in points], bottom, TOP, margin=0.08)
     front = pareto([(value, test.mean) for value, test, _ in points])
@@ -53,7 +55,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
     thin += [(x - 2, up(high), x + 2, up(low)) for (x, _), (low, high) in zip(places, reaches, strict=True)]
     marks = []
     for place, (_, test, model) in zip(places, points, strict=True):
-        name = shortened(model.label, 110.0 if narrow else 240.0, SIZE)
+        name = shorten(model.label, 110.0 if narrow else 240.0, SIZE)
         spot, box = _free(place, text_width(name, SIZE), taken, thin, (left, TOP - 10, right + 10, bottom))
         taken.append(box)
         marks.append(_point(comparison, model, test, place, up, _named(name, place, spot, box)))
@@ -61,7 +63,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats in cost and in loss, from the cheapest on."""
+    """The points that no other beats in cost and loss, cheapest first."""
     front: list[tuple[float, float]] = []
     for price, value in sorted(points):
         if not front or value < front[-1][1]:
@@ -74,7 +76,7 @@ def _reach(test: Interval) -> tuple[float, float]:
 
 
 def _steps(front: list[tuple[float, float]], across: Scale, up: Scale, right: float) -> list[tuple[float, float]]:
-    """A staircase: at this price, this loss."""
+    """The corners of the front as a staircase: the best loss at every price."""
     corners = [(across(front[0][0]), up(front[0][1]))]
     for price, value in front[1:]:
         corners += [(across(price), corners[-1][1]), (across(price), up(value))]
@@ -82,7 +84,7 @@ def _steps(front: list[tuple[float, float]], across: Scale, up: Scale, right: fl
 
 
 def _boxes(steps: list[tuple[float, float]]) -> list[Box]:
-    """What the staircase fills, for names to keep off it."""
+    """The boxes that the staircase fills, which names avoid."""
     return [
         (min(x, to_x) - 2, min(y, to_y) - 2, max(x, to_x) + 2, max(y, to_y) + 2)
         for (x, y), (to_x, to_y) in pairwise(steps)
@@ -95,15 +97,15 @@ def _point(
     x, y = place
     if not up.inside(test.mean):
         arrow = path([(x - 6, y + 4), (x, y - 6), (x + 6, y + 4)], "end", closed=True)
-        return tag("g", tag("title", model.label), arrow, name, class_=class_of(comparison, model.label))
+        return tag("g", tag("title", model.label), arrow, name, class_=colour_class(comparison, model.label))
     low, high = _reach(test)
     whisker = line(x, up(low), x, up(high), "whisker") if high > low else ""
     return tag("g", tag("title", model.label), whisker, circle(x, y, 5.0, "point"), name,
-               class_=class_of(comparison, model.label))  # fmt: skip
+               class_=colour_class(comparison, model.label))  # fmt: skip
 
 
 def _named(name: str, place: tuple[float, float], spot: tuple[float, float], box: Box) -> Markup:
-    """The name, with a line to its point where another may be nearer."""
+    """The name of a point, with a line to it where another point may be nearer."""
     (x, y), middle = place, spot[1] - 4
     if abs(middle - y) < 18:
         return text(*spot, name, "label")
@@ -115,7 +117,7 @@ def _named(name: str, place: tuple[float, float], spot: tuple[float, float], box
 def _free(
     place: tuple[float, float], width: float, taken: list[Box], thin: list[Box], bounds: Box
 ) -> tuple[tuple[float, float], Box]:
-    """Where a name hides least and is near: its start, and the box that it fills."""
+    """The place near a point where its name hides least: its start, and the box that it fills."""
     x, y = place
     found: list[tuple[float, tuple[float, float], Box]] = []
     for dy in (0, -12, 12, -18, 18, -30, 30, -44, 44):

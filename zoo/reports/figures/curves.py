@@ -1,24 +1,26 @@
-"""Learning curves: validation loss against tokens or seconds, a line a model and a band from seed to seed."""
+"""Draw learning curves: validation loss against tokens or seconds, a line and a band over the runs for each model."""
 
 from typing import Literal
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Band, Comparison, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Band, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
-from zoo.reports.figures.svg import circle, drawing, line, path, shortened, spread, tag, text, text_width
+from zoo.reports.figures.svg import circle, drawing, line, path, shorten, spread, tag, text, text_width
 from zoo.reports.numbers import plain
 
 TITLES = {"tokens": "training tokens", "seconds": "seconds of training"}
 SIZE = 13.0
 TOP, FOOT = 40.0, 46.0
 EARLY = 0.25
-"""The share of training after which a loss counts for the height of the figure: before, all fall from the same one."""
+"""The share of training after which losses set the height of the figure; before, all fall from the same one."""
 
 
 def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "tokens", *, width: float = 960.0) -> str:
-    """The figure; empty where no model has a curve of two points."""
+    """The figure; empty if no model has a curve of two points."""
     models = [model for model in comparison.models if len(model.curve) > 1]
     if not models:
         return ""
@@ -27,7 +29,7 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
     names = min(max(text_width(_words(model), SIZE) for model in models) + 4, 108.0 if narrow else 220.0)
     right, bottom = width - names - 22, height - FOOT
     across = Scale(0.0, max(_at(model.curve[-1], against) for model in models) or 1.0, left, right)
-    up = _height(models, _far(comparison), bottom)
+    up = _height(models, _outlier_labels(comparison), bottom)
     axes = (
         loss_axis(up, left, right, "validation loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, TITLES[against], plain, 4 if narrow else 8),
@@ -51,11 +53,11 @@ def cut(comparison: Comparison) -> float | None:
     if not models:
         return None
     highest = max(band.high for model in models for band in model.curve)
-    return highest if highest > _height(models, _far(comparison), 1.0).high else None
+    return highest if highest > _height(models, _outlier_labels(comparison), 1.0).high else None
 
 
 def _height(models: list[ModelRow], far: set[str], bottom: float) -> Scale:
-    """From the lowest loss to the highest of those after the first part of training, of models not far behind."""
+    """The scale of all losses after the first part of training, without outliers."""
     ends = {model.label: model.curve[-1].tokens for model in models}
     shown = [model for model in models if not model.diverged and model.label not in far] or models
     late = [band for model in shown for band in model.curve if band.tokens >= EARLY * ends[model.label]]
@@ -68,7 +70,7 @@ def _curve(comparison: Comparison, model: ModelRow, against: str, across: Scale,
     marks = [path([(x, up(point.mean)) for x, point in points], "curve")]
     if any(point.high > point.low for _, point in points):
         marks.insert(0, path(band, "band", closed=True))
-    return tag("g", tag("title", model.label), *marks, class_=class_of(comparison, model.label))
+    return tag("g", tag("title", model.label), *marks, class_=colour_class(comparison, model.label))
 
 
 def _label(
@@ -76,19 +78,19 @@ def _label(
 ) -> Markup:
     """The name beside the end of its curve, and a line to it where it had to move."""
     (x, y), (left, base) = end, place
-    own, title = class_of(comparison, model.label), tag("title", model.label)
+    own, title = colour_class(comparison, model.label), tag("title", model.label)
     if y < TOP:
         arrow = path([(left - 14, base + 4), (left - 9, base - 5), (left - 4, base + 4)], "end", closed=True)
-        return tag("g", title, arrow, text(left, base + 4, shortened(_words(model), room, SIZE), "label"), class_=own)
+        return tag("g", title, arrow, text(left, base + 4, shorten(_words(model), room, SIZE), "label"), class_=own)
     marks = [path([(x, y), (max(left - 14, x), y), (left - 3, base)], "leader"), circle(x, y, 2.5, "end")]
     if model.diverged:
         marks[1] = line(x - 4, y - 4, x + 4, y + 4, "end") + line(x - 4, y + 4, x + 4, y - 4, "end")
-    name = text(left, base + 4, shortened(_words(model), room, SIZE), "label")
+    name = text(left, base + 4, shorten(_words(model), room, SIZE), "label")
     return tag("g", title, *marks, name, class_=own)
 
 
-def _far(comparison: Comparison) -> set[str]:
-    return {model.label for model in beyond(comparison)}
+def _outlier_labels(comparison: Comparison) -> set[str]:
+    return {model.label for model in find_outliers(comparison)}
 
 
 def _words(model: ModelRow) -> str:

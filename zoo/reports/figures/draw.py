@@ -1,4 +1,4 @@
-"""The figures of a comparison: inside the page, and as files of their own."""
+"""Draw the figures of a comparison, for the page and as files of their own."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from zoo.reports.figures.palette import model_rules, plain_variables
 WIDE, NARROW = 960.0, 350.0
 
 MARGIN = 16
-"""Around a figure that stands alone."""
+"""Space around a figure that stands alone."""
 SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"')
 
 Draw = Callable[[Comparison, float], str]
@@ -31,12 +31,12 @@ FIGURES: dict[str, Draw] = {
 
 
 def figure_style() -> str:
-    """The rules that a drawing needs beside its colours."""
+    """The style of a drawing, without its colours."""
     return files("zoo.reports.figures").joinpath("figure.css").read_text(encoding="utf-8") + model_rules()
 
 
 def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
-    """Name -> markup of every figure for which there are numbers."""
+    """Draw every figure for which there are numbers: name -> markup."""
     drawn = {name: figure(comparison, width) for name, figure in FIGURES.items()}
     return {name: markup for name, markup in drawn.items() if markup}
 

@@ -1,26 +1,28 @@
-"""Test losses as a forest plot: a row a model with its interval, its seeds or splits, the floor, published figures."""
+"""Draw test losses as a forest plot: for each model its interval, its seeds or splits, and published figures."""
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.comparison import Comparison, Interval, ModelRow
-from zoo.reports.figures.marks import beyond, class_of
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Interval, ModelRow
+from zoo.reports.figures.outliers import find_outliers
+from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, covering, loss_axis
-from zoo.reports.figures.svg import circle, diamond, drawing, line, path, shortened, tag, text, text_width
-from zoo.reports.numbers import half, loss
+from zoo.reports.figures.svg import circle, diamond, drawing, line, path, shorten, tag, text, text_width
+from zoo.reports.numbers import half_width, loss
 
 SIZE = 13.0
 TOP, FOOT = 34.0, 46.0
 
 
 def forest(comparison: Comparison, *, width: float = 960.0) -> str:
-    """The figure; empty where no model finished under every seed."""
+    """The figure; empty if no model finished under every seed."""
     models, narrow = comparison.models, width < 600
     if not any(model.test for model in models):
         return ""
     height = 46.0 if narrow else 30.0
     bottom = TOP + height * len(models) + 6
     names = min(max(text_width(model.label, SIZE) for model in models) + 14, 250.0)
-    far = beyond(comparison)
+    far = find_outliers(comparison)
     scale = _scale(
         [model for model in models if model not in far], 8.0 if narrow else names, width - (8.0 if narrow else 158.0)
     )
@@ -36,7 +38,7 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
 
 
 def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
-    """Over all intervals, seeds and published figures; the floor too, unless it lies far off."""
+    """The scale of all intervals, seeds and published figures, and of the floor unless it is far off."""
     shown = [value for model in models if model.test for value in _dots(model)]
     shown += [end for model in models if model.test for end in (model.test.low, model.test.high) if end is not None]
     shown += [value for model in models if (value := _published(model)) is not None]
@@ -47,7 +49,7 @@ def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
 
 
 def _floor(models: tuple[ModelRow, ...], scale: Scale, bottom: float, height: float, narrow: bool) -> list[Markup]:
-    """Its line; in a narrow figure only beside the marks, for the names stand above them."""
+    """The line of the floor; in a narrow figure it is interrupted for the names above the marks."""
     floor = models[0].floor
     if floor is None or not scale.inside(floor):
         return []
@@ -79,9 +81,9 @@ def _above(comparison: Comparison, scale: Scale) -> list[Markup]:
 
 def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names: float, width: float) -> Markup:
     narrow = width < 600
-    own = class_of(comparison, model.label)
+    own = colour_class(comparison, model.label)
     base, room = (y - 13, width - 150) if narrow else (y + 4, names - 10)
-    name = text(8 if narrow else 0, base, shortened(model.label, room, SIZE), "label")
+    name = text(8 if narrow else 0, base, shorten(model.label, room, SIZE), "label")
     if model.test is None:
         what = model.without_mean
         place = (width - 8, base, "end") if narrow else (scale.start, base, None)
@@ -110,7 +112,7 @@ def _marks(model: ModelRow, test: Interval, scale: Scale, y: float) -> list[Mark
 def _number(model: ModelRow, base: float, width: float) -> Markup:
     """The mean, its interval and its letters at the end of the row."""
     assert model.test is not None
-    spread = half(model.test)
+    spread = half_width(model.test)
     parts: list[object] = [tag("tspan", loss(model.test.mean), data_nats=f"{model.test.mean:.9g}")]
     if spread is not None:
         parts += [tag("tspan", " ± "), tag("tspan", loss(spread), data_nats=f"{spread:.9g}")]

@@ -1,5 +1,7 @@
 """The colours of page and figures, light and dark; twelve for models that colour-blind readers can tell apart."""
 
+from zoo.experiments.judge.comparison import Comparison
+
 LIGHT = {"paper": "#ffffff", "ink": "#1c1d20", "soft": "#5d6067", "rule": "#dfe0e2", "grid": "#ececee",
          "link": "#0a5fa8", "better": "#d5ece6", "worse": "#fae0d0"}  # fmt: skip
 DARK = {"paper": "#141517", "ink": "#e6e6e4", "soft": "#a2a5ab", "rule": "#34363a", "grid": "#26282b",
@@ -11,22 +13,30 @@ MODELS_DARK = ("#8b90f5", "#eb7f04", "#6fd2a9", "#d8bfec", "#aed642", "#9b67f1",
 
 
 def variables(*, dark: bool) -> dict[str, str]:
-    """Name -> colour of one of the two."""
+    """Name -> colour, of the light or the dark scheme."""
     names, models = (DARK, MODELS_DARK) if dark else (LIGHT, MODELS_LIGHT)
     return names | {f"m{index}": colour for index, colour in enumerate(models)}
 
 
 def both_variables() -> str:
-    """CSS declarations that follow `color-scheme`."""
+    """CSS declarations of both schemes, which follow `color-scheme`."""
     light, dark = variables(dark=False), variables(dark=True)
     return "".join(f"--{name}:light-dark({light[name]},{dark[name]});" for name in light)
 
 
 def plain_variables(*, dark: bool) -> str:
-    """CSS declarations of one of the two."""
+    """CSS declarations of one scheme."""
     return "".join(f"--{name}:{colour};" for name, colour in variables(dark=dark).items())
 
 
 def model_rules() -> str:
-    """A class a model, that says its colour: `m3` sets --of."""
+    """CSS classes of the models' colours: `m3` sets --of."""
     return "".join(f".m{index}{{--of:var(--m{index})}}" for index in range(len(MODELS_LIGHT)))
+
+
+def colour_class(comparison: Comparison, label: str) -> str:
+    """The class of a model's colour: its place in the study, which no result changes; the thirteenth is dashed."""
+    labels = [contestant.label for contestant in comparison.study.models]
+    labels += [model.label for model in comparison.models if model.label not in labels]
+    place = labels.index(label)
+    return f"m{place % len(MODELS_LIGHT)}{' again' if place >= len(MODELS_LIGHT) else ''}"

@@ -1,4 +1,4 @@
-"""Scales from numbers to places, with round ticks, and the axes that they make."""
+"""Scales from numbers to places, with round ticks, and their axes."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -9,12 +9,12 @@ from markupsafe import Markup
 from zoo.reports.figures.svg import line, tag, text
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
-"""A loss in nats, divided by this, is in the unit."""
+"""Unit -> what a loss in nats is divided by."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From [low, high] to [start, end]."""
+    """A map from [low, high] to [start, end]."""
 
     low: float
     high: float
@@ -31,13 +31,13 @@ class Scale:
         return self.low <= value <= self.high
 
     def ticks(self, most: int, unit: float = 1.0) -> list[float]:
-        """At most so many round numbers of the unit that the scale shows, evenly spaced; the numbers are in units."""
+        """At most `most` round numbers within the scale, evenly spaced, in the unit."""
         low, high = self.low / unit, self.high / unit
         return _log_ticks(low, high, most) if self.log else _even_ticks(low, high, most)
 
 
 def covering(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.04) -> Scale:
-    """The scale that shows all values, with some air; equal ones stand in its middle."""
+    """The scale that shows all values, with a margin; equal ones stand in its middle."""
     known = list(values)
     low, high = (math.log(v) if log else v for v in (min(known), max(known)))
     least = math.log(3) if log else 1e-3 * max(abs(low), abs(high), 1e-9)
@@ -49,13 +49,13 @@ def covering(values: Iterable[float], start: float, end: float, *, log: bool = F
 def horizontal_axis(
     scale: Scale, top: float, bottom: float, title: str, written: Callable[[float], str], most: int = 8
 ) -> Markup:
-    """Grid lines and their numbers below a plot, and what they are."""
+    """Grid lines, their numbers below a plot, and a title."""
     marks = [_upright(scale(value), top, bottom, written(value)) for value in scale.ticks(most)]
     return tag("g", *marks, _title(scale, bottom, title), class_="axis")
 
 
 def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, upright: bool) -> Markup:
-    """The axis of a loss, in nats and in bits: the page shows one of the two. `upright`: losses go up the figure."""
+    """The axis of a loss, in nats and in bits, of which the page shows one; vertical if `upright`."""
     groups = []
     for name, unit in UNITS.items():
         values = scale.ticks(most, unit)
@@ -106,5 +106,5 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _digits(values: list[float]) -> int:
-    """How many decimals tell the numbers apart."""
+    """How many decimals the numbers need."""
     return next((n for n in range(6) if all(abs(round(value, n) - value) < 1e-9 for value in values)), 6)

@@ -1,4 +1,4 @@
-"""Drawing SVG by hand: elements with everything escaped, no style attributes, and labels that fit and keep apart."""
+"""Draw SVG: escaped elements without style attributes, and labels that fit and keep apart."""
 
 import re
 import unicodedata
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup, escape
 
 UNSHOWN = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
-"""Characters that XML has no way to write, and those that would turn the direction of the text around them."""
+"""Characters that XML cannot contain, and those that change the direction of the text around them."""
 
 NARROW, WIDE = set(" .,:;'|!()[]{}-/\\fijltrI1\u2009"), set("mwMWGOQ@%—…\ufffd")
 
 
 def clean(text: str) -> str:
-    """The text with a replacement character for each that a document cannot show."""
+    """Replace the characters that a document cannot show."""
     return UNSHOWN.sub("\ufffd", text)
 
 
@@ -62,12 +62,12 @@ def drawing(width: float, height: float, *children: object, label: str) -> Marku
 
 
 def text_width(words: str, size: float = 12.0) -> float:
-    """About how wide the words are; rather too wide than too narrow."""
+    """The width of the words, estimated rather too wide than too narrow."""
     return size * sum(_em(character) for character in words)
 
 
-def shortened(words: str, width: float, size: float = 12.0) -> str:
-    """The words, or as many of their characters as fit and an ellipsis."""
+def shorten(words: str, width: float, size: float = 12.0) -> str:
+    """Cut the words to a width, with an ellipsis."""
     words = " ".join(clean(words).split())
     if text_width(words, size) <= width:
         return words
@@ -77,7 +77,7 @@ def shortened(words: str, width: float, size: float = 12.0) -> str:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places near the wanted ones, at least `gap` apart and within the bounds, where there is room for all."""
+    """Places near the wanted ones, at least `gap` apart if there is room, and within the bounds."""
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     groups: list[list[int]] = []

@@ -1,8 +1,8 @@
-"""Batches of one shape: what a stack of replicas and a captured step need, and packed documents do not have.
+"""Fill packed batches up to one shape, as a stack of replicas and a captured step need it.
 
-A packed batch has as many positions M as its documents have tokens. It is filled up by its own beginning, as extra
-rows whose targets are IGNORED: the loss and the gradients of a model that looks at rows one by one stay what they
-were, and a BatchNorm's statistics stay those of real positions, a few of them counted twice.
+A packed batch has as many positions M as its documents have tokens. It is filled up by repeating its own beginning as
+extra rows whose targets are IGNORED: the loss and gradients of a model that treats rows independently stay the same,
+and a BatchNorm's statistics stay those of real positions, a few of them counted twice.
 """
 
 from collections.abc import Sequence
@@ -14,28 +14,25 @@ from zoo.packing import Packing
 from zoo.tokens import IGNORED
 
 
-def filled(batch: Batch, total: int) -> Batch:
-    """A batch of documents with `total` >= M positions; one of whole rows or windows as it is."""
+def fill(batch: Batch, total: int) -> Batch:
+    """Fill a batch of packed documents up to `total` >= M positions; return whole rows and windows unchanged."""
     if batch.packing is None or total == len(batch.tokens):
         return batch
     again = -(-total // len(batch.tokens))
     targets = batch.targets.new_full((total,), IGNORED)
     targets[: len(batch.targets)] = batch.targets
-    return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeated(total))
+    return Batch(batch.tokens.repeat(again)[:total], targets, batch.packing.repeat(total))
 
 
-def up(size: int, multiple: int) -> int:
-    """The next multiple."""
+def round_up(size: int, multiple: int) -> int:
+    """Round `size` up to a multiple."""
     return -(-size // multiple) * multiple
 
 
-def stacked(batches: Sequence[Batch], multiple: int = 1) -> Batch:
-    """The batches of K replicas as one, every tensor with K in front.
-
-    (K, B, T); or (K, M), filled up to the longest, and that to a multiple.
-    """
-    longest = up(max(len(batch.tokens) for batch in batches), multiple)
-    batches = [filled(batch, longest) for batch in batches]
+def stack_batches(batches: Sequence[Batch], multiple: int = 1) -> Batch:
+    """Stack the batches of K replicas into one: (K, B, T), or (K, M) filled up to a multiple above the longest."""
+    longest = round_up(max(len(batch.tokens) for batch in batches), multiple)
+    batches = [fill(batch, longest) for batch in batches]
     tokens = torch.stack([batch.tokens for batch in batches])
     targets = torch.stack([batch.targets for batch in batches])
     packings = [batch.packing for batch in batches if batch.packing is not None]

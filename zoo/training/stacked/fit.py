@@ -1,34 +1,35 @@
-"""Many seeds at once: K replicas of one architecture in one process, one batched product in place of K small ones.
+"""Train many seeds at once: K replicas of one architecture, with one batched product in place of K small ones.
 
 Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
-What one does touches no other: a replica that is no longer finite goes on being computed, and nobody reads it.
+Replicas are independent: one that has diverged is still computed, and its losses are ignored.
 
-A replica computes what it would compute alone, to the last digits, but for two kinds of models. Batches of packed
+A replica computes what it would compute alone, to the last digits, except for two kinds of models. Batches of packed
 documents are filled up to one length (`zoo.training.stacked.filling`), so BatchNorm counts some positions twice; and
-random numbers (dropout) are drawn for all at once, so they are others than a replica alone would draw. Such a stack is
-still a sound way to train, and `Fit.execution` says that it is another; nobody is given one without asking.
+random numbers (dropout) are drawn for all replicas at once, so they differ from those of a replica alone. Such a stack
+still trains well, but it is trained only on request, and `Fit.execution` says how it differs.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
-from zoo.training.captured import capturing
+from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
 from zoo.training.loop import advance, draw
 from zoo.training.replica import Fit, Progress, Replica
 from zoo.training.settings import Settings
-from zoo.training.stacked.filling import stacked
+from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.optimizer import StackedOptimizer
 from zoo.training.stacked.stack import Stack
-from zoo.training.stacked.stackable import DRAWS, layout_of, random_numbers, why_not_stacked
+from zoo.training.stacked.stackable import DRAWS, layout_of, random_state, why_not_stacked
 
 
 def fit_stacked(
@@ -40,23 +41,23 @@ def fit_stacked(
     seeds: Sequence[int],
     device: torch.device,
     report: Callable[[int, Progress], None] = lambda _, __: None,
-    evaluated: SequenceModel | None = None,
+    evaluation_model: SequenceModel | None = None,
 ) -> list[Fit]:
-    """Train K models in place, side by side; each is left with the weights that were best on validation.
+    """Train K models in place as one stack; each is left with the weights that were best on validation.
 
     Args:
-        train: on the device, or on the CPU: then the batches of all are copied to the device as one, which is faster
-            than to draw K small ones there.
-        settings: of each; they agree in everything but `lr`, `weight_decay`, `warmup` and `clip`.
-        seeds: of the batches of each.
-        report: hears the number of a replica, and its progress.
-        evaluated: as of `Replica`, one for all.
+        train: on the device, or on the CPU: then all batches are copied to the device as one, which is faster than
+            drawing K small ones there.
+        settings: one for each model; they may differ in `lr`, `weight_decay`, `warmup` and `clip` alone.
+        seeds: of the batches, one for each model.
+        report: called with the number of a replica and its progress.
+        evaluation_model: as in `Replica`, one for all.
 
     Returns:
-        What `fit` would return of each. Seconds are those of the whole stack.
+        What `fit` returns, for each model. Seconds are those of the whole stack.
 
     Raises:
-        UsageError: the replicas do not belong together, or the budget is one of seconds.
+        UsageError: the models or settings cannot form a stack, or the budget is in seconds.
     """
     _check(models, settings, seeds)
     layout = layout_of(draw(train, settings[0], seeds[0], 0))
@@ -64,28 +65,28 @@ def fit_stacked(
     for model in models:
         model.train()
     stacked_step = StackedStep(models, settings, device)
-    step = capturing(stacked_step, device)
+    step = capture(stacked_step, device)
     replicas = [
-        Replica(model, own, seed, lambda progress, k=k: report(k, progress), evaluated)  # type: ignore[misc]
+        Replica(model, own, seed, partial(report, k), evaluation_model)
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
-        return step(stacked(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
+        return step(stack_batches(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
-    before = random_numbers(device)
+    before = random_state(device)
     try:
         seconds = advance(replicas, update, train, validation, device)
     finally:
         stacked_step.stack.part()
-    if not unlike and random_numbers(device) != before:
-        unlike = DRAWS  # by and by, or on larger batches
+    if not unlike and random_state(device) != before:
+        unlike = DRAWS  # later, or on larger batches, than in the trial
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]
 
 
 class StackedStep:
-    """Forward, backward, clip, update of K models: what `TrainStep` is for one."""
+    """Forward, backward, clip, update of K models; `TrainStep` is the step of one."""
 
     execution, multiple = "stacked", 1
 
@@ -95,7 +96,7 @@ class StackedStep:
         self.precision = lambda: autocast(device, settings[0].dtype)
 
     def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
-        """A stacked batch and (K,) learning rates; returns the losses (K,) before the update, still on the device.
+        """Make one update on a stacked batch at (K,) learning rates; returns the losses (K,) before it, on the device.
 
         Raises:
             UsageError: vmap cannot run the model; the message says why.
@@ -108,7 +109,7 @@ class StackedStep:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             name = type(self.stack.models[0]).__name__
-            raise UsageError(f"{name} cannot be trained as a stack: {reason(error)}.") from error
+            raise UsageError(f"{name} cannot be trained as a stack: {describe_error(error)}.") from error
         self.optimizer.step(gradient, lr)
         return losses.detach()
 

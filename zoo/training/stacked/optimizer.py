@@ -1,18 +1,18 @@
-"""The optimizers of `zoo.training.optimizer` for a stack: a row of a matrix (K, P) is a model with its own settings."""
+"""The optimizers of `zoo.training.optimizer` for a stack: row k of a matrix (K, P) is model k with its own settings."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from zoo.training.clipping import row_factors
+from zoo.training.clipping import row_clip_factors
 from zoo.training.settings import Settings
 
 BETAS, EPS = (0.9, 0.99), 1e-8
 
 
 class StackedOptimizer:
-    """Clip, then AdamW or SGD, row by row; no row touches another.
+    """Clip, then AdamW or SGD; rows are independent.
 
     Args:
         flat: (K, P) weights, updated in place.
@@ -33,9 +33,9 @@ class StackedOptimizer:
 
     @torch.no_grad()
     def step(self, gradient: Tensor, lr: Tensor) -> None:
-        """(K, P) gradients, which it changes, and (K,) learning rates."""
+        """Update the weights from (K, P) gradients, which are changed in place, and (K,) learning rates."""
         lr = lr.to(self.flat).unsqueeze(1)
-        gradient *= torch.where(self.clip > 0, row_factors(gradient, self.clip), 1.0)
+        gradient *= torch.where(self.clip > 0, row_clip_factors(gradient, self.clip), 1.0)
         if self.adam:
             self._adamw(gradient, lr)
         else:

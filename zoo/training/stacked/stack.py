@@ -1,8 +1,8 @@
-"""K models of one architecture as one: weights stacked, losses by torch.func.vmap.
+"""K models of one architecture as one: weights are stacked, losses computed by torch.func.vmap.
 
-torch.func.stack_module_state copies; here the stack is one matrix (K, P), a row a model, so that clipping and updates
-are a few operations whatever the number of layers. The models' own parameters become views of it: to evaluate a model
-of the stack is to evaluate the model.
+The stack is one matrix (K, P) with one model a row, so that clipping and updates are a few operations for any number of
+layers. The models' own parameters become views of it (torch.func.stack_module_state would copy them), so a model of the
+stack can be evaluated as usual.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ class Stack:
     """The weights and running statistics of K models, and their losses.
 
     Args:
-        models: of one architecture, on one device; from here to `part` their tensors are views of the stack.
+        models: of one architecture, on one device; until `part` is called their tensors are views of the stack.
 
     Attributes:
-        flat: (K, P) all that is trained, a tied matrix once.
+        flat: (K, P) all trained numbers, a tied matrix once.
         is_matrix: (P,) whether a number belongs to a parameter of two axes or more.
 
     Raises:
@@ -65,7 +65,7 @@ class Stack:
         self._loss = _Loss(models[0])
 
     def losses(self, batch: Batch) -> Tensor:
-        """(K, ...) tokens, one batch a model -> (K,) losses; running statistics move as the models' own would."""
+        """(K, ...) tokens, one batch a model -> (K,) losses; running statistics are updated as in a model alone."""
         tokens, targets, packing = batch
         places = () if packing is None else (packing.position, packing.row)
 
@@ -78,19 +78,19 @@ class Stack:
             return each(self._parameters, self._buffers, tokens, targets, *places)
 
     def gradient(self, losses: Tensor) -> Tensor:
-        """(K,) losses -> (K, P), each model's gradient of its own."""
+        """(K,) losses -> (K, P), the gradient of each loss with respect to its own model."""
         gradients = torch.autograd.grad(losses.sum(), list(self._parameters.values()))
         return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
     def part(self) -> None:
-        """Every model gets memory of its own again."""
+        """Give every model memory of its own again."""
         for model in self.models:
             for _, tensor in _tensors(model):
                 tensor.data = tensor.detach().clone()
 
 
 class _Loss(nn.Module):
-    """The loss of a model as a module, which is what functional_call calls."""
+    """The loss of a model as a module, for functional_call."""
 
     def __init__(self, model: SequenceModel) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class _Loss(nn.Module):
 
 
 class _FlatLinear(TorchFunctionMode):
-    """Linear layers see (B·T, C), not (B, T, C): vmap would make a copy of the weights for each of B rows."""
+    """Hands (B·T, C) instead of (B, T, C) to linear layers: vmap would copy the weights for each of B rows."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.linear and args and args[0].dim() > 2:
@@ -116,5 +116,5 @@ def _tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def _attention(device: torch.device) -> AbstractContextManager[None]:
-    """vmap has no batched form of the CPU's fused attention, and would run it model by model."""
+    """Use plain attention on a CPU: vmap has no batched form of the fused kernel and would run it model by model."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()

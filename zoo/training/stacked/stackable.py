@@ -1,4 +1,4 @@
-"""Whether seeds of a model can be trained as a stack: tried on small batches, for nothing else can tell."""
+"""Find out whether seeds of a model can be trained as a stack, by trying it on small batches."""
 
 import pickle
 import random
@@ -10,18 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.blame import reason
+from zoo.blame import describe_error
 from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
-from zoo.training.device import isolated
+from zoo.surroundings import isolated
 from zoo.training.loss import cross_entropy
-from zoo.training.stacked.filling import filled, stacked
+from zoo.training.stacked.filling import fill, stack_batches
 from zoo.training.stacked.stack import Stack
 from zoo.training.step import logits_of
 
 CPU = torch.device("cpu")
-NEAR = 1e-4
+TOLERANCE = 1e-4
+"""Difference, relative or absolute, up to which a replica in a stack computes the same as alone."""
 Layout = Literal["packed", "dense", "windows"]
 LAYOUTS: tuple[Layout, ...] = ("packed", "dense", "windows")
 """How rows lie in a batch: documents, streams, windows."""
@@ -30,40 +31,40 @@ MIXES = "its batch statistics see what documents are filled up with"
 
 
 def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS) -> str | None:
-    """The reason why seeds of a model cannot be trained as a stack, in a few words, or None where they can.
+    """Why seeds of a model cannot be trained as a stack, in a few words; None where they can.
 
     Args:
-        make: a fresh model of a seed, on the CPU.
+        make: builds a model of a seed, on the CPU.
         layouts: of the batches that it is to be trained on.
 
-    Two seeds are tried in training mode. Each must have in the stack the loss, the gradients and the buffers that it
-    has alone, on a batch that is not filled up, and draw no random numbers: those of a stack are drawn for all at once.
+    Two seeds are tried in training mode. In the stack each must have the loss, gradients and buffers that it has alone
+    on a batch that is not filled up, and draw no random numbers: a stack draws them for all replicas at once.
     """
     try:
         with isolated(CPU, seed=0), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of operations that vmap runs one by one
-            return next((why for layout in layouts if (why := _why_not(make, layout))), None)
+            return next((why for layout in layouts if (why := _try_stack(make, layout))), None)
     except Exception as error:
-        return reason(error)
+        return describe_error(error)
 
 
 def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
-    """The reason why a batch of documents that is filled up would train a model otherwise, or None: see `filling`.
+    """Why filling up a batch of documents (see `filling`) changes the training of a model; None where it does not.
 
-    Two fillings of one length are tried, under the same random numbers.
+    Two fillings of one length are tried under the same random numbers.
     """
     try:
         works = []
         with isolated(CPU, seed=0):
             batch = _batches(make(0), "packed")[0]
             M = len(batch.tokens)  # noqa: N806
-            one = filled(batch, 2 * M + 1)
+            one = fill(batch, 2 * M + 1)
         for filling in (one.tokens[M:], (one.tokens[M:] + 1) % make(0).vocab_size):
             with isolated(CPU, seed=0):
-                works.append(_Work.of(make(0).train(), one._replace(tokens=torch.cat([batch.tokens, filling]))))
+                works.append(_StepResult.of(make(0).train(), one._replace(tokens=torch.cat([batch.tokens, filling]))))
         return MIXES if _differences(works[:1], works[1:]) else None
     except Exception as error:
-        return reason(error)
+        return describe_error(error)
 
 
 def layout_of(batch: Batch) -> Layout:
@@ -73,16 +74,16 @@ def layout_of(batch: Batch) -> Layout:
     return "dense" if batch.targets.shape == batch.tokens.shape else "windows"
 
 
-def _why_not(make: Callable[[int], SequenceModel], layout: Layout) -> str | None:
+def _try_stack(make: Callable[[int], SequenceModel], layout: Layout) -> str | None:
     models = [make(seed).train() for seed in (0, 1)]
     batches = _batches(models[0], layout)
     stack = Stack(models)
-    losses = stack.losses(stacked(batches))
+    losses = stack.losses(stack_batches(batches))
     gradients = stack.gradient(losses)
-    found = [_Work(model, *parts) for model, *parts in zip(models, losses, gradients, strict=True)]
-    before = random_numbers(CPU)
-    expected = [_Work.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
-    if random_numbers(CPU) != before:
+    found = [_StepResult(model, *parts) for model, *parts in zip(models, losses, gradients, strict=True)]
+    before = random_state(CPU)
+    expected = [_StepResult.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
+    if random_state(CPU) != before:
         return DRAWS
     if not (differ := _differences(found, expected)):
         return None
@@ -90,7 +91,7 @@ def _why_not(make: Callable[[int], SequenceModel], layout: Layout) -> str | None
 
 
 def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
-    """Two small ones; of documents, the second is filled up by about half."""
+    """Two small batches; of documents, the second one has to be filled up by about half."""
 
     def tokens(*shape: int) -> Tensor:
         return torch.randint(model.vocab_size, shape)
@@ -104,8 +105,8 @@ def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
     return [Batch(tokens(3, N + 1), tokens(3, 1)) for _ in range(2)]
 
 
-class _Work:
-    """What a step computes before the update, and what the model is afterwards."""
+class _StepResult:
+    """Loss and gradients of a step before the update, and buffers and logits of the model afterwards."""
 
     def __init__(self, model: SequenceModel, loss: Tensor, gradient: Tensor) -> None:
         self.parts = {"losses": loss, "gradients": gradient}
@@ -115,29 +116,29 @@ class _Work:
             self.parts["logits afterwards"] = model.eval()(tokens)
 
     @classmethod
-    def of(cls, model: SequenceModel, batch: Batch) -> "_Work":
-        """By a model alone."""
+    def of(cls, model: SequenceModel, batch: Batch) -> "_StepResult":
+        """The result of a model alone."""
         loss = cross_entropy(logits_of(model, batch), batch.targets)
         trained = [p for p in model.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
         return cls(model, loss, torch.cat([part.flatten() for part in gradients]))
 
 
-def _differences(found: Sequence[_Work], expected: Sequence[_Work]) -> str:
-    """What differs, in words; empty if nothing does."""
+def _differences(found: Sequence[_StepResult], expected: Sequence[_StepResult]) -> str:
+    """Name what differs; empty if nothing does."""
     for one, other in zip(found, expected, strict=True):
-        if differ := [name for name, part in one.parts.items() if not _near(part, other.parts[name])]:
+        if differ := [name for name, part in one.parts.items() if not _allclose(part, other.parts[name])]:
             return " and ".join(differ[:2])
     return ""
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
+def _allclose(one: Tensor, other: Tensor) -> bool:
     if one.is_complex() or other.is_complex():
         one, other = torch.view_as_real(one.resolve_conj()), torch.view_as_real(other.resolve_conj())
-    return torch.allclose(one.double(), other.double(), rtol=NEAR, atol=NEAR, equal_nan=True)
+    return torch.allclose(one.double(), other.double(), rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
 
 
-def random_numbers(device: torch.device) -> bytes:
-    """Where the generators of torch (on the CPU and the device), numpy and Python stand."""
+def random_state(device: torch.device) -> bytes:
+    """The states of the generators of torch (CPU and device), numpy and Python."""
     there = torch.cuda.get_rng_state(device).numpy() if device.type == "cuda" else None
     return pickle.dumps((torch.get_rng_state().numpy(), there, np.random.get_state(), random.getstate()))

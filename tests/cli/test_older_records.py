@@ -1,0 +1,82 @@
+"""Records from before sources were digested by their code draw, verify and evaluate, and are not continued.
+
+`older/stored` holds a comparison as it was written then: two models, three seeds, its numbers and its probes.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STORED = Path(__file__).resolve().parent / "older" / "stored"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(STORED, tmp_path / "runs" / "stored"))
+
+
+def test_an_older_record_verifies(study: Path, run_zoo) -> None:
+    done = run_zoo("verify", "runs")
+    assert done.returncode == 0, done.stdout
+    assert [line.rpartition(": ")[2] for line in done.stdout.splitlines()] == ["ok"] * 8
+
+
+def test_an_older_record_draws_the_numbers_that_it_has(study: Path, zoo_json) -> None:
+    before = json.loads((study / "comparison.json").read_text())
+    again = zoo_json("report", str(study))
+    assert [row["losses"] for row in again["models"]] == [row["losses"] for row in before["models"]]
+    assert [row["cost"] for row in again["models"]] == [row["cost"] for row in before["models"]]
+    assert again["verdict"] == before["verdict"]
+    assert (study / "report.html").is_file()
+
+
+@pytest.mark.parametrize("model", ["bigram", "mlp"])
+def test_an_older_run_is_evaluated_to_its_recorded_losses_without_a_word_about_its_source(
+    model: str, study: Path, run_zoo
+) -> None:
+    (run,) = study.glob(f"{model}-seed1-*")
+    done = run_zoo("evaluate", str(run), "--json")
+    for row in json.loads(done.stdout)["splits"]:
+        assert row["loss"] == pytest.approx(row["recorded"], abs=1e-6)
+    assert "source" not in done.stderr
+    assert run_zoo("sample", str(run), "-n", "2").returncode == 0
+
+
+def change(file: str, edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
+    def apply(run: Path) -> None:
+        document = json.loads((run / file).read_text())
+        edit(document)
+        (run / file).write_text(json.dumps(document))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        change("result.json", lambda result: result.update(test_loss=1.0)),
+        change("config.json", lambda config: config["settings"].update(lr=0.5)),
+        change("config.json", lambda config: config["run"].update(seed=2)),
+        change("config.json", lambda config: config.update(digests="code")),
+    ],
+    ids=["loss", "setting", "seed", "said to be new"],
+)
+def test_a_number_of_an_older_record_that_was_changed_is_found(tamper, study: Path, run_zoo) -> None:
+    (run,) = study.glob("bigram-seed1-*")
+    tamper(run)
+    done = run_zoo("verify", str(run))
+    assert done.returncode == 1
+    assert "ok" not in done.stdout
+
+
+def test_the_same_comparison_is_trained_anew_beside_the_older_one_with_the_same_losses(study: Path, zoo_json) -> None:
+    (record,) = study.glob("study-*.json")
+    older = json.loads((study / "comparison.json").read_text())
+    newer = zoo_json("compare", str(record), "--out", "runs")
+    assert {run["directory"] for run in older["runs"]}.isdisjoint(Path(run["directory"]).name for run in newer["runs"])
+    for before, now in zip(older["models"], newer["models"], strict=True):
+        assert now["losses"] == pytest.approx(before["losses"], abs=1e-6)

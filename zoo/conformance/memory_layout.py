@@ -1,0 +1,34 @@
+"""Check that logits do not depend on how tokens lie in memory, or on what lies beside them."""
+
+from collections.abc import Iterator
+
+from torch.nn.functional import pad
+
+from zoo.blame import describe_error
+from zoo.conformance.check import Finding, failure, remark
+from zoo.conformance.fresh_model import FreshModel
+from zoo.conformance.subject import relative_difference
+
+
+def compare_memory_layouts(fresh: FreshModel, T: int) -> Iterator[Finding]:
+    """Compare tokens (B, T) in memory of their own with the same tokens as two kinds of views of a larger tensor."""
+    tokens = fresh.subject.tokens(4, T)
+    expected = fresh(tokens)
+    for view in (pad(tokens, (1, 1))[:, 1:-1], pad(tokens, (0, 0, 1, 1))[1:-1]):  # the second one is contiguous
+        try:
+            logits = fresh(view)
+        except Exception as error:
+            if view.is_contiguous():
+                raise
+            if not fresh.training:
+                yield remark(
+                    f"It takes contiguous tokens alone, and is given such. Of others it says: {describe_error(error)}"
+                )
+            continue
+        if (difference := relative_difference(expected, logits)) > fresh.tolerance:
+            mode = "In training mode" if fresh.training else "In evaluation mode"
+            yield failure(
+                f"{mode} its logits change by {difference:.2g} when its tokens are a view of a larger tensor, where "
+                "others lie behind them: it reads memory that it is not given."
+            )
+            return

@@ -1,0 +1,29 @@
+"""Check that the receptive field that a model declares is the measured one."""
+
+from collections.abc import Iterator
+
+from zoo.conformance.check import Check, Finding, failure
+from zoo.conformance.subject import Subject
+from zoo.probes.receptive_field import find_receptive_field
+
+
+def find(subject: Subject) -> Iterator[Finding]:
+    """Measure by gradients and by changing tokens, over several times N."""
+    declared = subject.build().receptive_field
+    found, length = find_receptive_field(subject.build)
+    if declared is None and found is not None:
+        yield failure(
+            f"It declares no bound, and the last {found} of {length} tokens are all that its logits depend on: "
+            f"define the property receptive_field, here {found}."
+        )
+    elif declared is not None and found != declared:
+        seen = f"{found}" if found is not None else f"all {length} probed"
+        yield failure(f"It declares a receptive field of {declared} tokens; logits depend on {seen}.")
+
+
+CHECK = Check(
+    "field",
+    "The receptive field is the one it declares.",
+    find,
+    needs=("shape", "determinism", "causality", "independence"),
+)

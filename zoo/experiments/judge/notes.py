@@ -1,0 +1,117 @@
+"""Notes: what a report must say beside its numbers, worded once for table, page, Markdown and JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+from zoo.config import Frozen
+from zoo.experiments.judge.rows import ModelRow, RunRow
+from zoo.experiments.study.config import StudyConfig
+
+Kind: TypeAlias = Literal[
+    "split",
+    "caveat",
+    "diverged",
+    "refused",
+    "untrained",
+    "field",
+    "rate",
+    "size",
+    "budget",
+    "context",
+    "buffers",
+    "flops",
+    "unmeasured",
+    "execution",
+]
+
+NO_TEST = (
+    "There is no test split: validation, which chose the weights, stands in for it and flatters a little; "
+    "no interval counts that."
+)
+NOTABLE_DEVIATION = 0.02
+"""A size or a budget that is missed by more than this, relative, is noted."""
+NOTABLE_BUFFERS = 0.1
+"""Buffers that training changes are noted from this share of the parameters on; those of a BatchNorm are fewer."""
+NAMED_OPERATIONS = 4
+"""Uncounted operations that are named; the others are only counted."""
+
+
+class Note(Frozen):
+    """A fact about one model, given by its label, or about the whole comparison (None), as a complete sentence."""
+
+    model: str | None
+    kind: Kind
+    text: str
+
+
+def collect_notes(
+    study: StudyConfig, models: Sequence[ModelRow], runs: Sequence[RunRow], caveats: Sequence[str]
+) -> tuple[Note, ...]:
+    """All notes: about the comparison, about every model in the order of the ranking, about how runs were executed."""
+    notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
+    notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
+    for row in models:
+        found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
+        notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
+    unlike = dict.fromkeys((run.label, run.execution) for run in runs if "unlike" in run.execution)
+    notes += [Note(model=label, kind="execution", text=f"{label}: {execution}.") for label, execution in unlike]
+    return tuple(notes)
+
+
+def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
+    """What became of its runs."""
+    if row.diverged:
+        others = "; no mean is taken over the others" if row.diverged < row.runs else ""
+        yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
+    if row.refused:
+        yield "refused", f"{row.label} is refused {row.among_runs(row.refused)} and ranked nowhere. {row.reason}"
+    if row.untrained:
+        yield "untrained", f"{row.label} was never better than its initial weights {row.among_runs(row.untrained)}."
+
+
+def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
+    """Where its settings differ from what was asked for, and its receptive field from what it declares."""
+    if row.cost and row.cost.field_agrees is False:
+        sees = f"declares that it sees {_field(row.cost.declared_field)} token{'s' * (row.cost.declared_field != 1)}"
+        yield (
+            "field",
+            (f"{row.label} {sees}; a probe of {row.cost.probed_tokens} found {_field(row.cost.receptive_field)}."),
+        )
+    if row.lr_at_edge:
+        yield "rate", f"{row.label} took learning rate {row.lr:g}, the edge of the grid: a wider one may do better."
+    if row.off_size is not None and abs(row.off_size) > NOTABLE_DEVIATION:
+        missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size asked for"
+        yield "size", f"{row.label} is {missed}, the nearest it can reach."
+    if abs(row.off_budget) > NOTABLE_DEVIATION:
+        missed = f"{abs(row.off_budget):.1%} {'more' if row.off_budget > 0 else 'less'} than the budget"
+        yield "budget", f"{row.label} used {missed}, the nearest that whole steps reach."
+    if row.lr_trials and set(row.lr_trials.values()) == {None}:
+        yield "rate", f"{row.label} has no loss at any learning rate of the grid; the lowest was taken."
+    if row.context != context:
+        yield "context", f"{row.label} has a context of {row.context:,}."
+
+
+def _field(tokens: int | None) -> str:
+    return "all" if tokens is None else f"{tokens:,}"
+
+
+def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
+    """What its counts leave out, and what could not be measured."""
+    if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
+        yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
+    if text := _flops(row):
+        yield "flops", f"{row.label}: {text}."
+    for what, why in (row.cost.unmeasured if row.cost else {}).items():
+        yield "unmeasured", f"{row.label}: {what} was not measured: {why.rstrip('.')}."
+
+
+def _flops(row: ModelRow) -> str:
+    """What its FLOPs leave out; where there are none, why."""
+    uncounted = row.used.flops_uncounted
+    if uncounted and row.used.flops is None:
+        return f"FLOPs cannot be counted: {uncounted[0].rstrip('.')}"
+    if uncounted:
+        more = len(uncounted) - NAMED_OPERATIONS
+        names = ", ".join(uncounted[:NAMED_OPERATIONS]) + (f" and {more} more" if more > 0 else "")
+        return f"FLOPs are at least those that were counted, without {names}; seconds say more"
+    return "FLOPs are about those that were counted: other rows take more or less" if row.used.flops_fitted else ""

@@ -1,0 +1,169 @@
+"""The rows of a comparison: one for each model, each pair of models and each run."""
+
+from typing import Any, Literal
+
+from zoo.config import Frozen
+from zoo.experiments.records.run import Result
+from zoo.experiments.records.study import Cost
+from zoo.experiments.study.config import Published
+
+
+class Spread(Frozen):
+    """Mean over the seeds (and splits), and the standard deviation over the seeds (None for a single seed)."""
+
+    mean: float
+    sd: float | None
+
+
+class Interval(Spread):
+    """A mean with its 95% interval (None with fewer than three seeds), and the two uncertainties behind it."""
+
+    low: float | None
+    high: float | None
+    seeds_se: float | None
+    """Standard error over new seeds: training again."""
+    documents_se: float | None
+    """Standard error over new documents: another test split, or other splits where there are several."""
+    effective: float | None = None
+    """How many independent documents, or stretches of a stream, those of the split count for."""
+    withheld: str = ""
+    """Why there is no interval although there are seeds enough."""
+
+
+class Band(Frozen):
+    """One point of a learning curve: validation loss over the runs, its mean, lowest and highest."""
+
+    step: float
+    tokens: float
+    seconds: float
+    mean: float
+    low: float
+    high: float
+
+
+class Used(Frozen):
+    """What training used of each budget, mean over the runs."""
+
+    steps: float
+    tokens: float
+    seconds: float
+    flops: float | None
+    flops_uncounted: tuple[str, ...] = ()
+    """What `flops` leave out in any run: see `Result`."""
+    flops_fitted: bool = False
+
+
+class ModelRow(Frozen):
+    """One model of the comparison; losses are nats a token, None where any run diverged or was refused.
+
+    `untrained` counts the runs in which no evaluation was better than that of the initial weights. Models that share a
+    letter cannot be told apart.
+    """
+
+    label: str
+    model: str
+    context: int
+    letters: str
+    seeds: int
+    diverged: int
+    untrained: int
+    losses: dict[int, float | None]
+    """Seed -> test loss, over all splits."""
+    split_losses: dict[int, float | None] | None = None
+    """Split (from 1) -> test loss, the mean over the seeds; None where there is one split."""
+    test: Interval | None
+    validation: Spread | None
+    train: Spread | None
+    floor: float | None
+    """The loss of a perfect model on the test split, over all splits."""
+    above_floor: float | None
+    parameters: int
+    buffers: int | None = None
+    """Numbers beside the parameters that training changed: the largest count of any seed."""
+    receptive_field: int | None
+    off_size: float | None
+    """How far the matched size is from the target, relative; None where sizes are not matched."""
+    used: Used
+    off_budget: float
+    """How far the used budget is from the given one, relative."""
+    tokens_per_second: float
+    """Target tokens in training, by the probe if there was one, else over the runs."""
+    lr: float
+    lr_from: Literal["recipe", "setting", "grid"]
+    lr_trials: dict[str, float | None]
+    """Learning rate -> validation loss under the extra seed; None where it diverged."""
+    lr_at_edge: bool
+    published: Published | None
+    cost: Cost | None
+    curve: tuple[Band, ...]
+    samples: tuple[str, ...]
+    refused: int = 0
+    """How many runs are refused, because their scores cannot be believed; such a model is ranked nowhere."""
+    reason: str | None = None
+    """Why the first refused run is refused."""
+
+    @property
+    def without_mean(self) -> str:
+        """Why there is no mean: "refused 1 of 3" runs, or "diverged 2 of 3"; "" where there is one."""
+        failed = {"refused": self.refused, "diverged": self.diverged}
+        return next((f"{what} {count} of {self.runs}" for what, count in failed.items() if count), "")
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are: one a seed and split."""
+        return self.seeds * len(self.split_losses or (1,))
+
+    def among_runs(self, count: int) -> str:
+        """`count` of them, in words: under 1 of 3 seeds; of several splits, in 1 of 15 runs."""
+        if self.split_losses:
+            return f"in {count} of {self.runs} runs"
+        return f"under {count} of {self.seeds} seed{'' if self.seeds == 1 else 's'}"
+
+
+class PairRow(Frozen):
+    """One pair: the mean test loss of `a` minus that of `b`, and `a` in a word: better, worse, undecided, none."""
+
+    a: str
+    b: str
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    """Adjusted for all pairs of the comparison."""
+    p_permutation: float | None
+    """Of this pair alone, by flipping signs over the seeds; None with too few seeds to ever reject."""
+    seeds_se: float | None
+    documents_se: float | None
+    effective: float | None = None
+    """How many independent documents, or stretches of a stream, those of the split count for, for the difference."""
+    withheld: str = ""
+    """Why there is no interval although there are seeds enough."""
+    verdict: Literal["better", "worse", "undecided", "none"]
+    seeds_needed: int | None
+    """Seeds that would decide an undecided pair in about four studies of five; None: no number would."""
+
+    def reverse(self) -> "PairRow":
+        """The same pair with `a` and `b` exchanged."""
+        opposite: dict[str, Any] = {"better": "worse", "worse": "better"}
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": -self.difference,
+                "low": None if self.high is None else -self.high,
+                "high": None if self.low is None else -self.low,
+                "verdict": opposite.get(self.verdict, self.verdict),
+            }
+        )
+
+
+class RunRow(Result):
+    """A run of the comparison: its place in the study's folder, and its result."""
+
+    directory: str
+    label: str
+    seed: int
+    split: int | None = None
+    """The number of its split, from 1; None where there is one split."""
+    fingerprint: str
+    lr: float

@@ -1,0 +1,73 @@
+"""Find the fastest way to execute the runs of a model, by timing a few real steps each way."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from zoo.config import Way
+from zoo.data.corpus import Corpus
+from zoo.experiments.records.run import is_run
+from zoo.experiments.runs.budget import row_layout, row_length
+from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.timing import get_speed, make_stacked_steps, make_steps, measure_in_turns, measure_training
+from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.surroundings import isolated
+from zoo.training.stacked.stackable import why_not_stacked
+
+BETTER = 1.1
+"""How many times faster than another a way must be to be preferred to it: chance is not to choose."""
+
+
+def estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
+    """About how long the runs of a model take that are not there yet, judged from its first step."""
+    todo = [cell for cell in cells if not is_run(cell.directory)]
+    seconds = sum(cell.settings.seconds or 0 for cell in todo)
+    steps = sum(cell.settings.steps or 0 for cell in todo)
+    return seconds + (steps * _time_first_step(cells[0], corpus) if steps else 0)
+
+
+def _time_first_step(cell: Cell, corpus: Corpus) -> float:
+    """Seconds of one step; 0 of a model that cannot do one, whose run will tell."""
+    rows = corpus.rows("train", length=row_length(cell.config), device=cell.device)
+    with isolated(cell.device, threads=1, seed=cell.config.seed), suppress(Exception):
+        work = make_steps(cell, corpus, rows)
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+    return 0.0
+
+
+def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
+    """The fastest way of the runs of a model, and what was measured: steps a second of all that run at once."""
+    if explain_not_stacked(cells[0], corpus):
+        ways = [way for way in ways if way.how != "stacked"]
+    try:
+        rates = [_measure_rate(way, cells, corpus) for way in ways]
+    except Exception:  # its run will tell
+        return ways[0], {}
+    best = 0
+    for number, rate in enumerate(rates):
+        best = number if rate > BETTER * rates[best] else best
+    names = [f"{way.how}, {way.threads} thread{'s' * (way.threads > 1)}" for way in ways]
+    return ways[best], dict(zip(names, rates, strict=True))
+
+
+def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
+    """Steps a second, those of all runs that are under way at once."""
+    (cell, *_), cores = cells, count_cores()
+    timed = cell.with_training(threads=way.threads)
+
+    def measured(_: Callable[[None], None]) -> float:
+        return 1 / get_speed(measure_training([timed], corpus), cell.config.label).seconds
+
+    if way.how == "side-by-side":
+        return sum(run_side_by_side([measured] * cores, at_once=cores))
+    if way.how == "stacked":
+        prepare = lambda one: make_stacked_steps(one, len(cells), corpus)  # noqa: E731
+        return len(cells) / get_speed(measure_in_turns([timed], prepare), cell.config.label).seconds
+    return measured(lambda _: None)
+
+
+def explain_not_stacked(cell: Cell, corpus: Corpus) -> str | None:
+    """Why a replica in a stack would not compute what it computes alone, on the batches of these runs."""
+    return why_not_stacked(cell.model.build, [row_layout(cell.config, corpus)])

@@ -1,0 +1,75 @@
+"""What makes two runs the same, and what a run is called."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import torch
+
+from zoo.config import RunConfig, TrainingConfig, as_json
+from zoo.experiments.records.fingerprint import fingerprint
+from zoo.experiments.records.run import Recorded
+from zoo.experiments.runs.budget import row_length
+from zoo.experiments.runs.model import ResolvedModel
+
+COUNTED_ELSEWHERE = {"steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution"}
+"""Of `TrainingConfig`, what the fingerprint has in another form: resolved, or as the machine's."""
+
+
+def fingerprint_run(
+    recorded: Recorded, model: ResolvedModel, *, torch: str, device: str, arithmetic: Sequence[str]
+) -> str:
+    """What makes a run the same as another: all of it that can change a number.
+
+    A setting that neither the loop's settings nor the machine have counts too, unless it has its default: so a new one
+    leaves older runs what they are.
+
+    Args:
+        torch: version.
+        device: as `device_name` calls it.
+        arithmetic: torch's settings, as `environment.json` has them.
+    """
+    config, data, settings = recorded.run, recorded.data, recorded.settings
+    usual, named = as_json(TrainingConfig()), COUNTED_ELSEWHERE | set(settings)
+    others = {key: value for key, value in as_json(config.training).items() if key not in named and value != usual[key]}
+    return fingerprint(
+        {
+            "class": model.kind.__qualname__,
+            "model": as_json(model.options),
+            "recipe": as_json(model.recipe),
+            "context": config.context,
+            "length": row_length(config) if data.is_stream else None,
+            "seed": config.seed,
+            "trial": config.trial,
+            "settings": settings,
+            "training": others,
+            "data": [data.digest, config.data.tokens, data.floor],
+            "source": recorded.model_source,
+            "harness": recorded.harness,
+            "torch": torch,
+            "device": device,
+            "threads": config.training.threads,
+            "arithmetic": list(arithmetic),
+            "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
+        }
+    )
+
+
+def run_name(config: RunConfig, fingerprint: str) -> str:
+    """What the directory of a run is called."""
+    number, of = config.data.turn
+    split = f"-split{number}of{of}" if number > 1 else ""
+    return f"{file_name(config.label)}{split}-seed{config.seed}-{fingerprint}"
+
+
+def file_name(text: str) -> str:
+    """`text` with what a file name should not hold replaced, and not too long; a digest keeps changed names apart."""
+    safe = re.sub(r"[^\w.=,()+-]+", "-", text).strip("-.")[:80]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
+
+
+def device_name(device: torch.device) -> str:
+    """The card, or the instruction set: two CPUs of other capabilities may round otherwise."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

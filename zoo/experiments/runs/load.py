@@ -1,0 +1,35 @@
+"""Load the model of a finished run with its weights."""
+
+from registry.files import is_file_reference, split_file_reference
+from zoo.data.vocabulary import Vocabulary
+from zoo.errors import RunError
+from zoo.experiments.records.run import DIGESTS, WEIGHTS, Run
+from zoo.experiments.runs.model import FoundModel, find_model
+from zoo.models.interface import SequenceModel
+from zoo.training.checkpoint import load_weights
+
+
+def load_model(run: Run) -> tuple[SequenceModel, str]:
+    """The model of a run with its weights, on the CPU, in evaluation mode; and a notice if its source has changed.
+
+    Raises:
+        RunError: it diverged at once, its model's file is not here, or its weights are damaged or no longer fit the
+            model's code.
+    """
+    if run.result.best_step is None:
+        raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
+    config, name = run.recorded.run, run.recorded.run.model.name
+    if is_file_reference(name) and not split_file_reference(name)[0].is_file():
+        raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
+    vocab_size = len(Vocabulary(run.recorded.data.characters))
+    found = find_model(config.model, vocab_size=vocab_size, context=config.context)
+    model = found.build(config.seed)
+    load_weights(model, run.directory / WEIGHTS, run.result.weights_sha256)
+    return model.eval(), describe_change(run, found)
+
+
+def describe_change(run: Run, model: FoundModel) -> str:
+    """A notice if the model's source is not what the run was trained with; "" if it is, or where that is not known."""
+    if run.recorded.digests != DIGESTS or model.digest_source() == run.recorded.model_source:
+        return ""
+    return f"The source of '{model.call.name}' has changed since this run was trained."

@@ -1,0 +1,114 @@
+"""Find a run's model by its name, build it, and check what it gives."""
+
+from dataclasses import dataclass
+
+import torch
+
+from zoo.blame import blame
+from zoo.catalog import MODELS
+from zoo.config import Call, Recipe
+from zoo.errors import RunError
+from zoo.experiments.records.fingerprint import digest_model
+from zoo.models.build import build, count_parameters, model_config
+from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.probes.dependence import describe_dependence
+from zoo.surroundings import forbid_changes, random_numbers
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model of the registry with its options checked: what is built from it differs in the seed alone."""
+
+    call: Call
+    kind: type[SequenceModel]
+    options: ModelOptions
+    vocab_size: int
+    context: int
+
+    @property
+    def who(self) -> str:
+        """What messages call it."""
+        return f"Model '{self.call.name}'"
+
+    def build(self, seed: int) -> SequenceModel:
+        """A model with the weights that it starts from under a seed, on the CPU.
+
+        Raises:
+            UsageError, StrangerError: sizes that it does not take, or an error of its own.
+        """
+        return build(self.kind, self.options, vocab_size=self.vocab_size, context=self.context, seed=seed)
+
+    def digest_source(self) -> str:
+        """The digest of its source as it is now."""
+        return digest_model(self.kind, MODELS.find(self.call.name).target)
+
+
+@dataclass(frozen=True)
+class ResolvedModel(FoundModel):
+    """A model that was built once and gives what it must, and what was seen of it then."""
+
+    recipe: Recipe
+    parameters: int
+    receptive_field: int | None
+    source: str
+    """Digest of its source."""
+
+
+def find_model(call: Call, *, vocab_size: int, context: int) -> FoundModel:
+    """The model that `call` names, built by nobody yet.
+
+    Raises:
+        RegistryError, UsageError: no such model, or options that it does not take.
+    """
+    kind = MODELS.get(call.name)
+    return FoundModel(call, kind, model_config(kind, call.options, call.name), vocab_size, context)
+
+
+def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> ResolvedModel:
+    """The model that `call` names, built once under a seed and checked.
+
+    Raises:
+        RegistryError, UsageError: no such model, or options or sizes that it does not take.
+        RunError: it does not give logits, or they depend on what they must not.
+    """
+    found = find_model(call, vocab_size=vocab_size, context=context)
+    model = found.build(seed)
+    check_output(model, found.who)
+    return ResolvedModel(
+        **vars(found),
+        recipe=model.recipe,
+        parameters=count_parameters(model),
+        receptive_field=model.receptive_field,
+        source=found.digest_source(),
+    )
+
+
+def check_output(model: SequenceModel, who: str) -> None:
+    """A model gives logits (B, T, V), and those at t depend on the row up to t alone: a few small batches of it.
+
+    Raises:
+        RunError: it does not; the message says what it does.
+        StrangerError: it raises something; the message says what, and where.
+    """
+    module = type(model).__module__
+    with torch.no_grad(), random_numbers(0), forbid_changes(who, "in a forward pass"):
+        model.eval()
+        for shape in ((2, 5), (1, 1)):
+            with blame(who, f"on tokens of shape {shape}", module=module):
+                _check_logits(model(torch.randint(model.vocab_size, shape)), (*shape, model.vocab_size), who)
+        for shape in ((4, 5), (40, 5)):
+            with blame(who, f"on tokens of shape {shape}", module=module):
+                fault = describe_dependence(model, torch.randint(model.vocab_size, shape))
+            if fault:
+                raise RunError(f"{who} {fault}")
+        model.train()
+
+
+def _check_logits(logits: object, expected: tuple[int, int, int], who: str) -> None:
+    if not isinstance(logits, torch.Tensor):
+        raise RunError(f"{who} returns a {type(logits).__name__}, not logits: a tensor (B, T, V).")
+    if tuple(logits.shape) != expected or not logits.is_floating_point():
+        raise RunError(
+            f"{who} gives {str(logits.dtype).removeprefix('torch.')} of shape {tuple(logits.shape)} for tokens of "
+            f"shape {expected[:2]}; it must give logits (B, T, V), here {expected}."
+        )

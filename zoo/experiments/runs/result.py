@@ -1,0 +1,106 @@
+"""Write the record of a run, there whole or not at all."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from zoo.errors import RunError
+from zoo.experiments.records.environment import describe_environment
+from zoo.experiments.records.run import LOSSES, CurvePoint, Result, is_run, write_curve, write_json, write_losses
+from zoo.experiments.runs.identity import device_name
+from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.score import Scored
+from zoo.probes.flops import Flops
+from zoo.training.evaluation import Score
+from zoo.training.loop import Fit
+
+
+class Trained(NamedTuple):
+    """What is left of a model once it is trained and its weights are stored."""
+
+    fit: Fit
+    weights_sha256: str
+    buffers: int
+    flops: Flops
+
+
+@contextmanager
+def write_at_once(directory: Path) -> Iterator[Path]:
+    """A hidden directory to write into, which becomes `directory` when all is written, and vanishes otherwise."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    hidden = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}.", suffix=".partial"))
+    try:
+        yield hidden
+        hidden.chmod(0o755)  # mkdtemp's is for its owner alone
+        try:
+            hidden.rename(directory)
+        except OSError as error:
+            if not is_run(directory):  # somebody else's finished run of the same fingerprint is as good
+                raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def write_record(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:
+    """Everything beside the weights, the result last."""
+    write_json(place / "config.json", cell.recorded)
+    threads = cell.config.training.threads or 1
+    write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
+    write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in trained.fit.curve])
+    digest = write_losses(place / LOSSES, _losses(scored.scores))
+    write_json(place / "result.json", _result(cell, trained, scored, digest))
+
+
+def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) -> Result:
+    def loss(split: str) -> float | None:
+        return scored.scores[split].loss if split in scored.scores else None
+
+    fitted = trained.fit
+    refusal = scored.refusal if fitted.diverged_at is None else None  # one that diverged has no scores to refuse
+    finished: Literal["finished", "refused"] = "refused" if refusal else "finished"
+    return Result(
+        status=finished if fitted.diverged_at is None else "diverged",
+        reason=refusal,
+        diverged_at=fitted.diverged_at,
+        parameters=cell.model.parameters,
+        buffers=trained.buffers,
+        receptive_field=cell.model.receptive_field,
+        steps=fitted.steps,
+        tokens=fitted.tokens,
+        seconds=fitted.seconds,
+        flops=trained.flops.total,
+        flops_uncounted=trained.flops.uncounted,
+        flops_fitted=trained.flops.fitted,
+        best_step=fitted.best.step if fitted.best else None,
+        train_loss=loss("train"),
+        validation_loss=loss("validation"),
+        test_loss=loss("test"),
+        tested_at=datetime.now(UTC).isoformat(timespec="seconds") if "test" in scored.scores else None,
+        weights_sha256=trained.weights_sha256,
+        losses_sha256=losses_sha256,
+        reproduced=scored.reproduced,
+        execution=_describe_execution(cell, fitted),
+        compile_seconds=fitted.compile_seconds,
+    )
+
+
+def _describe_execution(cell: Cell, fitted: Fit) -> str:
+    """How a run was executed."""
+    config = cell.config
+    how = f"stack of {len(config.stack)}" if config.stack else str(config.training.execution)
+    steps = fitted.execution.removeprefix("stacked").removeprefix(", ")
+    return ", ".join(part for part in (how, steps if steps != "eager" else "") if part)
+
+
+def _losses(scores: dict[str, Score]) -> dict[str, np.ndarray]:
+    kept = {split: score for split, score in scores.items() if split != "train"}
+    return {f"{split}.nats": score.nats for split, score in kept.items()} | {
+        f"{split}.tokens": score.tokens for split, score in kept.items()
+    }

@@ -1,0 +1,71 @@
+"""Verify the curve of a run, and what its result says of it."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from zoo.experiments.records.run import Run
+from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
+from zoo.training.loop import READ_EVERY, Settings
+
+
+def curve_differences(run: Run, settings: Settings) -> Iterator[str]:
+    """Check curve.jsonl against its schedule and result.json; losses between the first and the best stay unchecked."""
+    result, curve = run.result, run.curve
+    yield from _point_differences(run, settings)
+    best = min(curve, key=lambda point: point.validation_loss, default=None)
+    yield from compare_values("best step", result.best_step, best and best.step)
+    if result.diverged_at is not None:
+        yield from _divergence_differences(run, result.diverged_at)
+    elif best is None:
+        yield "the curve has no point"
+    else:
+        if result.status == "finished":
+            name, losses = "validation loss (of the curve)", (result.validation_loss, best.validation_loss)
+            yield from compare_values(name, *losses, tolerance=TOLERANCE)
+        yield from _end_differences(run, settings)
+
+
+def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
+    """Check the points of the curve: their order, their steps, and which have a training loss."""
+    curve, diverged_at = run.curve, run.result.diverged_at
+    end = settings.steps if diverged_at is None else diverged_at - 1
+    for index, (before, point) in enumerate(pairwise(curve), 1):
+        if point.step <= before.step or point.seconds < before.seconds:
+            yield f"point {index} of the curve is not after the one before it: step {point.step}, was {before.step}"
+    if settings.steps is not None:
+        steps = [step for step in _evaluation_steps(settings, settings.steps) if end is not None and step <= end]
+        yield from compare_values("steps of the curve", [point.step for point in curve], steps)
+    elif curve and (curve[0].step != 0 or (end is not None and curve[-1].step > end)):
+        yield describe("steps of the curve", [point.step for point in curve], f"from 0 to {end}")
+    for index, point in enumerate(curve):
+        if (point.train_loss is None) != (index == 0):
+            yield f"train loss of point {index} of the curve: recorded {point.train_loss}"
+
+
+def _divergence_differences(run: Run, diverged_at: int) -> Iterator[str]:
+    """Check the end of a diverged run: it stops when losses are read next, fewer than READ_EVERY steps later."""
+    result, curve = run.result, run.curve
+    if not diverged_at <= result.steps < diverged_at + READ_EVERY:
+        yield describe("steps", result.steps, f"{diverged_at} and fewer than {READ_EVERY} more")
+    if curve and result.seconds < curve[-1].seconds:
+        yield describe("seconds", result.seconds, f"{curve[-1].seconds} or more")
+
+
+def _end_differences(run: Run, settings: Settings) -> Iterator[str]:
+    """Check the end of any other run: the last point of its curve."""
+    result, last = run.result, run.curve[-1]
+    yield from compare_values("steps", result.steps, last.step)
+    yield from compare_values("tokens", result.tokens, last.tokens)
+    if result.seconds != last.seconds or (settings.seconds or 0) > last.seconds:
+        yield describe("seconds", result.seconds, f"{last.seconds} of the curve, {settings.seconds} of the budget")
+
+
+def _evaluation_steps(settings: Settings, steps: int) -> list[int]:
+    """The steps after which `fit` evaluates, where the budget is in steps."""
+    found, due = [], 0
+    for step in range(steps + 1):
+        share = settings.spent(step, 0) * settings.evaluations + 1e-9
+        if share >= due:
+            found.append(step)
+            due = int(share) + 1
+    return found

@@ -1,0 +1,74 @@
+"""The lines below the terminal's table: what its columns mean, and the notes that it has room for."""
+
+import math
+from collections.abc import Sequence
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.notes import Kind
+from zoo.experiments.judge.rows import ModelRow
+from zoo.reports.facts import has_intervals, new_sample
+
+NOTED: tuple[Kind, ...] = (
+    "split",
+    "untrained",
+    "refused",
+    "size",
+    "budget",
+    "field",
+    "execution",
+    "buffers",
+    "flops",
+    "rate",
+    "caveat",
+)
+"""Kinds of notes that a terminal shows, in this order; a report shows all."""
+
+
+def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
+    """What the columns mean."""
+    rows, splits, unit = comparison.models, comparison.study.splits, math.log(2) if bits else 1.0
+    lines = [_losses(comparison, "bits" if bits else "nats")]
+    if comparison.inflation is not None:
+        lines.append(
+            f"{new_sample(comparison)}: of this one text, not of others; that splits share training text is allowed "
+            f"for by an assumed factor of their variance, {comparison.inflation:.2f}"
+        )
+    if any(row.letters for row in rows):
+        lines.append("group: models that share a letter cannot be told apart")
+    floor = next((row.floor for row in rows if row.above_floor is not None), None)
+    if floor is not None:
+        where = "these splits" if splits > 1 else "this split"
+        lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on {where}")
+    if any(row.published for row in rows):
+        lines.append("publ.: the published figure for the column before it")
+        lines.append("s: seconds of training, without evaluation")
+    else:
+        lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
+    return [*lines, _rates(rows)]
+
+
+def select_notes(comparison: Comparison) -> list[str]:
+    """The notes that a terminal has room for, by kind; those on FLOPs only if budget or size is in FLOPs."""
+    study = comparison.study
+    in_flops = study.training.budget == "flops" or (study.match and study.match.kind == "flops")
+    kinds = [kind for kind in NOTED if kind != "flops" or in_flops]
+    return [note.text for kind in kinds for note in comparison.notes if note.kind == kind]
+
+
+def _losses(comparison: Comparison, unit: str) -> str:
+    """What the losses are means of, and what their intervals are for."""
+    seeds, splits = max(row.seeds for row in comparison.models), comparison.study.splits
+    over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
+    interval = f"; ±: 95% interval, for new seeds and {new_sample(comparison)} (differences have their own)"
+    return f"test, valid: {unit} per token, {over}{interval if has_intervals(comparison) else ''}"
+
+
+def _rates(rows: Sequence[ModelRow]) -> str:
+    """Where the learning rates come from."""
+    where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
+    origin = where.get(rows[0].lr_from, "each model's recipe")
+    if rows[0].lr_from == "grid" and rows[0].split_losses:
+        origin += " of the first split"
+    rates = {row.lr for row in rows}
+    shown = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
+    return f"learning rate from {origin}: {shown}"

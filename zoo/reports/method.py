@@ -1,0 +1,86 @@
+"""How the statistics of a comparison were done, in the words of page and document."""
+
+from collections.abc import Iterator
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.facts import has_intervals, has_verdicts
+from zoo.reports.numbers import loss
+
+
+def describe_method(comparison: Comparison) -> list[str]:
+    """The method, a paragraph each."""
+    paragraphs = list(_scoring(comparison))
+    if not has_intervals(comparison):
+        return [*paragraphs, _no_interval(comparison)]
+    return [*paragraphs, *_intervals(comparison), *_pairs(comparison)]
+
+
+def _scoring(comparison: Comparison) -> Iterator[str]:
+    """What the losses are."""
+    has_test, splits = comparison.study.data.has_test, comparison.study.splits
+    scored = "of the test split, once," if has_test else "of the validation split, there being no test split,"
+    yield (
+        "Every model was trained under the same seeds"
+        + (f" on each of {splits} splits" if splits > 1 else "")
+        + f" and scored on the same documents {scored} with the weights that were best on validation. Losses are "
+        "natural logarithms a token, over the whole split."
+    )
+    if not has_test:
+        yield (
+            "The documents that are scored have chosen the weights, and the learning rate where there was a grid. No "
+            "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
+        )
+
+
+def _no_interval(comparison: Comparison) -> str:
+    tests = [model.test for model in comparison.models if model.test]
+    if not tests:
+        return "No model finished under every seed, so that there is nothing to judge."
+    if why := tests[0].withheld:
+        return f"There is no interval of any mean: {why}."
+    return "Fewer than three seeds give no interval and no verdict: what they show may be chance."
+
+
+def _intervals(comparison: Comparison) -> Iterator[str]:
+    """What an interval of a mean allows for."""
+    splits, split = comparison.study.splits, "test" if comparison.study.data.has_test else "validation"
+    if splits > 1:
+        other = "text, in new regions of this stream" if comparison.data.is_stream else "documents, split otherwise"
+    elif comparison.data.is_stream:
+        other = f"{split} region, of more text like this (it is one stream, whose neighbouring stretches are alike)"
+    else:
+        other = f"{split} split, of new documents"
+    yield (
+        "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
+        f"{other}. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
+    )
+    if comparison.inflation is not None:
+        yield (
+            f"The {split} parts of the {splits} splits are apart, their training parts are not, so that the losses of "
+            f"two splits are not independent: the variance over the splits, with {splits - 1} degrees of freedom, is "
+            f"multiplied by {comparison.inflation:.2f} for that (Nadeau and Bengio 2003), which is an assumption. All "
+            "splits are of this one text: nothing here is about other corpora."
+        )
+
+
+def _pairs(comparison: Comparison) -> Iterator[str]:
+    """How pairs were judged."""
+    if has_verdicts(comparison):
+        yield f"Method: {comparison.method}. {comparison.reason}"
+        yield (
+            "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
+            "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
+            "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
+            f"{'and of splits ' if comparison.study.splits > 1 else ''}that was fixed beforehand: who adds seeds until "
+            "there is a verdict errs more often."
+        )
+    if any(pair.p_permutation is not None for pair in comparison.pairs):
+        yield (
+            "The permutation p is of the pair alone, by flipping signs over the seeds. It assumes no distribution, and "
+            "few seeds allow only coarse values of it."
+        )
+    if comparison.correlation is not None:
+        yield (
+            f"Over the seeds, the losses of two models correlate by {loss(comparison.correlation, digits=2)} in the "
+            "mean: that is what the same seeds for all brought to their differences."
+        )
