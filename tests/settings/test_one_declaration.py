@@ -8,15 +8,22 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+(STORED,) = (ROOT / "tests" / "cli" / "older" / "stored").glob("study-*.json")
 LINE = '    z_loss: Annotated[float, Flag()] = Field(0.0, ge=0, description="Weight of the squared log partition.")\n'
 BEFORE = "    device: Annotated[str, Flag()]"
 
 USES = """
 import json, sys
+from pathlib import Path
 from click.testing import CliRunner
 import cli, zoo
 from zoo.experiments.study.settings import SETTINGS
 from zoo.settings.table import render_page
+from zoo.experiments.compare import record_name
+from zoo.experiments.records.run import read_run
+from zoo.experiments.records.study import read_study
+
+stored = Path(sys.argv[1])
 
 def run(*words):
     done = CliRunner().invoke(cli.cli, words)
@@ -36,6 +43,7 @@ json.dump({
     "refused": CliRunner().invoke(cli.cli, ["compare", *bigram, "--z-loss", "nan"]).output,
     "trained": trained.config.training.z_loss,
     "page": render_page(SETTINGS),
+    "record": record_name(read_study(stored).study, [read_run(stored.parent / name) for name in read_study(stored).runs]),
 }, sys.stdout)
 """
 
@@ -49,7 +57,7 @@ def test_one_line_adds_a_setting_to_every_face(tmp_path: Path) -> None:
     assert text.count(BEFORE) == 1
     config.write_text(text.replace(BEFORE, LINE + BEFORE))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", USES]
+    command = [sys.executable, "-c", USES, str(STORED)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
@@ -59,4 +67,5 @@ def test_one_line_adds_a_setting_to_every_face(tmp_path: Path) -> None:
     assert seen["config"] == [0.0, 0.1, 0.2, 0.25, 0.3]
     assert "Invalid value for '--z-loss': 'nan'" in seen["refused"]
     assert seen["trained"] == 0.5
+    assert seen["record"] == STORED.name, "a setting that is new renames no record"
     assert "| `z_loss` | `--z-loss` | `[training] z_loss` | number, ≥ 0 | 0.0 | Weight of the" in seen["page"]
