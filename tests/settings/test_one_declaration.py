@@ -20,7 +20,6 @@ import cli, zoo
 from zoo.experiments.study.settings import SETTINGS
 from zoo.settings.table import render_page
 from zoo.experiments.compare import record_name
-from zoo.experiments.records.run import read_run
 from zoo.experiments.records.study import read_study
 
 stored = Path(sys.argv[1])
@@ -43,7 +42,7 @@ json.dump({
     "refused": CliRunner().invoke(cli.cli, ["compare", *bigram, "--z-loss", "nan"]).output,
     "trained": trained.config.training.z_loss,
     "page": render_page(SETTINGS),
-    "record": record_name(read_study(stored).study, [read_run(stored.parent / name) for name in read_study(stored).runs]),
+    "record": record_name(read_study(stored).study, read_study(stored).read_runs(stored.parent)),
 }, sys.stdout)
 """
 
