@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check bench bench-long simulate clean
+.PHONY: help compare test test-slow test-all check bench bench-long simulate settings clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,11 @@ bench-long: $(VENV)/installed-dev  ## the benchmarks that take minutes: time to 
 simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: docs/results/simulations.md, in minutes
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate.py > docs/results/simulations.md.new
 	mv docs/results/simulations.md.new docs/results/simulations.md
+
+settings: $(VENV)/installed  ## the table of settings: docs/settings.md
+	$(BIN)/python -c 'from zoo.experiments.study.settings import SETTINGS; from zoo.settings.table import render_page; \
+	  print(render_page(SETTINGS), end="")' > docs/settings.md.new
+	mv docs/settings.md.new docs/settings.md
 
 clean:  ## remove the environment and what tools leave behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .benchmarks build dist

@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 try:
     import click
@@ -10,19 +11,51 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.flags import (
-    TEXT_OPTIONS,
-    TRAINING_OPTIONS,
-    not_negative,
-    positive,
-    seed_value,
-    share,
-    split_value,
-    with_options,
-)
 from zoo.output import print_json
+from zoo.settings.command import LateCommand, make_type
+from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split
+
+if TYPE_CHECKING:
+    from zoo.commands import Outcome
+    from zoo.experiments.study.config import StudyConfig
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+BITS = click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+CONTEXT_LENGTH = click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+
+
+def make_setting_options() -> list[click.Option]:
+    """Options for all settings."""
+    from zoo.experiments.study.settings import SETTINGS
+    from zoo.settings.options import make_options, make_set_option
+
+    return [*make_options(SETTINGS), make_set_option(SETTINGS)]
+
+
+def make_corpus_options() -> list[click.Option]:
+    """Options for the settings of a corpus but --split, which has a second meaning in `evaluate`."""
+    from zoo.experiments.study.settings import SETTINGS
+    from zoo.settings.options import make_options
+
+    return make_options(setting for setting in SETTINGS if setting.section == "data" and setting.name != "split")
+
+
+def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator: the options of `train` and `compare` that are no settings."""
+    options = [
+        OUT,
+        click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),
+        click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
+        click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
+        BITS,
+        JSON,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings=CONTEXT)
@@ -43,11 +76,11 @@ def cli() -> None:
     "--timeout",
     default=60.0,
     show_default=True,
-    type=positive,
+    type=make_type(parse_positive),
     metavar="FLOAT",
     help="Seconds that an import may take, with --check.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
     """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
     from zoo.catalog import list_names
@@ -70,9 +103,9 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
 
 @cli.command(short_help="A model's options, paper and size.")
 @click.argument("model")
-@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(1), help="Vocabulary size.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     """Options of MODEL, its paper, and its size; MODEL may have options: 'wavenet(hidden=128)'."""
     from zoo.experiments.describe import describe_model
@@ -84,10 +117,10 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 
 @cli.command(short_help="Does a model hold the contract, or does it cheat?")
 @click.argument("model")
-@click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+@CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(8), help="Vocabulary size.")
 @click.option("--compile", is_flag=True, help="torch.compile and torch.export too (a minute, and a C++ compiler).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) -> None:
     """Check MODEL against the contract: shapes, causality, streaming, learning and more; exit code 1 if it fails.
 
@@ -118,32 +151,42 @@ def new(name: str, out: str) -> None:
     click.echo("\n".join(["\nnext:", *(f"  {command}" for command in package.commands)]), err=True)
 
 
-@cli.command(short_help="Train one model once.")
+@cli.command(cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once.")
 @click.argument("model")
 @click.option(
-    "--seed", default="1", show_default=True, type=seed_value, metavar="INTEGER", help="Seed of weights and batches."
+    "--seed",
+    default="1",
+    show_default=True,
+    type=make_type(parse_seed),
+    metavar="INTEGER",
+    help="Seed of weights and batches.",
 )
-@with_options(TRAINING_OPTIONS)
+@take_run_options
 def train(model: str, seed: int, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last."""
     from zoo.catalog import require_models
-    from zoo.experiments.study.parse import study_from
-    from zoo.reports.session import run
+    from zoo.experiments.study.parse import build_study, read_flags
 
-    outcome = run(study_from(flags, models=require_models([model]), seeds=[seed]), flags)
+    study = build_study(read_flags(flags), models=require_models([model]), seeds=[seed])
+    outcome = _run(study, flags, report=False)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
     if outcome and outcome.comparison.models[0].without_mean:
         raise click.exceptions.Exit(1)
 
 
-@cli.command(short_help="Train models under the same seeds: which is better?")
+@cli.command(
+    cls=LateCommand,
+    late=make_setting_options,
+    before="out",
+    short_help="Train models under the same seeds: which is better?",
+)
 @click.argument("study", required=False, type=click.Path())
 @click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
 @click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
 @click.option("--recipe", help="Which of a study file's recipes. [its first]")
-@with_options(TRAINING_OPTIONS)
+@take_run_options
 def compare(
     study: str | None, models: str | None, seeds: int | None, splits: int | None, recipe: str | None, **flags: Any
 ) -> None:
@@ -152,8 +195,7 @@ def compare(
     STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
     """
     from zoo.catalog import expand_names, require_models
-    from zoo.experiments.study.parse import study_from
-    from zoo.reports.session import run
+    from zoo.experiments.study.parse import build_study, read_flags
 
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
@@ -161,40 +203,64 @@ def compare(
         raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    asked = study_from(flags, models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
-    outcome = run(asked, flags, report=True)
+    config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
+    outcome = _run(config, flags, report=True)
     if outcome and any(model.refused for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
 
 
-@cli.command(short_help="The loss of a run, evaluated again.")
+def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outcome | None":
+    """Run a study and print what came out; None where its configuration or a forecast is printed instead."""
+    if flags["print_config"]:
+        print_json(study.model_dump(mode="json", exclude_none=True))
+        return None
+    from rich.console import Console
+
+    from zoo.commands import plan_study, run_plan
+    from zoo.reports.outcome import print_outcome
+
+    console = Console(stderr=True)
+    plan = plan_study(study, flags["out"], console, fresh=flags["fresh"])
+    if flags["dry_run"]:
+        from zoo.experiments.forecast import forecast
+        from zoo.reports.description import print_forecast
+
+        rows = forecast(plan)
+        print_json(rows) if flags["as_json"] else print_forecast(rows)
+        return None
+    outcome = run_plan(plan, console, report=report)
+    print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"])
+    return outcome
+
+
+@cli.command(
+    cls=LateCommand, late=make_corpus_options, before="device", short_help="The loss of a run, evaluated again."
+)
 @click.argument("run", type=click.Path())
 @click.option(
     "--split",
     "splits",
-    type=split_value,
+    type=make_type(parse_split),
     multiple=True,
     metavar="NAME|A/B/C",
     help="train, validation or test [both held out]; or, as 90/10/0, how to split another corpus.",
 )
-@with_options(TEXT_OPTIONS)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@DEVICE
+@BITS
+@JSON
 def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
-    from zoo.experiments.runs.evaluate import evaluate_again
-    from zoo.experiments.study.parse import data_flags
+    from zoo.commands import evaluate_run
+    from zoo.experiments.study.parse import read_flags
+    from zoo.experiments.study.settings import nest_corpus
     from zoo.reports.description import print_evaluation
 
-    wanted = [split for split in splits if "/" not in split] or ("validation", "test")
+    names = [split for split in splits if "/" not in split] or ("validation", "test")
     shares = [split for split in splits if "/" in split]
     if len(shares) > 1:
         raise click.UsageError(f"--split takes one way to split a text, not {' and '.join(shares)}.")
-    flags = data | {"split": shares[-1] if shares else None}
-    document, notices = evaluate_again(run, wanted, device=device, data=data_flags(flags))
-    for notice in notices:
-        click.echo(notice, err=True)
+    corpus = nest_corpus(read_flags(data | {"split": shares[-1] if shares else None}))
+    document = evaluate_run(run, names, device=device, data=corpus)
     print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
@@ -202,24 +268,32 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 @click.argument("run", type=click.Path())
 @click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="How many samples.")
 @click.option(
-    "--temperature", default=1.0, show_default=True, type=not_negative, metavar="FLOAT", help="0: the likeliest token."
+    "--temperature",
+    default=1.0,
+    show_default=True,
+    type=make_type(parse_not_negative),
+    metavar="FLOAT",
+    help="0: the likeliest token.",
 )
 @click.option("--top-k", type=click.IntRange(1), help="Draw from the k likeliest tokens.")
 @click.option(
-    "--top-p", type=share, metavar="FLOAT", help="Draw from the fewest tokens that hold this share of the probability."
+    "--top-p",
+    type=make_type(parse_share),
+    metavar="FLOAT",
+    help="Draw from the fewest tokens that hold this share of the probability.",
 )
 @click.option("--prompt", default="", help="What every sample starts with.")
 @click.option(
     "--seed",
     default="0",
     show_default=True,
-    type=seed_value,
+    type=make_type(parse_seed),
     metavar="INTEGER",
     help="The same seed, the same samples.",
 )
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
 @click.option("--stream", "streams", is_flag=True, help="Print samples while they are drawn.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
     from zoo.experiments.runs.samples import open_samples
@@ -240,9 +314,9 @@ def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
 
 @cli.command("runs", short_help="The finished runs, and what came out.")
 @click.argument("pattern", default="*")
-@click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
-@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@OUT
+@BITS
+@JSON
 def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     """Finished runs whose directory below --out matches PATTERN as a shell would: '*gru*'."""
     from zoo.experiments.records.run import list_runs as read
@@ -254,21 +328,22 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
 
 @cli.command(short_help="Draw a comparison's report again.")
 @click.argument("directory", type=click.Path())
-@click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def report(directory: str, **flags: Any) -> None:
+@BITS
+@JSON
+def report(directory: str, bits: bool, as_json: bool) -> None:
     """The tables and the report of a comparison, drawn again from its records alone.
 
     DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
     """
-    from zoo.reports.session import draw
+    from zoo.commands import draw_report
+    from zoo.reports.outcome import print_outcome
 
-    draw(directory, flags)
+    print_outcome(*draw_report(directory), bits=bits, as_json=as_json)
 
 
 @cli.command(short_help="Compute the numbers of runs again.")
 @click.argument("directory", type=click.Path())
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@DEVICE
 def verify(directory: str, device: str) -> None:
     """Numbers of a run, or of all runs and comparisons below DIRECTORY, computed again from weights and corpus.
 

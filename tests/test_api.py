@@ -289,7 +289,7 @@ def test_a_frame_has_a_number_for_what_is_not_there() -> None:
 
 def test_a_frame_without_pandas_says_what_to_install(compared: zoo.Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ZooError, match="pip install pandas"):
+    with pytest.raises(ZooError, match=r"pip install 'sequence-zoo\[notebook\]'"):
         compared.to_pandas()
 
 
@@ -305,7 +305,10 @@ def test_a_figure_is_that_of_the_report(compared: zoo.Compared, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: zoo.train("gru", step=3), r"Unknown setting 'step'\. Settings: .* seed, steps, .*mean 'steps'\?"),
+        (
+            lambda: zoo.train("gru", step=3),
+            r"Unknown setting 'step'\. Settings: seed, data, .* steps, .*mean 'steps'\?",
+        ),
         (lambda: zoo.compare(["gru"], seed=3), r"Unknown setting 'seed'\. Settings: .*report, .*mean 'seeds'\?"),
         (lambda: zoo.train("gru", steps=0, rows="odd"), "training.steps=0: .*; training.rows=odd: "),
         (lambda: zoo.train("gru", steps=3, seconds=1.0), "are 2 budgets: give one"),

@@ -25,7 +25,7 @@ def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(load.__kwdefaults__ or {}, "documents", 80)
-    monkeypatch.setattr("zoo.reports.session.add_probes", lambda plan, path, record: record)
+    monkeypatch.setattr("zoo.experiments.compare.add_probes", lambda plan, path, record: record)
     for registry in (zoo.MODELS, zoo.CORPORA):
         monkeypatch.setattr(registry, "_registered", {})
 

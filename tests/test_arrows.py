@@ -20,6 +20,7 @@ TRAINING = TEXT | MODELS | {"zoo.training"}
 
 ALLOWED = {
     "registry": {"registry"},
+    "zoo/settings": {"zoo.settings"},
     "zoo/layers": {"zoo.layers", "zoo.packing", "zoo.tokens"},
     "zoo/surroundings": {"zoo.surroundings", "zoo.errors"},
     "zoo/models": MODELS,
@@ -35,17 +36,20 @@ ALLOWED = {
     "zoo/experiments": {"zoo", "registry"},
 }
 """A room, and what it may import of ours."""
+FACES = {"zoo.commands", "zoo.api", "zoo.results"}
+RUNNING = {"zoo.experiments.compare", "zoo.experiments.forecast", "zoo.experiments.runs", "zoo.experiments.verify"}
 FORBIDDEN = {
     "zoo": {"cli"},
-    "zoo/experiments": {"zoo.reports", "zoo.conformance", "zoo.api"},
+    "zoo/experiments": {"zoo.reports", "zoo.conformance", *FACES},
     "zoo/experiments/judge": {"zoo.experiments.records.environment", "zoo.experiments.records.fingerprint"},
     "zoo/experiments/verify": {"zoo.experiments.forecast", "zoo.experiments.describe"},
     "zoo/experiments/*.py": {"zoo.experiments.verify"},
-    "zoo/conformance": {"zoo.reports"},
-    "zoo/reports": {"zoo.training", "zoo.data", "zoo.models", "zoo.layers", "zoo.probes"},
+    "zoo/conformance": {"zoo.reports", *FACES},
+    "zoo/reports": {*RUNNING, *FACES, "zoo.training", "zoo.data", "zoo.models", "zoo.layers", "zoo.probes"},
 }
-EXCEPTIONS = {
-    "zoo/reports/progress.py": {"zoo.training.loop"},  # a type: what the loop reports
+EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples while they are drawn
+    "zoo/reports/progress.py": {"zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"},
+    "zoo/reports/samples.py": {"zoo.experiments.runs.samples"},
 }
 
 

@@ -4,8 +4,8 @@
     zoo.sample(run, prompt="ma")
     zoo.compare(["mlp", "wavenet(hidden=96)", Mine], seeds=5)
 
-A flag of the command line is a keyword here, and so is what it takes with `--set`. What is told on the way goes to
-standard error. A wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
+A flag of the command line is a keyword here, and so is what it takes with `--set`. Progress goes to standard error. A
+wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
 """
 
 import inspect
@@ -16,47 +16,46 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
-import click
 from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
 from zoo.catalog import CORPORA, MODELS, expand_names, require_models
+from zoo.commands import Outcome, Place, evaluate_run, plan_study, run_plan
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
-from zoo.experiments.compare import make_plan
 from zoo.experiments.records.run import read_run
-from zoo.experiments.runs.evaluate import evaluate_again
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
-from zoo.experiments.study.parse import data_flags, study_of
+from zoo.experiments.study.parse import build_study
+from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
-from zoo.reports.session import Outcome, perform
 from zoo.results import Checked, Compared, TrainedRun
+from zoo.settings.signature import show_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Place = str | os.PathLike[str]
 Model = str | type[SequenceModel]
 Data = Place | CorpusLoader
 SplitName = Literal["train", "validation", "test"]
+DATA_SETTINGS = [setting for setting in SETTINGS if setting.section == "data"]
+TYPES: dict[str, Any] = {
+    "data": Data | None,
+    "tokens": str | int | tuple[str, int] | None,
+    "match": Mapping[str, float] | None,
+    "lr_grid": Sequence[float] | None,
+}
+"""Of settings that are written in another way than a study has them."""
 
 
+@show_settings(SETTINGS, before="out", types=TYPES)
 def train(
     model: Model,
     *,
-    data: Data | None = None,
     seed: int = 1,
-    steps: int | None = None,
-    tokens: Any = None,
-    seconds: float | None = None,
-    flops: float | None = None,
-    context: int | None = None,
-    batch_size: int | None = None,
-    lr: float | None = None,
     out: Place = "runs",
     fresh: bool = False,
     progress: bool = True,
@@ -67,13 +66,11 @@ def train(
     Args:
         model: as on the command line, "gru(hidden=96)" or "./mine.py:Mine"; or a class, under the name that it is
             registered by, or else its own.
-        data: a corpus by its name, a path, or a function that returns a Source.
-        steps, tokens, seconds, flops: the budget, one of them; 1000 steps if there is none. `tokens="bytes"` says
-            what a token is, `tokens=("bytes", 2_000_000)` both.
         out: where runs are kept.
         fresh: train anew, beside what is there.
-        progress: tell on standard error what is trained, and what came out.
-        settings: the other ones of the command line: length, schedule, weight_decay, device, threads, ...
+        progress: show on standard error what is trained, and what came out.
+        settings: those below; `data` may be a function that returns a Source, `tokens=("bytes", 2_000_000)` is both
+            what a token is and a budget. The budget is one of steps, tokens, seconds and flops.
 
     Returns:
         The run; if it diverged or is refused, its `result.status` says so.
@@ -81,26 +78,17 @@ def train(
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.
     """
-    given = {"data": data, "context": context, "batch_size": batch_size, "lr": lr, **settings}
-    budget = {"steps": steps, "tokens": tokens, "seconds": seconds, "flops": flops}
-    study = _study(train, given | budget, models=[model], seeds=[seed])
-    outcome = _perform(study, out, fresh=fresh, progress=progress, report=False)
+    study = _build_study(train, settings, models=[model], seeds=[seed])
+    outcome = _run(study, out, fresh=fresh, progress=progress, report=False)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 
 
+@show_settings(SETTINGS, before="out", types=TYPES)
 def compare(
     models: Sequence[Model] | Place,
     *,
-    data: Data | None = None,
     seeds: int | Sequence[int] | None = None,
     splits: int | None = None,
-    steps: int | None = None,
-    tokens: Any = None,
-    seconds: float | None = None,
-    flops: float | None = None,
-    context: int | None = None,
-    match: Mapping[str, float] | None = None,
-    lr_grid: Sequence[float] | None = None,
     recipe: str | None = None,
     name: str | None = None,
     out: Place = "runs",
@@ -113,23 +101,20 @@ def compare(
 
     Args:
         models: a list of what `train` takes; or the path of a study file, on top of which comes what is given here.
-        data, steps, tokens, seconds, flops, out, fresh, progress, settings: as for `train`.
         seeds: how many, or which ones; 3 if nothing is said.
         splits: how many splits of the text, each under every seed; 1 if nothing is said.
-        match: scale every model to one size, `{"parameters": 76_000}`, or "flops" of training a token.
-        lr_grid: train each model at each rate under one extra seed; the best on validation is taken.
         recipe: which of the study file's recipes; its first if nothing is said.
         name: of the folder of the runs; made of the models and the corpus if nothing is said.
         report: measure costs, draw samples and write report.html.
+        out, fresh, progress, settings: as for `train`.
 
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.
     """
-    given = {"data": data, "context": context, "match": match, "lr_grid": lr_grid, **settings}
-    budget = {"steps": steps, "tokens": tokens, "seconds": seconds, "flops": flops}
     numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
-    study = _study(compare, given | budget, models=models, seeds=numbers, splits=splits, recipe=recipe, name=name)
-    return Compared(*_perform(study, out, fresh=fresh, progress=progress, report=report))
+    own = {"splits": splits, "recipe": recipe, "name": name}
+    study = _build_study(compare, settings, models=models, seeds=numbers, **own)
+    return Compared(*_run(study, out, fresh=fresh, progress=progress, report=report))
 
 
 def load(run: TrainedRun | Place) -> TrainedRun:
@@ -146,53 +131,47 @@ def load(run: TrainedRun | Place) -> TrainedRun:
     return TrainedRun(read_run(Path(run)))
 
 
-def _checked(call: Callable[P, R]) -> Callable[P, R]:
+def _check_arguments(call: Callable[P, R]) -> Callable[P, R]:
     """The call; a name that it does not take, or a value out of range, is a UsageError."""
     signature, validated = inspect.signature(call), validate_call(config={"arbitrary_types_allowed": True})(call)
 
     @wraps(call)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        by_name = signature.bind_partial(*args).arguments  # a fault is told with the name of its argument
+        by_name = signature.bind_partial(*args).arguments  # a fault is shown with the name of its argument
         try:
             return validated(**by_name, **kwargs)  # type: ignore[call-arg]
         except ValidationError as error:
-            names = ", ".join(signature.parameters)
+            names = ", ".join(inspect.signature(checked).parameters)
             raise UsageError(f"{call.__name__}: {describe_faults(error)}. It takes: {names}.") from None
 
     return checked
 
 
-@_checked
+@show_settings(DATA_SETTINGS, before="device", types={**TYPES, "tokens": Literal["characters", "bytes"] | None})
+@_check_arguments
 def evaluate(
     run: SkipValidation[TrainedRun | Place],
     splits: Sequence[SplitName] = ("validation", "test"),
     *,
-    data: SkipValidation[Data | None] = None,
-    documents: Literal["auto", "line", "none"] | None = None,
-    tokens: Literal["characters", "bytes"] | None = None,
-    split: str | None = None,
-    split_seed: Seed | None = None,
-    dedupe: bool | None = None,
     device: str = "auto",
+    **settings: Any,
 ) -> dict[str, float]:
     """Split -> loss (nats a token) of a run's weights on its own corpus, or on another in the run's vocabulary.
 
     Args:
         splits: any of train, validation and test.
-        data, documents, tokens, split, split_seed, dedupe: another corpus, as for `train`.
+        settings: another corpus, as for `train`.
 
     Raises:
         RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
     """
-    flags = {"documents": documents, "tokens": [tokens], "split": split, "split_seed": split_seed, "dedupe": dedupe}
-    corpus = data_flags({"data": None if data is None else name_of(data, CORPORA), **flags})
-    document, notices = evaluate_again(str(load(run).directory), splits, device=device, data=corpus)
-    for notice in notices:
-        click.echo(notice, err=True)
+    check_names(settings, _list_keywords(evaluate))
+    data = nest_corpus(_name_corpus(settings))
+    document = evaluate_run(load(run).directory, splits, device=device, data=data)
     return {row["split"]: row["loss"] for row in document["splits"]}
 
 
-@_checked
+@_check_arguments
 def sample(
     run: SkipValidation[TrainedRun | Place],
     count: Positive = 10,
@@ -219,7 +198,7 @@ def sample(
     return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
 
 
-@_checked
+@_check_arguments
 def check(
     model: SkipValidation[Model], *, context: Positive = 8, vocab_size: int = 27, compile: bool = False
 ) -> Checked:
@@ -238,34 +217,40 @@ def check(
     return Checked(check_model(name, context=context, vocab_size=vocab_size, compile=compile))
 
 
-def _study(
+def _build_study(
     call: Callable[..., Any],
     settings: Mapping[str, Any],
     *,
     models: Sequence[Model] | Place,
-    seeds: Sequence[int] | None,
-    splits: int | None = None,
-    **study: str | None,
+    recipe: Any = None,
+    **own: Any,
 ) -> StudyConfig:
-    """What a call asks for, its models and its corpus by their names."""
-    parameters = inspect.signature(call).parameters.values()
-    beside = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    data, file, names = settings["data"], None, None
+    """The study of a call, its models and its corpus by their names."""
+    file, names = None, None
     if isinstance(models, str | os.PathLike):
         file = os.fspath(models)
         if not os.path.isfile(file):
             raise UsageError(f"No study file '{file}'. Models are given in a list.")
-    elif study.get("recipe") is not None:
+    elif recipe is not None:
         raise UsageError("recipe picks a recipe of a study file, and there is none.")
     else:
         names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
-    named = {**settings, "data": None if data is None else name_of(data, CORPORA)}
-    return study_of(named, models=names, seeds=seeds, splits=splits, file=file, beside=beside, **study)
+    check_names(settings, _list_keywords(call))
+    return build_study(_name_corpus(settings), models=names, file=file, recipe=recipe, **own)
 
 
-def _perform(study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool) -> Outcome:
-    terminal = sys.stderr.isatty()  # said, for a notebook asks for colours and yet cannot draw over what is there
+def _list_keywords(call: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(call).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, `data` by its name."""
+    data = settings.get("data")
+    return {**settings, "data": None if data is None else name_of(data, CORPORA)}
+
+
+def _run(study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool) -> Outcome:
+    terminal = sys.stderr.isatty()  # given, for a notebook asks for colours and yet cannot draw over what is there
     console = Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
-    plan = make_plan(study, Path(out), fresh=fresh)
-    console.print(plan.summary(), highlight=False, markup=False, soft_wrap=True)
-    return perform(plan, console, report=report)
+    return run_plan(plan_study(study, out, console, fresh=fresh), console, report=report)

@@ -13,13 +13,20 @@ from pydantic import (
 )
 
 from zoo.calls import Call, Value
+from zoo.settings.flag import Flag
+from zoo.settings.values import parse_large, parse_seed, parse_tokens
 
 Positive = Annotated[int, Field(ge=1)]
 BUDGETS = ("steps", "tokens", "seconds", "flops")
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
+DEFAULT_STEPS = 1000
+"""The budget, where nothing is said of one."""
+DEFAULT_LENGTH = 64
 
 __all__ = [
     "BUDGETS",
+    "DEFAULT_LENGTH",
+    "DEFAULT_STEPS",
     "Call",
     "DataConfig",
     "Frozen",
@@ -56,15 +63,26 @@ ONLY_SPLIT = "1/1"
 class DataConfig(Frozen):
     """Which text, what a token is, and how it is split."""
 
-    corpus: Call = Call(name="invented")
-    documents: Literal["auto", "line", "none"] = Field("auto", description="one document a line, or one stream")
-    tokens: Literal["characters", "bytes"] = Field("characters", description="what a token is")
-    split: str = Field(USUAL_SPLIT, description="percent of training/validation/test; of no test, validation stands in")
-    split_seed: Seed = Field(42, description="seed of the shuffle before the split")
-    rotation: str = Field(
-        ONLY_SPLIT, description="which of several splits; 2/5: the second of five, begun a fifth further on"
+    corpus: Annotated[Call, Flag("data", metavar="NAME|PATH|-", default="")] = Field(
+        Call(name="invented"), description="Corpus, file, directory of text, or - for standard input."
     )
-    dedupe: bool = Field(False, description="remove documents that also stand in an earlier split")
+    documents: Annotated[Literal["auto", "line", "none"], Flag(default="")] = Field(
+        "auto", description="One document a line, or one stream."
+    )
+    tokens: Annotated[
+        Literal["characters", "bytes"],
+        Flag(parse=parse_tokens, metavar="characters|bytes|COUNT", default="", multiple=True),
+    ] = Field("characters", description="What a token is; or, a number such as 6.4M, the budget in target tokens.")
+    split: Annotated[str, Flag(metavar="A/B/C", after="dedupe")] = Field(
+        USUAL_SPLIT, description="Percent of training/validation/test; without a test part, validation stands in."
+    )
+    split_seed: Annotated[Seed, Flag(parse=parse_seed, metavar="INTEGER")] = Field(
+        42, description="Seed of the shuffle before the split."
+    )
+    rotation: str = Field(
+        ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, begun a fifth further on."
+    )
+    dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also stand in an earlier split.")
 
     @field_validator("split")
     @classmethod
@@ -131,32 +149,51 @@ class DataConfig(Frozen):
 class TrainingConfig(Frozen):
     """How to train: it belongs to a comparison, never to a model. None leaves a choice to the model's recipe."""
 
-    steps: Positive | None = Field(None, description="budget in steps")
-    tokens: Positive | None = Field(None, description="budget in target tokens")
-    seconds: float | None = Field(None, gt=0, description="budget in seconds of training, evaluation not counted")
-    flops: float | None = Field(None, gt=0, description="budget in floating-point operations of training")
-    batch_size: int = Field(128, ge=1, le=1_000_000, description="rows a step")
+    steps: Annotated[int | None, Flag(default=str(DEFAULT_STEPS))] = Field(
+        None, ge=1, description="Budget in steps; or --tokens, --seconds, --flops."
+    )
+    tokens: int | None = Field(None, ge=1, description="Budget in target tokens.")
+    seconds: Annotated[float | None, Flag()] = Field(
+        None, gt=0, description="Budget in seconds of training; evaluation is not counted."
+    )
+    flops: Annotated[float | None, Flag(parse=parse_large, metavar="NUMBER")] = Field(
+        None, gt=0, description="Budget in FLOPs of training, such as 2e12 or 2T."
+    )
+    batch_size: Annotated[int, Flag()] = Field(128, ge=1, le=1_000_000, description="Rows a step.")
     rows: Literal["whole", "windows"] = Field(
-        "whole", description="a row is a document or a crop; or one target and the `length` tokens before it"
+        "whole", description="A row is a document or a crop; or one target and the `length` tokens before it."
     )
-    length: int | None = Field(None, ge=1, description="tokens of a row of a stream, or of a window")
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="adamw, or plain sgd")
+    length: Annotated[int | None, Flag(default=str(DEFAULT_LENGTH), after="flops")] = Field(
+        None, ge=1, description="Tokens of a row of a stream, or of a window."
+    )
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
     schedule: Literal["cosine", "constant", "step"] = Field(
-        "cosine", description="learning rate after warm-up; step: a tenth after three quarters"
+        "cosine", description="Learning rate after warm-up; step: a tenth after three quarters."
     )
-    lr: float | None = Field(None, gt=0, description="peak learning rate")
-    weight_decay: float | None = Field(None, ge=0, description="weight decay")
-    warmup: float | None = Field(None, ge=0, lt=1, description="share of the run with a rising learning rate")
-    clip: float = Field(1.0, ge=0, description="largest norm of a gradient; 0 does not clip")
-    evaluations: int = Field(10, ge=1, description="evaluations on validation during the run")
-    score_train: bool = Field(False, description="evaluate the whole training split at the end too")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: autocast on CUDA")
-    compile: bool = Field(False, description="torch.compile the model; its seconds count")
-    threads: int | None = Field(None, ge=1, le=1024, description="CPU threads of torch; None: what a probe finds best")
-    checkpoint_every: float = Field(30.0, gt=0, description="seconds between two checkpoints of a run")
+    lr: Annotated[float | None, Flag(default="each model's recipe")] = Field(
+        None, gt=0, description="Peak learning rate for all."
+    )
+    weight_decay: float | None = Field(None, ge=0, description="Weight decay of matrices, instead of the recipe's.")
+    warmup: float | None = Field(
+        None, ge=0, lt=1, description="Share of the run in which the learning rate rises, instead of the recipe's."
+    )
+    clip: float = Field(1.0, ge=0, description="Largest norm of a gradient; 0 does not clip.")
+    evaluations: int = Field(10, ge=1, description="Evaluations on validation during the run.")
+    score_train: bool = Field(False, description="Evaluate the whole training split at the end too.")
+    device: Annotated[str, Flag()] = Field("auto", description="auto, cpu, cuda, cuda:1.")
+    dtype: Annotated[Literal["float32", "bfloat16"], Flag()] = Field("float32", description="bfloat16: autocast.")
+    compile: Annotated[bool, Flag(after="threads")] = Field(
+        False, description="torch.compile the models; the seconds count."
+    )
+    threads: Annotated[int | None, Flag(default="what a probe finds best")] = Field(
+        None, ge=1, le=1024, description="CPU threads of a run."
+    )
+    checkpoint_every: Annotated[float, Flag(after="threads")] = Field(
+        30.0, gt=0, description="Seconds between two checkpoints of a run."
+    )
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
-        "auto", description="runs one after the other, in a process each, or the seeds of a model as one; auto: a probe"
+        "auto",
+        description="Runs one after the other, in a process each, or the seeds of a model as one; auto: a probe.",
     )
 
     @model_validator(mode="after")

@@ -176,7 +176,9 @@ class Compared:
         try:
             import pandas
         except ModuleNotFoundError:
-            raise ZooError("to_pandas needs pandas, which is not installed: pip install pandas.") from None
+            raise ZooError(
+                "to_pandas needs pandas, which is not installed: pip install 'sequence-zoo[notebook]'."
+            ) from None
         found = [
             {name: NOTHING.get(name, math.nan) if value is None else value for name, value in row.items()}
             for row in FRAMES[rows](self)

@@ -10,7 +10,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import pytest
+try:
+    import pytest
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(f"{missing}: pip install 'sequence-zoo[test]'") from missing
 
 from zoo.calls import Call, parse_call
 from zoo.conformance.contract import CHECKS, SLOW, Contract

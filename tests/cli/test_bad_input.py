@@ -46,6 +46,7 @@ def last_line(text: str) -> str:
         (["compare", "absent.toml"], 2, "Cannot read study 'absent.toml'"),
         (["evaluate", "absent"], 1, "'absent' does not exist"),
         (["evaluate", "."], 1, "is no finished run"),
+        (["evaluate", ".", "--tokens", "5"], 2, "tokens=5: input should be 'characters' or 'bytes'"),
         (["sample", "."], 1, "is no finished run"),
         (["sample", ".", "--stream", "--json"], 2, "give one of them"),
         (["sample", ".", "--top-p", "1.5"], 2, "'1.5' is not a share, above 0 and up to 1"),

@@ -18,7 +18,7 @@ from zoo.errors import RunError
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run
-from zoo.experiments.records.study import StudyRecord, read_study, write_study
+from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
 from zoo.experiments.runs.identity import file_name
@@ -167,7 +167,7 @@ def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:
     """The file of a comparison's record: named after what was asked, and after the trials and runs that answer it."""
     fingerprints = [run.recorded.fingerprint for run in runs]
-    return f"study-{fingerprint({'study': study.model_dump(mode='json'), 'runs': fingerprints})}.json"
+    return f"study-{fingerprint({'study': describe_study(study), 'runs': fingerprints})}.json"
 
 
 def choose_rates(trials: Sequence[Run]) -> dict[str, float]:

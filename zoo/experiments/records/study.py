@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from zoo.config import Frozen, Way
+from zoo.config import Frozen, Way, as_json
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.records.run import SCHEMA_VERSION, Run, read_run, write_json
 from zoo.experiments.study.config import Matched, StudyConfig
@@ -95,6 +95,29 @@ class StudyRecord(Frozen):
             RunError: one is not there, or damaged.
         """
         return [read_run(directory / name) for name in self.trials]
+
+
+FIRST = {
+    "data": {"corpus", "documents", "tokens", "split_seed", "dedupe"},
+    "training": {
+        *("steps", "tokens", "seconds", "flops", "batch_size", "rows", "length", "optimizer", "schedule", "lr"),
+        *("weight_decay", "warmup", "clip", "evaluations", "score_train", "device", "dtype", "compile", "threads"),
+        "execution",
+    },
+}
+"""The settings that every record has. A later one is part of a record's name only where it is not at its default, so
+that older records keep theirs; nothing is ever added here."""
+
+
+def describe_study(study: StudyConfig) -> dict[str, Any]:
+    """What a study is known by: its values, but for settings that came later and are at their default."""
+    document = study.model_dump(mode="json")
+    for table, first in FIRST.items():
+        usual = as_json(StudyConfig.model_fields[table].default)
+        document[table] = {
+            key: value for key, value in document[table].items() if key in first or value != usual.get(key)
+        }
+    return document
 
 
 def write_study(path: Path, record: StudyRecord) -> None:

@@ -1,1 +1,1 @@
-"""What a comparison is asked to be: declared, parsed, checked."""
+"""A comparison as it is declared: its settings, how they are parsed and checked."""

@@ -6,9 +6,20 @@ from typing import Annotated, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from zoo.calls import short_names
-from zoo.config import ONLY_SPLIT, Call, DataConfig, Frozen, Positive, RunConfig, Seed, TrainingConfig
+from zoo.config import (
+    DEFAULT_LENGTH,
+    ONLY_SPLIT,
+    Call,
+    DataConfig,
+    Frozen,
+    Positive,
+    RunConfig,
+    Seed,
+    TrainingConfig,
+)
+from zoo.settings.flag import Flag
+from zoo.settings.values import parse_match, parse_rates
 
-DEFAULT_LENGTH = 64
 FEWEST_SPLITS = 3
 """Of several; two leave one degree of freedom, and an interval 13 standard errors wide."""
 LAST_SEED = 2**63 - 1
@@ -62,7 +73,7 @@ class Match(Frozen):
 
 
 class Matched(Frozen):
-    """A model scaled: what was asked for, and what it reached."""
+    """A model scaled: its target size, and the one it reached."""
 
     model: Call
     target: float
@@ -83,13 +94,17 @@ class StudyConfig(Frozen):
     models: tuple[Contestant, ...]
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
-    context: int = Field(8, ge=1)
+    context: Annotated[int, Flag(after="flops")] = Field(
+        8, ge=1, description="How many tokens back mlp and the wavenets look."
+    )
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
     splits: int = Field(1, ge=1, strict=True, description="how many splits of the text, each under every seed")
-    match: Match | None = Field(None, description="scale every model to one size")
-    lr_grid: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        (), description="train every model at each under one extra seed; the best on validation is taken"
+    match: Annotated[Match | None, Flag(parse=parse_match, metavar="parameters=76k|flops=150k", after="lr")] = Field(
+        None, description="Scale every model to one size: parameters, or FLOPs of training a token."
     )
+    lr_grid: Annotated[
+        tuple[Annotated[float, Field(gt=0)], ...], Flag(parse=parse_rates, metavar="A,B,...", after="lr")
+    ] = Field((), description="Train each model at each rate under one extra seed; the best on validation is taken.")
 
     @model_validator(mode="before")
     @classmethod

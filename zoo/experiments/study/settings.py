@@ -1,0 +1,66 @@
+"""The settings of a study by their names, and where each stands in it."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from zoo.config import Call, DataConfig
+from zoo.errors import UsageError, describe_faults
+from zoo.experiments.study.config import StudyConfig
+from zoo.settings.setting import Setting, index_by_name, list_settings
+
+SETTINGS = tuple(list_settings(StudyConfig))
+NAMES = tuple(index_by_name(SETTINGS))
+"""`tokens` says what a token is if it is text, is a budget if it is a number, or has both."""
+
+
+def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
+    """Every setting that is given is one of those that are known.
+
+    Raises:
+        UsageError: one is not; the message lists those that are.
+    """
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise UsageError(f"Unknown setting '{name}'. Settings: {', '.join(known)}.{hint}")
+
+
+def nest_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, in the tables of a study; None says nothing."""
+    nested: dict[str, Any] = {setting.section: {} for setting in SETTINGS if setting.section}
+    for setting in SETTINGS:
+        value = _find_value(setting, given.get(setting.name))
+        if value is not None:
+            table = nested[setting.section] if setting.section else nested
+            table[setting.key] = value
+    return nested
+
+
+def nest_corpus(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those about the corpus alone, checked.
+
+    Raises:
+        UsageError: all faults in one line.
+    """
+    nested = nest_settings(given)
+    data: dict[str, Any] = nested["data"] | nested["training"]  # tokens as a budget are refused
+    try:
+        DataConfig.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(f"{describe_faults(error)}.") from None
+    return data
+
+
+def _find_value(setting: Setting, value: Any) -> Any:
+    if setting.name == "tokens":
+        values = value if isinstance(value, list | tuple) else [value]
+        kinds = [item for item in values if item is not None and isinstance(item, str) == (setting.section == "data")]
+        return kinds[-1] if kinds else None
+    if setting.name == "data" and isinstance(value, str) and os.path.exists(value):
+        return Call(name=value)  # a file may have parentheses in its name
+    return value

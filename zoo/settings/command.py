@@ -1,0 +1,41 @@
+"""Parts of the command line that need click alone."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import click
+
+
+def make_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The click type of what `parse` takes: its ValueError is shown with the name of the flag."""
+
+    @wraps(parse)
+    def convert(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return convert
+
+
+class LateCommand(click.Command):
+    """A command that makes some of its options when it is used: settings need pydantic, a list of commands does not.
+
+    Args:
+        late: makes the options.
+        before: the parameter that they stand before.
+    """
+
+    def __init__(self, *args: Any, late: Callable[[], Sequence[click.Parameter]], before: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._late: Callable[[], Sequence[click.Parameter]] | None = late
+        self._place = [parameter.name for parameter in self.params].index(before)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """All parameters; the late ones are made at the first call."""
+        if self._late:
+            self.params[self._place : self._place] = self._late()
+            self._late = None
+        return super().get_params(ctx)

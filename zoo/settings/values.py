@@ -1,0 +1,98 @@
+"""Parsers of what stands behind a flag; each raises a ValueError whose message says what it takes."""
+
+import math
+
+
+def parse_seed(text: str) -> int:
+    """A whole number from 0 that torch takes as a seed."""
+    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+        raise ValueError(f"'{text}' is not a whole number from 0 to 2^63 - 1.")
+    return int(text)
+
+
+def parse_finite(text: str) -> float:
+    """A finite number."""
+    number = _parse_float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"'{text}' is not a number.")
+    return number
+
+
+def parse_not_negative(text: str) -> float:
+    """A finite number of 0 or more."""
+    number = _parse_float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"'{text}' is not a number of 0 or more.")
+    return number
+
+
+def parse_positive(text: str) -> float:
+    """A finite number greater than 0."""
+    number = parse_not_negative(text)
+    if not number:
+        raise ValueError("0 is not greater than 0.")
+    return number
+
+
+def parse_share(text: str) -> float:
+    """A number above 0 and up to 1."""
+    number = parse_positive(text)
+    if number > 1:
+        raise ValueError(f"'{text}' is not a share, above 0 and up to 1.")
+    return number
+
+
+def parse_tokens(text: str) -> str | int:
+    """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
+    kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
+    if kind:
+        return kind
+    count = _parse_with_suffix(text)
+    if not 1 <= count < math.inf:
+        raise ValueError(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
+    return round(count)
+
+
+def parse_split(text: str) -> str:
+    """`--split test` is one of the splits, `--split 90/10/0` says how to make them."""
+    if "/" not in text and text not in ("train", "validation", "test"):
+        raise ValueError(f"'{text}' is neither train, validation nor test, nor shares such as 90/10/0.")
+    return text
+
+
+def parse_large(text: str) -> float:
+    """A finite number greater than 0, such as 2e12, 2T or 76k."""
+    number = _parse_with_suffix(text)
+    if not 0 < number < math.inf:
+        raise ValueError(f"'{text}' is not a number greater than 0, such as 2e12, 2T or 76k.")
+    return number
+
+
+def parse_rates(text: str) -> list[float]:
+    """At least two different learning rates, from the lowest."""
+    grid = sorted({parse_positive(part) for part in text.split(",")})
+    if len(grid) < 2:
+        raise ValueError(f"'{text}' is no grid: give at least two learning rates, such as 1e-3,3e-3,1e-2.")
+    return grid
+
+
+def parse_match(text: str) -> dict[str, float | int]:
+    """`parameters=76k` or `flops=150k`."""
+    kind, equals, size = text.partition("=")
+    if not equals or kind not in ("parameters", "flops"):
+        raise ValueError(f"'{text}' is not written as parameters=76k or flops=150k.")
+    return {kind: round(parse_large(size)) if kind == "parameters" else parse_large(size)}
+
+
+def _parse_float(text: str) -> float:
+    """NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _parse_with_suffix(text: str) -> float:
+    """A number with or without k, M, G or T; NaN where it is none."""
+    factor = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}.get(text[-1:].lower(), 1.0)
+    return _parse_float(text[:-1] if factor > 1 else text) * factor
