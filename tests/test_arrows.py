@@ -31,7 +31,9 @@ ALLOWED = {
     "zoo/experiments/study": STUDY,
     "zoo/experiments/records": RECORDS,
     "zoo/experiments/judge": RECORDS - {"zoo.surroundings"} | {"zoo.experiments.judge"},
-    "zoo/experiments/runs": RECORDS | TRAINING | {"zoo.probes", "zoo.sampling", "zoo.experiments.runs"},
+    "zoo/experiments/runs": RECORDS
+    | TRAINING
+    | {"zoo.probes", "zoo.sampling", "zoo.interrupt", "zoo.experiments.runs"},
     "zoo/experiments/verify": {"zoo", "registry"},
     "zoo/experiments": {"zoo", "registry"},
 }

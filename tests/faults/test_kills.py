@@ -1,0 +1,112 @@
+"""A command that is killed, at whatever moment, and started again leaves what it would have left alone."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+import zoo.experiments.runs.checkpoints as checkpoints
+from tests.faults.kill import CASES, COMMON, compare, run_through, start
+
+
+@pytest.mark.parametrize("case", ["dropout and norm", "side by side"])
+def test_a_command_that_is_killed_and_started_again_leaves_the_same(case: str, tmp_path: Path) -> None:
+    _, unlike = compare(CASES[case], tmp_path, 2, random.Random(1))
+    assert unlike == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_any_command_that_is_killed_often_leaves_the_same(case: str, tmp_path: Path) -> None:
+    hit, unlike = compare(CASES[case], tmp_path, 8, random.Random(2))
+    assert unlike == []
+    assert hit
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    draw = random.Random(0)
+    (tmp_path / "words.txt").write_text("".join("".join(draw.choices("abcdef", k=5)) + "\n" for _ in range(60)))
+    return tmp_path
+
+
+LONG = ["train", "gru(hidden=8)", "--data", "words.txt", "--batch-size", "8", "--threads", "1", "--steps", "100000"]
+
+
+def wait_for(folder: Path, pattern: str, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not list(folder.rglob(pattern)):
+        assert time.monotonic() < deadline, f"no {pattern}"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_keeps_a_checkpoint_and_ends_the_command(number: signal.Signals, code: int, words: Path) -> None:
+    pid = start([*LONG, "--checkpoint-every", "0.01"], words)
+    wait_for(words, "checkpoint-*")
+    for path in words.rglob("checkpoint-*"):
+        path.unlink(missing_ok=True)
+    began = time.monotonic()
+    os.kill(pid, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    assert time.monotonic() - began < 5
+    assert list(words.rglob("checkpoint-*"))
+
+
+def test_children_of_a_killed_command_end(words: Path) -> None:
+    """They are forked, and would go on for 100,000 steps, or hang in a pipe that nobody reads."""
+    models = ["compare", "--models", "gru(hidden=8),rnn(hidden=8)", "--seeds", "1", *LONG[2:]]
+    pid = start([*models, "--set", "execution=side-by-side", "--checkpoint-every", "0.01"], words)
+    wait_for(words, "checkpoint-*")
+    children = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert children
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    deadline = time.monotonic() + 2
+    while any(Path(f"/proc/{child}/stat").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text()
+              for child in children):  # fmt: skip
+        assert time.monotonic() < deadline, "a child goes on"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_checkpoint_is_recognised_and_the_one_before_is_used(damage: str, words: Path, monkeypatch) -> None:
+    short = [*LONG[:-1], "400"]
+    monkeypatch.setattr(checkpoints, "KEPT", 3)
+    pid = start([*short, "--checkpoint-every", "0.001"], words)
+    wait_for(words, "checkpoint-*")
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    kept = sorted(words.rglob("checkpoint-*"))
+    if not kept:
+        pytest.skip("it was over before it was killed")
+    data = kept[-1].read_bytes()
+    middle = len(data) // 2
+    kept[-1].write_bytes(
+        data[:middle] if damage == "cut" else data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    )
+    assert run_through(short, words) == 0
+    (result,) = words.rglob("result.json")
+    other = words / "other"
+    other.mkdir()
+    (other / "words.txt").write_text((words / "words.txt").read_text())
+    assert run_through(short, other) == 0
+    (alone,) = (other / "runs").rglob("result.json")
+    for key in ("weights_sha256", "losses_sha256", "steps", "tokens"):
+        assert json.loads(result.read_text())[key] == json.loads(alone.read_text())[key]
+
+
+def test_two_processes_share_the_work_of_a_study(words: Path) -> None:
+    command = ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "3", *COMMON, "--steps", "150"]
+    first, second = start(command, words), start(command, words)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in (first, second)]
+    assert codes == [0, 0]
+    runs = list(words.rglob("result.json"))
+    assert len(runs) == 6, "none twice, none lost"
+    assert not list(words.rglob("*.partial"))
+    assert len(list(words.rglob("study-*.json"))) == 1
