@@ -80,3 +80,11 @@ def test_the_same_comparison_is_trained_anew_beside_the_older_one_with_the_same_
     assert {run["directory"] for run in older["runs"]}.isdisjoint(Path(run["directory"]).name for run in newer["runs"])
     for before, now in zip(older["models"], newer["models"], strict=True):
         assert now["losses"] == pytest.approx(before["losses"], abs=1e-6)
+
+
+def test_a_record_of_another_schema_version_is_refused_by_name(study: Path, run_zoo) -> None:
+    (record,) = study.glob("study-*.json")
+    record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 7', 1))
+    done = run_zoo("report", str(study))
+    assert done.returncode == 1
+    assert "it has schema version 7, this zoo reads 1" in done.stderr

@@ -156,7 +156,11 @@ def read_study(path: Path) -> StudyRecord:
         RunError: it cannot be read, or is of another schema version.
     """
     try:
-        return StudyRecord.model_validate_json(path.read_text())
+        document = json.loads(path.read_text())
+        version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"it has schema version {version}, this zoo reads {SCHEMA_VERSION}")
+        return StudyRecord.model_validate(document)
     except (OSError, ValueError) as error:
         reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise RunError(f"'{path}' is no record of a comparison: {reason}.") from None
