@@ -205,7 +205,7 @@ def compare(
     numbers = list(range(1, seeds + 1)) if seeds else None
     config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
     outcome = _run(config, flags, report=True)
-    if outcome and any(model.refused for model in outcome.comparison.models):
+    if outcome and any(model.refused or model.failed for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
 
 
@@ -373,11 +373,11 @@ def main() -> None:
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.Abort as error:
-        terminated = interrupt.is_termination(error.__cause__)
-        click.echo("Terminated." if terminated else "Interrupted.", err=True)
+        code = interrupt.exit_code(error.__cause__)
+        click.echo("Terminated." if code == interrupt.TERMINATED else "Interrupted.", err=True)
         if sys.argv[1:2] in (["train"], ["compare"]):
             click.echo(f"To go on: {'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}", err=True)
-        sys.exit(75 if terminated else 130)
+        sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

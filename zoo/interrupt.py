@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+TERMINATED, INTERRUPTED = 75, 130
 PATIENCE = 2.0
 """Seconds that work has to stop by itself."""
 
@@ -24,9 +25,10 @@ class Interrupted(KeyboardInterrupt):
         self.signal = signal.Signals(number)
 
 
-def is_termination(error: BaseException | None) -> bool:
-    """Whether an error is SIGTERM's."""
-    return isinstance(error, Interrupted) and error.signal == signal.SIGTERM
+def exit_code(error: BaseException | None) -> int:
+    """What a process that ends by this error tells the shell: 75, "run me again", of SIGTERM, 130 of Ctrl-C."""
+    terminated = isinstance(error, Interrupted) and error.signal == signal.SIGTERM
+    return TERMINATED if terminated else INTERRUPTED
 
 
 def listen() -> None:

@@ -71,8 +71,8 @@ class TrainedRun:
         said = [f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None]
         if result.status == "diverged":
             said = [f"diverged at step {result.diverged_at:,}"]
-        elif result.status == "refused":
-            said = [f"refused: {result.reason}"]
+        elif result.status in ("refused", "failed"):
+            said = [f"{result.status}: {result.reason}"]
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
         return f"TrainedRun({', '.join([model, *said, str(self.directory)])})"
 
@@ -210,6 +210,7 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
         "seeds": row.seeds,
         "diverged": row.diverged,
         "refused": row.refused,
+        "failed": row.failed,
     }
 
 

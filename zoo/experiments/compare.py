@@ -128,12 +128,18 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     """The record with each model's costs and samples, measured if it has none yet; now nothing else is running."""
-    runs = {run.label: run for run in reversed(record.read_runs(path.parent))}  # the first seed's in the first split
-    if set(record.costs) >= set(runs):
+    found = record.read_runs(path.parent)
+    runs = {run.label: run for run in reversed(found)}  # the first seed's in the first split
+    failed = {
+        run.label for run in found if run.result.status == "failed"
+    }  # what would a probe do that training could not?
+    if set(record.costs) >= set(runs) - failed:
         return record
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
     first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
-    cells = {cell.config.label: cell.with_training(threads=threads) for cell in first}
+    cells = {
+        cell.config.label: cell.with_training(threads=threads) for cell in first if cell.config.label not in failed
+    }
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":

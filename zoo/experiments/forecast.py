@@ -3,7 +3,7 @@
 from typing import Any
 
 from zoo.experiments.compare import Plan, choose_rates
-from zoo.experiments.records.run import is_run, read_run
+from zoo.experiments.records.run import is_done, read_run
 from zoo.experiments.runs.timing import get_speed, measure_training
 from zoo.experiments.runs.workers import count_cores
 
@@ -17,14 +17,14 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
         RunError: a trial that is there is damaged.
     """
     trials, rates = plan.trials(), dict[str, float]()
-    if trials and all(is_run(cell.directory) for cell in trials):
+    if trials and all(is_done(cell.directory) for cell in trials):
         rates = choose_rates([read_run(cell.directory) for cell in trials])
     cells = [*trials, *plan.runs(rates)]
-    unknown = {c.config.label: c for c in cells if c.settings.steps is not None and not is_run(c.directory)}
+    unknown = {c.config.label: c for c in cells if c.settings.steps is not None and not is_done(c.directory)}
     speeds = measure_training(list(unknown.values()), plan.corpus)
     rows = []
     for cell in cells:
-        there, steps = is_run(cell.directory), cell.settings.steps
+        there, steps = is_done(cell.directory), cell.settings.steps
         seconds = 0.0 if there else cell.settings.seconds
         if seconds is None and steps is not None:
             seconds = steps * get_speed(speeds, cell.config.label).seconds

@@ -11,6 +11,7 @@ from zoo.reports.facts import has_intervals, new_sample
 NOTED: tuple[Kind, ...] = (
     "split",
     "untrained",
+    "failed",
     "refused",
     "size",
     "budget",

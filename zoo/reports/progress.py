@@ -68,8 +68,8 @@ class ProgressBar(Listener):
             last = run.curve[-1] if run.curve else None
             good = f"; last finite evaluation {last.validation_loss:.5g} at step {last.step:,}" if last else ""
             line = f"{name}: diverged at step {result.diverged_at:,}{good}"
-        elif result.status == "refused":
-            line = f"{name}: refused. {result.reason}"
+        elif result.status in ("refused", "failed"):
+            line = f"{name}: {result.status}. {result.reason}"
         else:
             losses = {"test": result.test_loss, "validation": result.validation_loss}
             line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)

@@ -19,7 +19,7 @@ def summarise_model(
     """The row of the model with this label: `runs` are reported, `trials` chose its learning rate."""
     first, results, splits = runs[0], [run.result for run in runs], group_by_split(runs)
     diverged = sum(result.status == "diverged" for result in results)
-    refused = [result for result in results if result.status == "refused"]
+    refused, failed = ([result for result in results if result.status == status] for status in ("refused", "failed"))
     test, floor = _test(label, runs, analysis), _floor(splits.values())
     cost, matched, used = record.costs.get(label), record.matched.get(label), _used(runs)
     lr = first.recorded.settings["lr"]
@@ -44,7 +44,7 @@ def summarise_model(
         receptive_field=first.result.receptive_field,
         off_size=matched.deviation if matched else None,
         used=used,
-        off_budget=0.0 if diverged else _off_budget(record.study.training, used),
+        off_budget=0.0 if diverged or failed else _off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
         lr=lr,
         lr_from=_lr_from(record.study),
@@ -52,10 +52,11 @@ def summarise_model(
         lr_at_edge=bool(tried) and lr in (min(tried), max(tried)),
         published=next((model.published for model in record.study.models if model.label == label), None),
         cost=cost,
-        curve=() if refused else _band(runs),
+        curve=() if refused or failed else _band(runs),
         samples=record.samples.get(label, ()),
         refused=len(refused),
-        reason=refused[0].reason if refused else None,
+        failed=len(failed),
+        reason=next((result.reason for result in [*failed, *refused]), None),
     )
 
 

@@ -11,6 +11,7 @@ Kind: TypeAlias = Literal[
     "split",
     "caveat",
     "diverged",
+    "failed",
     "refused",
     "untrained",
     "field",
@@ -63,7 +64,9 @@ def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
     if row.diverged:
         others = "; no mean is taken over the others" if row.diverged < row.runs else ""
         yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
-    if row.refused:
+    if row.failed:
+        yield "failed", f"{row.label} failed {row.among_runs(row.failed)} and is ranked nowhere. {row.reason}"
+    elif row.refused:
         yield "refused", f"{row.label} is refused {row.among_runs(row.refused)} and ranked nowhere. {row.reason}"
     if row.untrained:
         yield "untrained", f"{row.label} was never better than its initial weights {row.among_runs(row.untrained)}."

@@ -99,14 +99,16 @@ class ModelRow(Frozen):
     samples: tuple[str, ...]
     refused: int = 0
     """How many runs are refused, because their scores cannot be believed; such a model is ranked nowhere."""
+    failed: int = 0
+    """How many runs an error has ended; such a model is ranked nowhere either."""
     reason: str | None = None
-    """Why the first refused run is refused."""
+    """Why the first of them failed, else why the first refused one is refused."""
 
     @property
     def without_mean(self) -> str:
-        """Why there is no mean: "refused 1 of 3" runs, or "diverged 2 of 3"; "" where there is one."""
-        failed = {"refused": self.refused, "diverged": self.diverged}
-        return next((f"{what} {count} of {self.runs}" for what, count in failed.items() if count), "")
+        """Why there is no mean: "failed 1 of 3" runs, "refused 1 of 3" or "diverged 2 of 3"; "" where there is one."""
+        counts = {"failed": self.failed, "refused": self.refused, "diverged": self.diverged}
+        return next((f"{what} {count} of {self.runs}" for what, count in counts.items() if count), "")
 
     @property
     def runs(self) -> int:

@@ -44,6 +44,7 @@ def verdict_sentence(
         for model in models
         if model.refused
     ]
+    sentences += [f"{model.label} failed {model.among_runs(model.failed)}." for model in models if model.failed]
     return " ".join(sentences)
 
 

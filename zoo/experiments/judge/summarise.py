@@ -41,7 +41,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         summarise_model(label, by_label[label], [trial for trial in trials if trial.label == label], record, analysis)
         for label in labels
     ]
-    rows.sort(key=lambda row: (row.refused, row.diverged, row.test.mean if row.test else float("inf")))
+    rows.sort(key=lambda row: (row.failed > 0, row.refused, row.diverged, row.test.mean if row.test else float("inf")))
     pairs = _pairs(analysis, [row.label for row in rows])
     return Comparison(
         study=record.study,

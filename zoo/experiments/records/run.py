@@ -100,12 +100,13 @@ class Reproduced(Frozen):
 class Result(Frozen):
     """The numbers. Losses are nats a token, of the weights that were best on validation.
 
-    A run is *finished*; *diverged*, which is a result; or *refused* for a `reason`: its scores cannot be believed, and
+    A run is *finished*; *diverged*, which is a result; *failed* for a `reason`: an error ended it, and the same command
+    tries it again; or *refused* for a `reason`: its scores cannot be believed, and
     it has none.
     """
 
     schema_version: int = SCHEMA_VERSION
-    status: Literal["finished", "diverged", "refused"]
+    status: Literal["finished", "diverged", "refused", "failed"]
     reason: str | None = None
     diverged_at: int | None = None
     parameters: int
@@ -125,7 +126,7 @@ class Result(Frozen):
     validation_loss: float | None
     test_loss: float | None
     tested_at: str | None
-    weights_sha256: str
+    weights_sha256: str = ""
     losses_sha256: str | None = None
     """None in records of before it was kept; so are the two below."""
     reproduced: Reproduced | None = None
@@ -152,6 +153,14 @@ class Run(Frozen):
 def is_run(directory: Path) -> bool:
     """A directory with a result in it."""
     return (directory / "result.json").is_file()
+
+
+def is_done(directory: Path) -> bool:
+    """A directory with a run that need not be executed again: one that failed is."""
+    try:
+        return bool(json.loads((directory / "result.json").read_bytes())["status"] != "failed")
+    except (OSError, ValueError, KeyError, TypeError):
+        return is_run(directory)
 
 
 def find_runs(directory: Path) -> list[Path]:

@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from zoo.data.corpus import Corpus
-from zoo.experiments.records.run import Run, is_run, read_run
+from zoo.experiments.records.run import Run, is_done, read_run
+from zoo.experiments.runs.failure import is_own_trouble, record_failure, record_failures
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.train import execute, execute_stack
 from zoo.experiments.runs.workers import count_cores, run_side_by_side
@@ -39,7 +40,7 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
     Raises:
         RunError: as `execute`.
     """
-    there = {cell.directory for cell in cells if is_run(cell.directory)}
+    there = {cell.directory for cell in cells if is_done(cell.directory)}
     beside = [
         cell for cell in cells if cell.config.training.execution == "side-by-side" and cell.directory not in there
     ]
@@ -51,6 +52,9 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
         for cell in todo:
             if cell.directory in runs:
                 continue
+            if cell.directory in done:
+                runs[cell.directory] = read_run(cell.directory)
+                continue
             try:
                 together, found = _execute_with_its_stack(cell, cells, corpus, listener)
             except BusyError:
@@ -58,8 +62,7 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
                 continue
             for own, run in zip(together, found, strict=True):
                 runs[own.directory] = run
-                if own.directory not in done:
-                    listener.finished(own, run, reused=own.directory in there | told)
+                listener.finished(own, run, reused=own.directory in there | told)
         for cell in busy:
             if cell.directory not in told:
                 listener.waiting(cell)
@@ -82,7 +85,13 @@ def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Liste
             listener.finished(cells[number], read_run(cells[number].directory), reused=False)
 
     tasks = [partial(_execute_in_a_worker, cell, corpus) for cell in cells]
-    run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish)
+
+    def bury(number: int, reason: str) -> None:
+        cell = cells[number]
+        done.add(cell.directory)
+        listener.finished(cell, record_failure(cell, f"{cell.model.who} failed: {reason}"), reused=False)
+
+    run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish, on_death=bury)
     return done
 
 
@@ -90,10 +99,15 @@ def _execute_with_its_stack(
     cell: Cell, cells: Sequence[Cell], corpus: Corpus, listener: Listener
 ) -> tuple[list[Cell], list[Run]]:
     """A cell, with the others of its stack where it has one, and their runs."""
-    if not cell.config.stack:
-        return [cell], [execute(cell, corpus, partial(listener.progressed, cell))]
-    together = [other for other in cells if other.config.label == cell.config.label]
-    return together, execute_stack(together, corpus, listener.progressed)
+    together = [other for other in cells if other.config.label == cell.config.label] if cell.config.stack else [cell]
+    try:
+        if cell.config.stack:
+            return together, execute_stack(together, corpus, listener.progressed)
+        return together, [execute(cell, corpus, partial(listener.progressed, cell))]
+    except BaseException as error:
+        if not is_own_trouble(error):
+            raise
+        return together, record_failures(together, error)
 
 
 def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> bool:
@@ -102,4 +116,8 @@ def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress]
         execute(cell, corpus, report)
     except BusyError:
         return False
+    except BaseException as error:
+        if not is_own_trouble(error):
+            raise
+        record_failures([cell], error)
     return True

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from zoo.config import Way
 from zoo.data.corpus import Corpus
-from zoo.experiments.records.run import is_run
+from zoo.experiments.records.run import is_done
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.timing import get_speed, make_stacked_steps, make_steps, measure_in_turns, measure_training
@@ -20,7 +20,7 @@ BETTER = 1.1
 
 def estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
     """About how long the runs of a model take that are not there yet, judged from its first step."""
-    todo = [cell for cell in cells if not is_run(cell.directory)]
+    todo = [cell for cell in cells if not is_done(cell.directory)]
     seconds = sum(cell.settings.seconds or 0 for cell in todo)
     steps = sum(cell.settings.steps or 0 for cell in todo)
     return seconds + (steps * _time_first_step(cells[0], corpus) if steps else 0)

@@ -16,6 +16,8 @@ def load_model(run: Run) -> tuple[SequenceModel, str]:
         RunError: it diverged at once, its model's file is not here, or its weights are damaged or no longer fit the
             model's code.
     """
+    if run.result.status == "failed":
+        raise RunError(f"'{run.directory}' failed: no weights to load. {run.result.reason}")
     if run.result.best_step is None:
         raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
     config, name = run.recorded.run, run.recorded.run.model.name

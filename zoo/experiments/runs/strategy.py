@@ -18,7 +18,7 @@ from zoo.config import Frozen, RunConfig, Way, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.records.fingerprint import fingerprint
-from zoo.experiments.records.run import is_run
+from zoo.experiments.records.run import is_done
 from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, find_fastest
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import can_fork, count_cores
@@ -66,7 +66,7 @@ def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Pat
             choice = plainest  # the model is another by now
         choices[label] = choice
         placed = place(own, {label: choice.way})
-        if len(ways) > 1 and not choice.steps_per_second and not all(is_run(cell.directory) for cell in placed):
+        if len(ways) > 1 and not choice.steps_per_second and not all(is_done(cell.directory) for cell in placed):
             open_[label] = ways, placed
     if sum(estimate_seconds(own, _text_of(own[0], corpora)) for _, own in open_.values()) > WORTH:
         for label, (ways, own) in open_.items():

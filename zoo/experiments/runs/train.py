@@ -11,7 +11,7 @@ from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError
-from zoo.experiments.records.run import WEIGHTS, Run, is_run, read_run
+from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.checkpoints import Checkpoints
 from zoo.experiments.runs.floor import find_impossible_score
@@ -53,7 +53,7 @@ def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell,
 
 def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
     """Cells of one model; more than one are a stack."""
-    if all(is_run(cell.directory) for cell in cells):
+    if all(is_done(cell.directory) for cell in cells):
         return [read_run(cell.directory) for cell in cells]
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:

@@ -55,14 +55,16 @@ def run_side_by_side(
     at_once: int,
     on_news: Callable[[int, News], None] = lambda number, news: None,
     on_outcome: Callable[[int, Outcome], None] = lambda number, outcome: None,
+    on_death: Callable[[int, str], None] | None = None,
 ) -> list[Outcome]:
     """What comes out of each task, in their order.
 
-    `on_news` and `on_outcome` are called in this process, with the number of the task.
+    `on_news` and `on_outcome` are called in this process, with the number of the task; so is `on_death`, with how it
+    died, if a process dies, and that task has no outcome.
 
     Raises:
         Exception: what a task raised; the others are interrupted first.
-        RunError: a process died.
+        RunError: a process died, and there is no `on_death`.
     """
     waiting, running = list(range(len(tasks)))[::-1], dict[Connection, _Child[News]]()
     outcomes: dict[int, Outcome] = {}
@@ -79,13 +81,18 @@ def run_side_by_side(
                     continue
                 del running[child.pipe]
                 child.process.join()
+                if kind == "died" and on_death:
+                    on_death(child.number, value)
+                    continue
+                if kind == "died":
+                    raise RunError(f"A process that trained {value}")
                 if kind == "raised":
                     raise value
                 outcomes[child.number] = value
                 on_outcome(child.number, value)
     finally:
         _interrupt(list(running.values()))
-    return [outcomes[number] for number in range(len(tasks))]
+    return [outcomes[number] for number in range(len(tasks)) if number in outcomes]
 
 
 def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Connection]) -> _Child[News]:
@@ -110,6 +117,8 @@ def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connecti
     torch.set_num_threads(1)  # threads of a pool that was not forked would never answer
     try:
         pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
+    except interrupt.Interrupted as error:
+        sys.exit(interrupt.exit_code(error))
     except (KeyboardInterrupt, BrokenPipeError):
         pass  # it was interrupted, or nobody listens any more
     except Exception as error:
@@ -136,9 +145,15 @@ def _receive(child: _Child[News]) -> tuple[str, Any]:
         return child.pipe.recv()
     except EOFError:
         child.process.join()
-        return "raised", RunError(
-            f"A process that trained ended with exit code {child.process.exitcode}, saying nothing."
-        )
+        return "died", _describe_death(child.process.exitcode or 0)
+
+
+def _describe_death(code: int) -> str:
+    if code == interrupt.TERMINATED:
+        return "was asked to stop by SIGTERM."
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name} (exit code {code})."
+    return f"ended with exit code {code}, saying nothing."
 
 
 def _interrupt(children: Sequence[_Child[Any]]) -> None:

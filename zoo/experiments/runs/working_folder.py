@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import RunError
-from zoo.experiments.records.run import is_run
+from zoo.experiments.records.run import is_done, is_run
 
 try:
     import fcntl
@@ -39,9 +39,9 @@ def work_on(directory: Path) -> Iterator[Path]:
     hidden = directory.with_name(f".{directory.name}.partial")
     with lock(hidden / LOCK):
         try:
-            if is_run(directory):
+            if is_done(directory):
                 raise BusyError(f"Another process has finished '{directory}'.")
-            if is_run(hidden):  # its process was killed when all was written
+            if is_done(hidden):  # its process was killed when all was written
                 _publish(hidden, directory)
                 raise BusyError(f"Another process has written '{directory}'.")
             yield hidden
@@ -86,10 +86,12 @@ def _acquire(handle: int, file: Path, *, wait: bool) -> None:
 
 def _publish(hidden: Path, directory: Path) -> None:
     """Give the folder its name; only then is removed what the run needs no more, so that a kill loses nothing."""
+    if is_run(directory) and not is_done(directory):
+        shutil.rmtree(directory)  # it failed
     try:
         hidden.rename(directory)
     except OSError as error:
-        if not is_run(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
+        if not is_done(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
             raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
         shutil.rmtree(hidden, ignore_errors=True)
     for path in [*directory.glob(CHECKPOINTS), *directory.glob(f".{CHECKPOINTS}"), directory / LOCK]:

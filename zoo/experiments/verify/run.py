@@ -33,6 +33,9 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         yield changed
     yield from _config_differences(run, cell)
     yield from _result_differences(run, cell)
+    if run.result.status == "failed":  # it has nothing else
+        yield from _fingerprint_differences(run, cell)
+        return
     yield from curve_differences(run, cell.settings)
     yield from _count_differences(run, cell.settings, rebuild)
     yield from loss_differences(run, rebuild)
@@ -72,7 +75,7 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
     finished = result.status == "finished"
     if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
-    if (result.status == "refused") == (result.reason is None):
+    if (result.status in ("refused", "failed")) == (result.reason is None):
         yield f"reason: recorded {result.reason}, of a run that is {result.status}"
     due = {"train": config.training.score_train, "validation": True, "test": not config.trial}
     numbers: dict[str, tuple[Any, bool]] = {

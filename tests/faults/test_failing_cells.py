@@ -1,0 +1,120 @@
+"""One cell's trouble stays its own: all other cells run, and the failed one has its reason in every report."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kill import start
+
+MINE = """
+import ctypes, os, signal, torch
+from torch import nn
+from zoo import SequenceModel
+
+
+class Broken(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise RuntimeError("no way back")
+
+
+class Own(BaseException):
+    pass
+
+
+def deep(n):
+    return deep(n + 1)
+
+
+class Mine(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+        self.calls = 0
+
+    def forward(self, tokens):
+        if self.training and len(tokens) > 5:
+            self.calls += 1
+            if self.calls > 2:
+                {trouble}
+        if not self.training and len(tokens) > 60:
+            {late}
+        return self.table(tokens)
+"""
+RAISED = {
+    "exception": ("raise ValueError('odd rows')", "failed in training: ValueError: odd rows"),
+    "assertion": ("assert False", "failed in training: AssertionError"),
+    "shape": ("tokens = tokens[:, :1]", "failed in training"),
+    "memory": ("raise MemoryError", "failed in training: MemoryError"),
+    "device memory": ("raise torch.OutOfMemoryError('CUDA out of memory')", "OutOfMemoryError: CUDA out of memory"),
+    "recursion": ("deep(0)", "failed in training: RecursionError"),
+    "backward": ("return Broken.apply(self.table(tokens))", "no way back"),
+    "exit": ("raise SystemExit(3)", "ended the process with sys.exit(3)"),
+    "interrupt": ("raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+    "own base exception": ("raise Own('x')", "failed: Own"),
+}
+DEATHS = {
+    "os._exit": ("os._exit(7)", "ended with exit code 7, saying nothing"),
+    "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
+    "abort": ("os.abort()", "was killed by SIGABRT"),
+    "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", "was asked to stop by SIGTERM"),
+}
+WAYS = {"sequential": RAISED, "side-by-side": RAISED | DEATHS, "stacked": {"exception": RAISED["exception"]}}
+QUICK = {("sequential", "exception"), ("sequential", "exit"), ("side-by-side", "backward"), ("side-by-side", "killed"),
+         ("stacked", "exception")}  # fmt: skip
+CASES = [
+    pytest.param(way, kind, marks=[] if (way, kind) in QUICK else pytest.mark.slow)
+    for way, kinds in WAYS.items()
+    for kind in kinds
+]
+
+
+def run(folder: Path, *words: str) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(start(words, folder), 0)[1])
+
+
+@pytest.mark.parametrize(("way", "kind"), CASES)
+def test_a_failing_model_leaves_all_other_cells_finished(way: str, kind: str, tmp_path: Path) -> None:
+    trouble, reason = WAYS[way][kind]
+    (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
+    models, data = "bigram,./mine.py:Mine,bow(hidden=4)", "invented(documents=100)"
+    words = ["compare", "--models", models, "--data", data, "--steps", "6",
+             "--batch-size", "8", "--seeds", "2", "--threads", "1", "--set", f"execution={way}"]  # fmt: skip
+    assert run(tmp_path, *words) == 1
+    results = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/*/result.json")]
+    statuses = sorted(result["status"] for result in results)
+    assert statuses == ["failed"] * 2 + ["finished"] * 4
+    assert all(reason in result["reason"] for result in results if result["status"] == "failed")
+    (page,) = tmp_path.glob("runs/*/report.html")
+    assert "failed under 2 of 2 seeds" in page.read_text()
+    (comparison,) = tmp_path.glob("runs/*/comparison.json")
+    rows = {row["label"]: row for row in json.loads(comparison.read_text())["models"]}
+    assert rows["Mine"]["failed"] == 2
+    assert rows["Mine"]["test"] is None
+    assert list(rows)[-1] == "Mine"
+    assert run(tmp_path, "verify", "runs") == 0
+
+
+def test_a_run_that_failed_is_tried_again_and_then_finishes(tmp_path: Path) -> None:
+    trouble = "if not os.path.exists('ready'): raise OverflowError('not yet')"
+    (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
+    words = ["train", "./mine.py:Mine", "--data", "invented(documents=100)", "--steps", "6", "--batch-size", "8"]
+    assert run(tmp_path, *words) == 1
+    assert [json.loads(path.read_text())["status"] for path in tmp_path.rglob("result.json")] == ["failed"]
+    (tmp_path / "ready").touch()
+    assert run(tmp_path, *words) == 0
+    assert [json.loads(path.read_text())["status"] for path in tmp_path.rglob("result.json")] == ["finished"]
+
+
+def test_what_fails_when_stored_weights_are_scored_is_a_failed_run_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format(trouble="pass", late="raise ValueError('many rows')"))
+    words = ["train", "./mine.py:Mine", "--data", "invented(documents=900)", "--steps", "6", "--batch-size", "8"]
+    assert run(tmp_path, *words) == 1
+    (result,) = tmp_path.rglob("result.json")
+    assert "ValueError: many rows" in json.loads(result.read_text())["reason"]

@@ -1,0 +1,71 @@
+"""Keep a cell's trouble its own: an error that ends it becomes the record of a run that failed."""
+
+import shutil
+import traceback
+from collections.abc import Sequence
+
+from zoo.blame import StrangerError, describe_error
+from zoo.errors import ZooError
+from zoo.experiments.records.environment import describe_environment
+from zoo.experiments.records.run import Result, Run, read_run, write_curve, write_json
+from zoo.experiments.runs.identity import device_name
+from zoo.experiments.runs.resolve import Cell
+from zoo.interrupt import Interrupted
+
+TRACEBACK = "traceback.txt"
+"""Beside the record, where an error is not known to be the model's own."""
+
+
+def is_own_trouble(error: BaseException) -> bool:
+    """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
+    if isinstance(error, Interrupted | GeneratorExit):
+        return False
+    return isinstance(error, StrangerError) or not isinstance(error, ZooError | OSError)
+
+
+def record_failures(cells: Sequence[Cell], error: BaseException) -> list[Run]:
+    """The runs of cells that this error has ended: of one cell, or of all of a stack."""
+    return [record_failure(cell, describe_failure(cell, error), error) for cell in cells]
+
+
+def record_failure(cell: Cell, reason: str, error: BaseException | None = None) -> Run:
+    """Write the record of a cell that failed, in place of an earlier one."""
+    place = cell.directory.with_name(f".{cell.directory.name}.failed")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    write_json(place / "config.json", cell.recorded)
+    threads = cell.config.training.threads or 1
+    write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
+    write_curve(place / "curve.jsonl", [])
+    if error is not None and not isinstance(error, StrangerError):
+        (place / TRACEBACK).write_text("".join(traceback.format_exception(error)))
+    result = Result(
+        status="failed",
+        reason=reason,
+        parameters=cell.model.parameters,
+        receptive_field=cell.model.receptive_field,
+        steps=0,
+        tokens=0,
+        seconds=0.0,
+        best_step=None,
+        train_loss=None,
+        validation_loss=None,
+        test_loss=None,
+        tested_at=None,
+        execution=str(cell.config.training.execution),
+    )
+    write_json(place / "result.json", result)
+    shutil.rmtree(cell.directory, ignore_errors=True)
+    place.rename(cell.directory)
+    return read_run(cell.directory)
+
+
+def describe_failure(cell: Cell, error: BaseException) -> str:
+    """The reason in words, with the model's own lines where they are known."""
+    if isinstance(error, StrangerError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"{cell.model.who} ended the process with sys.exit({error.code})."
+    if isinstance(error, KeyboardInterrupt):
+        return f"{cell.model.who} raised KeyboardInterrupt."
+    return f"{cell.model.who} failed: {describe_error(error)}. See {TRACEBACK} in its folder."
