@@ -74,7 +74,7 @@ class Plan:
         A label without one keeps what it was resolved with: its own rate, or the lowest of the grid.
         """
         cells = [cell for cell in self.cells if not cell.config.trial]
-        rated = [cell.with_training(lr=rates[cell.config.label]) if cell.config.label in rates else cell
+        rated = [cell.at_rate(rates[cell.config.label]) if cell.config.label in rates else cell
                  for cell in cells]  # fmt: skip
         return place(rated, self.ways)
 
@@ -133,7 +133,7 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
         return record
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
     first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
-    cells = {cell.config.label: cell.with_training(threads=threads) for cell in first}
+    cells = {cell.config.label: cell.on_threads(threads) for cell in first}
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":
