@@ -60,7 +60,7 @@ class Plan:
         """Label -> how its runs are executed."""
         return {label: choice.way for label, choice in self.choices.items()}
 
-    def asked(self) -> list[RunConfig]:
+    def configs(self) -> list[RunConfig]:
         """All runs, as they were asked for, before ways and learning rates were chosen."""
         return [cell.config for cell in self.cells]
 
@@ -102,7 +102,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """
     trials, cells = plan.trials(), plan.runs({})
     listener.planned(len(trials) + len(cells))
-    write_ways(plan.directory, plan.asked(), plan.choices)
+    write_ways(plan.directory, plan.configs(), plan.choices)
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.runs(choose_rates(tried))
