@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from zoo.calls import Call, Value
-from zoo.settings.flag import Flag
+from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import parse_large, parse_seed, parse_tokens
 
 Positive = Annotated[int, Field(ge=1)]
@@ -79,7 +79,7 @@ class DataConfig(Frozen):
     split_seed: Annotated[Seed, Flag(parse=parse_seed, metavar="INTEGER")] = Field(
         42, description="Seed of the shuffle before the split."
     )
-    rotation: str = Field(
+    rotation: Annotated[str, Internal()] = Field(
         ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, begun a fifth further on."
     )
     dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also stand in an earlier split.")

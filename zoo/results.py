@@ -215,9 +215,9 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
 
 
 def _run_row(row: RunRow, directory: Path) -> dict[str, Any]:
-    told = row.model_dump(exclude={"schema_version", "weights_sha256"})
-    told["split"] = row.split or 1
-    return {"label": row.label, "seed": row.seed, **told, "directory": str(directory / row.directory)}
+    columns = row.model_dump(exclude={"schema_version", "weights_sha256"})
+    columns["split"] = row.split or 1
+    return {"label": row.label, "seed": row.seed, **columns, "directory": str(directory / row.directory)}
 
 
 FRAMES: dict[str, Callable[[Compared], list[dict[str, Any]]]] = {

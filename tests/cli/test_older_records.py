@@ -62,8 +62,14 @@ def change(file: str, edit: Callable[[dict[str, Any]], object]) -> Callable[[Pat
         change("config.json", lambda config: config["settings"].update(lr=0.5)),
         change("config.json", lambda config: config["run"].update(seed=2)),
         change("config.json", lambda config: config.update(digests="code")),
+        change("config.json", lambda config: config.update(model_source="0" * 64)),
+        change("config.json", lambda config: config.update(harness="0" * 64)),
+        change("config.json", lambda config: config["run"].update(stack=[[1, 0.1]])),
+        change("environment.json", lambda environment: environment.update(torch="1.0")),
+        change("environment.json", lambda environment: environment.update(device="another")),
+        change("environment.json", lambda environment: environment.update(arithmetic=[])),
     ],
-    ids=["loss", "setting", "seed", "said to be new"],
+    ids=["loss", "setting", "seed", "said to be new", "source", "harness", "stack", "torch", "device", "arithmetic"],
 )
 def test_a_number_of_an_older_record_that_was_changed_is_found(tamper, study: Path, run_zoo) -> None:
     (run,) = study.glob("bigram-seed1-*")
@@ -71,6 +77,12 @@ def test_a_number_of_an_older_record_that_was_changed_is_found(tamper, study: Pa
     done = run_zoo("verify", str(run))
     assert done.returncode == 1
     assert "ok" not in done.stdout
+
+
+def test_a_new_record_that_is_said_to_be_old_is_found(run_zoo, zoo_json, tmp_path: Path) -> None:
+    run = zoo_json("train", "bigram", "--data", "invented(documents=60)", "--steps", "2")["runs"][0]["directory"]
+    change("config.json", lambda config: config.pop("digests"))(tmp_path / run)
+    assert "fingerprint: recorded" in run_zoo("verify", run).stdout
 
 
 def test_the_same_comparison_is_trained_anew_beside_the_older_one_with_the_same_losses(study: Path, zoo_json) -> None:

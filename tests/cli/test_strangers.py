@@ -82,3 +82,12 @@ def test_an_option_without_a_type_is_one_line(say):
     assert "'./mine.py:Mine'" in line
     assert "width" in line
     assert "annotat" in line
+
+
+def test_a_model_whose_size_depends_on_its_seed_is_refused_before_it_trains(run_zoo, tmp_path):
+    lines = "self.more = nn.Linear(1 + int(torch.randint(1000, ())), 3)"
+    (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, "init": lines}))
+    words = ["--models", "./mine.py:Mine", "--data", "invented(documents=200)", "--steps", "2", "--seeds", "2"]
+    done = run_zoo("compare", *words)
+    assert done.returncode == 1
+    assert "they must not depend on the seed" in done.stderr

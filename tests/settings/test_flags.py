@@ -118,8 +118,8 @@ def test_options_of_a_late_command_are_made_once_and_when_it_is_used() -> None:
 
 
 def test_every_field_of_a_study_s_tables_is_a_setting() -> None:
-    assert {"data", "documents", "rotation", "lr", "lr_grid", "match", "context", "execution"} < set(NAMES)
-    assert not {"models", "seeds", "title", "source"} & set(NAMES)
+    assert {"data", "documents", "lr", "lr_grid", "match", "context", "execution"} < set(NAMES)
+    assert not {"models", "seeds", "title", "source", "rotation"} & set(NAMES)
     assert [setting.section for setting in SETTINGS if setting.name == "tokens"] == ["data", "training"]
 
 
@@ -135,16 +135,27 @@ def test_tokens_are_a_kind_a_budget_or_both_and_the_last_of_each_counts() -> Non
 
 
 def test_flags_lie_over_assignments_and_every_setting_can_be_assigned() -> None:
-    words = ("lr=0.1", "tokens=200", "context=4", "rotation=2/4", "schedule=constant")
+    words = ("lr=0.1", "tokens=200", "context=4", "split=60/20/20", "schedule=constant")
     given = read_flags({"assignments": words, "lr": 0.2, "tokens": ("bytes",), "steps": None})
     study = build_study(given, models=["bigram"], seeds=[1])
     assert (study.training.lr, study.training.tokens, study.data.tokens) == (0.2, 200, "bytes")
-    assert (study.context, study.data.rotation, study.training.schedule) == (4, "2/4", "constant")
+    assert (study.context, study.data.split, study.training.schedule) == (4, "60/20/20", "constant")
+
+
+def test_set_takes_what_the_flag_takes() -> None:
+    words = ["lr_grid=1e-3,3e-3", "match=parameters=76k", "tokens=6.4M", "split_seed=7", "flops=2T"]
+    taken = [read_flags({"assignments": [word]}) for word in words]
+    assert taken[0]["lr_grid"] == [1e-3, 3e-3]
+    assert taken[1]["match"] == {"parameters": 76_000}
+    assert taken[2]["tokens"] == [6_400_000]
+    assert taken[4]["flops"] == 2e12
+    with pytest.raises(UsageError, match="--set lr_grid: 'many' is"):
+        read_flags({"assignments": ["lr_grid=many"]})
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 @pytest.mark.parametrize("name", ["lr", "weight_decay", "clip", "seconds", "flops", "warmup"])
 def test_a_number_that_is_none_is_refused_by_every_door(name: str, value: float) -> None:
-    for given in ({name: value}, read_flags({"assignments": [f"{name}={value}"]})):
-        with pytest.raises(UsageError, match=f"training.{name}="):
-            build_study(given, models=["bigram"], seeds=[1])
+    for read in (lambda: {name: value}, lambda: read_flags({"assignments": [f"{name}={value}"]})):
+        with pytest.raises(UsageError, match=f"training.{name}=|--set {name}: "):
+            build_study(read(), models=["bigram"], seeds=[1])

@@ -60,7 +60,7 @@ class Plan:
         """Label -> how its runs are executed."""
         return {label: choice.way for label, choice in self.choices.items()}
 
-    def asked(self) -> list[RunConfig]:
+    def configs(self) -> list[RunConfig]:
         """All runs, as they were asked for, before ways and learning rates were chosen."""
         return [cell.config for cell in self.cells]
 
@@ -74,7 +74,7 @@ class Plan:
         A label without one keeps what it was resolved with: its own rate, or the lowest of the grid.
         """
         cells = [cell for cell in self.cells if not cell.config.trial]
-        rated = [cell.with_training(lr=rates[cell.config.label]) if cell.config.label in rates else cell
+        rated = [cell.at_rate(rates[cell.config.label]) if cell.config.label in rates else cell
                  for cell in cells]  # fmt: skip
         return place(rated, self.ways)
 
@@ -102,7 +102,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     """
     trials, cells = plan.trials(), plan.runs({})
     listener.planned(len(trials) + len(cells))
-    write_ways(plan.directory, plan.asked(), plan.choices)
+    write_ways(plan.directory, plan.configs(), plan.choices)
     tried = execute_all(trials, plan.corpus, listener)
     if tried:
         cells = plan.runs(choose_rates(tried))
@@ -137,9 +137,7 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
         return record
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
     first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
-    cells = {
-        cell.config.label: cell.with_training(threads=threads) for cell in first if cell.config.label not in failed
-    }
+    cells = {cell.config.label: cell.on_threads(threads) for cell in first if cell.config.label not in failed}
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":

@@ -6,6 +6,11 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Internal:
+    """Marks a field that is no setting, because the zoo sets it itself."""
+
+
+@dataclass(frozen=True)
 class Flag:
     """Gives a setting a flag: `lr: Annotated[float | None, Flag()] = Field(None, gt=0, description="...")`.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from zoo.settings.flag import Flag
+from zoo.settings.flag import Flag, Internal
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Setting:
     def flag(self) -> Flag | None:
         """Its flag, if it has one."""
         return next((item for item in _take_apart(self.field)[1] if isinstance(item, Flag)), None)
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is no setting at all."""
+        return any(isinstance(item, Internal) for item in _take_apart(self.field)[1])
 
     @property
     def name(self) -> str:
@@ -69,7 +74,8 @@ def list_settings(model: type[BaseModel]) -> list[Setting]:
     found: list[Setting] = []
     for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found += [Setting(inner, key, own) for inner, own in field.annotation.model_fields.items()]
+            fields = (Setting(inner, key, own) for inner, own in field.annotation.model_fields.items())
+            found += [setting for setting in fields if not setting.internal]
         elif (setting := Setting(key, "", field)).flag:
             found.append(setting)
     return _order(found)

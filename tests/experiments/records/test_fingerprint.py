@@ -204,6 +204,16 @@ def test_a_file_that_a_class_of_a_notebook_uses_counts(
     assert digest_model(run_cell(cell), "mine") != before
 
 
+def test_a_part_of_the_zoo_that_a_class_of_a_notebook_uses_counts(
+    run_cell: Callable[[str], type], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = "from zoo.layers.linear import linear\n\nclass Mine:\n    def forward(self):\n        return linear(1, 1)\n"
+    before = digest_model(run_cell(cell), "mine")
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda p: read(p) + (b"\nA = 1\n" if p.name == "linear.py" else b""))
+    assert digest_model(run_cell(cell), "mine") != before
+
+
 def test_the_version_of_a_library_that_a_file_imports_counts_and_that_of_another_does_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

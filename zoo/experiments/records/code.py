@@ -35,7 +35,9 @@ EXCLUDED = {
 
 _SKIPPED = {token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER}
 _NOTHING = hashlib.sha256().hexdigest()
-_FSTRING = (getattr(token, "FSTRING_START", None), getattr(token, "FSTRING_END", None))
+_OPENING, _CLOSING = (
+    {getattr(token, f"{letter}STRING_{end}", None) for letter in "FT"} - {None} for end in ("START", "END")
+)
 
 
 @cache
@@ -107,11 +109,11 @@ def _without_place(words: list[str]) -> list[str]:
 def _list_tokens(source: bytes) -> Iterator[tuple[int, str]]:
     """Kind and text of every token but comments and blank lines; an f-string is one, as before Python 3.12."""
     lines = io.BytesIO(source).readline
-    text, opened, begun = source.decode().splitlines(keepends=True), 0, (0, 0)
+    text, opened, begun = [f"{line}\n" for line in source.decode().split("\n")], 0, (0, 0)
     for kind, word, start, end, _ in tokenize.tokenize(lines):
-        if kind == _FSTRING[0]:
+        if kind in _OPENING:
             opened, begun = opened + 1, begun if opened else start
-        elif kind == _FSTRING[1]:
+        elif kind in _CLOSING:
             opened -= 1
             if not opened:
                 yield token.STRING, _text_between(text, begun, end)

@@ -58,7 +58,7 @@ def digest_model(model: type, target: str) -> str:
     ours = {path for path in files if path.is_relative_to(ZOO)}
     parts = {
         "files": _digest(sorted(files - ours)),
-        "ours": digest_ours([path for path in ours if not is_excluded(path.relative_to(ROOT).as_posix())]),
+        "ours": _digest_covered(ours),
         "typed": typed,
         "libraries": _libraries(files - ours),
     }
@@ -144,9 +144,16 @@ def _used_source(value: Any, seen: set[int]) -> list[str]:
     file = getattr(sys.modules.get(home), "__file__", None)
     if file is None:
         return [] if home in sys.builtin_module_names or inspect.ismodule(value) else _typed_source(value, seen)
+    if Path(file).resolve().is_relative_to(ZOO):
+        return [f"{home} {_digest_covered(_module_sources(home))}"]
     if not _is_loose(home.partition(".")[0], Path(file).resolve()):
         return []
     return [f"{home} {_digest(_module_sources(home))}"]
+
+
+def _digest_covered(files: Iterable[Path]) -> str:
+    """The code of modules of the zoo, but for those that change no number of a run."""
+    return digest_ours([path for path in files if not is_excluded(path.relative_to(ROOT).as_posix())])
 
 
 def _digest(files: Iterable[Path]) -> str:

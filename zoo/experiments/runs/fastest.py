@@ -55,7 +55,7 @@ def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> 
 def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
     """Steps a second, those of all runs that are under way at once."""
     (cell, *_), cores = cells, count_cores()
-    timed = cell.with_training(threads=way.threads)
+    timed = cell.on_threads(way.threads)
 
     def measured(_: Callable[[None], None]) -> float:
         return 1 / get_speed(measure_training([timed], corpus), cell.config.label).seconds

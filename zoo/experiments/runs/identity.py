@@ -8,7 +8,7 @@ import torch
 
 from zoo.config import RunConfig, TrainingConfig, as_json
 from zoo.experiments.records.fingerprint import fingerprint
-from zoo.experiments.records.run import Recorded
+from zoo.experiments.records.run import DIGESTS, Recorded
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.model import ResolvedModel
 
@@ -24,7 +24,7 @@ def fingerprint_run(
     """What makes a run the same as another: all of it that can change a number.
 
     A setting that neither the loop's settings nor the machine have counts too, unless it has its default: so a new one
-    leaves older runs what they are.
+    leaves older runs what they are. Records whose sources were digested as files had `score_train` in its place.
 
     Args:
         torch: version.
@@ -34,6 +34,9 @@ def fingerprint_run(
     config, data, settings = recorded.run, recorded.data, recorded.settings
     usual, named = as_json(TrainingConfig()), COUNTED_ELSEWHERE | set(settings)
     others = {key: value for key, value in as_json(config.training).items() if key not in named and value != usual[key]}
+    beside: dict[str, object] = {"training": others}
+    if recorded.digests != DIGESTS:  # an older record
+        beside = {"score_train": config.training.score_train}
     return fingerprint(
         {
             "class": model.kind.__qualname__,
@@ -44,7 +47,7 @@ def fingerprint_run(
             "seed": config.seed,
             "trial": config.trial,
             "settings": settings,
-            "training": others,
+            **beside,
             "data": [data.digest, config.data.tokens, data.floor],
             "source": recorded.model_source,
             "harness": recorded.harness,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from zoo.config import Recipe, RunConfig
+from zoo.config import Recipe, RunConfig, Way
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
@@ -62,11 +62,21 @@ class Cell:
         folder = "lr-grid" if self.config.trial else ""
         return self.study / folder / run_name(self.config, self.recorded.fingerprint)
 
-    def with_training(self, **changes: Any) -> "Cell":
-        """The same cell with other threads, execution or learning rate."""
-        config = self.config.model_copy(update={"training": self.config.training.model_copy(update=changes)})
-        settings = replace(self.settings, lr=changes["lr"]) if "lr" in changes else self.settings
-        return replace(self, config=config, settings=settings)
+    def in_way(self, way: Way) -> "Cell":
+        """The same cell, executed in this way."""
+        return self._with(threads=way.threads, execution=way.how)
+
+    def on_threads(self, threads: int) -> "Cell":
+        """The same cell on so many threads."""
+        return self._with(threads=threads)
+
+    def at_rate(self, lr: float) -> "Cell":
+        """The same cell with this learning rate."""
+        return replace(self._with(lr=lr), settings=replace(self.settings, lr=lr))
+
+    def _with(self, **training: Any) -> "Cell":
+        changed = self.config.training.model_copy(update=training)
+        return replace(self, config=self.config.model_copy(update={"training": changed}))
 
     def build(self) -> SequenceModel:
         """The model with the weights that the run starts from, on the CPU."""
@@ -89,6 +99,7 @@ def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], stu
     for config in configs:
         corpus = corpora[config.data.rotation]
         resolve_device(config.training.device)
+        check_settings(config, corpus)
         key = (config.model.model_dump_json(), len(corpus.vocabulary), config.context)
         place = (key, config.data.rotation)
         if key not in models:
@@ -106,12 +117,10 @@ def resolve(config: RunConfig, corpus: Corpus, study: Path) -> Cell:
         RegistryError, UsageError, RunError: anything in `config` that cannot be.
     """
     (cell,) = resolve_all([config], {config.data.rotation: corpus}, study)
-    return cell.with_training(threads=config.training.threads or 1)
+    return cell.on_threads(config.training.threads or 1)
 
 
 def _resolve(config: RunConfig, model: ResolvedModel, steps: int | None, corpus: Corpus, study: Path) -> Cell:
-    if corpus.is_stream and row_length(config) < config.context:
-        raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
     return Cell(
         config=config,
         model=model,
@@ -129,15 +138,21 @@ def _resolve(config: RunConfig, model: ResolvedModel, steps: int | None, corpus:
     )
 
 
-def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Settings:
-    """What the loop needs: the run's own settings, and the model's recipe where they leave a choice.
+def check_settings(config: RunConfig, corpus: Corpus) -> None:
+    """The settings of a run fit each other and its text.
 
     Raises:
-        UsageError: an optimizer that no recipe is for.
+        UsageError: they do not.
     """
-    training = config.training
-    if training.optimizer == "sgd" and training.lr is None:
+    if corpus.is_stream and row_length(config) < config.context:
+        raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
+    if config.training.optimizer == "sgd" and config.training.lr is None:
         raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
+
+
+def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Settings:
+    """What the loop needs: the run's own settings, and the model's recipe where they leave a choice."""
+    training = config.training
     given = {name: value for name, value in dict(training).items() if value is not None}
     window = row_length(config) if training.rows == "windows" else None
     values = {**dict(recipe), **given, "steps": steps, "window": window}

@@ -137,7 +137,7 @@ def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:
         if cell.config.label not in ways:
             return cell
         way = ways[cell.config.label]
-        placed = cell.with_training(threads=way.threads, execution=way.how)
+        placed = cell.in_way(way)
         if way.how != "stacked":
             return placed
         key = (cell.config.label, cell.config.data)

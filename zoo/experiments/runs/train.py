@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from zoo.blame import blame
+from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError
+from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.checkpoints import Checkpoints
 from zoo.experiments.runs.floor import find_impossible_score
-from zoo.experiments.runs.model import find_model
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.result import Trained, write_record
 from zoo.experiments.runs.score import Scored, score_stored
 from zoo.experiments.runs.working_folder import work_on
 from zoo.interrupt import stoppable
-from zoo.models.build import count_buffers
+from zoo.models.build import count_buffers, count_parameters
 from zoo.models.interface import SequenceModel
 from zoo.probes.flops import FlopCounter
 from zoo.surroundings import Watch, isolated, watch_changes
@@ -87,8 +88,9 @@ def _train(
     """Train the models and store their weights, each in its place; the models themselves end here."""
     first = cells[0].config
     models = [cell.build().to(cell.device) for cell in cells]
-    for cell in cells:
+    for cell, model in zip(cells, models, strict=True):
         _check_source(cell)
+        _check_size(cell, model)
     counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
     with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
         fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper)
@@ -158,7 +160,18 @@ def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) 
     return Scored(refusal=impossible) if impossible else scored
 
 
+def _check_size(cell: Cell, model: SequenceModel) -> None:
+    """A model is one size under all seeds: it was looked at under the first."""
+    now, then = (count_parameters(model), model.receptive_field), (cell.model.parameters, cell.model.receptive_field)
+    if now != then:
+        raise RunError(
+            f"{cell.model.who} has {now[0]:,} parameters and a receptive field of {now[1]} under seed "
+            f"{cell.config.seed}, and {then[0]:,} and {then[1]} under another: they must not depend on the seed."
+        )
+
+
 def _check_source(cell: Cell) -> None:
-    now = find_model(cell.config.model, vocab_size=cell.model.vocab_size, context=cell.model.context)
-    if now.digest_source() != cell.model.source:
-        raise RunError(f"The source of '{cell.config.model.name}' changed while the study ran: run it again.")
+    """The source is as it was when the model was resolved."""
+    name = cell.config.model.name
+    if digest_model(MODELS.get(name), MODELS.find(name).target) != cell.model.source:
+        raise RunError(f"The source of '{name}' changed while the study ran: run it again.")

@@ -12,7 +12,8 @@ from zoo.calls import parse_assignment, short_names
 from zoo.config import BUDGETS, DEFAULT_STEPS, Call, DataConfig, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.study.config import StudyConfig
-from zoo.experiments.study.settings import NAMES, check_names, nest_settings
+from zoo.experiments.study.settings import NAMES, SETTINGS, check_names, nest_settings
+from zoo.settings.setting import index_by_name
 
 
 def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
@@ -61,12 +62,23 @@ def read_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The settings among a command's flags by their names, laid over those of `--set`.
 
     Raises:
-        UsageError: one of `--set` is not written as key=value.
+        UsageError: one of `--set` is not written as key=value, or its value not as a flag takes it.
     """
-    assigned = dict(parse_assignment(text) for text in flags.get("assignments", ()))
+    assigned = {name: _parse_value(name, value) for name, value in map(parse_assignment, flags.get("assignments", ()))}
     given = {name: flags[name] for name in NAMES if flags.get(name) is not None}
     tokens = [*([assigned["tokens"]] if "tokens" in assigned else []), *given.get("tokens", ())]
     return {**assigned, **given, "tokens": tokens}
+
+
+def _parse_value(name: str, value: Any) -> Any:
+    """What `--set` gives, as the setting's flag would take it."""
+    setting = index_by_name(SETTINGS).get(name)
+    if not (isinstance(value, str) and setting and setting.flag and setting.flag.parse):
+        return value
+    try:
+        return setting.flag.parse(value)
+    except ValueError as error:
+        raise UsageError(f"--set {name}: {error}") from None
 
 
 def build_study(

@@ -57,9 +57,9 @@ def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
 
 
 def _fingerprint_differences(run: Run, cell: Cell) -> Iterator[str]:
-    """Check the fingerprint against config.json and the machine of environment.json; not that of an older record."""
+    """Check the fingerprint against config.json and the machine of environment.json; the oldest have no harness."""
     recorded, environment = run.recorded, run.environment
-    if recorded.digests != DIGESTS:
+    if recorded.harness is None:
         return
     again = fingerprint_run(
         recorded, cell.model, torch=environment.torch, device=environment.device, arithmetic=environment.arithmetic
