@@ -50,7 +50,7 @@ class Mine(SequenceModel):
 RAISED = {
     "exception": ("raise ValueError('odd rows')", "failed in training: ValueError: odd rows"),
     "assertion": ("assert False", "failed in training: AssertionError"),
-    "shape": ("tokens = tokens[:, :1]", "failed in training"),
+    "shape": ("return self.table(tokens)[..., :2]", "failed"),
     "memory": ("raise MemoryError", "failed in training: MemoryError"),
     "device memory": ("raise torch.OutOfMemoryError('CUDA out of memory')", "OutOfMemoryError: CUDA out of memory"),
     "recursion": ("deep(0)", "failed in training: RecursionError"),
@@ -65,7 +65,11 @@ DEATHS = {
     "abort": ("os.abort()", "was killed by SIGABRT"),
     "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", "was asked to stop by SIGTERM"),
 }
-WAYS = {"sequential": RAISED, "side-by-side": RAISED | DEATHS, "stacked": {"exception": RAISED["exception"]}}
+WAYS = {
+    "sequential": RAISED,
+    "side-by-side": RAISED | DEATHS,
+    "stacked": {"exception": (RAISED["exception"][0], "cannot be trained as a stack: ValueError: odd rows")},
+}
 QUICK = {("sequential", "exception"), ("sequential", "exit"), ("side-by-side", "backward"), ("side-by-side", "killed"),
          ("stacked", "exception")}  # fmt: skip
 CASES = [

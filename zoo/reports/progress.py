@@ -74,7 +74,7 @@ class ProgressBar(Listener):
             losses = {"test": result.test_loss, "validation": result.validation_loss}
             line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)
         how = "already there" if reused else f"{result.seconds:.1f} s"
-        self._print(f"{line} ({how})")
+        self._print(line if result.status == "failed" else f"{line} ({how})")
 
     def waiting(self, cell: Cell) -> None:
         self._print(f"{_name(cell)}: another process works on it")

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Sequence
 
 from zoo.blame import StrangerError, describe_error
-from zoo.errors import ZooError
+from zoo.errors import DataError, RunError, ZooError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.records.run import Result, Run, read_run, write_curve, write_json
 from zoo.experiments.runs.identity import device_name
@@ -20,7 +20,9 @@ def is_own_trouble(error: BaseException) -> bool:
     """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
     if isinstance(error, Interrupted | GeneratorExit):
         return False
-    return isinstance(error, StrangerError) or not isinstance(error, ZooError | OSError)
+    if isinstance(error, RunError | DataError):
+        return isinstance(error, StrangerError)
+    return not isinstance(error, OSError)
 
 
 def record_failures(cells: Sequence[Cell], error: BaseException) -> list[Run]:
@@ -37,7 +39,7 @@ def record_failure(cell: Cell, reason: str, error: BaseException | None = None) 
     threads = cell.config.training.threads or 1
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
     write_curve(place / "curve.jsonl", [])
-    if error is not None and not isinstance(error, StrangerError):
+    if error is not None and not isinstance(error, ZooError | SystemExit):
         (place / TRACEBACK).write_text("".join(traceback.format_exception(error)))
     result = Result(
         status="failed",
@@ -62,7 +64,7 @@ def record_failure(cell: Cell, reason: str, error: BaseException | None = None) 
 
 def describe_failure(cell: Cell, error: BaseException) -> str:
     """The reason in words, with the model's own lines where they are known."""
-    if isinstance(error, StrangerError):
+    if isinstance(error, ZooError):
         return str(error)
     if isinstance(error, SystemExit):
         return f"{cell.model.who} ended the process with sys.exit({error.code})."

@@ -91,7 +91,9 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     )
     for run, cell in zip([*trials, *runs], [*tried, *asked], strict=True):
         yield from _settings_differences(run, cell, rebuild)
-    yield from cost_differences(record, {cell.config.label: cell for cell in in_first_split(asked)}, rebuild)
+    failed = {run.label for run in runs if run.result.status == "failed"}  # such a model is not measured
+    measured = {cell.config.label: cell for cell in in_first_split(asked) if cell.config.label not in failed}
+    yield from cost_differences(record, measured, rebuild)
 
 
 def _listing_differences(
