@@ -25,13 +25,13 @@ def test_side_by_side_gives_the_numbers_of_one_after_the_other(run_zoo, zoo_json
     assert again.stderr.count("already there") == 4
 
 
-def test_an_error_in_a_process_is_told_in_one_line_and_leaves_nothing(run_zoo, mine, words, tmp_path: Path) -> None:
+def test_an_error_in_a_process_is_told_and_leaves_nothing_half_written(run_zoo, mine, words, tmp_path: Path) -> None:
     mine.write_text(
         mine.read_text().replace("return self", "assert not self.training, 'not today'\n        return self")
     )
     result = run_zoo("compare", "--models", "./mine.py:Mine", *SHORT, *BESIDE)
     assert result.returncode == 1
-    assert "Error: Model './mine.py:Mine' failed in training: AssertionError: not today" in result.stderr
+    assert "Mine seed 1: failed. Model './mine.py:Mine' failed in training: AssertionError: not today" in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.rglob("*.partial"))
 
@@ -62,8 +62,8 @@ def test_a_stack_whose_replicas_do_not_compute_what_they_would_alone_says_so(run
 
 def test_a_model_that_cannot_be_stacked_is_told(run_zoo, words) -> None:
     result = run_zoo("compare", "--models", "gru", *SHORT, "--set", "execution=stacked")
-    assert result.returncode == 2
-    assert "GRU cannot be trained as a stack" in result.stderr
+    assert result.returncode == 1
+    assert "gru seed 1: failed. GRU cannot be trained as a stack" in result.stderr
 
 
 def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:

@@ -1,5 +1,7 @@
 """Mistakes in a model of one's own: what was raised, and the lines of one's own that led to it; nothing else."""
 
+import json
+
 import pytest
 
 MODEL = """
@@ -53,11 +55,15 @@ def test_a_mistake_in_init_is_told_with_its_line_alone(say):
     assert line == "  mine.py, line 16, in __init__: self.head = nn.Linear(config.width, 3)"
 
 
-def test_a_mistake_that_only_training_makes_is_told_and_leaves_no_run(say, tmp_path):
-    first, line = say(forward="assert len(tokens) < 100, 'too many rows'")
-    assert first == "Error: Model './mine.py:Mine' failed in training: AssertionError: too many rows"
+def test_a_mistake_that_only_training_makes_is_told_and_its_run_has_failed(run_zoo, tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, "forward": "assert len(tokens) < 100, 'too many rows'"}))
+    done = run_zoo("train", "./mine.py:Mine", "--data", "invented(documents=200)", "--steps", "3")
+    assert done.returncode == 1
+    _, first, line = done.stderr.splitlines()
+    assert first == "Mine seed 1: failed. Model './mine.py:Mine' failed in training: AssertionError: too many rows"
     assert line.startswith("  mine.py, line 19, in forward")
-    assert not list(tmp_path.glob("runs/*/*/*"))
+    (result,) = tmp_path.glob("runs/*/*/result.json")
+    assert json.loads(result.read_text())["status"] == "failed"
 
 
 def test_an_init_that_does_not_take_the_sizes_is_told_what_to_write(say):

@@ -59,29 +59,43 @@ def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
         BusyError: another process holds it, and nobody wants to wait.
         RunError: the file cannot be made.
     """
+    handle = _acquire(file, wait=wait)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise RunError(f"Cannot write '{file}': {error.strerror}.") from None
-    try:
-        _acquire(handle, file, wait=wait)
         yield
     finally:
+        if _is_at(handle, file):
+            file.unlink()  # while it is held: whoever waits for it sees that it is gone
         os.close(handle)
 
 
-def _acquire(handle: int, file: Path, *, wait: bool) -> None:
-    if fcntl is None:
-        return
+def _acquire(file: Path, *, wait: bool) -> int:
+    while True:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunError(f"Cannot write '{file}': {error.strerror}.") from None
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(handle)
+            raise BusyError(f"Another process works on '{file.parent}'.") from None
+        except OSError:  # a file system without locks: two processes may do the same work twice
+            return handle
+        if _is_at(handle, file):
+            return handle
+        os.close(handle)  # its owner has just removed it, or its folder has become a run
+        if not wait:
+            raise BusyError(f"Another process has just worked on '{file.parent}'.")
+
+
+def _is_at(handle: int, file: Path) -> bool:
+    """Whether a path still leads to an open file."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        raise BusyError(f"Another process works on '{file.parent}'.") from None
-    except OSError:  # a file system without locks: two processes may do the same work twice
-        return
-    if not file.exists() or os.stat(file).st_ino != os.fstat(handle).st_ino:  # its folder has just become a run
-        raise BusyError(f"Another process has finished '{file.parent}'.")
+        return os.path.samestat(os.fstat(handle), os.stat(file))
+    except OSError:
+        return False
 
 
 def _publish(hidden: Path, directory: Path) -> None:
