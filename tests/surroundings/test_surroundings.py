@@ -135,6 +135,7 @@ def test_what_a_script_sets_itself_is_another_run_and_is_recorded(tmp_path: Path
 QUIET = """
 import sys
 import torch
+from zoo.surroundings import Surroundings
 before = Surroundings()
 model = torch.nn.Linear(2, 2)
 optimizer = torch.optim.AdamW(model.parameters())
