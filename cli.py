@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 try:
+    if __name__ == "__main__":
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `main` listens, Ctrl-C just ends the process
     import click
 except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
@@ -24,6 +28,7 @@ OUT = click.option("--out", default="runs", show_default=True, type=click.Path()
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 BITS = click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+TRUST = click.option("--trust", is_flag=True, help="Import a file that a record names, though it is another by now.")
 CONTEXT_LENGTH = click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
 
 
@@ -245,10 +250,13 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outco
     metavar="NAME|A/B/C",
     help="train, validation or test [both held out]; or, as 90/10/0, how to split another corpus.",
 )
+@TRUST
 @DEVICE
 @BITS
 @JSON
-def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json: bool, **data: Any) -> None:
+def evaluate(
+    run: str, splits: tuple[str, ...], trust: bool, device: str, bits: bool, as_json: bool, **data: Any
+) -> None:
     """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
     from zoo.commands import evaluate_run
     from zoo.experiments.study.parse import read_flags
@@ -260,7 +268,7 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
     if len(shares) > 1:
         raise click.UsageError(f"--split takes one way to split a text, not {' and '.join(shares)}.")
     corpus = nest_corpus(read_flags(data | {"split": shares[-1] if shares else None}))
-    document = evaluate_run(run, names, device=device, data=corpus)
+    document = evaluate_run(run, names, device=device, data=corpus, trust=trust)
     print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
@@ -293,15 +301,16 @@ def evaluate(run: str, splits: tuple[str, ...], device: str, bits: bool, as_json
 )
 @click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
 @click.option("--stream", "streams", is_flag=True, help="Print samples while they are drawn.")
+@TRUST
 @JSON
-def sample(run: str, streams: bool, as_json: bool, **options: Any) -> None:
+def sample(run: str, streams: bool, trust: bool, as_json: bool, **options: Any) -> None:
     """Samples of RUN (a run directory); those that also stand in its training text are marked."""
     from zoo.experiments.runs.samples import open_samples
     from zoo.reports.samples import print_pieces, print_samples
 
     if streams and as_json:
         raise click.UsageError("--stream prints text as it comes, --json one document at the end: give one of them.")
-    samples = open_samples(run)
+    samples = open_samples(run, trust=trust)
     for notice in samples.notices:
         click.echo(notice, err=True)
     if streams:
@@ -343,8 +352,9 @@ def report(directory: str, bits: bool, as_json: bool) -> None:
 
 @cli.command(short_help="Compute the numbers of runs again.")
 @click.argument("directory", type=click.Path())
+@TRUST
 @DEVICE
-def verify(directory: str, device: str) -> None:
+def verify(directory: str, trust: bool, device: str) -> None:
     """Numbers of a run, or of all runs and comparisons below DIRECTORY, computed again from weights and corpus.
 
     Names the first of each that differs; exit code 1 if any does.
@@ -354,7 +364,7 @@ def verify(directory: str, device: str) -> None:
     from zoo.experiments.verify.folder import verify as compute_again
 
     wrong = 0
-    for path, difference in compute_again(Path(directory), device=device):
+    for path, difference in compute_again(Path(directory), device=device, trust=trust):
         click.echo(f"{path}: {difference or 'ok'}")
         wrong += difference is not None
     if wrong:

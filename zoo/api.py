@@ -117,8 +117,12 @@ def compare(
     return Compared(*_run(study, out, fresh=fresh, progress=progress, report=report))
 
 
-def load(run: TrainedRun | Place) -> TrainedRun:
+def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:
     """The finished run in a directory.
+
+    Args:
+        trust: import a file that the run's record names as its model although it is another by now, or lies in a run's
+            folder; importing runs its code.
 
     Raises:
         RunError: there is none, or it is damaged.
@@ -128,7 +132,7 @@ def load(run: TrainedRun | Place) -> TrainedRun:
         return run
     if not isinstance(run, str | os.PathLike):
         raise UsageError(f"A run is what `train` returns, or its directory; {type(run).__name__} is neither.")
-    return TrainedRun(read_run(Path(run)))
+    return TrainedRun(read_run(Path(run)), trust=trust)
 
 
 def _check_arguments(call: Callable[P, R]) -> Callable[P, R]:
@@ -154,12 +158,14 @@ def evaluate(
     splits: Sequence[SplitName] = ("validation", "test"),
     *,
     device: str = "auto",
+    trust: bool = False,
     **settings: Any,
 ) -> dict[str, float]:
     """Split -> loss (nats a token) of a run's weights on its own corpus, or on another in the run's vocabulary.
 
     Args:
         splits: any of train, validation and test.
+        trust: as for `load`.
         settings: another corpus, as for `train`.
 
     Raises:
@@ -167,7 +173,7 @@ def evaluate(
     """
     check_names(settings, _list_keywords(evaluate))
     data = nest_corpus(_name_corpus(settings))
-    document = evaluate_run(load(run).directory, splits, device=device, data=data)
+    document = evaluate_run(load(run).directory, splits, device=device, data=data, trust=trust)
     return {row["split"]: row["loss"] for row in document["splits"]}
 
 

@@ -66,7 +66,9 @@ def draw_report(directory: Place) -> Outcome:
     return _summarise(path, read_study(path), report=True)
 
 
-def evaluate_run(run: Place, splits: Sequence[str], *, device: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def evaluate_run(
+    run: Place, splits: Sequence[str], *, device: str, data: Mapping[str, Any], trust: bool = False
+) -> dict[str, Any]:
     """Losses of a run's weights on its own corpus, or on what `data` changes of it, as a document; notices on stderr.
 
     Raises:
@@ -74,7 +76,7 @@ def evaluate_run(run: Place, splits: Sequence[str], *, device: str, data: Mappin
     """
     from zoo.experiments.runs.evaluate import evaluate_again
 
-    document, notices = evaluate_again(str(run), splits, device=device, data=data)
+    document, notices = evaluate_again(str(run), splits, device=device, data=data, trust=trust)
     for notice in notices:
         click.echo(notice, err=True)
     return document

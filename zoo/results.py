@@ -18,6 +18,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.records.run import Result, Run, read_run
 from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
 from zoo.reports.conformance import conformance_lines
 from zoo.reports.figures.draw import draw, standalone
@@ -29,10 +30,12 @@ class TrainedRun:
 
     Args:
         record: the run as it was read from its directory; its curve and its environment stand there.
+        trust: import the model's file although it is no longer what the run was made with.
     """
 
-    def __init__(self, record: Run) -> None:
+    def __init__(self, record: Run, *, trust: bool = False) -> None:
         self.record = record
+        self._trust = trust
 
     @property
     def directory(self) -> Path:
@@ -61,7 +64,7 @@ class TrainedRun:
         Raises:
             RegistryError, RunError: nobody has the model's name any more, or there are no weights that fit it.
         """
-        model, notice = load_model(self.record)
+        model, notice = load_model(self.record, Trust(everything=self._trust))
         if notice:
             click.echo(notice, err=True)
         return model

@@ -2,8 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
+
+from zoo.experiments.records.fingerprint import digest_model
 
 
 def last_line(text: str) -> str:
@@ -45,12 +48,52 @@ def test_a_missing_class_lists_those_that_the_file_has(run_zoo, mine):
     assert "it has: Mine" in run_zoo("describe", "./mine.py:mine").stderr
 
 
-def test_a_run_says_when_the_source_of_its_model_has_changed(run_zoo, zoo_json, words, mine):
+def test_a_file_that_has_changed_is_imported_for_a_record_only_if_it_is_trusted(run_zoo, zoo_json, words, mine):
     run = zoo_json("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"]
     assert "has changed" not in run_zoo("evaluate", run).stderr
     mine.write_text(mine.read_text().replace("self.table(tokens)", "2 * self.table(tokens)"))
-    assert "has changed since this run was trained" in run_zoo("evaluate", run).stderr
-    assert "has changed since this run was trained" in run_zoo("sample", run).stderr
+    mine.write_text(mine.read_text() + "print('imported')\n")
+    for command in ("evaluate", "sample", "verify"):
+        refused = run_zoo(command, run)
+        assert refused.returncode == 1
+        assert "it is no longer what the run was made with" in refused.stderr + refused.stdout
+        assert "imported" not in refused.stdout
+        trusted = run_zoo(command, run, "--trust")
+        assert "has changed since this run was trained" in trusted.stderr + trusted.stdout
+        assert "imported" in trusted.stdout or command != "evaluate"
+
+
+def test_a_file_in_a_run_s_folder_is_never_imported_unasked(run_zoo, zoo_json, words, mine, tmp_path):
+    run = Path(zoo_json("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"])
+    inside = tmp_path / run / "mine.py"
+    inside.write_text(mine.read_text() + "print('imported')\n")
+    config = json.loads((tmp_path / run / "config.json").read_text())
+    config["run"]["model"]["name"] = f"./{run / 'mine.py'}:Mine"
+    config["model_source"] = digest_model(None, f"{inside}:Mine")
+    (tmp_path / run / "config.json").write_text(json.dumps(config))
+    for command in ("evaluate", "sample", "verify"):
+        refused = run_zoo(command, str(run))
+        assert "it lies in a run's folder" in refused.stderr + refused.stdout
+        assert "imported" not in refused.stdout
+
+
+CORPUS = "from zoo import Source\nprint('read')\n\ndef load():\n    return Source('mine', ['ab', 'ba', 'abba'] * 20)\n"
+
+
+def test_a_corpus_that_is_a_file_of_code_is_run_again_only_as_it_was(run_zoo, zoo_json, tmp_path):
+    corpus = tmp_path / "mine_corpus.py"
+    corpus.write_text(CORPUS)
+    done = run_zoo("train", "bigram", "--data", "./mine_corpus.py:load", "--steps", "2")
+    run = done.stdout.splitlines()[-1]
+    assert run_zoo("verify", run).returncode == 0
+    corpus.write_text(CORPUS + "# another\n")
+    for command in ("evaluate", "verify"):
+        refused = run_zoo(command, run)
+        assert refused.returncode == 1
+        assert "it is no longer what the run was made with" in refused.stderr + refused.stdout
+        assert "read" not in refused.stdout
+    assert run_zoo("verify", run, "--trust").returncode == 1, "the record names the source"
+    assert run_zoo("evaluate", run, "--trust").returncode == 0
 
 
 def test_a_model_that_is_edited_while_it_trains_gives_no_run(run_zoo, tmp_path, words, mine):

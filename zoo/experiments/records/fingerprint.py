@@ -29,11 +29,11 @@ def fingerprint(parts: dict[str, Any], *, digits: int = DIGITS) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
 
 
-def digest_model(model: type, target: str) -> str:
+def digest_model(model: type | None, target: str) -> str:
     """The source behind a model.
 
     Args:
-        model: its class.
+        model: its class; of a file it is not looked at, and not needed.
         target: where it was found, "module:attribute" or "./file.py:Name"; its class may stand elsewhere.
 
     Of classes of modules in files: those files and all that they import from their own place. Of classes that were
@@ -48,7 +48,7 @@ def digest_model(model: type, target: str) -> str:
         files.update(_find_with_ours(path, (path.parent, None)))
     else:
         files.update(sources(target.partition(":")[0]))
-    for ancestor in model.__mro__:
+    for ancestor in model.__mro__ if model else ():
         if ancestor.__module__.partition(".")[0] in ("builtins", "torch", "typing") or is_file_reference(target):
             continue
         own = sources(ancestor.__module__)

@@ -56,6 +56,8 @@ class Recorded(Frozen):
     """Digest of the code that every run passes through; None in records of before it was kept."""
     digests: Literal["files", "code"] = "files"
     """How the two are taken: of code, or, in older records, of names and bytes of all files. They do not compare."""
+    corpus_source: str | None = None
+    """Digest of the source of a corpus that is a file of code, `./mine.py:load`; None of all others."""
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 

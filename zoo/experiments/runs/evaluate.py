@@ -13,6 +13,7 @@ from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.trust import Trust
 from zoo.surroundings import isolated
 from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
@@ -21,19 +22,19 @@ RESPLIT = "This is the run's own text, split otherwise or changed since: what is
 
 
 def evaluate_again(
-    directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any]
+    directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any], trust: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """Loss of the run's weights on `splits`, as a document; and notices, the corpus in one line among them.
 
     Raises:
         RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
     """
-    run = read_run(Path(directory))
-    corpus = reload_corpus(run, data)
+    run, trusted = read_run(Path(directory)), Trust(everything=trust)
+    corpus = reload_corpus(run, data, trusted)
     same = corpus.digest == run.recorded.data.digest
     where = resolve_device(device)
     training = run.recorded.run.training
-    model, notice = load_model(run)
+    model, notice = load_model(run, trusted)
     model.to(where)
     rows = []
     with isolated(where, threads=training.threads):
@@ -59,7 +60,7 @@ def evaluate_again(
     return document, [line for line in (corpus.summary(), refused, resplit, notice) if line]
 
 
-def reload_corpus(run: Run, data: Mapping[str, Any]) -> Corpus:
+def reload_corpus(run: Run, data: Mapping[str, Any], trust: Trust) -> Corpus:
     """The run's own corpus, or the one that `data` names, in the run's vocabulary.
 
     Raises:
@@ -69,6 +70,9 @@ def reload_corpus(run: Run, data: Mapping[str, Any]) -> Corpus:
     own = run.recorded.run.data
     if own.corpus.name == "-" and "corpus" not in given:
         raise RunError(f"'{run.directory}' was trained on standard input: name the text with --data.")
+    if "corpus" not in given:
+        trust.allow(run)
+        trust.check(own.corpus.name)
     try:
         config = DataConfig(**{**dict(own), **given})
     except ValidationError as error:

@@ -5,16 +5,20 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.records.run import DIGESTS, WEIGHTS, Run
 from zoo.experiments.runs.model import FoundModel, find_model
+from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
 
 
-def load_model(run: Run) -> tuple[SequenceModel, str]:
+def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str]:
     """The model of a run with its weights, on the CPU, in evaluation mode; and a notice if its source has changed.
 
+    Args:
+        trust: which files may be imported; by default those that the run was made with.
+
     Raises:
-        RunError: it diverged at once, its model's file is not here, or its weights are damaged or no longer fit the
-            model's code.
+        RunError: it failed or diverged at once, its model's file is not here or not trusted, or its weights are damaged
+            or no longer fit the model's code.
     """
     if run.result.status == "failed":
         raise RunError(f"'{run.directory}' failed: no weights to load. {run.result.reason}")
@@ -23,6 +27,9 @@ def load_model(run: Run) -> tuple[SequenceModel, str]:
     config, name = run.recorded.run, run.recorded.run.model.name
     if is_file_reference(name) and not split_file_reference(name)[0].is_file():
         raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
+    trust = trust or Trust()
+    trust.allow(run)
+    trust.check(name)
     vocab_size = len(Vocabulary(run.recorded.data.characters))
     found = find_model(config.model, vocab_size=vocab_size, context=config.context)
     model = found.build(config.seed)

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 import torch
 
+from registry.files import is_file_reference
 from zoo.config import Recipe, RunConfig, Way
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
+from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
 from zoo.experiments.runs.budget import count_steps, row_length
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
@@ -40,6 +42,7 @@ class Cell:
     @cached_property
     def recorded(self) -> Recorded:
         """What config.json will say."""
+        corpus = self.config.data.corpus.name
         recorded = Recorded(
             fingerprint="",
             run=self.config,
@@ -47,6 +50,7 @@ class Cell:
             model_source=self.model.source,
             harness=digest_harness(),
             digests=DIGESTS,
+            corpus_source=digest_model(None, corpus) if is_file_reference(corpus) else None,
             settings=asdict(self.settings),
             lr_from=_lr_from(self.config),
         )

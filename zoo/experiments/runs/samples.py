@@ -14,6 +14,7 @@ from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
 from zoo.surroundings import isolated
@@ -66,17 +67,17 @@ class Samples:
         return self.training is not None and text in self.training
 
 
-def open_samples(directory: str) -> Samples:
+def open_samples(directory: str, *, trust: bool = False) -> Samples:
     """The run in a directory, with its model and its training text.
 
     Raises:
         RunError: no such run, or no weights that fit.
     """
-    run = read_run(Path(directory))
-    model, changed = load_model(run)
+    run, trusted = read_run(Path(directory)), Trust(everything=trust)
+    model, changed = load_model(run, trusted)
     notices, training = [changed] if changed else [], None
     try:
-        training = _training_text(run)
+        training = _training_text(run, trusted)
     except (ZooError, RegistryError) as error:
         notices.append(f"Samples are not marked, for the training text cannot be read again: {error}")
     return Samples(run, model, training, notices)
@@ -122,9 +123,9 @@ def _begin(
     return vocabulary, prompt, columns()
 
 
-def _training_text(run: Run) -> set[str] | str:
+def _training_text(run: Run, trust: Trust) -> set[str] | str:
     """What a sample is looked for in: the training documents, or the training stream."""
-    corpus = reload_corpus(run, {})
+    corpus = reload_corpus(run, {}, trust)
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")
     if corpus.text is None:

@@ -7,6 +7,7 @@ from registry import RegistryError
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import find_runs, is_run, read_run
 from zoo.experiments.records.study import read_study
+from zoo.experiments.runs.trust import Trust
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.run import run_differences
 from zoo.experiments.verify.study import comparison_differences, record_of, study_differences
@@ -15,17 +16,18 @@ from zoo.training.device import resolve_device
 Check = Callable[[Path, Rebuild], Iterator[str]]
 
 
-def verify(place: Path, *, device: str = "auto") -> Iterator[tuple[Path, str | None]]:
+def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterator[tuple[Path, str | None]]:
     """Verify each run, study-*.json and comparison.json in `place`: its path, and what is wrong with it or None.
 
     Args:
         place: a run, or a folder of runs; or one of the two files: then its own runs are computed again.
+        trust: import files that records name although they are not what runs were made with.
 
     Raises:
         RunError: there is nothing to verify.
         UsageError: no such device.
     """
-    rebuild = Rebuild(resolve_device(device))
+    rebuild = Rebuild(resolve_device(device), Trust(everything=trust))
     checks: list[tuple[list[Path], Check]]
     if is_run(place):
         checks = [([place], _run)]

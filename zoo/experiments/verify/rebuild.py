@@ -14,6 +14,7 @@ from zoo.errors import DataError
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.model import FoundModel, find_model
 from zoo.experiments.runs.resolve import Cell, resolve
+from zoo.experiments.runs.trust import Trust
 from zoo.probes.flops import FlopCounter
 from zoo.training.loop import Settings, draw
 
@@ -55,10 +56,11 @@ class Rebuild:
 
     Args:
         device: where losses are computed again.
+        trust: which files may be imported for records.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, trust: Trust | None = None) -> None:
+        self.device, self.trust = device, trust or Trust()
         self._made: dict[Hashable, Any] = {}
 
     def corpus(self, data: DataConfig) -> Corpus:
@@ -69,6 +71,7 @@ class Rebuild:
         """
         if data.corpus.name == "-":
             raise DataError("The text came from standard input: it is needed here, and cannot be read again.")
+        self.trust.check(data.corpus.name)
         return self._once(("corpus", data.model_dump_json()), lambda: load_corpus(data))
 
     def rows(self, config: RunConfig, split: str, device: torch.device) -> Rows:
@@ -83,6 +86,7 @@ class Rebuild:
         Raises:
             RegistryError, UsageError, RunError, DataError: it cannot be.
         """
+        self.trust.check(config.model.name)
         here = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
         return self._once(
             ("cell", config.model_dump_json()), lambda: resolve(here, self.corpus(config.data), Path("."))
@@ -94,6 +98,7 @@ class Rebuild:
         Raises:
             RegistryError, UsageError, DataError: it cannot be had again.
         """
+        self.trust.check(config.model.name)
         vocab_size = len(self.corpus(config.data).vocabulary)
         return self._once(
             ("model", config.model.model_dump_json(), config.context, vocab_size),

@@ -71,6 +71,8 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     yield from compare_values("schema_version", record.schema_version, SCHEMA_VERSION)
     study = record.study.scaled(record.matched)
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
+    for run in [*trials, *runs]:
+        rebuild.trust.allow(run)
     yield from _listing_differences("trials", record.trials, trials, study.trials())
     yield from _listing_differences("runs", record.runs, runs, study.runs())
     digests: dict[str, str] = {}
