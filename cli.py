@@ -52,6 +52,7 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A decorator: the options of `train` and `compare` that are no settings."""
     options = [
         OUT,
+        click.option("--stop-at-first-failure", is_flag=True, help="End the study when a run fails."),
         click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),
         click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
         click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
@@ -233,7 +234,8 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outco
         rows = forecast(plan)
         print_json(rows) if flags["as_json"] else print_forecast(rows)
         return None
-    outcome = run_plan(plan, console, report=report)
+    stop = flags["stop_at_first_failure"]
+    outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)
     print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"])
     return outcome
 

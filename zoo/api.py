@@ -73,7 +73,7 @@ def train(
             what a token is and a budget. The budget is one of steps, tokens, seconds and flops.
 
     Returns:
-        The run; if it diverged or is refused, its `result.status` says so.
+        The run; if it diverged, failed or is refused, its `result.status` says so.
 
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.
@@ -92,6 +92,7 @@ def compare(
     recipe: str | None = None,
     name: str | None = None,
     out: Place = "runs",
+    stop_at_first_failure: bool = False,
     fresh: bool = False,
     report: bool = True,
     progress: bool = True,
@@ -106,6 +107,7 @@ def compare(
         recipe: which of the study file's recipes; its first if nothing is said.
         name: of the folder of the runs; made of the models and the corpus if nothing is said.
         report: measure costs, draw samples and write report.html.
+        stop_at_first_failure: raise when a run fails; else the others go on, and the model is ranked nowhere.
         out, fresh, progress, settings: as for `train`.
 
     Raises:
@@ -114,7 +116,8 @@ def compare(
     numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
     own = {"splits": splits, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, seeds=numbers, **own)
-    return Compared(*_run(study, out, fresh=fresh, progress=progress, report=report))
+    stop = {"stop_at_first_failure": stop_at_first_failure}
+    return Compared(*_run(study, out, fresh=fresh, progress=progress, report=report, **stop))
 
 
 def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:
@@ -256,7 +259,10 @@ def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "data": None if data is None else name_of(data, CORPORA)}
 
 
-def _run(study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool) -> Outcome:
+def _run(
+    study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool, stop_at_first_failure: bool = False
+) -> Outcome:
     terminal = sys.stderr.isatty()  # given, for a notebook asks for colours and yet cannot draw over what is there
     console = Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
-    return run_plan(plan_study(study, out, console, fresh=fresh), console, report=report)
+    plan = plan_study(study, out, console, fresh=fresh)
+    return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)

@@ -38,7 +38,7 @@ def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: boo
     return plan
 
 
-def run_plan(plan: "Plan", console: Console, *, report: bool) -> Outcome:
+def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_failure: bool = False) -> Outcome:
     """Train what is missing, with its progress on `console`; measure costs and write the report, if it is wanted.
 
     Raises:
@@ -47,7 +47,7 @@ def run_plan(plan: "Plan", console: Console, *, report: bool) -> Outcome:
     from zoo.experiments.compare import add_probes, run_study
     from zoo.reports.progress import ProgressBar
 
-    with ProgressBar(console) as progress:
+    with ProgressBar(console, stop_at_first_failure=stop_at_first_failure) as progress:
         path, record = run_study(plan, progress)
         if report:
             record = add_probes(plan, path, record)

@@ -122,3 +122,14 @@ def test_what_fails_when_stored_weights_are_scored_is_a_failed_run_too(tmp_path:
     assert run(tmp_path, *words) == 1
     (result,) = tmp_path.rglob("result.json")
     assert "ValueError: many rows" in json.loads(result.read_text())["reason"]
+
+
+@pytest.mark.parametrize("way", ["sequential", "side-by-side"])
+def test_who_wants_it_stops_at_the_first_failure(way: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format(trouble="raise ValueError('odd rows')", late="pass"))
+    words = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=100)", "--steps", "2000",
+             "--batch-size", "8", "--seeds", "2", "--threads", "1", "--set", f"execution={way}"]  # fmt: skip
+    assert run(tmp_path, *words, "--stop-at-first-failure") == 1
+    statuses = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("result.json")]
+    assert "failed" in statuses
+    assert len(statuses) < 4

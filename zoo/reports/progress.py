@@ -15,8 +15,8 @@ from zoo.training.loop import Progress as Step
 class ProgressBar(Listener):
     """One bar over all runs, with the live loss; finished runs scroll up as lines."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, *, stop_at_first_failure: bool = False) -> None:
+        self._console, self.stop_at_first_failure = console, stop_at_first_failure
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),

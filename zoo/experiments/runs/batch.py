@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from zoo.data.corpus import Corpus
+from zoo.errors import RunError
 from zoo.experiments.records.run import Run, is_done, read_run
 from zoo.experiments.runs.failure import is_own_trouble, record_failure, record_failures
 from zoo.experiments.runs.resolve import Cell
@@ -20,6 +21,9 @@ PAUSE = 0.5
 
 class Listener:
     """What a study tells while it runs; every method does nothing until somebody overrides it."""
+
+    stop_at_first_failure = False
+    """Whether a cell that failed ends the study."""
 
     def planned(self, runs: int) -> None:
         """All cells are sound, nothing has been trained; so many runs are to come."""
@@ -38,7 +42,7 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
     """The run of each cell, in their order; what is there already is read, and what others work on is waited for.
 
     Raises:
-        RunError: as `execute`.
+        RunError: as `execute`; or a cell failed, and that is to end the study.
     """
     there = {cell.directory for cell in cells if is_done(cell.directory)}
     beside = [
@@ -62,7 +66,7 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
                 continue
             for own, run in zip(together, found, strict=True):
                 runs[own.directory] = run
-                listener.finished(own, run, reused=own.directory in there | told)
+                _finish(own, run, listener, reused=own.directory in there | told)
         for cell in busy:
             if cell.directory not in told:
                 listener.waiting(cell)
@@ -70,6 +74,12 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
         time.sleep(PAUSE if busy else 0)
         todo = busy
     return [runs[cell.directory] for cell in cells]
+
+
+def _finish(cell: Cell, run: Run, listener: Listener, *, reused: bool) -> None:
+    listener.finished(cell, run, reused=reused)
+    if run.result.status == "failed" and listener.stop_at_first_failure:
+        raise RunError(f"Stopped at the first failure: {cell.config.label} under seed {cell.config.seed}.")
 
 
 def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> set[Path]:
@@ -82,14 +92,14 @@ def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Liste
     def finish(number: int, free: bool) -> None:
         if free:
             done.add(cells[number].directory)
-            listener.finished(cells[number], read_run(cells[number].directory), reused=False)
+            _finish(cells[number], read_run(cells[number].directory), listener, reused=False)
 
     tasks = [partial(_execute_in_a_worker, cell, corpus) for cell in cells]
 
     def bury(number: int, reason: str) -> None:
         cell = cells[number]
         done.add(cell.directory)
-        listener.finished(cell, record_failure(cell, f"{cell.model.who} failed: {reason}"), reused=False)
+        _finish(cell, record_failure(cell, f"{cell.model.who} failed: {reason}"), listener, reused=False)
 
     run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish, on_death=bury)
     return done
