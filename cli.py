@@ -373,6 +373,33 @@ def verify(directory: str, trust: bool, device: str) -> None:
         raise click.exceptions.Exit(1)
 
 
+@cli.command(short_help="Remove what is left of runs that were cut.")
+@OUT
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(out: str, dry_run: bool, yes: bool) -> None:
+    """Remove folders of runs that were cut, checkpoints of finished runs, half-written files, and prepared texts.
+
+    What a process works on stays, and so does every finished run. A run whose folder is removed begins again.
+    """
+    from pathlib import Path
+
+    from zoo.experiments.leftovers import find_leftovers, remove
+    from zoo.reports.numbers import storage
+
+    found = find_leftovers(Path(out))
+    for path, what, size in found:
+        click.echo(f"{storage(size):>8}  {path}  ({what})")
+    if not found:
+        return click.echo("Nothing is left over.")
+    total = storage(sum(size for _, _, size in found))
+    if dry_run:
+        return click.echo(f"{total} would be removed.")
+    if yes or click.confirm(f"Remove {total}?"):
+        remove(found)
+    return None
+
+
 def main() -> None:
     """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
     from registry import RegistryError, UnknownNameError

@@ -68,6 +68,22 @@ def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
         os.close(handle)
 
 
+def is_locked(file: Path) -> bool:
+    """Whether another process holds a lock; nothing is changed to find out."""
+    if fcntl is None or not file.is_file():
+        return False
+    handle = os.open(file, os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
 def _acquire(file: Path, *, wait: bool) -> int:
     while True:
         try:
