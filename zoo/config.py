@@ -189,7 +189,7 @@ class TrainingConfig(Frozen):
         None, ge=1, le=1024, description="CPU threads of a run."
     )
     checkpoint_every: Annotated[float, Flag(after="threads")] = Field(
-        30.0, gt=0, description="Seconds between two checkpoints of a run."
+        30.0, gt=0, description="Seconds between two checkpoints of a run; more where they would take 1% of the time."
     )
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto",

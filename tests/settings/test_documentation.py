@@ -42,4 +42,4 @@ def test_a_signature_has_the_types_of_the_fields() -> None:
 
 def test_evaluate_takes_the_settings_of_a_corpus() -> None:
     own = [setting.name for setting in SETTINGS if setting.section == "data"]
-    assert list(inspect.signature(zoo.evaluate).parameters) == ["run", "splits", *own, "device"]
+    assert list(inspect.signature(zoo.evaluate).parameters) == ["run", "splits", *own, "device", "trust"]

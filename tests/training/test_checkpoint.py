@@ -68,5 +68,5 @@ def test_a_missing_file_is_named(make_model: MakeModel, tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be_written_are_an_error_that_names_the_file(make_model: MakeModel, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"Cannot write weights '.*weights\.safetensors'"):
+    with pytest.raises(RunError, match=r"Cannot write '.*weights\.safetensors'"):
         save_weights(make_model("mlp"), tmp_path / "nowhere" / "weights.safetensors")

@@ -1,12 +1,12 @@
 """Write the report of a comparison: a page, a document, the numbers, and the figures."""
 
-import os
 from pathlib import Path
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.figures.draw import FIGURES as NAMES
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.markdown import render_markdown
+from zoo.whole_file import write_whole
 
 FOLDER = "figures"
 
@@ -27,18 +27,9 @@ def write_report(comparison: Comparison, directory: Path) -> list[Path]:
         **drawn,
     }
     (directory / FOLDER).mkdir(parents=True, exist_ok=True)
-    written = [_write(directory / name, text) for name, text in texts.items()]
+    for name, text in texts.items():
+        write_whole(directory / name, text)
     for name in NAMES:
         if name not in links:
             (directory / FOLDER / f"{name}.svg").unlink(missing_ok=True)
-    return written
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return [directory / name for name in texts]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from zoo.errors import RunError, UsageError
 from zoo.training.model_state import find_ties, restore_state, same_bits, state_of
 from zoo.training.tensor_file import from_file, has_values, to_file
+from zoo.whole_file import write_whole
 
 
 class UnfitWeightsError(RunError):
@@ -38,10 +39,7 @@ def save_weights(model: nn.Module, path: Path) -> str:
     ties = find_ties(state)
     own = {name: tensor for name, tensor in state.items() if name not in ties}
     data = to_file(own, {"ties": ties})
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise RunError(f"Cannot write weights '{path}': {error.strerror}.") from None
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
 
 

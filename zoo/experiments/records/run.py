@@ -11,7 +11,6 @@ result.json              `Result`, written last: a directory without it is no ru
 import fnmatch
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +23,7 @@ from safetensors.numpy import load_file, save
 
 from zoo.config import Frozen, RunConfig
 from zoo.errors import RunError, describe_faults
+from zoo.whole_file import write_whole
 
 SCHEMA_VERSION = 1
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
@@ -233,26 +233,18 @@ def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
     """
     plain = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("=")) for name, array in arrays.items()}
     data = save(plain)
-    path.write_bytes(data)
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
 def write_json(path: Path, value: BaseModel) -> None:
     """One record, indented, there whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w") as file:
-            file.write(json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
     """One point a line."""
-    path.write_text("".join(point.model_dump_json() + "\n" for point in curve))
+    write_whole(path, "".join(point.model_dump_json() + "\n" for point in curve))
 
 
 def _read(path: Path, kind: type[Record]) -> Record:

@@ -4,8 +4,6 @@ checkpoint-<steps>-<SHA-256>.safetensors     a `RunState`: tensors, and its valu
 """
 
 import hashlib
-import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +14,11 @@ from zoo import interrupt
 from zoo.errors import RunError
 from zoo.training.run_state import RunState
 from zoo.training.tensor_file import from_file, to_file
+from zoo.whole_file import write_whole
 
 KEPT = 2
+MOST = 0.01
+"""Share of the time that checkpoints may take: a large model's are written less often than it was asked."""
 PATTERN = "checkpoint-*.safetensors"
 
 
@@ -27,12 +28,12 @@ class Checkpoints:
     Args:
         folder: the run's working folder.
         fingerprint: of the run, or of all runs of a stack; a checkpoint of another one is not used.
-        every: seconds between two checkpoints.
+        every: seconds between two checkpoints, at least.
     """
 
     def __init__(self, folder: Path, fingerprint: str, every: float) -> None:
         self._folder, self._fingerprint, self._every = folder, fingerprint, every
-        self._last = time.monotonic()
+        self._last, self._took = time.monotonic(), 0.0
 
     def load(self, note: Callable[[str], None]) -> RunState | None:
         """The newest checkpoint that is whole; None where there is none. `note` is told of a damaged one.
@@ -59,27 +60,19 @@ class Checkpoints:
             Interrupted: the process was asked to stop, and the checkpoint is written.
         """
         asked = interrupt.requested()
-        if not asked and time.monotonic() - self._last < self._every:
+        began = time.monotonic()
+        if not asked and began - self._last < max(self._every, self._took / MOST):
             return
         self._write(take())
         self._last = time.monotonic()
+        self._took = self._last - began
         if asked:
             interrupt.stop()
 
     def _write(self, state: RunState) -> None:
         data = to_file(state.tensors, {"fingerprint": self._fingerprint, "state": state.values})
         name = f"checkpoint-{state.values['steps']:012d}-{hashlib.sha256(data).hexdigest()}.safetensors"
-        path, partial = self._folder / name, self._folder / f".{name}.partial"
-        try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-            _sync(self._folder)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise RunError(f"Cannot write checkpoint '{path}': {error.strerror}.") from None
+        write_whole(self._folder / name, data)
         for older in sorted(self._folder.glob(PATTERN))[:-KEPT]:
             older.unlink(missing_ok=True)
 
@@ -89,14 +82,3 @@ def _read(path: Path) -> tuple[dict, dict]:  # type: ignore[type-arg]
     if hashlib.sha256(data).hexdigest() != path.stem.rpartition("-")[2]:
         raise ValueError("its content is not what was written")
     return from_file(data)
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename in a folder last."""
-    if sys.platform == "win32":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,6 +11,7 @@ from zoo.experiments.records.run import Result, Run, read_run, write_curve, writ
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.interrupt import Interrupted
+from zoo.whole_file import write_whole
 
 TRACEBACK = "traceback.txt"
 """Beside the record, where an error is not known to be the model's own."""
@@ -40,7 +41,7 @@ def record_failure(cell: Cell, reason: str, error: BaseException | None = None) 
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
     write_curve(place / "curve.jsonl", [])
     if error is not None and not isinstance(error, ZooError | SystemExit):
-        (place / TRACEBACK).write_text("".join(traceback.format_exception(error)))
+        write_whole(place / TRACEBACK, "".join(traceback.format_exception(error)))
     result = Result(
         status="failed",
         reason=reason,

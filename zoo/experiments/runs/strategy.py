@@ -7,7 +7,6 @@ command again gives the same numbers:
 ways.json     fingerprint of what was asked -> `Choice`
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import can_fork, count_cores
 from zoo.experiments.runs.working_folder import lock
 from zoo.training.device import resolve_device
+from zoo.whole_file import write_whole
 
 FILE = "ways.json"
 WORTH = 5.0
@@ -123,11 +123,9 @@ def read_ways(directory: Path) -> dict[str, Choice]:
 def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:
     """Write the choices for these runs beside those for others."""
     path = directory / FILE
-    partial = path.with_name(f".{FILE}.{os.getpid()}.partial")
     chosen = {choice_key(config): choices[config.label] for config in configs}
     with lock(directory / f".{FILE}.lock", wait=True):
-        partial.write_bytes(_CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
-        partial.replace(path)
+        write_whole(path, _CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
 
 
 def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:

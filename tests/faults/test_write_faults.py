@@ -1,0 +1,105 @@
+"""A disk that fails at any write: one line that names the file, exit code 1, and nothing that was there is lost."""
+
+import errno
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KINDS = {"full": errno.ENOSPC, "denied": errno.EACCES, "broken": errno.EIO}
+COMPARE = ["compare", "--models", "bigram,bow(hidden=4)", "--data", "words.txt", "--batch-size", "8", "--steps", "3",
+           "--seeds", "1", "--threads", "1", "--set", "execution=sequential"]  # fmt: skip
+
+
+class Disk:
+    """Counts the files below a folder that are opened to be written, and fails at one of them."""
+
+    def __init__(self, folder: Path, fails_at: int, kind: str) -> None:
+        self.folder, self.fails_at, self.kind = folder, fails_at, kind
+        self.opened: list[str] = []
+        self._open = io.open
+
+    def open(self, file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        inside = not isinstance(file, int) and Path(file).resolve().is_relative_to(self.folder)
+        if not inside or not set(mode) & set("wxa+"):
+            return self._open(file, mode, *rest, **options)
+        self.opened.append(Path(file).name)
+        if len(self.opened) != self.fails_at:
+            return self._open(file, mode, *rest, **options)
+        if self.kind == "short":
+            opened = self._open(file, mode, *rest, **options)
+            write = opened.write
+
+            def fail(data: Any) -> int:
+                write(data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            return Proxy(opened, fail)
+        raise OSError(KINDS[self.kind], os.strerror(KINDS[self.kind]), str(file))
+
+
+class Proxy:
+    """A file of which one method is another."""
+
+    def __init__(self, file: Any, write: Callable[[Any], int]) -> None:
+        self._file, self.write = file, write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> "Proxy":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._file)
+
+
+@pytest.fixture
+def run_on(run_zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A command on a disk that fails at its n-th file; the disk tells how many there were."""
+
+    def run(fails_at: int, kind: str, *words: str):
+        disk = Disk((tmp_path / "runs").resolve(), fails_at, kind)
+        with monkeypatch.context() as patch:
+            patch.setattr(io, "open", disk.open)
+            return run_zoo(*words), disk
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ["full", "short", pytest.param("denied", marks=pytest.mark.slow),
+                                  pytest.param("broken", marks=pytest.mark.slow)])  # fmt: skip
+def test_a_write_that_fails_is_one_line_and_the_same_command_goes_on(
+    kind: str, run_on, run_zoo, words, tmp_path
+) -> None:
+    done, disk = run_on(0, kind, *COMPARE)
+    assert done.returncode == 0, done.stderr
+    total, expected = len(disk.opened), losses(tmp_path)
+    assert {"result.json", "report.html"} <= {re.sub(r"^\.|\.\d+\.partial$", "", name) for name in disk.opened}
+    steps = range(1, total + 1) if kind == "short" else range(1, total + 1, 4)
+    for fails_at in steps:
+        (tmp_path / "runs").rename(tmp_path / f"runs {fails_at}")
+        done, disk = run_on(fails_at, kind, *COMPARE)
+        last = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 1, (fails_at, disk.opened[-1])
+        assert last.startswith("Error: "), (fails_at, disk.opened[-1], last)
+        assert "Traceback" not in done.stderr
+        name = re.sub(r"^\.|\.\d+\.partial$", "", disk.opened[-1])
+        assert name in last, (fails_at, last)
+        assert run_zoo("runs").returncode == 0
+        assert run_zoo(*COMPARE).returncode == 0
+        assert losses(tmp_path) == expected
+        assert not list((tmp_path / "runs").rglob("*.partial"))
+
+
+def losses(folder: Path) -> list[dict[int, float]]:
+    (comparison,) = (folder / "runs").rglob("comparison.json")
+    return [row["losses"] for row in json.loads(comparison.read_text())["models"]]
