@@ -25,8 +25,9 @@ check: $(VENV)/installed-dev  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-faults: $(VENV)/installed-dev  ## kill commands at 1,000 random moments and compare what they leave: most of an hour
+faults: $(VENV)/installed-dev  ## kill commands at 1,000 random moments, run 2,000 cells in one process: an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kill 1000
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.soak 2000
 
 bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain loops; ARGS="-k train --benchmark-json=a.json"
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m "not long" $(ARGS)
