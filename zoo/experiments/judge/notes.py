@@ -65,7 +65,8 @@ def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
         others = "; no mean is taken over the others" if row.diverged < row.runs else ""
         yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
     if row.failed:
-        yield "failed", f"{row.label} failed {row.among_runs(row.failed)} and is ranked nowhere. {row.reason}"
+        reason = "; ".join(line.strip() for line in (row.reason or "").splitlines())  # with the model's own lines
+        yield "failed", f"{row.label} failed {row.among_runs(row.failed)} and is ranked nowhere. {reason}"
     elif row.refused:
         yield "refused", f"{row.label} is refused {row.among_runs(row.refused)} and ranked nowhere. {row.reason}"
     if row.untrained:

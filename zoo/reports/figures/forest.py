@@ -85,9 +85,9 @@ def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names:
     base, room = (y - 13, width - 150) if narrow else (y + 4, names - 10)
     name = text(8 if narrow else 0, base, shorten(model.label, room, SIZE), "label")
     if model.test is None:
-        what = model.without_mean
-        place = (width - 8, base, "end") if narrow else (scale.start, base, None)
-        return tag("g", tag("title", model.label), name, text(*place[:2], what, "note", place[2]), class_=own)
+        place, anchor = (width - 8, "end") if narrow else (width - 146, None)  # where the others have their mean
+        what = text(place, base, model.without_mean, "note", anchor)
+        return tag("g", tag("title", model.label), name, what, class_=own)
     marks = _marks(model, model.test, scale, y + 4 if narrow else y)
     return tag("g", tag("title", model.label), name, *marks, _number(model, base, width), class_=own)
 
