@@ -11,6 +11,7 @@ import pytest
 
 import zoo.experiments.runs.checkpoints as checkpoints
 from tests.faults.kill import CASES, COMMON, compare, run_through, start
+from zoo.experiments.runs.working_folder import work_on
 
 
 @pytest.mark.parametrize("case", ["dropout and norm", "side by side"])
@@ -98,6 +99,18 @@ def test_a_damaged_checkpoint_is_recognised_and_the_one_before_is_used(damage: s
     (alone,) = (other / "runs").rglob("result.json")
     for key in ("weights_sha256", "losses_sha256", "steps", "tokens"):
         assert json.loads(result.read_text())[key] == json.loads(alone.read_text())[key]
+
+
+def test_what_a_killed_owner_was_writing_is_no_part_of_the_run(tmp_path: Path) -> None:
+    hidden = tmp_path / ".run.partial"
+    hidden.mkdir()
+    for name in ("checkpoint-1-0.safetensors", ".config.json.7.partial", ".checkpoint-2-0.safetensors.7.partial"):
+        (hidden / name).write_text("{")
+    with work_on(tmp_path / "run") as folder:
+        assert sorted(path.name for path in folder.iterdir()) == ["checkpoint-1-0.safetensors", "lock"]
+        (folder / "result.json").write_text('{"status": "finished"}')
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["result.json"]
 
 
 def test_two_processes_share_the_work_of_a_study(words: Path) -> None:

@@ -20,6 +20,7 @@ except ImportError:  # Windows
 
 LOCK = "lock"
 CHECKPOINTS = "checkpoint-*"
+HALF_WRITTEN = ".*.partial"
 
 
 class BusyError(RunError):
@@ -39,6 +40,8 @@ def work_on(directory: Path) -> Iterator[Path]:
     hidden = directory.with_name(f".{directory.name}.partial")
     with lock(hidden / LOCK):
         try:
+            for stray in hidden.glob(HALF_WRITTEN):  # of an owner that was killed
+                stray.unlink(missing_ok=True)
             if is_done(directory):
                 raise BusyError(f"Another process has finished '{directory}'.")
             if is_done(hidden):  # its process was killed when all was written
@@ -124,6 +127,6 @@ def _publish(hidden: Path, directory: Path) -> None:
         if not is_done(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
             raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
         shutil.rmtree(hidden, ignore_errors=True)
-    for path in [*directory.glob(CHECKPOINTS), *directory.glob(f".{CHECKPOINTS}"), directory / LOCK]:
+    for path in [*directory.glob(CHECKPOINTS), directory / LOCK]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
