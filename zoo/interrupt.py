@@ -13,6 +13,7 @@ TERMINATED, INTERRUPTED = 75, 130
 PATIENCE = 2.0
 """Seconds that work has to stop by itself."""
 
+_listens = False
 _request: int | None = None
 _depth = 0
 
@@ -33,10 +34,17 @@ def exit_code(error: BaseException | None) -> int:
 
 def listen() -> None:
     """Handle the two signals from now on; in the main thread of a command."""
+    global _listens
+    _listens = True
     signal.signal(signal.SIGTERM, _handle)
     signal.signal(signal.SIGINT, _handle)
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, lambda *_: stop())
+
+
+def listens() -> bool:
+    """Whether signals are handled here: then a KeyboardInterrupt that is not `Interrupted` is nobody's Ctrl-C."""
+    return _listens
 
 
 @contextmanager

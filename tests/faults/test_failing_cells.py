@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -133,3 +136,16 @@ def test_who_wants_it_stops_at_the_first_failure(way: str, tmp_path: Path) -> No
     statuses = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("result.json")]
     assert "failed" in statuses
     assert len(statuses) < 4
+
+
+def test_ctrl_c_in_python_ends_the_call_and_is_no_failure_of_the_model(tmp_path: Path) -> None:
+    """There nobody listens to signals for us: a KeyboardInterrupt is the user's."""
+    trouble = "os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
+    call = "zoo.compare(['./mine.py:Mine', 'bigram'], data='invented(documents=100)', steps=6, seeds=1, batch_size=8, "
+    script = f"import zoo\n{call}threads=1, execution='sequential', progress=False)\n"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
+    assert done.stderr.strip().endswith("KeyboardInterrupt")
+    assert not list(tmp_path.rglob("result.json"))

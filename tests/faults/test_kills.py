@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -111,6 +112,23 @@ def test_what_a_killed_owner_was_writing_is_no_part_of_the_run(tmp_path: Path) -
         (folder / "result.json").write_text('{"status": "finished"}')
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["result.json"]
+
+
+def test_a_stack_that_was_killed_while_its_runs_appeared_is_finished(words: Path) -> None:
+    command = [*CASES["stacked"], *COMMON]
+    assert run_through(command, words) == 0
+    runs = {path.parent.name: path.parent for path in words.rglob("result.json")}
+    first, second = sorted(runs)
+    whole = (runs[second] / "weights.safetensors").read_bytes()
+    runs[second].rename(runs[second].with_name(f".{second}.partial"))  # written, and not published
+    assert run_through(command, words) == 0
+    assert (runs[second] / "weights.safetensors").read_bytes() == whole
+    shutil.rmtree(runs[second])
+    kept = (runs[first] / "result.json").read_bytes()
+    assert run_through(command, words) == 0
+    assert (runs[second] / "weights.safetensors").read_bytes() == whole
+    assert (runs[first] / "result.json").read_bytes() == kept, "and the one that was there is the one that is there"
+    assert not list(words.rglob("*.partial"))
 
 
 def test_two_processes_share_the_work_of_a_study(words: Path) -> None:

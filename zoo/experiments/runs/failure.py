@@ -4,6 +4,7 @@ import shutil
 import traceback
 from collections.abc import Sequence
 
+from zoo import interrupt
 from zoo.blame import StrangerError, describe_error
 from zoo.errors import DataError, RunError, ZooError
 from zoo.experiments.records.environment import describe_environment
@@ -21,6 +22,8 @@ def is_own_trouble(error: BaseException) -> bool:
     """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
     if isinstance(error, Interrupted | GeneratorExit):
         return False
+    if isinstance(error, KeyboardInterrupt):
+        return interrupt.listens()  # in a notebook it is the user's
     if isinstance(error, RunError | DataError):
         return isinstance(error, StrangerError)
     return not isinstance(error, OSError)

@@ -20,7 +20,7 @@ from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.result import Trained, write_record
 from zoo.experiments.runs.score import Scored, score_stored
-from zoo.experiments.runs.working_folder import work_on
+from zoo.experiments.runs.working_folder import BusyError, work_on
 from zoo.interrupt import stoppable
 from zoo.models.build import count_buffers, count_parameters
 from zoo.models.interface import SequenceModel
@@ -54,8 +54,17 @@ def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell,
 
 def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
     """Cells of one model; more than one are a stack."""
-    if all(is_done(cell.directory) for cell in cells):
-        return [read_run(cell.directory) for cell in cells]
+    try:
+        if not all(is_done(cell.directory) for cell in cells):
+            _work(cells, corpus, report)
+    except BusyError:
+        if not all(is_done(cell.directory) for cell in cells):
+            raise
+    return [read_run(cell.directory) for cell in cells]
+
+
+def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> None:
+    """Train, score and write what is not there."""
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
@@ -63,7 +72,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     here = isolated(device, threads=first.training.threads, seed=first.seed)
     watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
-        places = [stack.enter_context(work_on(cell.directory)) for cell in cells]
+        places = [stack.enter_context(work_on(cell.directory, again=len(cells) > 1)) for cell in cells]
         keeper = Checkpoints(places[0], cells[0].recorded.fingerprint, first.training.checkpoint_every)
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
         trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings), keeper)
@@ -74,7 +83,6 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
                 scored = Scored(refusal=surroundings.complaint)
             _check_source(cell)
             write_record(cell, one, scored, place)
-    return [read_run(cell.directory) for cell in cells]
 
 
 def _train(

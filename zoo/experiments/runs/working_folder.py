@@ -28,10 +28,14 @@ class BusyError(RunError):
 
 
 @contextmanager
-def work_on(directory: Path) -> Iterator[Path]:
+def work_on(directory: Path, *, again: bool = False) -> Iterator[Path]:
     """A folder to write a run into, which becomes `directory` at the end.
 
     If the work ends early it stays where it has a checkpoint to go on from, and is removed otherwise.
+
+    Args:
+        again: do the work although the run is there, and keep that one: a stack that was cut while its runs appeared is
+            trained as a whole.
 
     Raises:
         BusyError: another process works on it, or has just finished it.
@@ -39,16 +43,21 @@ def work_on(directory: Path) -> Iterator[Path]:
     """
     hidden = directory.with_name(f".{directory.name}.partial")
     with lock(hidden / LOCK):
-        try:
-            for stray in hidden.glob(HALF_WRITTEN):  # of an owner that was killed
-                stray.unlink(missing_ok=True)
-            if is_done(directory):
-                raise BusyError(f"Another process has finished '{directory}'.")
-            if is_done(hidden):  # its process was killed when all was written
-                _publish(hidden, directory)
-                raise BusyError(f"Another process has written '{directory}'.")
-            yield hidden
+        for stray in hidden.glob(HALF_WRITTEN):  # of an owner that was killed
+            stray.unlink(missing_ok=True)
+        if is_done(hidden):  # its owner was killed when all was written
             _publish(hidden, directory)
+        elif is_done(directory) and not again:
+            shutil.rmtree(hidden)
+        if is_done(directory) and not again:
+            raise BusyError(f"Another process has finished '{directory}'.")
+        try:
+            hidden.mkdir(exist_ok=True)
+            yield hidden
+            if is_done(directory):
+                shutil.rmtree(hidden)
+            else:
+                _publish(hidden, directory)
         finally:
             if hidden.is_dir() and not any(hidden.glob(CHECKPOINTS)):
                 shutil.rmtree(hidden, ignore_errors=True)
