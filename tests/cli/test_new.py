@@ -89,7 +89,7 @@ def test_the_folder_that_it_goes_into_is_made_and_told(run_zoo, tmp_path: Path) 
         ("torch", "Python finds another module 'torch'"),
         ("zoo", "Python finds another module 'zoo'"),
         ("random", "Python finds another module 'random'"),
-        ("pillow", "a distribution 'pillow' is installed"),
+        ("python-dateutil", "a distribution 'python-dateutil' is installed"),
     ],
 )
 def test_a_name_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_written(
