@@ -415,7 +415,8 @@ def main() -> None:
         code = interrupt.exit_code(error.__cause__)
         click.echo("Terminated." if code == interrupt.TERMINATED else "Interrupted.", err=True)
         if sys.argv[1:2] in (["train"], ["compare"]):
-            click.echo(f"To go on: {'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}", err=True)
+            words = [word for word in sys.argv if word != "--fresh"]  # that would begin again
+            click.echo(f"To go on: {'python ' * words[0].endswith('.py')}{shlex.join(words)}", err=True)
         sys.exit(code)
     except click.ClickException as error:
         error.show()

@@ -8,17 +8,13 @@ from pathlib import Path
 
 import registry
 import zoo
-from zoo.errors import RunError, ZooError
+from zoo.errors import StrangerError, ZooError
 
 ZOO = Path(zoo.__file__).resolve().parent
 LIBRARIES = Path(sysconfig.get_path("purelib")).resolve()
 OTHERS = (ZOO, Path(registry.__file__).resolve().parent, Path(sysconfig.get_path("stdlib")).resolve(), LIBRARIES)
 """Folders of code that is not a stranger's own, except for the stranger's package."""
 OURS = ("interface.py", "build.py", "adapt.py")
-
-
-class StrangerError(RunError):
-    """An exception of a model or corpus; the message says what it is, and where in its own code."""
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class RunError(ZooError):
     """A run directory that is none, or whose files do not fit each other."""
 
 
+class StrangerError(RunError):
+    """An exception of a model or corpus; the message says what it is, and where in its own code."""
+
+
 def describe_faults(error: Any) -> str:
     """All faults of a pydantic ValidationError in one line: what was given, what is wrong."""
     return "; ".join(_fault(fault) for fault in error.errors())

@@ -13,7 +13,7 @@ TERMINATED, INTERRUPTED = 75, 130
 PATIENCE = 2.0
 """Seconds that work has to stop by itself."""
 
-_listens = False
+_listens = _is_child = False
 _request: int | None = None
 _depth = 0
 
@@ -32,10 +32,14 @@ def exit_code(error: BaseException | None) -> int:
     return TERMINATED if terminated else INTERRUPTED
 
 
-def listen() -> None:
-    """Handle the two signals from now on; in the main thread of a command."""
-    global _listens
-    _listens = True
+def listen(*, child: bool = False) -> None:
+    """Handle the two signals from now on; in the main thread of a command.
+
+    Args:
+        child: of a command that passes on what it is asked: a signal that comes again is the same request.
+    """
+    global _listens, _is_child
+    _listens, _is_child = True, child
     signal.signal(signal.SIGTERM, _handle)
     signal.signal(signal.SIGINT, _handle)
     if hasattr(signal, "SIGALRM"):
@@ -79,7 +83,7 @@ def stop() -> NoReturn:
 def _handle(number: int, _: Any) -> None:
     global _request
     again, _request = _request is not None, number
-    if again or not _depth:
+    if not _depth or (again and not _is_child):
         stop()
-    if hasattr(signal, "setitimer"):
+    if not again and hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo.experiments.leftovers import find_leftovers, remove
 from zoo.experiments.runs.working_folder import lock
 
 
@@ -67,6 +68,26 @@ def test_what_another_process_works_on_stays(run_zoo, left: Path, tmp_path: Path
     try:
         assert "busy" not in run_zoo("clean", "--yes").stdout
         assert busy.is_dir()
+    finally:
+        os.write(wait[1], b"x")
+        os.waitpid(pid, 0)
+
+
+def test_what_is_taken_up_while_it_asks_stays(left: Path) -> None:
+    found = find_leftovers(left.parents[1])
+    cut = left.parent / ".cut-seed1-0.partial"
+    ready, wait = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        with lock(cut / "lock"):
+            os.write(ready[1], b"x")
+            os.read(wait[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    try:
+        remove(found)
+        assert list(cut.glob("checkpoint-*"))
+        assert not (left.parent / ".begun-seed1-0.partial").exists()
     finally:
         os.write(wait[1], b"x")
         os.waitpid(pid, 0)

@@ -63,18 +63,45 @@ def test_a_file_that_has_changed_is_imported_for_a_record_only_if_it_is_trusted(
         assert "imported" in trusted.stdout or command != "evaluate"
 
 
-def test_a_file_in_a_run_s_folder_is_never_imported_unasked(run_zoo, zoo_json, words, mine, tmp_path):
+@pytest.mark.parametrize("place", ["run", "study"])
+def test_a_file_among_records_is_never_imported_unasked(place, run_zoo, zoo_json, words, mine, tmp_path):
     run = Path(zoo_json("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"])
-    inside = tmp_path / run / "mine.py"
+    folder = run if place == "run" else run.parent
+    inside = tmp_path / folder / "mine.py"
     inside.write_text(mine.read_text() + "print('imported')\n")
     config = json.loads((tmp_path / run / "config.json").read_text())
-    config["run"]["model"]["name"] = f"./{run / 'mine.py'}:Mine"
+    config["run"]["model"]["name"] = f"./{folder / 'mine.py'}:Mine"
     config["model_source"] = digest_model(None, f"{inside}:Mine")
     (tmp_path / run / "config.json").write_text(json.dumps(config))
     for command in ("evaluate", "sample", "verify"):
         refused = run_zoo(command, str(run))
-        assert "it lies in a run's folder" in refused.stderr + refused.stdout
+        assert "it lies among records" in refused.stderr + refused.stdout
         assert "imported" not in refused.stdout
+
+
+SCALED = """
+from zoo import ModelOptions
+from zoo.models.mlp import MLP
+
+class Mine(MLP):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "more", [["--match", "parameters=500"], ["--lr-grid", "0.001,0.01"], ["--splits", "3"]], ids=lambda more: more[0]
+)
+def test_no_part_of_verify_imports_a_file_that_has_changed(more, run_zoo, words, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text(SCALED)
+    short = ["--data", "words.txt", "--steps", "2", "--seeds", "1", "--batch-size", "8", "--threads", "1"]
+    assert run_zoo("compare", "--models", "./mine.py:Mine", *short, *more).returncode == 0
+    mine.write_text(SCALED + "print('imported')\n")
+    (record,) = tmp_path.glob("runs/*/study-*.json")
+    for place in ("runs", str(record)):
+        done = run_zoo("verify", place)
+        assert done.returncode == 1
+        assert "imported" not in done.stdout
 
 
 CORPUS = "from zoo import Source\nprint('read')\n\ndef load():\n    return Source('mine', ['ab', 'ba', 'abba'] * 20)\n"

@@ -60,6 +60,11 @@ RAISED = {
     "backward": ("return Broken.apply(self.table(tokens))", "no way back"),
     "exit": ("raise SystemExit(3)", "ended the process with sys.exit(3)"),
     "interrupt": ("raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+    "generator exit": ("raise GeneratorExit", "failed: GeneratorExit"),
+    "what it changed": (
+        "os.environ['LEAK'] = '1'; raise ValueError('odd rows')",
+        "changes the environment variable LEAK",
+    ),
     "own base exception": ("raise Own('x')", "failed: Own"),
 }
 DEATHS = {
@@ -73,8 +78,11 @@ WAYS = {
     "side-by-side": RAISED | DEATHS,
     "stacked": {"exception": (RAISED["exception"][0], "cannot be trained as a stack: ValueError: odd rows")},
 }
-QUICK = {("sequential", "exception"), ("sequential", "exit"), ("side-by-side", "backward"), ("side-by-side", "killed"),
-         ("stacked", "exception")}  # fmt: skip
+QUICK = {
+    *(("sequential", kind) for kind in ("exception", "exit", "what it changed")),
+    *(("side-by-side", kind) for kind in ("backward", "killed")),
+    ("stacked", "exception"),
+}
 CASES = [
     pytest.param(way, kind, marks=[] if (way, kind) in QUICK else pytest.mark.slow)
     for way, kinds in WAYS.items()

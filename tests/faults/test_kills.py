@@ -12,7 +12,7 @@ import pytest
 
 import zoo.experiments.runs.checkpoints as checkpoints
 from tests.faults.kill import CASES, COMMON, compare, run_through, start
-from zoo.experiments.runs.working_folder import work_on
+from zoo.experiments.runs.working_folder import replace_failure, work_on
 
 
 @pytest.mark.parametrize("case", ["dropout and norm", "side by side"])
@@ -74,6 +74,22 @@ def test_children_of_a_killed_command_end(words: Path) -> None:
         time.sleep(0.02)
 
 
+def test_a_signal_to_all_processes_of_a_command_keeps_every_checkpoint(words: Path) -> None:
+    """As a scheduler sends it: to the command, and to its children at once."""
+    models = ["compare", "--models", "gru(hidden=8),rnn(hidden=8)", "--seeds", "1", *LONG[2:]]
+    pid = start([*models, "--set", "execution=side-by-side"], words)
+    deadline = time.monotonic() + 20
+    while len(list(words.rglob("lock"))) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(1)
+    children = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    for process in (pid, *children):
+        os.kill(process, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 75
+    assert len({path.parent for path in words.rglob("checkpoint-*")}) == 2
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_checkpoint_is_recognised_and_the_one_before_is_used(damage: str, words: Path, monkeypatch) -> None:
     short = [*LONG[:-1], "400"]
@@ -129,6 +145,16 @@ def test_a_stack_that_was_killed_while_its_runs_appeared_is_finished(words: Path
     assert (runs[second] / "weights.safetensors").read_bytes() == whole
     assert (runs[first] / "result.json").read_bytes() == kept, "and the one that was there is the one that is there"
     assert not list(words.rglob("*.partial"))
+
+
+def test_a_failure_takes_the_place_of_no_run_that_is_there_by_now(tmp_path: Path) -> None:
+    run, failure = tmp_path / "run", tmp_path / ".run.7.failed"
+    for folder, status in ((run, "finished"), (failure, "failed")):
+        folder.mkdir()
+        (folder / "result.json").write_text(f'{{"status": "{status}"}}')
+    replace_failure(failure, run)
+    assert "finished" in (run / "result.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_two_processes_share_the_work_of_a_study(words: Path) -> None:

@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.data.download import cache_directory
 from zoo.errors import RunError
 from zoo.experiments.records.run import is_run
-from zoo.experiments.runs.working_folder import CHECKPOINTS, LOCK, is_locked
+from zoo.experiments.runs.working_folder import CHECKPOINTS, LOCK, BusyError, is_locked, lock
 
 
 class Leftover(NamedTuple):
@@ -31,9 +32,12 @@ def find_leftovers(out: Path) -> list[Leftover]:
 
 
 def remove(leftovers: Sequence[Leftover]) -> None:
-    """Remove them; what is gone by now is passed over."""
+    """Remove them; what is gone by now, or worked on, is passed over."""
     for path, _, _ in leftovers:
-        if path.is_dir():
+        if path.is_dir() and path.name.endswith(".partial"):
+            with suppress(BusyError), lock(path / LOCK):
+                shutil.rmtree(path, ignore_errors=True)
+        elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zoo.errors import RunError
+from zoo.errors import RunError, StrangerError
 from zoo.surroundings.arithmetic import ARITHMETIC
 from zoo.surroundings.patches import PATCHES
 from zoo.surroundings.process import MODES, PROCESS
@@ -111,7 +111,7 @@ def watch_changes(who: str, when: str) -> Iterator[Watch]:
     except Exception as error:
         watch.look()
         if watch.complaint:
-            raise RunError(watch.complaint) from error
+            raise StrangerError(watch.complaint) from error
         raise
     finally:
         watch.look()

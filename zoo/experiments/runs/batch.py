@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -98,8 +99,10 @@ def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Liste
 
     def bury(number: int, reason: str) -> None:
         cell = cells[number]
-        done.add(cell.directory)
-        _finish(cell, record_failure(cell, f"{cell.model.who} failed: {reason}"), listener, reused=False)
+        with suppress(BusyError):
+            run = record_failure(cell, f"{cell.model.who} failed: {reason}")
+            done.add(cell.directory)
+            _finish(cell, run, listener, reused=False)
 
     run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish, on_death=bury)
     return done
@@ -129,5 +132,8 @@ def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress]
     except BaseException as error:
         if not is_own_trouble(error):
             raise
-        record_failures([cell], error)
+        try:
+            record_failures([cell], error)
+        except BusyError:
+            return False
     return True

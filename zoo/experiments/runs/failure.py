@@ -1,16 +1,18 @@
 """Keep a cell's trouble its own: an error that ends it becomes the record of a run that failed."""
 
+import os
 import shutil
 import traceback
 from collections.abc import Sequence
 
 from zoo import interrupt
-from zoo.blame import StrangerError, describe_error
-from zoo.errors import DataError, RunError, ZooError
+from zoo.blame import describe_error
+from zoo.errors import DataError, RunError, StrangerError, ZooError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.records.run import Result, Run, read_run, write_curve, write_json
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.working_folder import replace_failure
 from zoo.interrupt import Interrupted
 from zoo.whole_file import write_whole
 
@@ -20,7 +22,7 @@ TRACEBACK = "traceback.txt"
 
 def is_own_trouble(error: BaseException) -> bool:
     """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
-    if isinstance(error, Interrupted | GeneratorExit):
+    if isinstance(error, Interrupted):
         return False
     if isinstance(error, KeyboardInterrupt):
         return interrupt.listens()  # in a notebook it is the user's
@@ -35,8 +37,12 @@ def record_failures(cells: Sequence[Cell], error: BaseException) -> list[Run]:
 
 
 def record_failure(cell: Cell, reason: str, error: BaseException | None = None) -> Run:
-    """Write the record of a cell that failed, in place of an earlier one."""
-    place = cell.directory.with_name(f".{cell.directory.name}.failed")
+    """Write the record of a cell that failed, in place of an earlier failure; a run that is there by now stays.
+
+    Raises:
+        BusyError: another process works on it again.
+    """
+    place = cell.directory.with_name(f".{cell.directory.name}.{os.getpid()}.failed")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     write_json(place / "config.json", cell.recorded)
@@ -61,8 +67,7 @@ def record_failure(cell: Cell, reason: str, error: BaseException | None = None) 
         execution=str(cell.config.training.execution),
     )
     write_json(place / "result.json", result)
-    shutil.rmtree(cell.directory, ignore_errors=True)
-    place.rename(cell.directory)
+    replace_failure(place, cell.directory)
     return read_run(cell.directory)
 
 

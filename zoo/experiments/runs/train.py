@@ -11,7 +11,7 @@ from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
-from zoo.errors import RunError
+from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
@@ -172,7 +172,7 @@ def _check_size(cell: Cell, model: SequenceModel) -> None:
     """A model is one size under all seeds: it was looked at under the first."""
     now, then = (count_parameters(model), model.receptive_field), (cell.model.parameters, cell.model.receptive_field)
     if now != then:
-        raise RunError(
+        raise StrangerError(
             f"{cell.model.who} has {now[0]:,} parameters and a receptive field of {now[1]} under seed "
             f"{cell.config.seed}, and {then[0]:,} and {then[1]} under another: they must not depend on the seed."
         )

@@ -1,8 +1,8 @@
 """Decide which files a record may have imported: importing a file runs its code, and a record may come from anybody.
 
 A record names its model, and perhaps its corpus, as `./mine.py:Mine`. Such a file is imported if it is, to the byte,
-what the run was made with and does not lie in a run's folder, or if the user says that it is trusted. Nothing is
-imported to find that out. What a user names in a command, and what is installed, is trusted.
+what the run was made with and does not lie in the folder of a run or of a study, or if the user says that it is
+trusted. Nothing is imported to find that out. What a user names in a command, and what is installed, is trusted.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ from registry.files import is_file_reference, split_file_reference
 from zoo.errors import RunError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, Run, is_run
+from zoo.experiments.runs.strategy import FILE as WAYS
 
 
 class Trust:
@@ -63,10 +64,20 @@ def _why_not(path: Path, name: str, digest: str | None) -> str:
     """Why a file is not imported for a record; empty where it may be."""
     if not path.is_file():
         return ""  # which is told when it is looked for
-    if any(is_run(folder) for folder in path.parents):
-        return "it lies in a run's folder"
+    if any(map(_holds_records, path.parents)):
+        return "it lies among records"
     if digest is None:
         return "the record does not say what it was"
     if digest_model(None, name) != digest:
         return "it is no longer what the run was made with"
     return ""
+
+
+def _holds_records(folder: Path) -> bool:
+    """Whether a folder is a run's or a study's."""
+    return (
+        is_run(folder)
+        or (folder / WAYS).is_file()
+        or any(folder.glob("study-*.json"))
+        or any(folder.glob("*/result.json"))
+    )

@@ -110,7 +110,7 @@ def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Co
 def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection]) -> None:
     """In the child."""
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
-    interrupt.listen()  # a parent in the background may ignore it
+    interrupt.listen(child=True)  # a parent in the background may ignore it
     for other in others:
         other.close()  # or a pipe would outlive its reader
     _end_with_parent()

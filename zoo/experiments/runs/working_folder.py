@@ -128,8 +128,7 @@ def _is_at(handle: int, file: Path) -> bool:
 
 def _publish(hidden: Path, directory: Path) -> None:
     """Give the folder its name; only then is removed what the run needs no more, so that a kill loses nothing."""
-    if is_run(directory) and not is_done(directory):
-        shutil.rmtree(directory)  # it failed
+    _remove_failure(directory)
     try:
         hidden.rename(directory)
     except OSError as error:
@@ -139,3 +138,29 @@ def _publish(hidden: Path, directory: Path) -> None:
     for path in [*directory.glob(CHECKPOINTS), directory / LOCK]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def replace_failure(place: Path, directory: Path) -> None:
+    """Give the folder of a failure its name, unless a run is there by now.
+
+    Raises:
+        BusyError: another process works on the run.
+    """
+    hidden = directory.with_name(f".{directory.name}.partial")
+    try:
+        with lock(hidden / LOCK):
+            if not is_done(directory):
+                _remove_failure(directory)
+                place.rename(directory)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            hidden.rmdir()  # where nothing is in it to go on from
+
+
+def _remove_failure(directory: Path) -> None:
+    """Remove a run that failed; it vanishes at once, so that a kill leaves no half of it."""
+    if is_run(directory) and not is_done(directory):
+        old = directory.with_name(f".{directory.name}.{os.getpid()}.old.failed")
+        directory.rename(old)
+        shutil.rmtree(old)
