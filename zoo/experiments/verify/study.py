@@ -85,7 +85,7 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
         lr = run.recorded.settings["lr"]
         yield from compare_values(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
     yield from compare_values("file name", path.name, record_name(record.study, [*trials, *runs]))
-    rebuild.trust.check(study.data.corpus.name, *(model.model.name for model in study.models))
+    rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
     tried, asked = (
