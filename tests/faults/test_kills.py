@@ -147,6 +147,18 @@ def test_a_stack_that_was_killed_while_its_runs_appeared_is_finished(words: Path
     assert not list(words.rglob("*.partial"))
 
 
+def test_what_a_run_needed_before_its_owner_was_killed_is_removed_by_the_next_command(words: Path) -> None:
+    """Killed after the folder got its name, and before checkpoints and lock were removed from it."""
+    command = ["train", "bigram", *COMMON, "--steps", "20"]
+    assert run_through(command, words) == 0
+    (run,) = (path.parent for path in words.rglob("result.json"))
+    before = sorted(path.name for path in run.iterdir())
+    for name in ("checkpoint-000000000000-0.safetensors", "lock"):
+        (run / name).write_text("")
+    assert run_through(command, words) == 0
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
 def test_a_failure_takes_the_place_of_no_run_that_is_there_by_now(tmp_path: Path) -> None:
     run, failure = tmp_path / "run", tmp_path / ".run.7.failed"
     for folder, status in ((run, "finished"), (failure, "failed")):

@@ -20,7 +20,7 @@ from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.result import Trained, write_record
 from zoo.experiments.runs.score import Scored, score_stored
-from zoo.experiments.runs.working_folder import BusyError, work_on
+from zoo.experiments.runs.working_folder import BusyError, tidy, work_on
 from zoo.interrupt import stoppable
 from zoo.models.build import count_buffers, count_parameters
 from zoo.models.interface import SequenceModel
@@ -60,6 +60,8 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     except BusyError:
         if not all(is_done(cell.directory) for cell in cells):
             raise
+    for cell in cells:
+        tidy(cell.directory)
     return [read_run(cell.directory) for cell in cells]
 
 

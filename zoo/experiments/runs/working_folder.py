@@ -135,6 +135,11 @@ def _publish(hidden: Path, directory: Path) -> None:
         if not is_done(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
             raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
         shutil.rmtree(hidden, ignore_errors=True)
+    tidy(directory)
+
+
+def tidy(directory: Path) -> None:
+    """Remove what a finished run needs no more; its owner may have been killed before it did."""
     for path in [*directory.glob(CHECKPOINTS), directory / LOCK]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
