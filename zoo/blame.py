@@ -1,9 +1,11 @@
 """Attribute an exception to the model's own lines or to ours."""
 
+import re
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import dropwhile
 from pathlib import Path
 
 import registry
@@ -48,7 +50,18 @@ def describe_error(error: BaseException) -> str:
 
 def own_lines(error: BaseException, module: str) -> list[str]:
     """The lines of the stranger's own code in the traceback, innermost last: file, line, function, text."""
-    frames = traceback.extract_tb(error.__traceback__)
+    return _describe_own(traceback.extract_tb(error.__traceback__), module)
+
+
+def own_last_lines(text: str, module: str) -> list[str]:
+    """The same of what faulthandler wrote when the interpreter crashed."""
+    found = re.findall(r'^  File "(.+)", line (\d+) in (.+)$', text, re.MULTILINE)
+    frames = [traceback.FrameSummary(path, int(line), name) for path, line, name in reversed(found)]
+    inside = dropwhile(lambda frame: not Path(frame.filename).resolve().is_relative_to(ZOO), frames)  # not our caller's
+    return _describe_own(list(inside), module)
+
+
+def _describe_own(frames: Iterable[traceback.FrameSummary], module: str) -> list[str]:
     own = [frame for frame in frames if _is_own(Path(frame.filename).resolve(), module.partition(".")[0])]
     return [f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}: {frame.line}" for frame in own]
 

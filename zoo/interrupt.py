@@ -13,7 +13,7 @@ TERMINATED, INTERRUPTED = 75, 130
 PATIENCE = 2.0
 """Seconds that work has to stop by itself."""
 
-_listens = _is_child = False
+_is_child = False
 _request: int | None = None
 _depth = 0
 
@@ -38,8 +38,8 @@ def listen(*, child: bool = False) -> None:
     Args:
         child: of a command that passes on what it is asked: a signal that comes again is the same request.
     """
-    global _listens, _is_child
-    _listens, _is_child = True, child
+    global _is_child
+    _is_child = child
     signal.signal(signal.SIGTERM, _handle)
     signal.signal(signal.SIGINT, _handle)
     if hasattr(signal, "SIGALRM"):
@@ -47,8 +47,8 @@ def listen(*, child: bool = False) -> None:
 
 
 def listens() -> bool:
-    """Whether signals are handled here: then a KeyboardInterrupt that is not `Interrupted` is nobody's Ctrl-C."""
-    return _listens
+    """Whether this process is a command's: then a KeyboardInterrupt that is not `Interrupted` is nobody's Ctrl-C."""
+    return signal.getsignal(signal.SIGINT) is _handle
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores Ctrl-C
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/*/.*.partial")):
+    while not list(tmp_path.glob("runs/*/.mlp-seed*.partial")):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -139,7 +139,7 @@ def test_a_killed_run_is_never_read_as_a_result(run_zoo, tmp_path, words):
     process = start(tmp_path, "--data", "words.txt")
     process.kill()
     process.communicate(timeout=30)
-    left = next((tmp_path / "runs").glob("*/.*.partial"))
+    left = next((tmp_path / "runs").glob("*/.mlp-seed*.partial"))
     assert "is no finished run" in run_zoo("evaluate", str(left)).stderr
     done = run_zoo("sample", str(left.parent))
     assert done.returncode == 1

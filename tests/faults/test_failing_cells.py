@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.faults.kill import start
 
 MINE = """
@@ -71,15 +72,23 @@ DEATHS = {
     "os._exit": ("os._exit(7)", "ended with exit code 7, saying nothing"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
     "abort": ("os.abort()", "was killed by SIGABRT"),
+    "segmentation fault": ("ctypes.string_at(0)", "was killed by SIGSEGV (exit code -11)\n  mine.py, line"),
     "terminated": ("os.kill(os.getpid(), signal.SIGTERM)", "was asked to stop by SIGTERM"),
 }
+STACKED = RAISED | {
+    **{
+        kind: (RAISED[kind][0], "cannot be trained as a stack: ")
+        for kind in ("exception", "shape", "recursion", "backward")
+    }
+}
+"""What vmap raises for it is no exception of the model alone."""
 WAYS = {
-    "sequential": RAISED,
+    "sequential": RAISED | DEATHS,
     "side-by-side": RAISED | DEATHS,
-    "stacked": {"exception": (RAISED["exception"][0], "cannot be trained as a stack: ValueError: odd rows")},
+    "stacked": STACKED | DEATHS,
 }
 QUICK = {
-    *(("sequential", kind) for kind in ("exception", "exit", "what it changed")),
+    *(("sequential", kind) for kind in ("exception", "exit", "what it changed", "segmentation fault")),
     *(("side-by-side", kind) for kind in ("backward", "killed")),
     ("stacked", "exception"),
 }
@@ -157,3 +166,28 @@ def test_ctrl_c_in_python_ends_the_call_and_is_no_failure_of_the_model(tmp_path:
                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
     assert done.stderr.strip().endswith("KeyboardInterrupt")
     assert not list(tmp_path.rglob("result.json"))
+
+
+def test_a_crash_while_ways_are_timed_is_the_failure_of_its_runs(tmp_path: Path) -> None:
+    """Nothing is chosen for it, and the other model is trained."""
+    trouble = "ctypes.string_at(0)"
+    (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass").replace("self.calls > 2", "True"))
+    words = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=100)", "--steps", "6",
+             "--batch-size", "8", "--seeds", "1"]  # fmt: skip
+    assert run(tmp_path, *words) == 1
+    statuses = sorted(json.loads(path.read_text())["status"] for path in tmp_path.rglob("result.json"))
+    assert statuses == ["failed", "finished"]
+
+
+def test_a_model_that_crashes_on_any_tokens_is_refused_in_one_line_before_anything_trains(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        MINE.format(trouble="pass", late="pass").replace(
+            "if self.training and len(tokens) > 5:", "if ctypes.string_at(0):"
+        )
+    )
+    done = subprocess.run([sys.executable, str(ROOT / "cli.py"), "train", "./mine.py:Mine"], cwd=tmp_path,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Model './mine.py:Mine' failed on tokens: its process was killed by SIGSEGV")
+    assert "mine.py, line" in done.stderr
+    assert "Traceback" not in done.stderr

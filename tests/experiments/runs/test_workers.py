@@ -1,6 +1,7 @@
 """Work side by side, in real processes."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from zoo.errors import RunError, UsageError
-from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.experiments.runs.workers import DeathError, count_cores, run_in_processes
 from zoo.surroundings import isolated
 
 Report = Callable[[str], None]
@@ -27,7 +28,7 @@ def tasks(count: int) -> list[Callable[[Report], int]]:
 @pytest.mark.parametrize("at_once", [1, 2, 5])
 def test_results_stand_in_the_order_of_the_tasks_and_everything_told_is_heard(at_once: int) -> None:
     heard, finished = [], []
-    made = run_side_by_side(
+    made = run_in_processes(
         tasks(5),
         at_once=at_once,
         on_news=lambda number, news: heard.append((number, news)),
@@ -39,7 +40,7 @@ def test_results_stand_in_the_order_of_the_tasks_and_everything_told_is_heard(at
 
 
 def test_each_task_has_a_process_of_its_own_and_one_thread() -> None:
-    places = run_side_by_side([lambda _: (os.getpid(), torch.get_num_threads())] * 3, at_once=2)
+    places = run_in_processes([lambda _: (os.getpid(), torch.get_num_threads())] * 3, at_once=2)
     assert len({pid for pid, _ in places} | {os.getpid()}) == 4
     assert {threads for _, threads in places} == {1}
 
@@ -50,7 +51,7 @@ def test_no_more_run_at_once_than_are_asked_for() -> None:
         time.sleep(0.05)
         return began, time.monotonic()
 
-    spans = run_side_by_side([when] * 5, at_once=2)
+    spans = run_in_processes([when] * 5, at_once=2)
     assert max(sum(a <= moment < b for a, b in spans) for moment, _ in spans) <= 2
 
 
@@ -62,7 +63,7 @@ def test_gradients_are_computed_in_a_process_after_the_parent_has_used_all_threa
 
     with isolated(torch.device("cpu"), threads=count_cores()):
         expected = gradient(lambda _: None)
-        assert run_side_by_side([gradient] * 2, at_once=2) == [expected] * 2
+        assert run_in_processes([gradient] * 2, at_once=2) == [expected] * 2
 
 
 class OwnError(Exception):
@@ -78,13 +79,38 @@ def test_what_a_task_raises_is_raised_here_with_where_it_happened(error: Excepti
         raise error
 
     with pytest.raises(kind, match=str(error)) as caught:
-        run_side_by_side([fail, *tasks(1)], at_once=1)
+        run_in_processes([fail, *tasks(1)], at_once=1)
     assert "raise error" in "".join(caught.value.__notes__)
+
+
+def test_a_process_may_have_threads_after_this_one_had_some() -> None:
+    """With libgomp a child that inherits a pool waits for it forever."""
+
+    def multiply(_: Report) -> float:
+        torch.set_num_threads(2)
+        return float((torch.ones(600, 600) @ torch.ones(600, 600)).exp().isinf().sum())
+
+    before = torch.get_num_threads()
+    try:
+        assert multiply(print) == 360_000
+        assert run_in_processes([multiply] * 2, at_once=1) == [360_000] * 2
+        assert multiply(print) == 360_000
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_process_that_crashes_says_at_which_lines_it_was() -> None:
+    def crash(_: Report) -> None:
+        os.abort()
+
+    with pytest.raises(DeathError, match="SIGABRT") as caught:
+        run_in_processes([crash], at_once=1)
+    assert re.search(r'test_workers.py", line \d+ in crash', caught.value.death.lines)
 
 
 def test_a_process_that_dies_is_told() -> None:
     with pytest.raises(RunError, match="exit code -9"):
-        run_side_by_side([lambda _: os.kill(os.getpid(), signal.SIGKILL)], at_once=1)
+        run_in_processes([lambda _: os.kill(os.getpid(), signal.SIGKILL)], at_once=1)
 
 
 def test_when_one_fails_the_others_are_interrupted_and_clean_up(tmp_path) -> None:
@@ -101,6 +127,6 @@ def test_when_one_fails_the_others_are_interrupted_and_clean_up(tmp_path) -> Non
 
     began = time.monotonic()
     with pytest.raises(UsageError, match="enough"):
-        run_side_by_side([patient, fail], at_once=2)
+        run_in_processes([patient, fail], at_once=2)
     assert time.monotonic() - began < 10
     assert (tmp_path / "left in order").exists()

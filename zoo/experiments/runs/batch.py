@@ -1,4 +1,8 @@
-"""Execute cells, each in its way: one after the other, side by side, or the seeds of a model as a stack."""
+"""Execute cells, each in its way: one after the other, side by side, or the seeds of a model as a stack.
+
+The cells of a command have a process each. From Python they are executed in the process of the call, where a debugger
+and a model's own variables are, unless they run side by side.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,13 +10,14 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from zoo import interrupt
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError
 from zoo.experiments.records.run import Run, is_done, read_run
-from zoo.experiments.runs.failure import is_own_trouble, record_failure, record_failures
+from zoo.experiments.runs.failure import is_own_trouble, record_deaths, record_failures
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.train import execute, execute_stack
-from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.experiments.runs.workers import Death, can_fork, count_cores, run_in_processes
 from zoo.experiments.runs.working_folder import BusyError
 from zoo.training.loop import Progress
 
@@ -39,101 +44,95 @@ class Listener:
         """Another process works on this cell; the others come first."""
 
 
+Group = tuple[Cell, ...]
+"""Cells that are executed together: one, or all of a stack."""
+
+
 def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> list[Run]:
     """The run of each cell, in their order; what is there already is read, and what others work on is waited for.
+
+    Several cells of a command have a process each, where that can be: what ends one leaves the others.
 
     Raises:
         RunError: as `execute`; or a cell failed, and that is to end the study.
     """
-    there = {cell.directory for cell in cells if is_done(cell.directory)}
-    beside = [
-        cell for cell in cells if cell.config.training.execution == "side-by-side" and cell.directory not in there
-    ]
-    done = _execute_side_by_side(beside, corpus, listener)
+    there, told = {cell.directory for cell in cells if is_done(cell.directory)}, set[Path]()
     runs: dict[Path, Run] = {}
-    todo, told = list(cells), set[Path]()
-    while todo:
-        busy = []
-        for cell in todo:
-            if cell.directory in runs:
-                continue
-            if cell.directory in done:
-                runs[cell.directory] = read_run(cell.directory)
-                continue
-            try:
-                together, found = _execute_with_its_stack(cell, cells, corpus, listener)
-            except BusyError:
-                busy.append(cell)
-                continue
-            for own, run in zip(together, found, strict=True):
-                runs[own.directory] = run
-                _finish(own, run, listener, reused=own.directory in there | told)
+
+    def finish(group: Group) -> None:
+        for cell in group:
+            run = runs[cell.directory] = read_run(cell.directory)
+            listener.finished(cell, run, reused=cell.directory in there | told)
+            if run.result.status == "failed" and listener.stop_at_first_failure:
+                raise RunError(f"Stopped at the first failure: {cell.config.label} under seed {cell.config.seed}.")
+
+    todo = _group(cells)
+    apart = len(todo) > 1 and interrupt.listens() and can_fork()
+    beside = [group for group in todo if _is_beside(group) and group[0].directory not in there]
+    _execute_in_processes(beside, corpus, listener, finish, at_once=count_cores())
+    while todo := [group for group in todo if group[0].directory not in runs]:
+        for group in todo:
+            if apart and not all(is_done(cell.directory) for cell in group):
+                _execute_in_processes([group], corpus, listener, finish, at_once=1)
+            elif _execute(group, corpus, listener.progressed):
+                finish(group)
+        busy = [cell for group in todo for cell in group if cell.directory not in runs]
         for cell in busy:
             if cell.directory not in told:
                 listener.waiting(cell)
                 told.add(cell.directory)
         time.sleep(PAUSE if busy else 0)
-        todo = busy
     return [runs[cell.directory] for cell in cells]
 
 
-def _finish(cell: Cell, run: Run, listener: Listener, *, reused: bool) -> None:
-    listener.finished(cell, run, reused=reused)
-    if run.result.status == "failed" and listener.stop_at_first_failure:
-        raise RunError(f"Stopped at the first failure: {cell.config.label} under seed {cell.config.seed}.")
+def _group(cells: Sequence[Cell]) -> list[Group]:
+    groups: dict[str | Path, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.config.label if cell.config.stack else cell.directory, []).append(cell)
+    return [tuple(group) for group in groups.values()]
 
 
-def _execute_side_by_side(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> set[Path]:
-    """Execute cells in processes; the directories of those that were free, and are runs by now."""
-    done = set[Path]()
+def _is_beside(group: Group) -> bool:
+    return group[0].config.training.execution == "side-by-side"
 
-    def progress(number: int, news: Progress) -> None:
-        listener.progressed(cells[number], news)
 
-    def finish(number: int, free: bool) -> None:
+def _execute_in_processes(
+    groups: Sequence[Group], corpus: Corpus, listener: Listener, finish: Callable[[Group], None], *, at_once: int
+) -> None:
+    """Execute groups, each in a process; `finish` is called for those that nobody else works on, when they end."""
+
+    def progress(number: int, news: tuple[int, Progress]) -> None:
+        listener.progressed(groups[number][news[0]], news[1])
+
+    def end(number: int, free: bool) -> None:
         if free:
-            done.add(cells[number].directory)
-            _finish(cells[number], read_run(cells[number].directory), listener, reused=False)
+            finish(groups[number])
 
-    tasks = [partial(_execute_in_a_worker, cell, corpus) for cell in cells]
-
-    def bury(number: int, reason: str) -> None:
-        cell = cells[number]
+    def bury(number: int, death: Death) -> None:
         with suppress(BusyError):
-            run = record_failure(cell, f"{cell.model.who} failed: {reason}")
-            done.add(cell.directory)
-            _finish(cell, run, listener, reused=False)
+            record_deaths(groups[number], death)
+            finish(groups[number])
 
-    run_side_by_side(tasks, at_once=count_cores(), on_news=progress, on_outcome=finish, on_death=bury)
-    return done
+    tasks = [partial(_execute_in_a_worker, group, corpus) for group in groups]
+    run_in_processes(tasks, at_once=at_once, on_news=progress, on_outcome=end, on_death=bury)
 
 
-def _execute_with_its_stack(
-    cell: Cell, cells: Sequence[Cell], corpus: Corpus, listener: Listener
-) -> tuple[list[Cell], list[Run]]:
-    """A cell, with the others of its stack where it has one, and their runs."""
-    together = [other for other in cells if other.config.label == cell.config.label] if cell.config.stack else [cell]
+def _execute_in_a_worker(group: Group, corpus: Corpus, send: Callable[[tuple[int, Progress]], None]) -> bool:
+    return _execute(group, corpus, lambda cell, progress: send((group.index(cell), progress)))
+
+
+def _execute(group: Group, corpus: Corpus, report: Callable[[Cell, Progress], None]) -> bool:
+    """Write the runs of a group, or the records of their failure; whether nobody else works on it."""
     try:
-        if cell.config.stack:
-            return together, execute_stack(together, corpus, listener.progressed)
-        return together, [execute(cell, corpus, partial(listener.progressed, cell))]
-    except BaseException as error:
-        if not is_own_trouble(error):
-            raise
-        return together, record_failures(together, error)
-
-
-def _execute_in_a_worker(cell: Cell, corpus: Corpus, report: Callable[[Progress], None]) -> bool:
-    """Whether nobody else works on it; all else is handed over by what is written."""
-    try:
-        execute(cell, corpus, report)
+        try:
+            if group[0].config.stack:
+                execute_stack(group, corpus, report)
+            else:
+                execute(group[0], corpus, partial(report, group[0]))
+        except BaseException as error:
+            if not is_own_trouble(error):
+                raise
+            record_failures(group, error)
     except BusyError:
         return False
-    except BaseException as error:
-        if not is_own_trouble(error):
-            raise
-        try:
-            record_failures([cell], error)
-        except BusyError:
-            return False
     return True

@@ -6,12 +6,13 @@ import traceback
 from collections.abc import Sequence
 
 from zoo import interrupt
-from zoo.blame import describe_error
+from zoo.blame import describe_error, own_last_lines
 from zoo.errors import DataError, RunError, StrangerError, ZooError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.records.run import Result, Run, read_run, write_curve, write_json
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.workers import Death
 from zoo.experiments.runs.working_folder import replace_failure
 from zoo.interrupt import Interrupted
 from zoo.whole_file import write_whole
@@ -33,10 +34,29 @@ def is_own_trouble(error: BaseException) -> bool:
 
 def record_failures(cells: Sequence[Cell], error: BaseException) -> list[Run]:
     """The runs of cells that this error has ended: of one cell, or of all of a stack."""
-    return [record_failure(cell, describe_failure(cell, error), error) for cell in cells]
+    known = isinstance(error, ZooError | SystemExit)
+    trace = "" if known else "".join(traceback.format_exception(error))
+    return [_record_failure(cell, describe_failure(cell, error), trace) for cell in cells]
 
 
-def record_failure(cell: Cell, reason: str, error: BaseException | None = None) -> Run:
+def record_deaths(cells: Sequence[Cell], death: Death) -> list[Run]:
+    """The runs of cells whose process has died."""
+    return [
+        _record_failure(
+            cell,
+            "\n  ".join(
+                [
+                    f"{cell.model.who} failed: its process {death.reason}",
+                    *own_last_lines(death.lines, cell.model.kind.__module__),
+                ]
+            ),
+            death.lines,
+        )
+        for cell in cells
+    ]
+
+
+def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
     """Write the record of a cell that failed, in place of an earlier failure; a run that is there by now stays.
 
     Raises:
@@ -49,8 +69,8 @@ def record_failure(cell: Cell, reason: str, error: BaseException | None = None) 
     threads = cell.config.training.threads or 1
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
     write_curve(place / "curve.jsonl", [])
-    if error is not None and not isinstance(error, ZooError | SystemExit):
-        write_whole(place / TRACEBACK, "".join(traceback.format_exception(error)))
+    if trace:
+        write_whole(place / TRACEBACK, trace)
     result = Result(
         status="failed",
         reason=reason,

@@ -10,7 +10,7 @@ from zoo.experiments.records.run import is_done
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.timing import get_speed, make_stacked_steps, make_steps, measure_in_turns, measure_training
-from zoo.experiments.runs.workers import count_cores, run_side_by_side
+from zoo.experiments.runs.workers import count_cores, run_apart, run_in_processes
 from zoo.surroundings import isolated
 from zoo.training.stacked.stackable import why_not_stacked
 
@@ -23,18 +23,19 @@ def estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
     todo = [cell for cell in cells if not is_done(cell.directory)]
     seconds = sum(cell.settings.seconds or 0 for cell in todo)
     steps = sum(cell.settings.steps or 0 for cell in todo)
-    return seconds + (steps * _time_first_step(cells[0], corpus) if steps else 0)
+    if steps:
+        with suppress(Exception):  # its run will tell
+            seconds += steps * run_apart(lambda: _time_first_step(cells[0], corpus))
+    return seconds
 
 
 def _time_first_step(cell: Cell, corpus: Corpus) -> float:
-    """Seconds of one step; 0 of a model that cannot do one, whose run will tell."""
     rows = corpus.rows("train", length=row_length(cell.config), device=cell.device)
-    with isolated(cell.device, threads=1, seed=cell.config.seed), suppress(Exception):
+    with isolated(cell.device, threads=1, seed=cell.config.seed):
         work = make_steps(cell, corpus, rows)
         began = time.perf_counter()
         work()
         return time.perf_counter() - began
-    return 0.0
 
 
 def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
@@ -42,7 +43,7 @@ def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> 
     if explain_not_stacked(cells[0], corpus):
         ways = [way for way in ways if way.how != "stacked"]
     try:
-        rates = [_measure_rate(way, cells, corpus) for way in ways]
+        rates = run_apart(lambda: [_measure_rate(way, cells, corpus) for way in ways])
     except Exception:  # its run will tell
         return ways[0], {}
     best = 0
@@ -61,7 +62,7 @@ def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
         return 1 / get_speed(measure_training([timed], corpus), cell.config.label).seconds
 
     if way.how == "side-by-side":
-        return sum(run_side_by_side([measured] * cores, at_once=cores))
+        return sum(run_in_processes([measured] * cores, at_once=cores))
     if way.how == "stacked":
         prepare = lambda one: make_stacked_steps(one, len(cells), corpus)  # noqa: E731
         return len(cells) / get_speed(measure_in_turns([timed], prepare), cell.config.label).seconds

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import torch
 
-from zoo.blame import blame
+from zoo.blame import blame, own_last_lines
 from zoo.catalog import MODELS
 from zoo.config import Call, Recipe
-from zoo.errors import RunError
+from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
+from zoo.experiments.runs.workers import DeathError, run_apart
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.dependence import describe_dependence
@@ -73,7 +74,13 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
     """
     found = find_model(call, vocab_size=vocab_size, context=context)
     model = found.build(seed)
-    check_output(model, found.who)
+    try:
+        run_apart(lambda: check_output(model, found.who))
+    except DeathError as error:
+        lines = own_last_lines(error.death.lines, found.kind.__module__)
+        raise StrangerError(
+            "\n  ".join([f"{found.who} failed on tokens: its process {error.death.reason}", *lines])
+        ) from None
     return ResolvedModel(
         **vars(found),
         recipe=model.recipe,

@@ -1,21 +1,24 @@
-"""Run pieces of work side by side, each in a process of its own on one thread.
+"""Run pieces of work in processes of their own, one after the other or side by side.
 
-Two small trainings on two cores, a thread each, get more done than one on two threads, which wait for each other at
-every operation. Processes are forked: a model that was typed into a notebook is there too, and so is the text.
+What ends such a process ends no other. And two small trainings on two cores, a thread each, get more done than one on
+two threads, which wait for each other at every operation. Processes are forked: a model that was typed into a notebook
+is there too, and so is the text.
 """
 
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import torch
 
@@ -28,6 +31,7 @@ Task = Callable[[Callable[[News], None]], Outcome]
 """Does its work, reports how it goes, and returns what came out; both are pickled."""
 
 PR_SET_PDEATHSIG = 1
+OMP_PAUSE_HARD = 2
 PATIENCE = 5.0
 """Seconds that a process which is interrupted has to leave things in order."""
 
@@ -42,29 +46,59 @@ def can_fork() -> bool:
     return sys.platform == "linux" and not torch.cuda.is_available()
 
 
+def release_threads() -> bool:
+    """End the pool of OpenMP threads that torch computes with, which begins again when it is needed; whether it ended.
+
+    A forked child that inherits a pool waits forever for threads that were not forked (libgomp).
+    """
+    try:
+        return ctypes.CDLL(None).omp_pause_resource_all(OMP_PAUSE_HARD) == 0
+    except AttributeError:
+        return False
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a process ended without a word."""
+
+    reason: str
+    lines: str
+    """The Python lines that it was at, as faulthandler writes them; "" where it was killed or exited."""
+
+
+class DeathError(RunError):
+    """A process ended without a word."""
+
+    def __init__(self, death: Death) -> None:
+        super().__init__(f"A process {death.reason}.")
+        self.death = death
+
+
 @dataclass(frozen=True)
 class _Child(Generic[News]):
     number: int
     process: BaseProcess
     pipe: Connection
+    last_lines: IO[str]
+    """Where the child writes which Python lines it is at when it crashes."""
 
 
-def run_side_by_side(
+def run_in_processes(
     tasks: Sequence[Task[News, Outcome]],
     *,
     at_once: int,
     on_news: Callable[[int, News], None] = lambda number, news: None,
     on_outcome: Callable[[int, Outcome], None] = lambda number, outcome: None,
-    on_death: Callable[[int, str], None] | None = None,
+    on_death: Callable[[int, Death], None] | None = None,
 ) -> list[Outcome]:
-    """What comes out of each task, in their order.
+    """What comes out of each task, in their order; so many run `at_once`, each on one thread unless it sets more.
 
-    `on_news` and `on_outcome` are called in this process, with the number of the task; so is `on_death`, with how it
-    died, if a process dies, and that task has no outcome.
+    `on_news` and `on_outcome` are called in this process, with the number of the task; so is `on_death` if a process
+    dies, and that task has no outcome.
 
     Raises:
         Exception: what a task raised; the others are interrupted first.
-        RunError: a process died, and there is no `on_death`.
+        DeathError: a process died, and there is no `on_death`.
     """
     waiting, running = list(range(len(tasks)))[::-1], dict[Connection, _Child[News]]()
     outcomes: dict[int, Outcome] = {}
@@ -80,12 +114,12 @@ def run_side_by_side(
                     on_news(child.number, value)
                     continue
                 del running[child.pipe]
-                child.process.join()
+                _end(child)
                 if kind == "died" and on_death:
                     on_death(child.number, value)
                     continue
                 if kind == "died":
-                    raise RunError(f"A process that trained {value}")
+                    raise DeathError(value)
                 if kind == "raised":
                     raise value
                 outcomes[child.number] = value
@@ -95,26 +129,43 @@ def run_side_by_side(
     return [outcomes[number] for number in range(len(tasks)) if number in outcomes]
 
 
+def run_apart(work: Callable[[], Outcome]) -> Outcome:
+    """What comes out of a piece of work, which is done in a process of its own if this one is a command's.
+
+    Raises:
+        Exception: what it raised.
+        DeathError: it ended its process.
+    """
+    if not (interrupt.listens() and can_fork()):
+        return work()
+    (outcome,) = run_in_processes([lambda _: work()], at_once=1)
+    return outcome
+
+
 def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Connection]) -> _Child[News]:
     here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_work, args=(tasks[number], there, [here, *pipes]))
+    last_lines = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the last process that has it)
+    task = (tasks[number], there, [here, *pipes], last_lines)
+    process = multiprocessing.get_context("fork").Process(target=_work, args=task)
+    release_threads()
     sys.stdout.flush()  # or the child would write it again
     sys.stderr.flush()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside other threads: this one uses none
         process.start()
     there.close()
-    return _Child(number, process, here)
+    return _Child(number, process, here, last_lines)
 
 
-def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection]) -> None:
+def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection], last_lines: IO[str]) -> None:
     """In the child."""
+    faulthandler.enable(last_lines, all_threads=False)
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
     interrupt.listen(child=True)  # a parent in the background may ignore it
     for other in others:
         other.close()  # or a pipe would outlive its reader
     _end_with_parent()
-    torch.set_num_threads(1)  # threads of a pool that was not forked would never answer
+    torch.set_num_threads(1)
     try:
         pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
     except interrupt.Interrupted as error:
@@ -145,15 +196,22 @@ def _receive(child: _Child[News]) -> tuple[str, Any]:
         return child.pipe.recv()
     except EOFError:
         child.process.join()
-        return "died", _describe_death(child.process.exitcode or 0)
+        child.last_lines.seek(0)
+        return "died", Death(_describe_death(child.process.exitcode or 0), child.last_lines.read())
+
+
+def _end(child: _Child[Any]) -> None:
+    child.process.join()
+    child.pipe.close()
+    child.last_lines.close()
 
 
 def _describe_death(code: int) -> str:
     if code == interrupt.TERMINATED:
-        return "was asked to stop by SIGTERM."
+        return "was asked to stop by SIGTERM"
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name} (exit code {code})."
-    return f"ended with exit code {code}, saying nothing."
+        return f"was killed by {signal.Signals(-code).name} (exit code {code})"
+    return f"ended with exit code {code}, saying nothing"
 
 
 def _interrupt(children: Sequence[_Child[Any]]) -> None:
@@ -164,4 +222,4 @@ def _interrupt(children: Sequence[_Child[Any]]) -> None:
         child.process.join(PATIENCE)
         if child.process.is_alive():
             child.process.kill()
-            child.process.join()
+        _end(child)

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from zoo.blame import describe_error
+from zoo.blame import describe_error, own_lines
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
@@ -111,8 +111,9 @@ class StackedStep:
         except (RuntimeError, ValueError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-            name = type(self.stack.models[0]).__name__
-            raise UsageError(f"{name} cannot be trained as a stack: {describe_error(error)}.") from error
+            kind = type(self.stack.models[0])
+            what = f"{kind.__name__} cannot be trained as a stack: {describe_error(error)}."
+            raise UsageError("\n  ".join([what, *own_lines(error, kind.__module__)])) from error
         self.optimizer.step(gradient, lr)
         return losses.detach()
 
