@@ -29,6 +29,7 @@ EXCLUDED = {
     "zoo/settings": "declares what can be asked; the values are in the fingerprint",
     "zoo/errors.py": "words of errors",
     "zoo/blame.py": "words of errors",
+    "zoo/experiments/runs/workers.py": "starts processes; threads are in the fingerprint",
     "zoo/experiments/records": "how results are written and read, not what they are",
 }
 """A module of ours or a folder -> why it changes no number of a run."""

@@ -71,7 +71,7 @@ def reload_corpus(run: Run, data: Mapping[str, Any], trust: Trust) -> Corpus:
     if own.corpus.name == "-" and "corpus" not in given:
         raise RunError(f"'{run.directory}' was trained on standard input: name the text with --data.")
     if "corpus" not in given:
-        trust.allow(run)
+        trust.allow(run.recorded)
         trust.check(own.corpus.name)
     try:
         config = DataConfig(**{**dict(own), **given})

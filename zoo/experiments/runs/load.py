@@ -28,7 +28,7 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
     if is_file_reference(name) and not split_file_reference(name)[0].is_file():
         raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
     trust = trust or Trust()
-    trust.allow(run)
+    trust.allow(run.recorded)
     trust.check(name)
     vocab_size = len(Vocabulary(run.recorded.data.characters))
     found = find_model(config.model, vocab_size=vocab_size, context=config.context)

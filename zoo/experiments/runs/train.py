@@ -70,6 +70,8 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
+    if len(cells) != max(1, len(cells[0].config.stack)):
+        raise RunError(f"A stack of {len(cells[0].config.stack)} runs cannot be trained as {len(cells)}.")
     first, device = cells[0].config, cells[0].device
     here = isolated(device, threads=first.training.threads, seed=first.seed)
     watch = watch_changes(cells[0].model.who, "in training or evaluation")

@@ -10,7 +10,7 @@ from pathlib import Path
 from registry.files import is_file_reference, split_file_reference
 from zoo.errors import RunError
 from zoo.experiments.records.fingerprint import digest_model
-from zoo.experiments.records.run import DIGESTS, Run, is_run
+from zoo.experiments.records.run import DIGESTS, Recorded, is_run
 from zoo.experiments.runs.strategy import FILE as WAYS
 
 
@@ -26,13 +26,12 @@ class Trust:
         self._allowed: set[Path] = set()
         self._reasons: dict[Path, str] = {}
 
-    def allow(self, run: Run) -> None:
-        """Allow the files of a run that are what it was made with."""
-        known = run.recorded.digests == DIGESTS
-        config = run.recorded.run
+    def allow(self, recorded: Recorded) -> None:
+        """Allow the files that a record names, where they are what it was made with."""
+        known, config = recorded.digests == DIGESTS, recorded.run
         for name, digest in (
-            (config.model.name, run.recorded.model_source if known else None),
-            (config.data.corpus.name, run.recorded.corpus_source),
+            (config.model.name, recorded.model_source if known else None),
+            (config.data.corpus.name, recorded.corpus_source),
         ):
             if not is_file_reference(name):
                 continue

@@ -15,9 +15,11 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import IO, Any, Generic, TypeVar
 
 import torch
@@ -165,6 +167,7 @@ def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connecti
     for other in others:
         other.close()  # or a pipe would outlive its reader
     _end_with_parent()
+    _go_first()
     torch.set_num_threads(1)
     try:
         pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
@@ -181,6 +184,12 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:  # it died before
         os._exit(1)
+
+
+def _go_first() -> None:
+    """Have the kernel end this process, and not its parent, where memory runs out (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _make_portable(error: Exception) -> Exception:
@@ -209,6 +218,8 @@ def _end(child: _Child[Any]) -> None:
 def _describe_death(code: int) -> str:
     if code == interrupt.TERMINATED:
         return "was asked to stop by SIGTERM"
+    if code == -signal.SIGKILL:
+        return f"was killed by SIGKILL (exit code {code}), as the system does where memory runs out"
     if code < 0:
         return f"was killed by {signal.Signals(-code).name} (exit code {code})"
     return f"ended with exit code {code}, saying nothing"

@@ -25,7 +25,7 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         DataError, UsageError, RegistryError: corpus or model cannot be had again.
     """
     recorded, config = run.recorded, run.recorded.run
-    rebuild.trust.allow(run)
+    rebuild.trust.allow(run.recorded)
     corpus = rebuild.corpus(config.data)
     if corpus.digest != recorded.data.digest:
         yield f"the corpus has digest {corpus.digest[:12]}…, the run was made on {recorded.data.digest[:12]}…"

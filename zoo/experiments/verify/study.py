@@ -72,7 +72,7 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     study = record.study.scaled(record.matched)
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
     for run in [*trials, *runs]:
-        rebuild.trust.allow(run)
+        rebuild.trust.allow(run.recorded)
     yield from _listing_differences("trials", record.trials, trials, study.trials())
     yield from _listing_differences("runs", record.runs, runs, study.runs())
     digests: dict[str, str] = {}
