@@ -60,7 +60,10 @@ def run_process(tmp_path: Path) -> RunZoo:
 
 @pytest.fixture
 def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
-    """The command line as `main` runs it, in an empty directory; in this process, which has imported torch already."""
+    """The command line as `main` runs it, in an empty directory; in this process, which has imported torch already.
+
+    Its cells, too, run in this process, unless they run side by side: `run_process` and `tests/faults` have the others.
+    """
 
     def run(*words: str, input: str = "") -> subprocess.CompletedProcess[str]:
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
@@ -69,6 +72,8 @@ def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
             patch.setenv("COLUMNS", "80")
+            for module in ("batch", "workers"):
+                patch.setattr(f"zoo.experiments.runs.{module}.can_fork", lambda: False)
             patch.setattr(sys, "argv", ["zoo", *words])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8"))
             patch.setattr(sys, "stdout", out)

@@ -7,6 +7,7 @@ is there too, and so is the text.
 
 import ctypes
 import faulthandler
+import gc
 import multiprocessing
 import os
 import signal
@@ -161,6 +162,7 @@ def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Co
 
 def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection], last_lines: IO[str]) -> None:
     """In the child."""
+    gc.freeze()  # a collection would write to all that is there, and so copy it
     faulthandler.enable(last_lines, all_threads=False)
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
     interrupt.listen(child=True)  # a parent in the background may ignore it
