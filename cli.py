@@ -21,6 +21,7 @@ from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, 
 
 if TYPE_CHECKING:
     from zoo.commands import Outcome
+    from zoo.experiments.records.run import Run
     from zoo.experiments.study.config import StudyConfig
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -157,24 +158,28 @@ def new(name: str, out: str) -> None:
     click.echo("\n".join(["\nnext:", *(f"  {command}" for command in package.commands)]), err=True)
 
 
-@cli.command(cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once.")
+@cli.command(
+    cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once, or a run further."
+)
 @click.argument("model")
 @click.option(
-    "--seed",
-    default="1",
-    show_default=True,
-    type=make_type(parse_seed),
-    metavar="INTEGER",
-    help="Seed of weights and batches.",
+    "--seed", type=make_type(parse_seed), metavar="INTEGER", help="Seed of weights and batches. [1, or the run's]"
 )
+@click.option("--from", "start", metavar="RUN|FILE", help="Weights to start from: of a run, or a .safetensors file.")
 @take_run_options
-def train(model: str, seed: int, **flags: Any) -> None:
-    """Train MODEL once; its run directory is printed last."""
-    from zoo.catalog import require_models
-    from zoo.experiments.study.parse import build_study, read_flags
+def train(model: str, seed: int | None, start: str | None, **flags: Any) -> None:
+    """Train MODEL once; its run directory is printed last.
 
-    study = build_study(read_flags(flags), models=require_models([model]), seeds=[seed])
-    outcome = _run(study, flags, report=False)
+    MODEL may be the directory of a run, to train it on: with a larger budget as the same run, where its schedule is
+    constant or wsd; otherwise as a new run from its weights.
+    """
+    from rich.console import Console
+
+    from zoo.commands import describe_training
+    from zoo.experiments.study.parse import read_flags
+
+    training = describe_training(model, read_flags(flags), Console(stderr=True), seed=seed, start=start)
+    outcome = _run(training.study, flags, report=False, origin=training.origin)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
     if outcome and outcome.comparison.models[0].without_mean:
@@ -215,14 +220,14 @@ def compare(
         raise click.exceptions.Exit(1)
 
 
-def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outcome | None":
+def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool, origin: "Run | None" = None) -> "Outcome | None":
     """Run a study and print what came out; None where its configuration or a forecast is printed instead."""
     if flags["print_config"]:
         print_json(study.model_dump(mode="json", exclude_none=True))
         return None
     from rich.console import Console
 
-    from zoo.commands import plan_study, run_plan
+    from zoo.commands import begin_at_origin, plan_study, run_plan
     from zoo.reports.outcome import print_outcome
 
     console = Console(stderr=True)
@@ -234,6 +239,8 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool) -> "Outco
         rows = forecast(plan)
         print_json(rows) if flags["as_json"] else print_forecast(rows)
         return None
+    if origin:
+        begin_at_origin(plan, origin, console)
     stop = flags["stop_at_first_failure"]
     outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)
     print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"])

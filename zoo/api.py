@@ -20,12 +20,12 @@ from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
 from zoo.catalog import CORPORA, MODELS, expand_names, require_models
-from zoo.commands import Outcome, Place, evaluate_run, plan_study, run_plan
+from zoo.commands import Outcome, Place, begin_at_origin, describe_training, evaluate_run, plan_study, run_plan
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
-from zoo.experiments.records.run import read_run
+from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
@@ -53,9 +53,10 @@ TYPES: dict[str, Any] = {
 
 @show_settings(SETTINGS, before="out", types=TYPES)
 def train(
-    model: Model,
+    model: Model | TrainedRun,
     *,
-    seed: int = 1,
+    seed: int | None = None,
+    start: TrainedRun | Place | None = None,
     out: Place = "runs",
     fresh: bool = False,
     progress: bool = True,
@@ -65,7 +66,10 @@ def train(
 
     Args:
         model: as on the command line, "gru(hidden=96)" or "./mine.py:Mine"; or a class, under the name that it is
-            registered by, or else its own.
+            registered by, or else its own. Or a run, to train it on: with a larger budget as the same run, where its
+            schedule is constant or wsd; otherwise as a new run from its weights.
+        seed: of weights and batches; 1, or the run's, if nothing is said.
+        start: weights to start from: a run, its directory, or a .safetensors file.
         out: where runs are kept.
         fresh: train anew, beside what is there.
         progress: show on standard error what is trained, and what came out.
@@ -78,8 +82,12 @@ def train(
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.
     """
-    study = _build_study(train, settings, models=[model], seeds=[seed])
-    outcome = _run(study, out, fresh=fresh, progress=progress, report=False)
+    check_names(settings, _list_keywords(train))
+    name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
+    begin = start.directory if isinstance(start, TrainedRun) else start
+    told = _make_console(progress)
+    study, origin = describe_training(name, _name_corpus(settings), told, seed=seed, start=begin)
+    outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 
 
@@ -116,8 +124,10 @@ def compare(
     numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
     own = {"splits": splits, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, seeds=numbers, **own)
-    stop = {"stop_at_first_failure": stop_at_first_failure}
-    return Compared(*_run(study, out, fresh=fresh, progress=progress, report=report, **stop))
+    outcome = _run(
+        study, out, fresh=fresh, progress=progress, report=report, stop_at_first_failure=stop_at_first_failure
+    )
+    return Compared(*outcome)
 
 
 def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:
@@ -259,10 +269,23 @@ def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "data": None if data is None else name_of(data, CORPORA)}
 
 
-def _run(
-    study: StudyConfig, out: Place, *, fresh: bool, progress: bool, report: bool, stop_at_first_failure: bool = False
-) -> Outcome:
+def _make_console(progress: bool) -> Console:
     terminal = sys.stderr.isatty()  # given, for a notebook asks for colours and yet cannot draw over what is there
-    console = Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
+    return Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
+
+
+def _run(
+    study: StudyConfig,
+    out: Place,
+    *,
+    fresh: bool,
+    progress: bool,
+    report: bool,
+    stop_at_first_failure: bool = False,
+    origin: Run | None = None,
+) -> Outcome:
+    console = _make_console(progress)
     plan = plan_study(study, out, console, fresh=fresh)
+    if origin:
+        begin_at_origin(plan, origin, console)
     return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)

@@ -11,10 +11,18 @@ from rich.console import Console
 if TYPE_CHECKING:
     from zoo.experiments.compare import Plan
     from zoo.experiments.judge.comparison import Comparison
+    from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
     from zoo.experiments.study.config import StudyConfig
 
 Place = str | os.PathLike[str]
+
+
+class Training(NamedTuple):
+    """The study of a single run, and the finished run that it goes on from at the state that was kept, if it does."""
+
+    study: "StudyConfig"
+    origin: "Run | None" = None
 
 
 class Outcome(NamedTuple):
@@ -52,6 +60,95 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
         if report:
             record = add_probes(plan, path, record)
     return _summarise(path, record, report=report)
+
+
+def describe_training(
+    model: str, given: Mapping[str, Any], console: Console, *, seed: int | None = None, start: Place | None = None
+) -> Training:
+    """The study of one run: of a model, from random weights or those of `start`; or of a finished run, trained on.
+
+    Which of the ways to train on it is, and why, is told on `console`.
+
+    Args:
+        model: a model as it is typed; or the folder of a run.
+        given: settings by name.
+
+    Raises:
+        RegistryError, ZooError: a run or file that is not there, or settings that cannot be.
+    """
+    from zoo.experiments.records.run import is_run
+    from zoo.experiments.study.parse import build_study
+
+    seeds = None if seed is None else [seed]
+    if start is None and is_run(Path(model)):
+        return _train_on(Path(model), given, seeds, console)
+    from zoo.catalog import require_models
+
+    (name,) = require_models([model])
+    if start is None:
+        return Training(build_study(given, models=[name], seeds=seeds or [1]))
+    from zoo.experiments.runs.onward import make_start
+
+    weights = make_start(Path(start))
+    if weights.characters is None and weights.run is None:
+        console.print(f"{start}: whether its tokens mean what they mean here cannot be told.", soft_wrap=True)
+    base = {"models": [{"label": f"{_short(name)} from {weights.name}", "model": name}], "start": weights}
+    return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
+
+
+def _short(name: str) -> str:
+    from zoo.calls import short_names
+
+    return short_names([name])[0]
+
+
+def _train_on(place: Path, given: Mapping[str, Any], seeds: Sequence[int] | None, console: Console) -> Training:
+    from zoo.data.corpus import load_corpus
+    from zoo.errors import UsageError
+    from zoo.experiments.records.run import read_run
+    from zoo.experiments.runs.onward import describe_as_study, explain_new_run, make_start, prolong
+    from zoo.experiments.runs.resolve import resolve
+    from zoo.experiments.runs.trust import Trust
+    from zoo.experiments.study.parse import build_study
+
+    run = read_run(place)
+    trust, before = Trust(), run.recorded.run
+    trust.allow(run.recorded)
+    trust.check(before.model.name, before.data.corpus.name)
+    base = describe_as_study(run)
+    study = build_study(given, models=None, seeds=seeds, base=base)
+    unchanged = build_study({}, models=None, seeds=None, base=base)
+    if study == unchanged:
+        raise UsageError(f"'{place}' has all that is asked for: give a larger budget (--steps), or what is to change.")
+    (config,) = study.runs()
+    steps = config.training.steps
+    if config.training.tokens or config.training.flops:
+        steps = resolve(config, load_corpus(config.data), place.parent).settings.steps
+    why = "other settings" if study.lr_grid or study.match else explain_new_run(run, config, steps)
+    if not why and steps:
+        training = study.training.model_copy(update={"tokens": None, "flops": None, **prolong(run, steps)})
+        return Training(study.model_copy(update={"training": training}), run)
+    console.print(f"a new run from the weights of '{place}': {why}", highlight=False, markup=False, soft_wrap=True)
+    label = f"{before.label.partition(' from ')[0]} from {run.recorded.fingerprint}"
+    base |= {"start": make_start(place), "models": [{"label": label, "model": before.model}]}
+    return Training(build_study(given, models=None, seeds=seeds, base=base))
+
+
+def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
+    """Have the only run of a plan go on from the state of a shorter one; what it does instead is told on `console`."""
+    from zoo.errors import RunError
+    from zoo.experiments.runs.onward import begin_where_it_ended
+    from zoo.experiments.runs.working_folder import BusyError
+
+    (cell,) = plan.runs({})
+    try:
+        step = begin_where_it_ended(cell, origin, plan.corpus)
+        line = f"the same run as '{origin.directory}', which stands at step {step:,}"
+    except BusyError:
+        return
+    except RunError as error:
+        line = f"the same run as '{origin.directory}', from step 0: {error}"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def draw_report(directory: Place) -> Outcome:

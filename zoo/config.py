@@ -1,5 +1,6 @@
 """The frozen values that travel: what to run, parsed at the edge and stored verbatim in the record. No torch here."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -33,6 +34,7 @@ __all__ = [
     "Recipe",
     "RunConfig",
     "Seed",
+    "Start",
     "TrainingConfig",
     "Value",
     "Way",
@@ -167,8 +169,9 @@ class TrainingConfig(Frozen):
         None, ge=1, description="Tokens of a row of a stream, or of a window."
     )
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
-    schedule: Literal["cosine", "constant", "step"] = Field(
-        "cosine", description="Learning rate after warm-up; step: a tenth after three quarters."
+    schedule: Literal["cosine", "constant", "step", "wsd"] = Field(
+        "cosine",
+        description="Learning rate after warm-up; step: a tenth after three quarters; wsd: falls in the last fifth.",
     )
     lr: Annotated[float | None, Flag(default="each model's recipe")] = Field(
         None, gt=0, description="Peak learning rate for all."
@@ -216,6 +219,25 @@ class Way(Frozen):
     threads: int = 1
 
 
+class Start(Frozen):
+    """Weights that a run starts from, in place of random ones."""
+
+    weights: str
+    """The file, as it was named."""
+    sha256: str
+    run: str | None = None
+    """Fingerprint of the run that they are of; None of a file by itself."""
+    steps: int | None = None
+    """Steps that they were trained for."""
+    characters: str | None = None
+    """The vocabulary that they are for, where it is known."""
+
+    @property
+    def name(self) -> str:
+        """What they are called: by their run, or by their file."""
+        return self.run or Path(self.weights).stem
+
+
 class RunConfig(Frozen):
     """Everything that makes one run: one model, one corpus, one seed."""
 
@@ -228,6 +250,7 @@ class RunConfig(Frozen):
     stack: tuple[tuple[Seed, float | None], ...] = Field((), description="seeds and rates that were trained as one")
     chosen_from: tuple[float, ...] = Field((), description="the grid that the learning rate was chosen from, if any")
     trial: bool = Field(False, description="only chooses a learning rate: never looks at the test split")
+    start: Start | None = Field(None, description="weights that it starts from, in place of random ones")
 
 
 def as_json(value: BaseModel) -> dict[str, Any]:

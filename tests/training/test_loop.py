@@ -259,7 +259,7 @@ def test_a_budget_of_seconds_ends_after_them_and_its_schedule_and_evaluations_fo
         rates.append(learning_rate(share, **settings))
         return rates[-1]
 
-    monkeypatch.setattr("zoo.training.loop.learning_rate", remembered)
+    monkeypatch.setattr("zoo.training.settings.learning_rate", remembered)
     fit = train(make_model(Slow), steps=None, seconds=10.0, evaluations=5, warmup=0.1, schedule="cosine")
     assert (fit.steps, fit.seconds) == (20, 10)
     assert [point.seconds for point in fit.curve] == [0, 2, 4, 6, 8, 10]

@@ -27,7 +27,7 @@ SGD = Settings(
     evaluations=1,
     dtype="float32",
 )
-SCHEDULES = ["cosine", "constant", "step"]
+SCHEDULES = ["cosine", "constant", "step", "wsd"]
 
 
 def rates(schedule: str, *, steps: int = 200, warmup: float = 0.0, peak: float = 0.5) -> list[float]:
@@ -48,6 +48,26 @@ def test_cosine_falls_from_the_peak_to_a_hundredth_and_is_half_way_in_the_middle
     assert falling == sorted(falling, reverse=True)
     at = [learning_rate(share, peak=0.5, schedule="cosine", warmup=0.0) for share in (0.0, 0.5, 1.0)]
     assert at == pytest.approx([0.5, 0.5 * (1 + 0.01) / 2, 0.005])
+
+
+def test_wsd_stays_until_the_last_fifth_and_falls_as_one_minus_the_root() -> None:
+    falling = rates("wsd")
+    assert falling[:160] == [0.5] * 160
+    assert falling[160:] == pytest.approx([0.5 * (1 - ((n + 0.5) / 40) ** 0.5) for n in range(40)])
+    assert learning_rate(1.0, peak=0.5, schedule="wsd", warmup=0.0) == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "wsd"])
+@pytest.mark.parametrize(("steps", "warmup"), [(100, 0.05), (30, 0.1), (7, 0.3), (1234, 0.14), (90, 0.0)])
+def test_longer_runs_begin_with_the_very_rates_of_shorter_ones(schedule: str, steps: int, warmup: float) -> None:
+    short = replace(SGD, schedule=schedule, steps=steps, warmup=warmup)
+    assert short.common_steps
+    assert (short.common_steps == steps) == (schedule == "constant")
+    for more in (steps + 1, steps * 2, steps * 3 + 1):
+        long = replace(short, steps=more, warmup=short.warmup_steps / more)
+        assert [long.rate(n + 0.5, 0) for n in range(short.common_steps)] == [
+            short.rate(n + 0.5, 0) for n in range(short.common_steps)
+        ]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -49,6 +49,9 @@ class Kept:
             raise CutError
         self.offered += 1
 
+    def keep(self, state: RunState) -> None:
+        pass
+
 
 Train = Callable[[Kept | None], tuple[list[Fit], list[dict[str, Tensor]]]]
 

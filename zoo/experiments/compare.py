@@ -91,6 +91,8 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     scaled = study.scaled(matched)
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
     cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
+    if study.start:
+        cells[0].build()  # the weights fit, or that is told now
     return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory))
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zoo.data.download import cache_directory
 from zoo.errors import RunError
 from zoo.experiments.records.run import is_run
+from zoo.experiments.runs.checkpoints import STATE
 from zoo.experiments.runs.working_folder import CHECKPOINTS, LOCK, BusyError, is_locked, lock
 
 
@@ -57,6 +58,8 @@ def _find_in_runs(out: Path) -> Iterator[tuple[Path, str]]:
             yield path, "a failure that was being written"
         elif path.is_file() and is_run(path.parent) and path.match(CHECKPOINTS):
             yield path, "a checkpoint of a finished run"
+        elif path.is_file() and is_run(path.parent) and path.match(STATE):
+            yield path, "the state of a finished run, which a longer one would go on from"
         elif path.is_file() and path.name.startswith(".") and path.name.endswith(".partial"):
             within = any(parent.name.endswith(".partial") for parent in path.parents)
             yield from [] if within else [(path, "a file that was being written")]

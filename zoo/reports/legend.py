@@ -10,6 +10,7 @@ from zoo.reports.facts import has_intervals, new_sample
 
 NOTED: tuple[Kind, ...] = (
     "split",
+    "start",
     "untrained",
     "failed",
     "refused",

@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_model
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
@@ -58,11 +58,14 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
     if digest != sha256:
         raise RunError(f"Weights '{path}' are not those of the run: SHA-256 {digest[:12]}…, recorded {sha256[:12]}….")
     try:
-        if not has_values(data):  # a file of version 0.1, written by safetensors' save_model
-            load_model(model, str(path))
-            return
-        tensors, values = from_file(data)
-        state = tensors | {name: tensors[first] for name, first in values["ties"].items()}
+        if has_values(data):
+            tensors, values = from_file(data)
+            state = tensors | {name: tensors[first] for name, first in values["ties"].items()}
+        else:  # a file of another program's, or of version 0.1: of tied tensors it may have either
+            state = load(data)
+            for name, first in find_ties(state_of(model)).items():
+                found = state.get(name, state.get(first))
+                state |= {one: found for one in (name, first) if found is not None and one not in state}
         if difference := _describe_difference(state, state_of(model)):
             raise UsageError(difference)
         restore_state(model, state)

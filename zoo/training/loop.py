@@ -16,7 +16,6 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import digest_random_state, put_random_state, take_random_state
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
-from zoo.training.optimizer import learning_rate
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.run_state import (
     Keeper,
@@ -117,11 +116,19 @@ class Loop:
                 self._evaluate(validation, spent)
             if spent == 1 or all(replica.diverged for replica in self.replicas):
                 self.clock.stop()
-                return self.clock.seconds
+                seconds = self.clock.seconds
+                self._keep_common()
+                return seconds
             if due:
                 self.clock.start()
+            self._keep_common()
             self.keeper.offer(self.take)
             self._make_step(train)
+
+    def _keep_common(self) -> None:
+        """Keep the state that runs of larger budgets go on from."""
+        if self.steps == self.settings.common_steps and not any(replica.diverged for replica in self.replicas):
+            self.keeper.keep(self.take())
 
     def _note(self, text: str) -> None:
         spent = self.settings.spent(self.steps, self.clock.seconds)
@@ -136,8 +143,8 @@ class Loop:
 
     def _make_step(self, train: Rows) -> None:
         batches = [draw(train, self.settings, replica.seed, self.steps) for replica in self.replicas]
-        middle = self.settings.spent(self.steps + 0.5, self.clock.seconds)  # so that the first step moves too
-        self.unread.append(self.step(batches, [_rate(replica.settings, middle) for replica in self.replicas]))
+        middle = self.steps + 0.5, self.clock.seconds  # so that the first step moves too
+        self.unread.append(self.step(batches, [replica.settings.rate(*middle) for replica in self.replicas]))
         for replica, batch in zip(self.replicas, batches, strict=True):
             if not replica.diverged:
                 replica.count_step(batch)
@@ -198,7 +205,3 @@ def draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
     if settings.window is None:
         return train.batch(seed, step, settings.batch_size)
     return train.windows(seed, step, settings.batch_size, settings.window)
-
-
-def _rate(settings: Settings, share: float) -> float:
-    return learning_rate(share, peak=settings.lr, schedule=settings.schedule, warmup=settings.warmup)

@@ -140,17 +140,29 @@ def _own_memory(parameter: Tensor) -> None:
         parameter.data = materialize(parameter).clone()
 
 
-def learning_rate(share: float, *, peak: float, schedule: str, warmup: float) -> float:
-    """The rate when `share` (0 to 1) of the budget is spent: a linear rise over the share `warmup`, then the schedule.
+DECAY = 0.2
+"""Share of a `wsd` run in which the rate falls."""
+
+
+def learning_rate(share: float, *, peak: float, schedule: str, warmup: float, total: float = 1.0) -> float:
+    """The rate when `share` of `total` is spent: a linear rise while less than `warmup` is, then the schedule.
 
     `cosine` falls to a hundredth of the peak, `constant` stays, `step` drops to a tenth after three quarters of
-    the run (the lecture's way).
+    the run (the lecture's way). `wsd`, warm-up-stable-decay (Hu et al. 2024, section 4), stays until the last fifth and
+    then falls to 0 as 1 - sqrt(share of that fifth) (Hägele et al. 2024, section 4).
     """
     if share < warmup:
         return peak * share / warmup
     if schedule == "constant":
         return peak
     if schedule == "step":
-        return peak if share < 0.75 else 0.1 * peak
-    progress = (share - warmup) / (1 - warmup)
+        return peak if share < 0.75 * total else 0.1 * peak
+    if schedule == "wsd":
+        return peak * (1 - math.sqrt(max(0.0, share - stable_part(total)) / (DECAY * total)))
+    progress = (share - warmup) / (total - warmup)
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def stable_part(total: float) -> float:
+    """How much of a `wsd` run is spent before its rate falls."""
+    return (1 - DECAY) * total

@@ -35,6 +35,9 @@ class Keeper(Protocol):
     def offer(self, take: Callable[[], RunState]) -> None:
         """Keep the state that `take` gives, if one is due now. May raise to end the training here."""
 
+    def keep(self, state: RunState) -> None:
+        """Keep the state that runs of larger budgets go on from, for good."""
+
 
 class NoKeeper:
     """Keeps nothing."""
@@ -43,6 +46,9 @@ class NoKeeper:
         return None
 
     def offer(self, take: Callable[[], RunState]) -> None:
+        pass
+
+    def keep(self, state: RunState) -> None:
         pass
 
 

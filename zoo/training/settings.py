@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from zoo.training.optimizer import learning_rate, stable_part
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -25,6 +27,33 @@ class Settings:
     """The budget in seconds of training; None where `steps` is."""
     compile: bool = False
     """Whether to compile the model with torch.compile; not for stacks."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """The warm-up in whole steps."""
+        return round(self.warmup * (self.steps or 0))
+
+    @property
+    def common_steps(self) -> int | None:
+        """How many steps a run of a larger budget has in common with this one, which then goes on from there.
+
+        All of a constant rate, those before the decay of `wsd`; None where the rate follows the share of the budget
+        that is spent. Warm-up and the steps between two evaluations are then to be as many as here.
+        """
+        if self.steps is None or self.schedule not in ("constant", "wsd"):
+            return None
+        return self.steps if self.schedule == "constant" else math.floor(stable_part(self.steps) + 0.5)
+
+    def rate(self, steps: float, seconds: float) -> float:
+        """The learning rate when so much is spent.
+
+        Where larger budgets have steps in common it is computed of whole steps, or its last digits would differ.
+        """
+        if self.common_steps is None:
+            spent, warmup, total = self.spent(steps, seconds), self.warmup, 1.0
+        else:
+            spent, warmup, total = steps, float(self.warmup_steps), float(self.steps or 0)
+        return learning_rate(spent, peak=self.lr, schedule=self.schedule, warmup=warmup, total=total)
 
     def spent(self, steps: float, seconds: float) -> float:
         """Share of the budget that is spent, 0 to 1."""

@@ -10,6 +10,7 @@ from zoo.experiments.study.config import StudyConfig
 Kind: TypeAlias = Literal[
     "split",
     "caveat",
+    "start",
     "diverged",
     "failed",
     "refused",
@@ -51,12 +52,21 @@ def collect_notes(
     """All notes: about the comparison, about every model in the order of the ranking, about how runs were executed."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
+    if study.start:
+        notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
     unlike = dict.fromkeys((run.label, run.execution) for run in runs if "unlike" in run.execution)
     notes += [Note(model=label, kind="execution", text=f"{label}: {execution}.") for label, execution in unlike]
     return tuple(notes)
+
+
+def _describe_start(study: StudyConfig) -> str:
+    start, label = study.start, study.models[0].label
+    assert start
+    what = f"run {start.run}, which it had at step {start.steps:,}" if start.run else f"'{start.weights}'"
+    return f"{label} starts from the weights of {what}; its budget is what it was trained for since."
 
 
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:

@@ -1,6 +1,7 @@
 """Checkpoints of a run in its working folder: the last two, each whole or recognised as damaged.
 
 checkpoint-<steps>-<SHA-256>.safetensors     a `RunState`: tensors, and its values as JSON beside them
+state-<steps>-<SHA-256>.safetensors          the same, kept with the run: runs of larger budgets go on from it
 """
 
 import hashlib
@@ -20,6 +21,7 @@ KEPT = 2
 MOST = 0.01
 """Share of the time that checkpoints may take: a large model's are written less often than it was asked."""
 PATTERN = "checkpoint-*.safetensors"
+STATE = "state-*.safetensors"
 
 
 class Checkpoints:
@@ -29,10 +31,11 @@ class Checkpoints:
         folder: the run's working folder.
         fingerprint: of the run, or of all runs of a stack; a checkpoint of another one is not used.
         every: seconds between two checkpoints, at least.
+        keeps: whether longer runs may go on from this one.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, every: float) -> None:
-        self._folder, self._fingerprint, self._every = folder, fingerprint, every
+    def __init__(self, folder: Path, fingerprint: str, every: float, *, keeps: bool = False) -> None:
+        self._folder, self._fingerprint, self._every, self._keeps = folder, fingerprint, every, keeps
         self._last, self._took = time.monotonic(), 0.0
 
     def load(self, note: Callable[[str], None]) -> RunState | None:
@@ -69,12 +72,40 @@ class Checkpoints:
         if asked:
             interrupt.stop()
 
-    def _write(self, state: RunState) -> None:
+    def keep(self, state: RunState) -> None:
+        """Write the state that longer runs go on from."""
+        if self._keeps:
+            self._write(state, "state")
+            for older in sorted(self._folder.glob(STATE), key=lambda path: path.stat().st_mtime_ns)[:-1]:
+                older.unlink(missing_ok=True)
+
+    def begin_at(self, state: RunState) -> None:
+        """Have the run begin at a state, unless it has begun already."""
+        if not any(self._folder.glob(PATTERN)):
+            self._write(state)
+
+    def _write(self, state: RunState, kind: str = "checkpoint") -> None:
         data = to_file(state.tensors, {"fingerprint": self._fingerprint, "state": state.values})
-        name = f"checkpoint-{state.values['steps']:012d}-{hashlib.sha256(data).hexdigest()}.safetensors"
+        name = f"{kind}-{state.values['steps']:012d}-{hashlib.sha256(data).hexdigest()}.safetensors"
         write_whole(self._folder / name, data)
         for older in sorted(self._folder.glob(PATTERN))[:-KEPT]:
             older.unlink(missing_ok=True)
+
+
+def read_kept_state(run: Path, fingerprint: str) -> RunState:
+    """The state that longer runs go on from.
+
+    Raises:
+        RunError: it is not there, damaged, or of another run.
+    """
+    for path in run.glob(STATE):
+        try:
+            tensors, values = _read(path)
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            raise RunError(f"its state '{path.name[:18]}…' is damaged ({error})") from None
+        if values["fingerprint"] == fingerprint:
+            return RunState(tensors, values["state"])
+    raise RunError("its state is not there any more")
 
 
 def _read(path: Path) -> tuple[dict, dict]:  # type: ignore[type-arg]

@@ -48,6 +48,7 @@ def fingerprint_run(
             "trial": config.trial,
             "settings": settings,
             **beside,
+            **({"start": config.start.sha256} if config.start else {}),
             "data": [data.digest, config.data.tokens, data.floor],
             "source": recorded.model_source,
             "harness": recorded.harness,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from registry.files import is_file_reference
-from zoo.config import Recipe, RunConfig, Way
+from zoo.config import Recipe, RunConfig, Start, Way
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
@@ -24,6 +24,7 @@ from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
 from zoo.experiments.runs.model import ResolvedModel, resolve_model
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import describe_arithmetic
+from zoo.training.checkpoint import load_weights
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
 
@@ -83,8 +84,15 @@ class Cell:
         return replace(self, config=self.config.model_copy(update={"training": changed}))
 
     def build(self) -> SequenceModel:
-        """The model with the weights that the run starts from, on the CPU."""
-        return self.model.build(self.config.seed)
+        """The model with the weights that the run starts from, on the CPU.
+
+        Raises:
+            RunError: they come from a file, which is gone, changed, or of another model.
+        """
+        model, start = self.model.build(self.config.seed), self.config.start
+        if start:
+            load_weights(model, Path(start.weights), start.sha256)
+        return model
 
 
 def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], study: Path) -> list[Cell]:
@@ -148,10 +156,24 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
     Raises:
         UsageError: they do not.
     """
+    if config.start:
+        _check_vocabulary(config.start, corpus)
     if corpus.is_stream and row_length(config) < config.context:
         raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
     if config.training.optimizer == "sgd" and config.training.lr is None:
         raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
+
+
+def _check_vocabulary(start: Start, corpus: Corpus) -> None:
+    known, own = start.characters, corpus.vocabulary.characters
+    if known is None or known == own:
+        return
+    unlike = [f"'{character}'" for character in sorted(set(known) ^ set(own or ""))]
+    more = f" and {len(unlike) - 5} more" if len(unlike) > 5 else ""
+    raise UsageError(
+        f"The weights of {start.name} are for another vocabulary than that of {corpus.name}: "
+        f"{', '.join(unlike[:5])}{more} in only one of them. A token would mean something else."
+    )
 
 
 def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Settings:

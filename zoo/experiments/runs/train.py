@@ -77,7 +77,9 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
     watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
         places = [stack.enter_context(work_on(cell.directory, again=len(cells) > 1)) for cell in cells]
-        keeper = Checkpoints(places[0], cells[0].recorded.fingerprint, first.training.checkpoint_every)
+        keeps = not first.stack and not first.trial
+        every = first.training.checkpoint_every
+        keeper = Checkpoints(places[0], cells[0].recorded.fingerprint, every, keeps=keeps)
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
         trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings), keeper)
         for cell, one, place in zip(cells, trained, places, strict=True):
@@ -110,7 +112,7 @@ def _train(
         Trained(
             fitted,
             save_weights(model, place / WEIGHTS),
-            count_buffers(model, cell.build()),
+            count_buffers(model, cell.model.build(cell.config.seed)),
             counter.try_count(fitted.shapes),
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)

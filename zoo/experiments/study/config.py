@@ -15,9 +15,10 @@ from zoo.config import (
     Positive,
     RunConfig,
     Seed,
+    Start,
     TrainingConfig,
 )
-from zoo.settings.flag import Flag
+from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import parse_match, parse_rates
 
 FEWEST_SPLITS = 3
@@ -106,6 +107,8 @@ class StudyConfig(Frozen):
         tuple[Annotated[float, Field(gt=0)], ...], Flag(parse=parse_rates, metavar="A,B,...", after="lr")
     ] = Field((), description="Train each model at each rate under one extra seed; the best on validation is taken.")
 
+    start: Annotated[Start | None, Internal()] = Field(None, description="weights that its only run starts from")
+
     @model_validator(mode="before")
     @classmethod
     def _labelled(cls, value: Any) -> Any:
@@ -142,10 +145,17 @@ class StudyConfig(Frozen):
         self.data.check_splits(self.splits)
         return self
 
+    @model_validator(mode="after")
+    def _starts_one_run(self) -> "StudyConfig":
+        if self.start and (len(self.models), len(self.seeds), self.splits, len(self.lr_grid)) != (1, 1, 1, 0):
+            raise ValueError("weights to start from are for one run: one model, seed, split and learning rate")
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_a_single_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Records from before there were several keep their names and their contents."""
-        return {key: value for key, value in dump(self).items() if (key, value) != ("splits", 1)}
+    def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Records from before there were several splits, or weights to start from, keep their names and contents."""
+        usual = (("splits", 1), ("start", None))
+        return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
     def in_splits(self) -> list[DataConfig]:
         """The text in each of its splits."""
@@ -207,6 +217,7 @@ class StudyConfig(Frozen):
                 training=training,
                 context=contestant.context or self.context,
                 seed=seed,
+                start=self.start,
             )
             for data in self.in_splits()
             for seed in self.seeds

@@ -90,15 +90,16 @@ def build_study(
     name: str | None = None,
     file: str | None = None,
     recipe: str | None = None,
+    base: Mapping[str, Any] | None = None,
 ) -> StudyConfig:
-    """A study of a file, if there is one, with the settings that are given by name on top; None says nothing.
+    """A study of a file or a base, if there is one, with the settings that are given by name on top; None says nothing.
 
     Raises:
         UsageError: a name that is no setting, or all faults of the values, in one line.
     """
     check_names(given)
     own = {"name": name, "models": models, "seeds": seeds, "splits": splits}
-    base = load_study(Path(file), recipe) if file is not None else {}
+    base = load_study(Path(file), recipe) if file is not None else base or {}
     return make_study(base, {**own, **nest_settings(given)})
 
 
@@ -125,7 +126,7 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     if not set(BUDGETS) & set(merged["training"]):
         merged["training"]["steps"] = DEFAULT_STEPS
     if "name" not in merged:
-        merged["name"] = _derive_name(merged.get("models", []), merged["data"].get("corpus", DataConfig().corpus))
+        merged["name"] = derive_name(merged.get("models", []), merged["data"].get("corpus", DataConfig().corpus))
     try:
         return StudyConfig.model_validate(merged)
     except ValidationError as error:
@@ -142,6 +143,7 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _derive_name(models: Sequence[str], corpus: Call | str) -> str:
+def derive_name(models: Sequence[str | Mapping[str, Any]], corpus: Call | str) -> str:
     """A comparison by flags is named after its models and corpus."""
-    return f"{'-'.join(short_names(models))}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"
+    names = [model if isinstance(model, str) else str(model["model"]) for model in models]
+    return f"{'-'.join(short_names(names))}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"

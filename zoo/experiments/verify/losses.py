@@ -54,7 +54,11 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         yield from compare_values("buffers", result.buffers, count_buffers(model, fresh()))
     if result.best_step is not None and result.status != "refused":  # they have scores
         yield from _score_differences(run, held, stored, make_best, rebuild)
-        yield from _initial_differences(run, fresh(), rebuild)
+        initial, start = fresh(), config.start
+        if start and Path(start.weights).is_file():
+            load_weights(initial, Path(start.weights), start.sha256)
+        if not start or Path(start.weights).is_file():
+            yield from _initial_differences(run, initial, rebuild)
     if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
         digest = hashlib.sha256((run.directory / LOSSES).read_bytes()).hexdigest()
         yield from compare_values("losses.safetensors (SHA-256)", result.losses_sha256, digest)

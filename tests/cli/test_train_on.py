@@ -1,0 +1,198 @@
+"""A finished run is trained on: as the same run with a larger budget, or as a new one from its weights."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import zoo
+
+COMMON = ["--data", "words.txt", "--batch-size", "8", "--threads", "1"]
+SAME = {
+    "wsd": ("mlp(hidden=8)", ["--set", "schedule=wsd"]),
+    "constant": ("mlp(hidden=8)", ["--set", "schedule=constant", "--set", "evaluations=3"]),
+    "norm and dropout": ("wavenet(hidden=8,dropout=0.2)", ["--set", "schedule=wsd", "--set", "warmup=0.3"]),
+    "sgd": ("gru(hidden=8)", ["--set", "schedule=constant", "--set", "optimizer=sgd", "--lr", "0.1"]),
+    "bf16": ("transformer(channels=16,dropout=0.1)", ["--set", "schedule=wsd", "--dtype", "bfloat16"]),
+    "no warm-up": ("bigram", ["--set", "schedule=constant", "--set", "warmup=0"]),
+}
+MEASURED = {"seconds", "tested_at", "reproduced"}
+
+
+@pytest.fixture(autouse=True)
+def _words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_words("words.txt", "abcdef")
+
+
+def write_words(name: str, letters: str) -> None:
+    draw = random.Random(0)
+    text = "\n".join(["".join(letters), *("".join(draw.choices(letters, k=5)) for _ in range(60))])
+    Path(name).write_text(f"{text}\n")
+
+
+def last_line(done: Any) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def describe(run: str) -> dict[str, Any]:
+    """What a run is, but for measured times."""
+    found: dict[str, Any] = {}
+    for path in sorted(Path(run).iterdir()):
+        if path.suffix in (".json", ".jsonl"):
+            lines = [json.loads(line) for line in (path.read_text().splitlines() if path.suffix == ".jsonl"
+                                                   else [path.read_text()])]  # fmt: skip
+            found[path.name] = [{key: value for key, value in line.items() if key not in MEASURED} for line in lines]
+        elif not path.name.startswith("state-"):
+            found[path.name] = path.read_bytes()
+    return found
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in ("wsd", "constant") else pytest.param(case, marks=pytest.mark.slow) for case in SAME]
+)
+def test_a_larger_budget_goes_on_inside_and_is_bitwise_the_run_from_scratch(case: str, run_zoo) -> None:
+    model, settings = SAME[case]
+    short = last_line(run_zoo("train", model, *COMMON, *settings, "--steps", "30"))
+    done = run_zoo("train", short, "--steps", "60")
+    longer = last_line(done)
+    common = 24 if "schedule=wsd" in settings else 30
+    assert f"goes on at step {common}" in done.stderr
+    config = json.loads((Path(longer) / "config.json").read_text())
+    training = config["run"]["training"]
+    assert config["run"]["start"] is None
+    gone_on = describe(longer)
+    shutil.rmtree("runs")
+    exact = ["--set", f"warmup={training['warmup']!r}", "--set", f"evaluations={training['evaluations']}"]
+    done = run_zoo("train", model, *COMMON, *settings, *exact, "--steps", "60")
+    assert last_line(done) == longer, "its fingerprint"
+    assert "goes on" not in done.stderr
+    assert describe(longer) == gone_on
+    assert run_zoo("verify", "runs").returncode == 0
+
+
+@pytest.mark.parametrize("damage", ["gone", "flipped", "other torch"])
+def test_without_a_state_to_go_on_from_the_longer_run_begins_anew_and_says_why(damage: str, run_zoo) -> None:
+    short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    (state,) = Path(short).glob("state-*")
+    if damage == "gone":
+        state.unlink()
+    elif damage == "flipped":
+        data = bytearray(state.read_bytes())
+        data[len(data) // 2] ^= 1
+        state.write_bytes(data)
+    else:
+        config = json.loads((Path(short) / "config.json").read_text())
+        config["harness"] = config["fingerprint"] = "0" * 10
+        (Path(short) / "config.json").write_text(json.dumps(config))
+    done = run_zoo("train", short, "--steps", "40")
+    reason = {"gone": "not there any more", "flipped": "is damaged", "other torch": "another run here and now"}[damage]
+    assert f"from step 0: {'its state ' * (damage == 'gone')}" in done.stderr
+    assert reason in done.stderr
+    assert "goes on" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_state_is_removed_by_clean_and_the_run_stays_sound(run_zoo) -> None:
+    short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    done = run_zoo("clean", "--yes")
+    assert done.returncode == 0
+    assert not list(Path(short).glob("state-*"))
+    assert run_zoo("verify", "runs").returncode == 0
+
+
+OTHERWISE = {
+    "schedule": ([], ["--steps", "40"], "schedule=cosine depends on the budget"),
+    "settings": (["--set", "schedule=constant"], ["--steps", "40", "--lr", "0.001"], "other settings"),
+    "fewer": (["--set", "schedule=constant"], ["--steps", "10"], "10 steps are not more than the 20"),
+    "seconds": (["--set", "schedule=constant"], ["--seconds", "0.1"], "seconds"),
+    "text": (["--set", "schedule=constant"], ["--data", "more.txt"], "other settings"),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in ("schedule", "text") else pytest.param(case, marks=pytest.mark.slow) for case in OTHERWISE]
+)
+def test_otherwise_it_is_a_new_run_from_its_weights_with_its_parent_in_the_record(case: str, run_zoo) -> None:
+    write_words("more.txt", "abcdef" * 2)
+    settings, changes, reason = OTHERWISE[case]
+    first = last_line(run_zoo("train", "wavenet(hidden=8)", *COMMON, *settings, "--steps", "20"))
+    done = run_zoo("train", first, *changes)
+    assert f"a new run from the weights of '{first}'" in done.stderr
+    assert reason in done.stderr
+    second = Path(last_line(done))
+    start = json.loads((second / "config.json").read_text())["run"]["start"]
+    parent = json.loads((Path(first) / "config.json").read_text())["fingerprint"]
+    assert start["run"] == parent
+    assert "starts from the weights of run" in done.stdout.replace("\n  ", " ")
+    curves = [[json.loads(line) for line in (Path(run) / "curve.jsonl").read_text().splitlines()]
+              for run in (first, second)]  # fmt: skip
+    if case != "text":
+        best = min(point["validation_loss"] for point in curves[0])
+        assert curves[1][0]["validation_loss"] == pytest.approx(best, abs=1e-6)
+    assert run_zoo("verify", "runs").returncode == 0
+    assert run_zoo("train", first, *changes).stderr.count("already there") == 1
+    shutil.rmtree(first)
+    assert run_zoo("verify", str(second)).returncode == 0, "without its parent too"
+
+
+def test_weights_of_a_run_or_a_file_begin_a_run_of_a_model_that_they_fit(run_zoo) -> None:
+    write_words("more.txt", "abcdef" * 2)
+    first = last_line(run_zoo("train", "mlp(hidden=8)", *COMMON, "--steps", "20"))
+    run = zoo.load(first)
+    save_file({name: tensor.contiguous() for name, tensor in run.model.state_dict().items()}, "mine.safetensors")
+    new = ["--data", "more.txt", "--batch-size", "8", "--threads", "1", "--steps", "10"]
+    by_run = run_zoo("train", "mlp(hidden=8)", "--from", first, *new)
+    by_file = run_zoo("train", "mlp(hidden=8)", "--from", "mine.safetensors", *new)
+    assert "cannot be told" in by_file.stderr
+    curves = [(Path(last_line(done)) / "curve.jsonl").read_text().splitlines() for done in (by_run, by_file)]
+    losses = [[json.loads(line)["validation_loss"] for line in curve] for curve in curves]
+    assert losses[0] == losses[1]
+    names = [Path(last_line(done)).name for done in (by_run, by_file)]
+    assert names[0] != names[1]
+
+
+MISFITS = {
+    "shape": (["mlp(hidden=9)", "--from", "RUN"], "is (8,) float32, in the model (9,) float32"),
+    "names": (["gru(hidden=8)", "--from", "RUN"], "is not in the file"),
+    "characters": (["mlp(hidden=8)", "--from", "RUN", "--data", "other.txt"], "'f', 'g' in only one of them"),
+    "nothing": (["mlp(hidden=8)", "--from", "nowhere"], "'nowhere' is neither a run nor a file of weights"),
+    "text file": (["mlp(hidden=8)", "--from", "words.txt"], "'words.txt' is neither a run nor a file of weights"),
+    "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),
+    "the same": (["RUN"], "has all that is asked for"),
+    "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give 44 or 46"),
+    "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "for one run"),
+}
+
+
+def test_what_does_not_fit_is_refused_in_one_line(run_zoo) -> None:
+    write_words("other.txt", "abcdeg")
+    Path("odd.safetensors").write_bytes(b"odd")
+    first = last_line(run_zoo("train", "mlp(hidden=8)", *COMMON, "--steps", "20"))
+    longer = last_line(run_zoo("train", "mlp(hidden=8)", *COMMON, "--set", "schedule=wsd", "--steps", "20"))
+    for words, message in MISFITS.values():
+        arguments = [{"RUN": first, "LONG": longer}.get(word, word) for word in words]
+        rest = [] if words[0] in ("RUN", "LONG") else [*COMMON[2:], *([] if "--data" in words else COMMON[:2])]
+        done = run_zoo("train", *arguments, *rest)
+        assert done.returncode in (1, 2), words
+        assert message in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+    assert len(list(Path("runs").rglob("result.json"))) == 2
+
+
+def test_python_trains_on_too() -> None:
+    settings = {"data": "words.txt", "batch_size": 8, "threads": 1, "progress": False}
+    run = zoo.train("bigram", steps=20, schedule="constant", **settings)
+    longer = zoo.train(run, steps=40, progress=False)
+    assert longer.result.steps == 40
+    assert longer.config.start is None
+    other = zoo.train("bigram", steps=10, start=run, **settings)
+    assert other.config.start is not None
+    assert other.config.start.run == run.record.recorded.fingerprint
+    assert torch.isfinite(next(other.model.parameters())).all()

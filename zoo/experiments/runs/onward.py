@@ -1,0 +1,117 @@
+"""Train on: a finished run as the same run with a larger budget, or a new run from its weights.
+
+It is the same run where the learning rate does not depend on the budget: a longer run of the same settings then begins
+with the very steps of this one, and goes on from the state that was kept with it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zoo.config import BUDGETS, RunConfig, Start
+from zoo.data.corpus import Corpus
+from zoo.errors import RunError, UsageError
+from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
+from zoo.experiments.runs.checkpoints import Checkpoints, read_kept_state
+from zoo.experiments.runs.resolve import Cell, resolve_all
+from zoo.experiments.runs.working_folder import LOCK, lock
+from zoo.training.loop import Settings
+
+FREE = {*BUDGETS, "execution", "threads", "checkpoint_every", "evaluations", "warmup"}
+"""Settings of training in which a longer run may differ from this one; the last two follow from its length."""
+
+
+def describe_as_study(run: Run) -> dict[str, Any]:
+    """The settings of a run as the values of a study, for others to come on top."""
+    config = run.recorded.run
+    training = config.training.model_dump(exclude_none=True, exclude={"execution"})
+    return {
+        "models": [{"label": config.label, "model": config.model}],
+        "data": dict(config.data),
+        "training": training,
+        "context": config.context,
+        "seeds": [config.seed],
+        "start": config.start,
+    }
+
+
+def make_start(place: Path) -> Start:
+    """The weights of a run, or of a safetensors file, to start from.
+
+    Raises:
+        RunError: there are none.
+    """
+    if place.suffix == ".safetensors" and place.is_file():
+        return Start(weights=str(place), sha256=hashlib.sha256(place.read_bytes()).hexdigest())
+    if not is_run(place):
+        raise RunError(f"'{place}' is neither a run nor a file of weights (.safetensors).")
+    run = read_run(place)
+    if run.result.best_step is None or run.result.status not in ("finished", "diverged"):
+        raise RunError(f"'{place}' has no weights to start from: it {run.result.status}.")
+    recorded = run.recorded
+    return Start(
+        weights=str(place / WEIGHTS),
+        sha256=run.result.weights_sha256,
+        run=recorded.fingerprint,
+        steps=run.result.best_step,
+        characters=recorded.data.characters,
+    )
+
+
+def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
+    """Why a run of these settings does not begin with the steps of `run`; "" if it does."""
+    settings, before = Settings(**run.recorded.settings), run.recorded.run
+    if _without_free(before) != _without_free(config):
+        return "other settings"
+    if run.result.status != "finished":
+        return f"it {run.result.status}"
+    if before.stack:
+        return "it was trained in a stack"
+    if steps is None or settings.steps is None:
+        return "a budget in seconds has no steps that are sure to be the same"
+    if settings.common_steps is None:
+        return f"the rate of schedule={settings.schedule} depends on the budget"
+    return "" if steps > settings.steps else f"{steps:,} steps are not more than the {settings.steps:,} that it has"
+
+
+def _without_free(config: RunConfig) -> dict[str, Any]:
+    """The settings that a longer run has too."""
+    document = config.model_dump(exclude={"label", "stack", "chosen_from", "trial"})
+    document["training"] = {key: value for key, value in document["training"].items() if key not in FREE}
+    return document
+
+
+def prolong(run: Run, steps: int) -> Mapping[str, Any]:
+    """Settings of training of the same run with so many steps: warm-up and evaluations come at the same steps.
+
+    Raises:
+        UsageError: its evaluations would not.
+    """
+    before = Settings(**run.recorded.settings)
+    assert before.steps
+    evaluations, beside = divmod(steps * before.evaluations, before.steps)
+    if beside:
+        below, above = (count * before.steps // before.evaluations for count in (evaluations, evaluations + 1))
+        raise UsageError(
+            f"'{run.directory}' is evaluated every {before.steps / before.evaluations:g} steps, which {steps:,} are no "
+            f"multiple of: give {below:,} or {above:,}."
+        )
+    return {"steps": steps, "evaluations": evaluations, "warmup": before.warmup_steps / steps}
+
+
+def begin_where_it_ended(cell: Cell, run: Run, corpus: Corpus) -> int:
+    """Give a longer run the state that was kept with `run` to begin at; the step that it stands at.
+
+    Raises:
+        RunError: it has to begin at step 0; the message says why.
+    """
+    (again,) = resolve_all([run.recorded.run], {run.recorded.run.data.rotation: corpus}, cell.study)
+    if again.recorded.fingerprint != run.recorded.fingerprint:
+        raise RunError("it would be another run here and now (torch, device, threads or sources)")
+    state = read_kept_state(run.directory, run.recorded.fingerprint)
+    hidden = cell.directory.with_name(f".{cell.directory.name}.partial")
+    if not is_done(cell.directory):
+        with lock(hidden / LOCK):
+            Checkpoints(hidden, cell.recorded.fingerprint, 0.0).begin_at(state)
+    return int(state.values["steps"])
