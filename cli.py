@@ -166,8 +166,9 @@ def new(name: str, out: str) -> None:
     "--seed", type=make_type(parse_seed), metavar="INTEGER", help="Seed of weights and batches. [1, or the run's]"
 )
 @click.option("--from", "start", metavar="RUN|FILE", help="Weights to start from: of a run, or a .safetensors file.")
+@TRUST
 @take_run_options
-def train(model: str, seed: int | None, start: str | None, **flags: Any) -> None:
+def train(model: str, seed: int | None, start: str | None, trust: bool, **flags: Any) -> None:
     """Train MODEL once; its run directory is printed last.
 
     MODEL may be the directory of a run, to train it on: with a larger budget as the same run, where its schedule is
@@ -178,7 +179,7 @@ def train(model: str, seed: int | None, start: str | None, **flags: Any) -> None
     from zoo.commands import describe_training
     from zoo.experiments.study.parse import read_flags
 
-    training = describe_training(model, read_flags(flags), Console(stderr=True), seed=seed, start=start)
+    training = describe_training(model, read_flags(flags), Console(stderr=True), seed=seed, start=start, trust=trust)
     outcome = _run(training.study, flags, report=False, origin=training.origin)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)

@@ -307,7 +307,7 @@ def test_a_figure_is_that_of_the_report(compared: zoo.Compared, tmp_path: Path) 
     [
         (
             lambda: zoo.train("gru", step=3),
-            r"Unknown setting 'step'\. Settings: seed, start, data, .* steps, .*mean 'steps'\?",
+            r"Unknown setting 'step'\. Settings: seed, start, trust, data, .* steps, .*mean 'steps'\?",
         ),
         (lambda: zoo.compare(["gru"], seed=3), r"Unknown setting 'seed'\. Settings: .*report, .*mean 'seeds'\?"),
         (lambda: zoo.train("gru", steps=0, rows="odd"), "training.steps=0: .*; training.rows=odd: "),

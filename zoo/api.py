@@ -57,6 +57,7 @@ def train(
     *,
     seed: int | None = None,
     start: TrainedRun | Place | None = None,
+    trust: bool = False,
     out: Place = "runs",
     fresh: bool = False,
     progress: bool = True,
@@ -70,6 +71,7 @@ def train(
             schedule is constant or wsd; otherwise as a new run from its weights.
         seed: of weights and batches; 1, or the run's, if nothing is said.
         start: weights to start from: a run, its directory, or a .safetensors file.
+        trust: as for `load`, of a run that is trained on.
         out: where runs are kept.
         fresh: train anew, beside what is there.
         progress: show on standard error what is trained, and what came out.
@@ -86,7 +88,7 @@ def train(
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
     told = _make_console(progress)
-    study, origin = describe_training(name, _name_corpus(settings), told, seed=seed, start=begin)
+    study, origin = describe_training(name, _name_corpus(settings), told, seed=seed, start=begin, trust=trust)
     outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 

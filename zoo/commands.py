@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zoo.experiments.judge.comparison import Comparison
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
+    from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.config import StudyConfig
 
 Place = str | os.PathLike[str]
@@ -63,7 +64,13 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
 
 
 def describe_training(
-    model: str, given: Mapping[str, Any], console: Console, *, seed: int | None = None, start: Place | None = None
+    model: str,
+    given: Mapping[str, Any],
+    console: Console,
+    *,
+    seed: int | None = None,
+    start: Place | None = None,
+    trust: bool = False,
 ) -> Training:
     """The study of one run: of a model, from random weights or those of `start`; or of a finished run, trained on.
 
@@ -72,16 +79,18 @@ def describe_training(
     Args:
         model: a model as it is typed; or the folder of a run.
         given: settings by name.
+        trust: import a file that the run's record names, though it is another by now.
 
     Raises:
         RegistryError, ZooError: a run or file that is not there, or settings that cannot be.
     """
     from zoo.experiments.records.run import is_run
+    from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.parse import build_study
 
     seeds = None if seed is None else [seed]
     if start is None and is_run(Path(model)):
-        return _train_on(Path(model), given, seeds, console)
+        return _train_on(Path(model), given, seeds, console, Trust(everything=trust))
     from zoo.catalog import require_models
 
     (name,) = require_models([model])
@@ -102,17 +111,18 @@ def _short(name: str) -> str:
     return short_names([name])[0]
 
 
-def _train_on(place: Path, given: Mapping[str, Any], seeds: Sequence[int] | None, console: Console) -> Training:
+def _train_on(
+    place: Path, given: Mapping[str, Any], seeds: Sequence[int] | None, console: Console, trust: "Trust"
+) -> Training:
     from zoo.data.corpus import load_corpus
     from zoo.errors import UsageError
     from zoo.experiments.records.run import read_run
     from zoo.experiments.runs.onward import describe_as_study, explain_new_run, make_start, prolong
     from zoo.experiments.runs.resolve import resolve
-    from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.parse import build_study
 
     run = read_run(place)
-    trust, before = Trust(), run.recorded.run
+    before = run.recorded.run
     trust.allow(run.recorded)
     trust.check(before.model.name, before.data.corpus.name)
     base = describe_as_study(run)

@@ -196,3 +196,42 @@ def test_python_trains_on_too() -> None:
     assert other.config.start is not None
     assert other.config.start.run == run.record.recorded.fingerprint
     assert torch.isfinite(next(other.model.parameters())).all()
+
+
+def test_a_record_from_elsewhere_is_trained_on_only_with_the_file_that_it_was_made_with(run_zoo) -> None:
+    source = """
+import pathlib
+from torch import nn
+from zoo import SequenceModel
+
+pathlib.Path("imported").touch()
+
+
+class Mine(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return self.table(tokens)
+"""
+    Path("mine.py").write_text(source)
+    first = last_line(run_zoo("train", "./mine.py:Mine", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    Path("mine.py").write_text(source + "\n")
+    Path("imported").unlink()
+    done = run_zoo("train", first, "--steps", "40")
+    assert done.returncode == 1
+    assert "no longer what the run was made with" in done.stderr
+    assert not Path("imported").exists()
+    done = run_zoo("train", first, "--steps", "40", "--trust")
+    assert done.returncode == 0
+    assert "from step 0: it would be another run here and now" in done.stderr
+
+
+def test_verify_finds_a_start_that_was_changed(run_zoo) -> None:
+    first = last_line(run_zoo("train", "bigram", *COMMON, "--steps", "20"))
+    second = Path(last_line(run_zoo("train", first, "--steps", "30")))
+    config = json.loads((second / "config.json").read_text())
+    config["run"]["start"]["sha256"] = "0" * 64
+    (second / "config.json").write_text(json.dumps(config))
+    assert run_zoo("verify", str(second)).returncode == 1

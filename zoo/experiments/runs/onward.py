@@ -6,6 +6,7 @@ with the very steps of this one, and goes on from the state that was kept with i
 
 import hashlib
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +91,15 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
     """
     before = Settings(**run.recorded.settings)
     assert before.steps
-    evaluations, beside = divmod(steps * before.evaluations, before.steps)
-    if beside:
-        below, above = (count * before.steps // before.evaluations for count in (evaluations, evaluations + 1))
+    evaluations, apart = Fraction(steps * before.evaluations, before.steps), Fraction(before.steps, before.evaluations)
+    if evaluations.denominator > 1:
+        unit = apart.numerator  # the fewest whole steps that are a whole number of evaluations
+        fitting = [count * unit for count in (steps // unit, steps // unit + 1) if count * unit > before.steps]
         raise UsageError(
-            f"'{run.directory}' is evaluated every {before.steps / before.evaluations:g} steps, which {steps:,} are no "
-            f"multiple of: give {below:,} or {above:,}."
+            f"'{run.directory}' is evaluated every {float(apart):g} steps, which {steps:,} are no multiple of: give "
+            f"{' or '.join(f'{count:,}' for count in fitting)}."
         )
-    return {"steps": steps, "evaluations": evaluations, "warmup": before.warmup_steps / steps}
+    return {"steps": steps, "evaluations": int(evaluations), "warmup": before.warmup_steps / steps}
 
 
 def begin_where_it_ended(cell: Cell, run: Run, corpus: Corpus) -> int:
