@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kill import start
+from tests.faults.commands import start
 
 MINE = """
 import ctypes, os, signal, torch
