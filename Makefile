@@ -25,7 +25,7 @@ check: $(VENV)/installed-dev  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-faults: $(VENV)/installed-dev  ## kill commands, their children and one of two at 1,300 random moments, damage files, run 2,000 cells: two hours
+faults: $(VENV)/installed-dev  ## kill commands and children at 1,300 random moments, damage files, run 2,000 cells: two hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kill 1000
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.children 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.damage 200 500

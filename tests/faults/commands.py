@@ -57,6 +57,7 @@ def start(words: Sequence[str], folder: Path, main: Callable[[], object] | None 
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for stream, name in ((1, STDOUT), (2, STDERR)):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
         sys.argv = ["zoo", *words]
         import cli
 
