@@ -25,8 +25,10 @@ check: $(VENV)/installed-dev  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-faults: $(VENV)/installed-dev  ## kill commands at 1,000 random moments, run 2,000 cells in one process: an hour
+faults: $(VENV)/installed-dev  ## kill commands and children at 1,300 random moments, damage files, run 2,000 cells: two hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kill 1000
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.children 100
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.damage 200 500
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.soak 2000
 
 bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain loops; ARGS="-k train --benchmark-json=a.json"

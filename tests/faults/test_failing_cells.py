@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.kill import start
+from tests.faults.commands import start
 
 MINE = """
 import ctypes, os, signal, torch

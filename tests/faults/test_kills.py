@@ -11,21 +11,27 @@ from pathlib import Path
 import pytest
 
 import zoo.experiments.runs.checkpoints as checkpoints
-from tests.faults.kill import CASES, COMMON, compare, run_through, start
+from tests.faults.cases import list_cases
+from tests.faults.commands import COMMON, get_ready, run_through, start, wait
+from tests.faults.kill import try_case
 from zoo.experiments.runs.working_folder import replace_failure, work_on
 
 
-@pytest.mark.parametrize("case", ["dropout and norm", "side by side"])
-def test_a_command_that_is_killed_and_started_again_leaves_the_same(case: str, tmp_path: Path) -> None:
-    _, _, unlike = compare(CASES[case], tmp_path, 2, random.Random(1))
-    assert unlike == []
+@pytest.mark.parametrize(
+    ("model", "case"),
+    [
+        ("wavenet(hidden=8,dropout=0.2)", "wavenet adamw cosine sequential"),
+        ("bigram", "bigram sgd step side-by-side"),
+    ],
+)
+def test_a_command_that_is_killed_and_started_again_leaves_the_same(model: str, case: str, tmp_path: Path) -> None:
+    def try_it() -> None:
+        get_ready()
+        (own,) = (own for name, own in list_cases([model]).items() if name.startswith(case))
+        _, unlike = try_case(own, tmp_path / "case", 2, random.Random(1))
+        assert unlike == []
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_any_command_that_is_killed_often_leaves_the_same(case: str, tmp_path: Path) -> None:
-    _, _, unlike = compare(CASES[case], tmp_path, 10, random.Random(2))
-    assert unlike == []
+    assert wait(start([], tmp_path, try_it)) == 0, (tmp_path / "stderr.txt").read_text()
 
 
 @pytest.fixture
@@ -131,7 +137,8 @@ def test_what_a_killed_owner_was_writing_is_no_part_of_the_run(tmp_path: Path) -
 
 
 def test_a_stack_that_was_killed_while_its_runs_appeared_is_finished(words: Path) -> None:
-    command = [*CASES["stacked"], *COMMON]
+    command = ["compare", "--models", "bow(hidden=8)", "--seeds", "2", "--steps", "200", "--set", "execution=stacked"]
+    command += COMMON
     assert run_through(command, words) == 0
     runs = {path.parent.name: path.parent for path in words.rglob("result.json")}
     first, second = sorted(runs)
@@ -178,3 +185,17 @@ def test_two_processes_share_the_work_of_a_study(words: Path) -> None:
     assert len(runs) == 6, "none twice, none lost"
     assert not list(words.rglob("*.partial"))
     assert len(list(words.rglob("study-*.json"))) == 1
+
+
+def test_a_report_leaves_nothing_that_a_killed_command_was_writing(words: Path) -> None:
+    """Killed while it wrote a figure; what another process writes at the moment stays."""
+    command = ["compare", "--models", "bigram", "--seeds", "1", "--steps", "5", *COMMON]
+    assert run_through(command, words) == 0
+    (figures,) = words.rglob("figures")
+    dead = start([], words, lambda: None)
+    wait(dead)
+    (figures / f".forest.svg.{dead}.partial").write_text("<")
+    (figures.parent / f".report.html.{dead}.partial").write_text("<")
+    (figures / f".forest.svg.{os.getpid()}.partial").write_text("<")
+    assert run_through(command, words) == 0
+    assert [path.name for path in words.rglob("*.partial")] == [f".forest.svg.{os.getpid()}.partial"]

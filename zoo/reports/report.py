@@ -1,5 +1,7 @@
 """Write the report of a comparison: a page, a document, the numbers, and the figures."""
 
+import os
+import sys
 from pathlib import Path
 
 from zoo.experiments.judge.comparison import Comparison
@@ -14,7 +16,7 @@ FOLDER = "figures"
 def write_report(comparison: Comparison, directory: Path) -> list[Path]:
     """Write report.html, report.md, comparison.json and figures/*.svg, each whole or not at all; return their paths.
 
-    Figures of an earlier report that this one does not have are removed.
+    Figures of an earlier report that this one does not have are removed, and what a killed command was writing there.
     """
     from zoo.reports.page import render_page  # late: a comparison must not wait for jinja2 before it trains
 
@@ -32,4 +34,27 @@ def write_report(comparison: Comparison, directory: Path) -> list[Path]:
     for name in NAMES:
         if name not in links:
             (directory / FOLDER / f"{name}.svg").unlink(missing_ok=True)
+    _remove_strays(directory)
+    _remove_strays(directory / FOLDER)
     return [directory / name for name in texts]
+
+
+def _remove_strays(folder: Path) -> None:
+    """Remove the temporary files (`zoo.whole_file`) of processes that are no more."""
+    for path in folder.glob(".*.partial"):
+        writer = path.name.split(".")[-2]
+        if path.is_file() and writer.isdigit() and not _is_running(int(writer)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process runs on this machine; on Windows, where one cannot ask without harm, all do."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

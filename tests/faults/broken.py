@@ -1,0 +1,78 @@
+"""The product broken on purpose, so that it is seen that a campaign can fail: name -> what breaks it here."""
+
+import contextlib
+import multiprocessing.connection
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo.experiments.runs import checkpoints, workers, working_folder
+from zoo.experiments.verify import curve, losses, run, study
+from zoo.training import loop
+from zoo.training.tensor_file import from_file
+
+
+def restore_no_random_state() -> None:
+    """Go on with the weights, the moments and the curve, and with other random numbers."""
+    loop.put_random_state = lambda *_: None
+
+
+def write_in_place() -> None:
+    """Write a file under its own name, half of it and then the rest, records as on a slow disk."""
+
+    def write(path: Path, data: bytes | str) -> None:
+        content = data.encode() if isinstance(data, str) else data
+        with path.open("wb", buffering=0) as file:
+            file.write(content[: len(content) // 2])
+            time.sleep(0.2 if path.suffix == ".json" else 0)
+            file.write(content[len(content) // 2 :])
+
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("zoo.") and hasattr(module, "write_whole"):
+            module.write_whole = write
+
+
+def check_no_digest() -> None:
+    """Read a checkpoint whatever is in it."""
+    checkpoints._read = lambda path: from_file(path.read_bytes())
+
+
+def hold_no_lock() -> None:
+    """Two processes do the same work in the same folder."""
+    working_folder.fcntl = None
+
+
+def outlive_parents() -> None:
+    """A child goes on when its parent is dead, and when nobody reads what it says."""
+    send = multiprocessing.connection.Connection.send
+
+    def send_anyhow(self: Any, value: Any) -> None:
+        with contextlib.suppress(OSError):
+            send(self, value)
+
+    workers._end_with_parent = lambda: None
+    multiprocessing.connection.Connection.send = send_anyhow
+
+
+def compare_nothing() -> None:
+    """Compute everything again, and believe what was recorded."""
+
+    def nothing(*_: Any, **__: Any) -> Iterator[str]:
+        yield from ()
+
+    for module in (curve, losses, run, study):
+        module.compare_values = nothing
+        if hasattr(module, "differences"):
+            module.differences = nothing
+
+
+BROKEN: dict[str, Callable[[], None]] = {
+    "no-random-state": restore_no_random_state,
+    "in-place": write_in_place,
+    "no-digest": check_no_digest,
+    "no-lock": hold_no_lock,
+    "orphans": outlive_parents,
+    "no-comparison": compare_nothing,
+}

@@ -1,0 +1,152 @@
+"""Kill a command while processes work for it, one of these, or one of two commands on one study; then start it again.
+
+python -m tests.faults.children 100                      so many of each
+python -m tests.faults.children 20 --only commands       of one of them: commands, children, pairs
+python -m tests.faults.children 20 --broken orphans      of a product that is broken on purpose
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.faults.broken import BROKEN
+from tests.faults.commands import COMMON, STDOUT, get_ready, is_alive, prepare, run_through, start, wait, workers_of
+from tests.faults.kill import last_line
+from tests.faults.traces import find_unlike, read_traces
+
+MODELS = "bow(hidden=8,dropout=0.2),dilated-wavenet(channels=8,dropout=0.2)"
+STUDY = ["compare", "--models", MODELS, "--seeds", "2", "--steps", "50", *COMMON]
+BESIDE = [*STUDY, "--set", "execution=side-by-side"]
+SHARED = {way: [*STUDY, "--set", f"execution={way}"] for way in ("sequential", "side-by-side", "stacked")}
+CELLS = 4
+GRACE = 1.0
+"""Seconds within which the children of a killed command end."""
+
+Expected = dict[tuple[str, ...], dict[str, Any]]
+"""Command -> what it leaves when nobody disturbs it."""
+Attempt = Callable[[Path, random.Random, Expected, float], tuple[bool, list[str]]]
+"""Does one fault in a folder; whether it hit, and what is wrong."""
+
+
+def kill_command(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
+    """A command is killed while its children work: they end, and the same command leaves what it leaves alone."""
+    pid = start(BESIDE, folder)
+    children = wait_for_workers(pid, longest, draw)
+    os.kill(pid, signal.SIGKILL)
+    ended, deadline = wait(pid), time.monotonic() + GRACE
+    while any(map(is_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    living = [child for child in children if is_alive(child)]
+    for child in living:
+        os.kill(child, signal.SIGKILL)
+    wrong = [f"{len(living)} children go on"] if living else []
+    return ended != 0 and bool(children), wrong + check_again(BESIDE, folder, expected)
+
+
+def kill_child(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
+    """One child is killed: its cell is failed, or done, the others are done, and the same command does the rest."""
+    pid = start(BESIDE, folder)
+    children = wait_for_workers(pid, longest, draw)
+    hit = False
+    if children:
+        try:
+            os.kill(draw.choice(children), signal.SIGKILL)
+            hit = True
+        except ProcessLookupError:
+            pass
+    code = wait(pid)
+    statuses = Counter(json.loads(path.read_text())["status"] for path in folder.glob("runs/*/*/result.json"))
+    failed = statuses["failed"]
+    sound = statuses["finished"] + failed == CELLS and failed <= 1 and code == (1 if failed else 0)
+    wrong = [] if sound else [f"it ends with {code}, cells {dict(statuses)}: {last_line(folder)}"]
+    return hit and failed == 1, wrong + check_again(BESIDE, folder, expected)
+
+
+def kill_one_of_two(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
+    """Two processes run one study, and one of them is killed: the other one finishes all of it."""
+    words = draw.choice(list(SHARED.values()))
+    pair = [start(words, folder), start(words, folder)]
+    time.sleep(draw.uniform(0.0, longest))
+    killed = pair.pop(draw.randrange(2))
+    os.kill(killed, signal.SIGKILL)
+    hit, code = wait(killed) != 0, wait(pair[0])
+    wrong = [f"the other ends with {code}: {last_line(folder)}"] if code else []
+    return hit, wrong or find_unlike(*[without_table(t) for t in (expected[tuple(words)], read_traces(folder))])
+
+
+def wait_for_workers(pid: int, longest: float, draw: random.Random) -> list[int]:
+    """The processes that work for a command, at a random moment after the first of them began; none where it ends."""
+    while is_alive(pid) and not workers_of(pid):
+        time.sleep(0.005)
+    time.sleep(draw.uniform(0.0, longest / 2))
+    return workers_of(pid)
+
+
+def check_again(words: list[str], folder: Path, expected: Expected) -> list[str]:
+    """Run the same command, and compare what is there then with what it leaves when nobody disturbs it."""
+    if code := run_through(words, folder):
+        return [f"again it ends with {code}: {last_line(folder)}"]
+    return find_unlike(expected[tuple(words)], read_traces(folder))
+
+
+def without_table(traces: dict[str, Any]) -> dict[str, Any]:
+    """Without what was printed: both commands do, into one file."""
+    return {name: content for name, content in traces.items() if name != f"{STDOUT} is not of its records"}
+
+
+ATTEMPTS: dict[str, Attempt] = {"commands": kill_command, "children": kill_child, "pairs": kill_one_of_two}
+
+
+def try_often(attempt: Attempt, times: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
+    """What was counted over so many faults that hit, and what was wrong."""
+    place, expected, longest = Path(tempfile.mkdtemp()), Expected(), 0.0
+    for number, words in enumerate(SHARED.values() if attempt is kill_one_of_two else [BESIDE]):
+        alone, began = prepare(place / f"alone {number}"), time.monotonic()
+        if code := run_through(words, alone):
+            raise SystemExit(f"left alone it ends with {code}: {last_line(alone)}")
+        longest = max(longest, time.monotonic() - began)
+        expected[tuple(words)] = read_traces(alone)
+    counted, wrong = Counter[str](), list[str]()
+    while counted["hit"] < times and counted["commands"] < 5 * times:
+        folder = prepare(place / "disturbed")
+        hit, own = attempt(folder, draw, expected, longest)
+        counted += Counter({"commands": 1, "hit": int(hit), "unequal": int(bool(own))})
+        wrong += own[:4]
+        shutil.rmtree(folder)
+    shutil.rmtree(place)
+    return counted, wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("times", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=ATTEMPTS)
+    parser.add_argument("--broken", choices=BROKEN)
+    given = parser.parse_args()
+    get_ready()
+    if given.broken:
+        BROKEN[given.broken]()
+    unequal = 0
+    print("| killed | commands | hit | unequal |\n|---|--:|--:|--:|", flush=True)
+    for name, attempt in ATTEMPTS.items():
+        if given.only in (None, name):
+            counted, wrong = try_often(attempt, given.times, random.Random(given.seed))
+            print(f"| {name} | {counted['commands']} | {counted['hit']} | {counted['unequal']} |", flush=True)
+            print("\n".join(sorted(set(wrong))), end="\n" * bool(wrong), file=sys.stderr, flush=True)
+            unequal += counted["unequal"]
+    sys.exit(bool(unequal))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""A sample of every campaign finds nothing; of a product that is broken on purpose, something."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults import children, damage, kill
+from tests.faults.commands import STDERR, STDOUT, start, wait
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., int]:
+    """Run a campaign in a process of its own, which it may break; returns its exit code."""
+
+    def run_campaign(main: Callable[[], None], *words: str) -> int:
+        return wait(start(words, tmp_path, main))
+
+    return run_campaign
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (kill.main, ["8", "--cases", "stacked"]),
+        (kill.main, ["8", "--cases", "side-by-side"]),
+        (children.main, ["1"]),
+        (damage.main, ["20", "26"]),
+    ],
+    ids=["stacked", "side by side", "children", "damage"],
+)
+def test_a_campaign_finds_nothing(main: Callable[[], None], words: list[str], run, tmp_path: Path) -> None:
+    assert run(main, *words) == 0, (tmp_path / STDERR).read_text()
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "broken", "told"),
+    [
+        (kill.main, ["12", "--cases", "dilated-wavenet adamw cosine seq"], "no-random-state", "curve.jsonl"),
+        (kill.main, ["12", "--cases", "bow adamw cosine seq"], "in-place", "damaged"),
+        (children.main, ["2", "--only", "commands"], "orphans", "children go on"),
+        (children.main, ["4", "--only", "pairs"], "no-lock", ""),
+        (damage.main, ["20", "0"], "no-digest", "is used"),
+        (damage.main, ["0", "26"], "no-comparison", ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_campaign_finds_what_is_broken(
+    main: Callable[[], None], words: list[str], broken: str, told: str, run, tmp_path: Path
+) -> None:
+    assert run(main, *words, "--broken", broken) == 1, (tmp_path / STDOUT).read_text()
+    assert told in (tmp_path / STDERR).read_text()
