@@ -111,6 +111,8 @@ OTHERWISE = {
     "schedule": ([], ["--steps", "40"], "schedule=cosine depends on the budget"),
     "settings": (["--set", "schedule=constant"], ["--steps", "40", "--lr", "0.001"], "other settings"),
     "fewer": (["--set", "schedule=constant"], ["--steps", "10"], "10 steps are not more than the 20"),
+    "threads": (["--set", "schedule=constant"], ["--steps", "40", "--threads", "2"], "other settings"),
+    "evaluations": (["--set", "schedule=wsd"], ["--steps", "40", "--set", "evaluations=4"], "other settings"),
     "seconds": (["--set", "schedule=constant"], ["--seconds", "0.1"], "seconds"),
     "text": (["--set", "schedule=constant"], ["--data", "more.txt"], "other settings"),
 }

@@ -19,8 +19,8 @@ from zoo.experiments.runs.resolve import Cell, resolve_all
 from zoo.experiments.runs.working_folder import LOCK, lock
 from zoo.training.loop import Settings
 
-FREE = {*BUDGETS, "execution", "threads", "checkpoint_every", "evaluations", "warmup"}
-"""Settings of training in which a longer run may differ from this one; the last two follow from its length."""
+FREE = {*BUDGETS, "execution", "checkpoint_every"}
+"""Settings of training in which a longer run may differ from this one."""
 
 
 def describe_as_study(run: Run) -> dict[str, Any]:
