@@ -1,15 +1,17 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
-import shlex
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 try:
     if __name__ == "__main__":
-        import signal
+        from zoo import interrupt
+        from zoo.farewell import describe_end
 
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `main` listens, Ctrl-C just ends the process
+        interrupt.listen(describe_end)  # before click is imported, and torch
     import click
 except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
@@ -410,40 +412,70 @@ def clean(out: str, dry_run: bool, yes: bool) -> None:
 
 def main() -> None:
     """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
+    from zoo import interrupt
+    from zoo.farewell import describe_end
+
+    interrupt.listen(describe_end)
+    sys.exit(_run_command())
+
+
+def _run_command() -> int:
+    """Run the command of `sys.argv`; returns its exit code."""
     from registry import RegistryError, UnknownNameError
     from zoo import interrupt
     from zoo.errors import ZooError
+    from zoo.farewell import describe_end
 
-    interrupt.listen()
+    if sys.stderr is None:  # closed by whoever started us
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
-        code = cli(standalone_mode=False)
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.Abort as error:
-        code = interrupt.exit_code(error.__cause__)
-        click.echo("Terminated." if code == interrupt.TERMINATED else "Interrupted.", err=True)
-        if sys.argv[1:2] in (["train"], ["compare"]):
-            words = [word for word in sys.argv if word != "--fresh"]  # that would begin again
-            click.echo(f"To go on: {'python ' * words[0].endswith('.py')}{shlex.join(words)}", err=True)
-        sys.exit(code)
+        with interrupt.raising():
+            if sys.stdout is None:
+                raise ZooError("Standard output is closed, where the result goes: '>/dev/null' if nobody wants it.")
+            code = cli(standalone_mode=False)
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (click.Abort, interrupt.Interrupted) as error:
+        code = interrupt.exit_code(error)
+        click.echo(describe_end(code), err=True)
+        return code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except ZooError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except RegistryError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2 if isinstance(error, UnknownNameError) else 1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        return 2 if isinstance(error, UnknownNameError) else 1
     except OSError as error:
         if error.strerror is None:
             raise
-        where = f" '{error.filename}'" if error.filename else ""
-        click.echo(f"Error: {error.strerror}{where}.", err=True)
-        sys.exit(1)
+        if isinstance(error, BrokenPipeError):  # as `| head` has it: who reads has enough
+            _discard(sys.stdout, sys.stderr)
+        elif error.filename is None and not _can_write(sys.stdout):
+            _discard(sys.stdout)
+            click.echo(f"Error: Cannot write to standard output: {error.strerror}.", err=True)
+        else:
+            where = f" '{error.filename}'" if error.filename else ""
+            click.echo(f"Error: {error.strerror}{where}.", err=True)
+        return 1
+
+
+def _can_write(stream: Any) -> bool:
+    """Whether a line can be written, by writing an empty one."""
+    try:
+        print(file=stream, flush=True)
+    except OSError:
+        return False
+    return True
+
+
+def _discard(*streams: Any) -> None:
+    """Send what waits to be written nowhere, or the interpreter would try it again when it ends, and complain."""
+    for stream in streams:
+        with suppress(OSError):  # of a stream without a file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

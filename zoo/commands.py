@@ -193,6 +193,9 @@ def _summarise(path: Path, record: "StudyRecord", *, report: bool) -> Outcome:
     from zoo.experiments.judge.summarise import summarise
     from zoo.reports.report import write_report
 
-    comparison = summarise(path, record)
-    page = write_report(comparison, path.parent)[0] if report else None
+    comparison, page = summarise(path, record), None
+    if report and not os.access(path.parent, os.W_OK):
+        click.echo(f"'{path.parent}' cannot be written to: the report in it stays as it is.", err=True)
+    elif report:
+        page = write_report(comparison, path.parent)[0]
     return Outcome(path.parent, comparison, page)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from zoo.errors import RunError
@@ -24,7 +25,8 @@ def write_whole(path: Path, data: bytes | str) -> None:
     except OSError as error:
         raise RunError(f"Cannot write '{path}': {error.strerror or error}.") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses that too, which is not what is to be told
+            partial.unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:

@@ -23,8 +23,8 @@ TRACEBACK = "traceback.txt"
 
 def is_own_trouble(error: BaseException) -> bool:
     """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
-    if isinstance(error, Interrupted):
-        return False
+    if isinstance(error, Interrupted) or interrupt.requested():
+        return False  # C++ and a model may make another error of it
     if isinstance(error, KeyboardInterrupt):
         return interrupt.listens()  # in a notebook it is the user's
     if isinstance(error, RunError | DataError):

@@ -7,6 +7,7 @@ command again gives the same numbers:
 ways.json     fingerprint of what was asked -> `Choice`
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,8 @@ def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[s
     """Write the choices for these runs beside those for others."""
     path = directory / FILE
     chosen = {choice_key(config): choices[config.label] for config in configs}
+    if not os.access(directory, os.W_OK) and chosen.keys() <= read_ways(directory).keys():
+        return  # a study that is finished can be shown from a read-only disk
     with lock(directory / f".{FILE}.lock", wait=True):
         write_whole(path, _CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
 

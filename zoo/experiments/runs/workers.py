@@ -108,8 +108,9 @@ def run_in_processes(
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                child = _start(waiting.pop(), tasks, [other.pipe for other in running.values()])
-                running[child.pipe] = child
+                with interrupt.held():  # a child that is not in `running` would be waited for to its end
+                    child = _start(waiting.pop(), tasks, [other.pipe for other in running.values()])
+                    running[child.pipe] = child
             for pipe in wait(list(running)):
                 child = running[pipe]  # type: ignore[index]
                 kind, value = _receive(child)
@@ -165,14 +166,15 @@ def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connecti
     gc.freeze()  # a collection would write to all that is there, and so copy it
     faulthandler.enable(last_lines, all_threads=False)
     os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
-    interrupt.listen(child=True)  # a parent in the background may ignore it
+    interrupt.listen(child=True)
     for other in others:
         other.close()  # or a pipe would outlive its reader
     _end_with_parent()
     _go_first()
     torch.set_num_threads(1)
     try:
-        pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
+        with interrupt.raising():
+            pipe.send(("outcome", task(lambda news: pipe.send(("news", news)))))
     except interrupt.Interrupted as error:
         sys.exit(interrupt.exit_code(error))
     except (KeyboardInterrupt, BrokenPipeError):
@@ -205,7 +207,7 @@ def _make_portable(error: Exception) -> Exception:
 def _receive(child: _Child[News]) -> tuple[str, Any]:
     try:
         return child.pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # OSError: in the middle of a message
         child.process.join()
         child.last_lines.seek(0)
         return "died", Death(_describe_death(child.process.exitcode or 0), child.last_lines.read())

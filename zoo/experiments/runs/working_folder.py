@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import click
+
 from zoo.errors import RunError
 from zoo.experiments.records.run import is_done, is_run
 
@@ -21,6 +23,8 @@ except ImportError:  # Windows
 LOCK = "lock"
 CHECKPOINTS = "checkpoint-*"
 HALF_WRITTEN = ".*.partial"
+
+_told = False
 
 
 class BusyError(RunError):
@@ -84,7 +88,10 @@ def is_locked(file: Path) -> bool:
     """Whether another process holds a lock; nothing is changed to find out."""
     if fcntl is None or not file.is_file():
         return False
-    handle = os.open(file, os.O_RDWR)
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:  # on a read-only disk: it may be another machine's, and cannot be removed from here
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -103,19 +110,30 @@ def _acquire(file: Path, *, wait: bool) -> int:
             handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise RunError(f"Cannot write '{file}': {error.strerror}.") from None
+        if fcntl is None:
+            _tell_unlocked(file, "this system has no locks")
+            return handle
         try:
-            if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
             raise BusyError(f"Another process works on '{file.parent}'.") from None
-        except OSError:  # a file system without locks: two processes may do the same work twice
+        except OSError as error:
+            _tell_unlocked(file, error.strerror or str(error))
             return handle
         if _is_at(handle, file):
             return handle
         os.close(handle)  # its owner has just removed it, or its folder has become a run
         if not wait:
             raise BusyError(f"Another process has just worked on '{file.parent}'.")
+
+
+def _tell_unlocked(file: Path, why: str) -> None:
+    """Tell once a process, and so once a command, whose first lock is its own, before any child has one."""
+    global _told
+    if not _told:
+        click.echo(f"'{file.parent}' cannot be locked ({why}): start no second command on the same study.", err=True)
+    _told = True
 
 
 def _is_at(handle: int, file: Path) -> bool:
