@@ -388,9 +388,12 @@ def verify(directory: str, trust: bool, device: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(out: str, dry_run: bool, yes: bool) -> None:
-    """Remove folders of runs that were cut, checkpoints of finished runs, half-written files, and prepared texts.
+    """Remove what is left of runs that were cut, and what can be made again.
 
-    What a process works on stays, and so does every finished run. A run whose folder is removed begins again.
+    That is: folders of runs that were cut, with their checkpoints; failures and files that were being written;
+    checkpoints and locks of finished runs; and, in the cache, large texts as tokens. All of it is shown, with its size,
+    before you are asked. What a process works on stays, and so does every finished run. A run whose folder is removed
+    begins again.
     """
     from pathlib import Path
 

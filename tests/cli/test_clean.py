@@ -1,5 +1,6 @@
 """`clean` removes what is left over, shows it before, and touches nothing that anybody needs."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -96,3 +97,53 @@ def test_what_is_taken_up_while_it_asks_stays(left: Path) -> None:
 def test_no_folder_of_runs_is_one_line(run_zoo) -> None:
     done = run_zoo("clean", "--out", "nowhere")
     assert (done.returncode, done.stderr) == (1, "Error: 'nowhere' is no folder of runs.\n")
+
+
+def test_every_kind_of_leftover_is_found(left: Path, tmp_path: Path) -> None:
+    study, cache = left.parent, tmp_path / "cache"
+    for path in (
+        study / ".gone-seed1-0.7.old.failed" / ".config.json.7.partial",
+        study / "figures" / ".losses.svg.7.partial",
+        study / ".ways.json.lock",
+        left / "lock",
+        cache / "prepared" / ".partial-0" / "text" / "tokens",
+        cache / ".partial-1" / "names.txt",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    early = {found.path.name for found in find_leftovers(study.parent)}
+    assert not early & {".partial-0", ".partial-1"}, "somebody may be writing them"
+    for path in [*cache.rglob("*")]:
+        os.utime(path, (0, 0))
+    found = find_leftovers(study.parent)
+    assert {one.path.name for one in found} - early == {".partial-0", ".partial-1"}
+    assert {".gone-seed1-0.7.old.failed", ".losses.svg.7.partial", ".ways.json.lock", "lock"} <= early
+    remove(found)
+    assert find_leftovers(study.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "locked"),
+    [
+        (".busy.7.failed", ".busy.partial/lock"),
+        (".busy.7.old.failed", ".busy.partial/lock"),
+        (".study-1.json.7.partial", ".study-1.json.7.partial"),
+        (".ways.json.lock", ".ways.json.lock"),
+    ],
+)
+def test_what_another_process_is_writing_stays(name: str, locked: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.mkdir() if name.endswith(".failed") else path.write_text("")
+    (tmp_path / locked).parent.mkdir(exist_ok=True)
+    found = [one for one in find_leftovers(tmp_path) if one.path == path]
+    assert found, "nobody holds its lock yet"
+    handle = os.open(tmp_path / locked, os.O_RDWR | os.O_CREAT)  # flock is of the open file: as another process's
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert path not in {one.path for one in find_leftovers(tmp_path)}
+        remove(found)
+        assert path.exists()
+    finally:
+        os.close(handle)
+    remove(found)
+    assert not path.exists()

@@ -1,5 +1,6 @@
 """A command that is killed, at whatever moment, and started again leaves what it would have left alone."""
 
+import fcntl
 import json
 import os
 import random
@@ -14,7 +15,8 @@ import zoo.experiments.runs.checkpoints as checkpoints
 from tests.faults.cases import list_cases
 from tests.faults.commands import COMMON, get_ready, run_through, start, wait
 from tests.faults.kill import try_case
-from zoo.experiments.runs.working_folder import replace_failure, work_on
+from zoo.experiments.runs.working_folder import work_on, write_failure
+from zoo.whole_file import write_whole
 
 
 @pytest.mark.parametrize(
@@ -167,11 +169,11 @@ def test_what_a_run_needed_before_its_owner_was_killed_is_removed_by_the_next_co
 
 
 def test_a_failure_takes_the_place_of_no_run_that_is_there_by_now(tmp_path: Path) -> None:
-    run, failure = tmp_path / "run", tmp_path / ".run.7.failed"
-    for folder, status in ((run, "finished"), (failure, "failed")):
-        folder.mkdir()
-        (folder / "result.json").write_text(f'{{"status": "{status}"}}')
-    replace_failure(failure, run)
+    run = tmp_path / "run"
+    with write_failure(run) as failure:
+        for folder, status in ((run, "finished"), (failure, "failed")):
+            folder.mkdir(exist_ok=True)
+            (folder / "result.json").write_text(f'{{"status": "{status}"}}')
     assert "finished" in (run / "result.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -187,15 +189,46 @@ def test_two_processes_share_the_work_of_a_study(words: Path) -> None:
     assert len(list(words.rglob("study-*.json"))) == 1
 
 
-def test_a_report_leaves_nothing_that_a_killed_command_was_writing(words: Path) -> None:
-    """Killed while it wrote a figure; what another process writes at the moment stays."""
-    command = ["compare", "--models", "bigram", "--seeds", "1", "--steps", "5", *COMMON]
+def test_half_a_file_goes_when_it_is_written_again_unless_a_process_holds_it(tmp_path: Path) -> None:
+    dead, living, other = (tmp_path / name for name in (".a.7.partial", ".a.8.partial", ".b.7.partial"))
+    for path in (dead, living, other):
+        path.write_text("{")
+    with living.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_whole(tmp_path / "a", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", living.name, other.name}
+
+
+def test_half_a_failure_goes_when_its_run_is_worked_on_again(tmp_path: Path) -> None:
+    for name in (".run.7.failed", ".run.7.old.failed", ".other.7.failed"):
+        (tmp_path / name).mkdir()
+    with work_on(tmp_path / "run") as folder:
+        (folder / "result.json").write_text('{"status": "finished"}')
+    assert {path.name for path in tmp_path.iterdir()} == {"run", ".other.7.failed"}
+
+
+@pytest.mark.slow
+def test_what_a_killed_process_was_writing_is_removed_by_the_same_command(words: Path) -> None:
+    """Half of a study's record, page or figure, of a failure, and the failure that a new one replaces."""
+    command = ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *COMMON, "--steps", "3"]
     assert run_through(command, words) == 0
-    (figures,) = words.rglob("figures")
-    dead = start([], words, lambda: None)
-    wait(dead)
-    (figures / f".forest.svg.{dead}.partial").write_text("<")
-    (figures.parent / f".report.html.{dead}.partial").write_text("<")
-    (figures / f".forest.svg.{os.getpid()}.partial").write_text("<")
+    (record,) = words.rglob("study-*.json")
+    study = record.parent
+    run = next(path.parent for path in study.rglob("result.json"))
+    shutil.rmtree(run)
+    strays = [
+        *(study / f".{name}.7.partial" for name in (record.name, "report.html", "comparison.json")),
+        study / "figures" / f".{next((study / 'figures').iterdir()).name}.7.partial",
+        study / f".{run.name}.7.failed" / ".result.json.7.partial",
+        study / f".{run.name}.7.old.failed" / "result.json",
+        study / f".{run.name}.partial" / ".config.json.7.partial",
+    ]
+    for stray in strays:
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_text("{")
+    with strays[1].open() as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        assert run_through(command, words) == 0
+        assert list(study.rglob(".*")) == [strays[1]], "which a living process holds"
     assert run_through(command, words) == 0
-    assert [path.name for path in words.rglob("*.partial")] == [f".forest.svg.{os.getpid()}.partial"]
+    assert not list(study.rglob(".*"))

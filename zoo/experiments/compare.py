@@ -28,6 +28,7 @@ from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
 from zoo.experiments.study.config import Matched, StudyConfig
+from zoo.whole_file import remove_unfinished
 
 SAMPLES = 12
 """Samples of each model in a report."""
@@ -114,6 +115,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         for run in execute_all([cell for cell in cells if cell.config.data.rotation == rotation], corpus, listener)
     ]
     path = plan.directory / record_name(plan.study, [*tried, *runs])
+    remove_unfinished(path)
     if path.is_file():
         return path, read_study(path)
     record = StudyRecord(

@@ -1,6 +1,7 @@
 """Find and remove what is left of work that was cut, and what can be made again."""
 
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,12 @@ from zoo.errors import RunError
 from zoo.experiments.records.run import is_run
 from zoo.experiments.runs.checkpoints import STATE
 from zoo.experiments.runs.working_folder import CHECKPOINTS, LOCK, BusyError, is_locked, lock
+
+LOCK_SUFFIX = ".lock"
+PREPARED, WRITTEN = "prepared", ".partial-"
+"""Texts in the cache, and how the names begin of those that are being written."""
+LONG_AGO = 3600.0
+"""Seconds without a write after which a text in the cache is nobody's; it has no lock."""
 
 
 class Leftover(NamedTuple):
@@ -38,6 +45,8 @@ def remove(leftovers: Sequence[Leftover]) -> None:
         if path.is_dir() and path.name.endswith(".partial"):
             with suppress(BusyError), lock(path / LOCK):
                 shutil.rmtree(path, ignore_errors=True)
+        elif _is_worked_on(path):
+            continue
         elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -46,29 +55,53 @@ def remove(leftovers: Sequence[Leftover]) -> None:
 
 def _find_in_runs(out: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(out.rglob("*")):
-        if (
-            path.is_dir()
-            and path.name.startswith(".")
-            and path.name.endswith(".partial")
-            and not is_locked(path / LOCK)
-        ):
-            started = any(path.glob(CHECKPOINTS))
-            yield path, "a run that was cut, with a checkpoint to go on from" if started else "a run that was cut"
-        elif path.is_dir() and path.name.startswith(".") and path.name.endswith(".failed"):
-            yield path, "a failure that was being written"
-        elif path.is_file() and is_run(path.parent) and path.match(CHECKPOINTS):
-            yield path, "a checkpoint of a finished run"
-        elif path.is_file() and is_run(path.parent) and path.match(STATE):
-            yield path, "the state of a finished run, which a longer one would go on from"
-        elif path.is_file() and path.name.startswith(".") and path.name.endswith(".partial"):
-            within = any(parent.name.endswith(".partial") for parent in path.parents)
-            yield from [] if within else [(path, "a file that was being written")]
+        if what := _describe(path):
+            within = any(parent.name.endswith((".partial", ".failed")) for parent in path.relative_to(out).parents)
+            yield from [] if within or _is_worked_on(path) else [(path, what)]
+
+
+def _describe(path: Path) -> str:
+    """What a leftover is; nothing of any other path."""
+    hidden, folder = path.name.startswith("."), path.is_dir()
+    if hidden and folder and path.suffix == ".partial":
+        started = any(path.glob(CHECKPOINTS))
+        return "a run that was cut, with a checkpoint to go on from" if started else "a run that was cut"
+    if hidden and folder and path.suffix == ".failed":
+        return "a failure that was being written"
+    if hidden and path.suffix == ".partial":
+        return "a file that was being written"
+    if hidden and path.suffix == LOCK_SUFFIX:
+        return "a lock that nobody holds"
+    if not folder and is_run(path.parent):
+        if path.match(CHECKPOINTS):
+            return "a checkpoint of a finished run"
+        if path.match(STATE):
+            return "the state of a finished run, which a longer one would go on from"
+        if path.name == LOCK:
+            return "a lock that nobody holds"
+    return ""
+
+
+def _is_worked_on(path: Path) -> bool:
+    """Whether a living process holds the lock of a leftover, or has just written a part of a text."""
+    if path.parent.name == PREPARED or path.parent == cache_directory():
+        newest = max((part.stat().st_mtime for part in path.rglob("*")), default=path.stat().st_mtime)
+        return path.name.startswith(WRITTEN) and time.time() - newest < LONG_AGO
+    if path.suffix == ".failed":
+        run = path.name.removesuffix(".failed").removesuffix(".old").rpartition(".")[0]
+        return is_locked(path.with_name(f"{run}.partial") / LOCK)
+    return is_locked(path / LOCK if path.is_dir() else path)
 
 
 def _find_in_cache() -> Iterator[tuple[Path, str]]:
-    prepared = cache_directory() / "prepared"
-    for path in sorted(prepared.iterdir()) if prepared.is_dir() else []:
-        yield path, "tokens of a large text, made again when it is used"
+    prepared = cache_directory() / PREPARED
+    for path in [*sorted(cache_directory().glob(f"{WRITTEN}*")), *sorted(prepared.glob("*"))]:
+        half = path.name.startswith(WRITTEN)
+        if not _is_worked_on(path):
+            yield (
+                path,
+                "a text that was being written" if half else "tokens of a large text, made again when used",
+            )
 
 
 def _size(path: Path) -> int:

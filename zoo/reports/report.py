@@ -1,14 +1,12 @@
 """Write the report of a comparison: a page, a document, the numbers, and the figures."""
 
-import os
-import sys
 from pathlib import Path
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.figures.draw import FIGURES as NAMES
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.markdown import render_markdown
-from zoo.whole_file import write_whole
+from zoo.whole_file import remove_unfinished, write_whole
 
 FOLDER = "figures"
 
@@ -34,27 +32,5 @@ def write_report(comparison: Comparison, directory: Path) -> list[Path]:
     for name in NAMES:
         if name not in links:
             (directory / FOLDER / f"{name}.svg").unlink(missing_ok=True)
-    _remove_strays(directory)
-    _remove_strays(directory / FOLDER)
+            remove_unfinished(directory / FOLDER / f"{name}.svg")
     return [directory / name for name in texts]
-
-
-def _remove_strays(folder: Path) -> None:
-    """Remove the temporary files (`zoo.whole_file`) of processes that are no more."""
-    for path in folder.glob(".*.partial"):
-        writer = path.name.split(".")[-2]
-        if path.is_file() and writer.isdigit() and not _is_running(int(writer)):
-            path.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    """Whether a process runs on this machine; on Windows, where one cannot ask without harm, all do."""
-    if sys.platform == "win32":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

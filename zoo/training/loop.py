@@ -16,6 +16,7 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import digest_random_state, put_random_state, take_random_state
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
+from zoo.training.outside_state import describe_restart
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.run_state import (
     Keeper,
@@ -107,6 +108,8 @@ class Loop:
         if state := self.keeper.load(self._note):
             self.put(state)
             self._note(f"goes on at step {self.steps:,}")
+            if restarted := sorted({name for replica in self.replicas for name in replica.fit.restarted}):
+                self._note(describe_restart(restarted))
         while True:
             spent = self.settings.spent(self.steps, self.clock.seconds)
             due = spent * self.settings.evaluations + 1e-9 >= self.next_evaluation

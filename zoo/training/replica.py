@@ -12,6 +12,7 @@ from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.model_state import copy_state, restore_state, state_of
+from zoo.training.outside_state import digest_attributes, find_changes
 from zoo.training.settings import Settings
 
 
@@ -58,6 +59,8 @@ class Fit:
     "compiled" or "stacked"."""
     compile_seconds: float = 0.0
     """Of the first step, if it was compiled."""
+    restarted: list[str] = field(default_factory=list)
+    """Attributes of the model that began anew where the run went on from a checkpoint, which does not hold them."""
 
 
 class Replica:
@@ -82,6 +85,11 @@ class Replica:
         self.best_weights = copy_state(model)
         self.recent: list[float] = []
         """Losses since the last evaluation."""
+        self._attributes = digest_attributes(model)
+
+    def find_outside_state(self) -> list[str]:
+        """Names of what the model keeps outside of parameters and buffers and has changed since it was built."""
+        return sorted({*self.fit.restarted, *find_changes(self._attributes, self.model)})
 
     @property
     def diverged(self) -> bool:
@@ -127,5 +135,8 @@ class Replica:
     def finish(self, seconds: float, execution: str) -> Fit:
         """Put the weights of the best point back into the model, and return the result."""
         restore_state(self.model, self.best_weights)
+        if self.fit.restarted:
+            names = ", ".join(map(repr, self.fit.restarted))
+            execution += f", unlike a run that was never cut: {names} began anew at a checkpoint"
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit

@@ -66,6 +66,7 @@ def take_replica(replica: Replica) -> RunState:
             "diverged_at": fit.diverged_at,
             "shapes": [[list(shape), count] for shape, count in fit.shapes.items()],
             "recent": replica.recent,
+            "outside": replica.find_outside_state(),
         },
     )
 
@@ -84,7 +85,7 @@ def put_replica(replica: Replica, state: RunState) -> None:
     fit.best = None if values["best"] is None else fit.curve[values["best"]]
     fit.steps, fit.tokens, fit.diverged_at = values["steps"], values["tokens"], values["diverged_at"]
     fit.shapes = Counter({tuple(shape): count for shape, count in values["shapes"]})
-    replica.recent = list(values["recent"])
+    replica.recent, fit.restarted = list(values["recent"]), list(values["outside"])
 
 
 def prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,7 +1,5 @@
 """Keep a cell's trouble its own: an error that ends it becomes the record of a run that failed."""
 
-import os
-import shutil
 import traceback
 from collections.abc import Sequence
 
@@ -13,7 +11,7 @@ from zoo.experiments.records.run import Result, Run, read_run, write_curve, writ
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import Death
-from zoo.experiments.runs.working_folder import replace_failure
+from zoo.experiments.runs.working_folder import write_failure
 from zoo.interrupt import Interrupted
 from zoo.whole_file import write_whole
 
@@ -62,32 +60,29 @@ def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
     Raises:
         BusyError: another process works on it again.
     """
-    place = cell.directory.with_name(f".{cell.directory.name}.{os.getpid()}.failed")
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    write_json(place / "config.json", cell.recorded)
-    threads = cell.config.training.threads or 1
-    write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
-    write_curve(place / "curve.jsonl", [])
-    if trace:
-        write_whole(place / TRACEBACK, trace)
-    result = Result(
-        status="failed",
-        reason=reason,
-        parameters=cell.model.parameters,
-        receptive_field=cell.model.receptive_field,
-        steps=0,
-        tokens=0,
-        seconds=0.0,
-        best_step=None,
-        train_loss=None,
-        validation_loss=None,
-        test_loss=None,
-        tested_at=None,
-        execution=str(cell.config.training.execution),
-    )
-    write_json(place / "result.json", result)
-    replace_failure(place, cell.directory)
+    with write_failure(cell.directory) as place:
+        write_json(place / "config.json", cell.recorded)
+        threads = cell.config.training.threads or 1
+        write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
+        write_curve(place / "curve.jsonl", [])
+        if trace:
+            write_whole(place / TRACEBACK, trace)
+        result = Result(
+            status="failed",
+            reason=reason,
+            parameters=cell.model.parameters,
+            receptive_field=cell.model.receptive_field,
+            steps=0,
+            tokens=0,
+            seconds=0.0,
+            best_step=None,
+            train_loss=None,
+            validation_loss=None,
+            test_loss=None,
+            tested_at=None,
+            execution=str(cell.config.training.execution),
+        )
+        write_json(place / "result.json", result)
     return read_run(cell.directory)
 
 

@@ -4,6 +4,7 @@
 .<name>.partial/checkpoint-*     states that another process goes on from (`zoo.experiments.runs.checkpoints`)
 """
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def work_on(directory: Path, *, again: bool = False) -> Iterator[Path]:
     with lock(hidden / LOCK):
         for stray in hidden.glob(HALF_WRITTEN):  # of an owner that was killed
             stray.unlink(missing_ok=True)
+        for failure in directory.parent.glob(f".{glob.escape(directory.name)}.*.failed"):  # so is this: it has no lock
+            shutil.rmtree(failure, ignore_errors=True)
         if is_done(hidden):  # its owner was killed when all was written
             _publish(hidden, directory)
         elif is_done(directory) and not again:
@@ -163,20 +166,30 @@ def tidy(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def replace_failure(place: Path, directory: Path) -> None:
-    """Give the folder of a failure its name, unless a run is there by now.
+@contextmanager
+def write_failure(directory: Path) -> Iterator[Path]:
+    """A folder to write the record of a failure into, which becomes `directory` unless a run is there by now.
 
     Raises:
         BusyError: another process works on the run.
+        RunError: it cannot be made, or cannot become the directory.
     """
     hidden = directory.with_name(f".{directory.name}.partial")
+    place = directory.with_name(f".{directory.name}.{os.getpid()}.failed")
     try:
         with lock(hidden / LOCK):
-            if not is_done(directory):
-                _remove_failure(directory)
-                place.rename(directory)
+            shutil.rmtree(place, ignore_errors=True)
+            try:
+                place.mkdir(parents=True)
+                yield place
+                if not is_done(directory):
+                    _remove_failure(directory)
+                    place.rename(directory)
+            except OSError as error:
+                raise RunError(f"Cannot write '{directory}': {error.strerror or error}.") from None
+            finally:
+                shutil.rmtree(place, ignore_errors=True)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
         with suppress(OSError):
             hidden.rmdir()  # where nothing is in it to go on from
 
