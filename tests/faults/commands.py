@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from zoo.experiments.runs.workers import release_threads
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 COMMON = ["--data", "words.txt", "--batch-size", "8", "--threads", "1", "--set", "checkpoint_every=0.000001"]
 STDOUT, STDERR = "stdout.txt", "stderr.txt"
@@ -49,6 +51,7 @@ def start(words: Sequence[str], folder: Path, main: Callable[[], object] | None 
 
     Returns the number of the process.
     """
+    release_threads()  # of earlier tests
     pid = os.fork()
     if pid:
         return pid
