@@ -14,6 +14,7 @@ import pytest
 KINDS = {"full": errno.ENOSPC, "denied": errno.EACCES, "broken": errno.EIO}
 COMPARE = ["compare", "--models", "bigram,bow(hidden=4)", "--data", "words.txt", "--batch-size", "8", "--steps", "3",
            "--seeds", "1", "--threads", "1", "--set", "execution=sequential"]  # fmt: skip
+CHECKPOINTED = [*COMPARE, "--checkpoint-every", "0.000001"]
 
 
 class Disk:
@@ -106,6 +107,62 @@ def test_a_write_that_fails_is_one_line_and_the_same_command_goes_on(
         assert run_zoo(*COMPARE).returncode == 0
         assert losses(tmp_path) == expected
         assert not list((tmp_path / "runs").rglob("*.partial"))
+
+
+class System:
+    """Counts the calls below a folder that make, open, sync and rename without `open`, and fails at one of them."""
+
+    def __init__(self, folder: Path, fails_at: int, kind: str) -> None:
+        self.folder, self.fails_at, self.kind = folder, fails_at, kind
+        self.calls: list[tuple[str, Path]] = []
+
+    def patch(self, patch: pytest.MonkeyPatch) -> None:
+        for name in ("open", "mkdir", "fsync", "replace", "rename"):
+            patch.setattr(os, name, self._failing(name, getattr(os, name)))
+
+    def _failing(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fail_or_call(first: Any, *rest: Any, **options: Any) -> Any:
+            path = Path(os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else os.path.abspath(first))
+            reads = name == "open" and not rest[0] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+            nothing = reads or (name == "mkdir" and path.is_dir())
+            if path.is_relative_to(self.folder) and not nothing:
+                self.calls.append((name, Path(os.path.abspath(rest[0])) if name in ("replace", "rename") else path))
+                if len(self.calls) == self.fails_at:
+                    raise OSError(KINDS[self.kind], os.strerror(KINDS[self.kind]), str(path))
+            return call(first, *rest, **options)
+
+        return fail_or_call
+
+
+@pytest.mark.parametrize(
+    ("kind", "every"), [("denied", 45), *(pytest.param(*case, marks=SLOW) for case in (("full", 9), ("broken", 10)))]
+)
+def test_a_call_of_the_system_that_fails_is_one_line_and_the_same_command_goes_on(
+    kind: str, every: int, run_zoo, words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_on(fails_at: int) -> tuple[Any, System]:
+        system = System((tmp_path / "runs").resolve(), fails_at, kind)
+        with monkeypatch.context() as patch:
+            system.patch(patch)
+            return run_zoo(*CHECKPOINTED), system
+
+    done, system = run_on(0)
+    assert done.returncode == 0, done.stderr
+    assert {name for name, _ in system.calls} == {"open", "mkdir", "fsync", "replace", "rename"}
+    assert any(path.name.startswith("checkpoint-") for _, path in system.calls)
+    expected = losses(tmp_path)
+    for fails_at in range(1, len(system.calls) + 1, every):
+        (tmp_path / "runs").rename(tmp_path / f"runs {fails_at}")
+        done, broken = run_on(fails_at)
+        where, last = (fails_at, *broken.calls[fails_at - 1]), (done.stderr.strip().splitlines() or [""])[-1]
+        assert done.returncode == 1, (where, done.stderr)
+        assert last.startswith("Error: "), (where, last)
+        assert "Traceback" not in done.stderr
+        name = re.sub(r"^\.|\.\d+\.partial$", "", where[2].name)
+        assert name in last, (where, last)
+        assert run_zoo(*CHECKPOINTED).returncode == 0, where
+        assert losses(tmp_path) == expected
+        assert not list((tmp_path / "runs").rglob(".*")), where
 
 
 def losses(folder: Path) -> list[dict[int, float]]:
