@@ -37,7 +37,7 @@ def last_line(text: str) -> str:
         (["train", "mlp", "--split", "90/9/2"], 2, "'90/9/2' is not percent"),
         (["train", "mlp", "--lr", "nan"], 2, "not a number"),
         (["train", "mlp", "--set", "scedule=constant"], 2, "Did you mean 'schedule'?"),
-        (["train", "mlp", "--set", "schedule=linear"], 2, "'cosine', 'constant' or 'step'"),
+        (["train", "mlp", "--set", "schedule=linear"], 2, "'cosine', 'constant', 'step' or 'wsd'"),
         (["train", "mlp", "--steps", "5", "--tokens", "100"], 2, "are 2 budgets"),
         (["train", "mlp", "--set", "optimizer=sgd"], 2, "--lr"),
         (["compare"], 2, "Nothing to compare"),
@@ -165,7 +165,7 @@ def test_a_closed_pipe_and_a_full_standard_output_are_no_tracebacks():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command.split(), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert last_line(done.stderr) == "Error: No space left on device."
+    assert last_line(done.stderr) == "Error: Cannot write to standard output: No space left on device."
 
 
 def test_a_damaged_record_is_refused_by_name(run_zoo, zoo_json, tmp_path, words):

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.conftest import ROOT
-from tests.faults.kill import COMMON, read_tree
+from tests.faults.commands import COMMON, STDOUT, prepare
+from tests.faults.traces import find_unlike, read_traces
 
 COMMANDS = {
     "train": ["train", "gru(hidden=8)", "--steps", "150"],
@@ -101,19 +102,12 @@ def find_fault(number: signal.Signals, when: str, code: int, told: str) -> str:
 def signal_one(words: Sequence[str], place: Path, count: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
     """How often a command was hit at which moment, and what was wrong."""
 
-    def prepare(name: str) -> Path:
-        folder = place / name
-        folder.mkdir(parents=True)
-        (folder / "words.txt").write_text(text)
-        return folder
-
-    text = "".join("".join(draw.choices("abcdef", k=5)) + "\n" for _ in range(60))
-    words, alone, began = [*words, *COMMON], prepare("alone"), time.monotonic()
-    assert start(words, alone).wait() == 0
-    longest, expected = time.monotonic() - began, read_tree(alone / "runs")
+    words, alone, began = [*words, *COMMON], prepare(place / "alone"), time.monotonic()
+    assert finish(words, alone) == (0, [])
+    longest, expected = time.monotonic() - began, read_traces(alone)
     moments, wrong = Counter[str](), list[str]()
     while moments.total() < count:
-        folder = prepare(f"round {moments.total()}")
+        folder = prepare(place / f"round {moments.total()}")
         for _ in range(min(A_ROUND, count - moments.total())):
             number, burst = draw.choice(list(CODES)), draw.choice(list(BURSTS))
             to_all = draw.random() < 0.5
@@ -123,15 +117,21 @@ def signal_one(words: Sequence[str], place: Path, count: int, draw: random.Rando
             moments[ending.when] += 1
             if ending.wrong:
                 wrong.append(f"{number.name}, {burst}, {'all' if to_all else 'one'}: {ending.wrong}")
-        process = start(words, folder)
-        _, told = process.communicate()
-        if process.returncode:
-            wrong.append(f"then exit code {process.returncode}: {told.strip().splitlines()[-1:]}")
-        found = read_tree(folder / "runs")
-        unlike = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        code, told = finish(words, folder)
+        if code:
+            wrong.append(f"then exit code {code}: {told}")
+        unlike = find_unlike(expected, read_traces(folder))
         wrong += [f"unequal: {', '.join(unlike)}"] if unlike else []
         shutil.rmtree(folder)
     return moments, wrong
+
+
+def finish(words: Sequence[str], folder: Path) -> tuple[int, list[str]]:
+    """Run a command to its end; its exit code, and the last line that it says if that is not 0."""
+    process = start(words, folder)
+    printed, told = process.communicate()
+    (folder / STDOUT).write_text(printed)
+    return process.returncode, told.strip().splitlines()[-1:] if process.returncode else []
 
 
 def main() -> None:
