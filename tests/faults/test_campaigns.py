@@ -24,10 +24,10 @@ def run(tmp_path: Path) -> Callable[..., int]:
 @pytest.mark.parametrize(
     ("main", "words"),
     [
-        (kill.main, ["8", "--cases", "stacked"]),
-        (kill.main, ["8", "--cases", "side-by-side"]),
+        (kill.main, ["4", "--cases", "stacked"]),
+        (kill.main, ["4", "--cases", "side-by-side"]),
         (children.main, ["1"]),
-        (damage.main, ["20", "26"]),
+        (damage.main, ["8", "13"]),
     ],
     ids=["stacked", "side by side", "children", "damage"],
 )
@@ -40,10 +40,9 @@ def test_a_campaign_finds_nothing(main: Callable[[], None], words: list[str], ru
     [
         (kill.main, ["12", "--cases", "dilated-wavenet adamw cosine seq"], "no-random-state", "curve.jsonl"),
         (kill.main, ["12", "--cases", "bow adamw cosine seq"], "in-place", "damaged"),
-        (children.main, ["2", "--only", "commands"], "orphans", "children go on"),
         (children.main, ["4", "--only", "pairs"], "no-lock", ""),
-        (damage.main, ["20", "0"], "no-digest", "is used"),
-        (damage.main, ["0", "26"], "no-comparison", ""),
+        (damage.main, ["8", "0"], "no-digest", "is used"),
+        (damage.main, ["0", "13"], "no-comparison", ""),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

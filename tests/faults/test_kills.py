@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+import cli
 import zoo.experiments.runs.checkpoints as checkpoints
+from tests.faults.broken import BROKEN
 from tests.faults.cases import list_cases
-from tests.faults.commands import COMMON, get_ready, run_through, start, wait
+from tests.faults.commands import COMMON, get_ready, is_alive, run_through, start, wait, workers_of
 from tests.faults.kill import try_case
 from zoo.experiments.runs.working_folder import work_on, write_failure
 from zoo.whole_file import write_whole
@@ -66,20 +68,29 @@ def test_a_signal_keeps_a_checkpoint_and_ends_the_command(number: signal.Signals
     assert list(words.rglob("checkpoint-*"))
 
 
-def test_children_of_a_killed_command_end(words: Path) -> None:
+@pytest.mark.parametrize("broken", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_children_of_a_killed_command_end(broken: bool, words: Path) -> None:
     """They are forked, and would go on for 100,000 steps, or hang in a pipe that nobody reads."""
+
+    def main() -> None:
+        if broken:
+            BROKEN["orphans"]()
+        cli.main()
+
     models = ["compare", "--models", "gru(hidden=8),rnn(hidden=8)", "--seeds", "1", *LONG[2:]]
-    pid = start([*models, "--set", "execution=side-by-side", "--checkpoint-every", "0.01"], words)
+    pid = start([*models, "--set", "execution=side-by-side", "--checkpoint-every", "0.01"], words, main)
     wait_for(words, "checkpoint-*")
-    children = [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    children = workers_of(pid)
     assert children
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     deadline = time.monotonic() + 2
-    while any(Path(f"/proc/{child}/stat").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text()
-              for child in children):  # fmt: skip
-        assert time.monotonic() < deadline, "a child goes on"
+    while any(map(is_alive, children)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    living = [child for child in children if is_alive(child)]
+    for child in living:
+        os.kill(child, signal.SIGKILL)
+    assert bool(living) == broken
 
 
 def test_a_signal_to_all_processes_of_a_command_keeps_every_checkpoint(words: Path) -> None:
