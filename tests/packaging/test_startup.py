@@ -78,3 +78,11 @@ def test_what_only_a_report_needs_is_not_imported_before_training(tmp_path: Path
     loaded = python(f"{stop}sys.argv = ['zoo', *{words!r}]\ncli.main()", tmp_path)
     assert {"torch", "rich"} <= loaded
     assert "jinja2" not in loaded
+
+
+def test_training_imports_no_sympy(tmp_path: Path) -> None:
+    """torch 2.13 takes it, half a second, to check the shape of a gradient that `backward` is given."""
+    words = ["train", "bigram", "--data", "invented(documents=20)", "--steps", "1"]
+    loaded = python(f"import cli\nsys.argv = ['zoo', *{words!r}]\ntry: cli.main()\nexcept SystemExit: pass", tmp_path)
+    assert "torch" in loaded
+    assert "sympy" not in loaded
