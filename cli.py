@@ -391,9 +391,9 @@ def clean(out: str, dry_run: bool, yes: bool) -> None:
     """Remove what is left of runs that were cut, and what can be made again.
 
     That is: folders of runs that were cut, with their checkpoints; failures and files that were being written;
-    checkpoints and locks of finished runs; and, in the cache, large texts as tokens. All of it is shown, with its size,
-    before you are asked. What a process works on stays, and so does every finished run. A run whose folder is removed
-    begins again.
+    checkpoints and locks of finished runs, and the states that longer runs would go on from; and, in the cache, large
+    texts as tokens. All of it is shown, with its size, before you are asked. What a process works on stays, and so does
+    every finished run. A run whose folder is removed begins again.
     """
     from pathlib import Path
 
