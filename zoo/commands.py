@@ -84,12 +84,15 @@ def describe_training(
     Raises:
         RegistryError, ZooError: a run or file that is not there, or settings that cannot be.
     """
+    from zoo.errors import UsageError
     from zoo.experiments.records.run import is_run
     from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.parse import build_study
 
     seeds = None if seed is None else [seed]
-    if start is None and is_run(Path(model)):
+    if is_run(Path(model)):
+        if start is not None:
+            raise UsageError(f"'{model}' is a run, which has weights of its own: name a model to start from '{start}'.")
         return _train_on(Path(model), given, seeds, console, Trust(everything=trust))
     from zoo.catalog import require_models
 
@@ -134,7 +137,7 @@ def _train_on(
     steps = config.training.steps
     if config.training.tokens or config.training.flops:
         steps = resolve(config, load_corpus(config.data), place.parent).settings.steps
-    why = "other settings" if study.lr_grid or study.match else explain_new_run(run, config, steps)
+    why = "another learning rate or size" if study.lr_grid or study.match else explain_new_run(run, config, steps)
     if not why and steps:
         training = study.training.model_copy(update={"tokens": None, "flops": None, **prolong(run, steps)})
         return Training(study.model_copy(update={"training": training}), run)

@@ -109,17 +109,22 @@ def test_a_state_is_removed_by_clean_and_the_run_stays_sound(run_zoo) -> None:
 
 OTHERWISE = {
     "schedule": ([], ["--steps", "40"], "schedule=cosine depends on the budget"),
-    "settings": (["--set", "schedule=constant"], ["--steps", "40", "--lr", "0.001"], "other settings"),
+    "settings": (["--set", "schedule=constant"], ["--steps", "40", "--lr", "0.001"], ": another lr"),
     "fewer": (["--set", "schedule=constant"], ["--steps", "10"], "10 steps are not more than the 20"),
-    "threads": (["--set", "schedule=constant"], ["--steps", "40", "--threads", "2"], "other settings"),
-    "evaluations": (["--set", "schedule=wsd"], ["--steps", "40", "--set", "evaluations=4"], "other settings"),
+    "threads": (["--set", "schedule=constant"], ["--steps", "40", "--threads", "2"], ": another threads"),
+    "evaluations": (["--set", "schedule=wsd"], ["--steps", "40", "--set", "evaluations=4"], ": another evaluations"),
+    "split": (["--set", "schedule=constant"], ["--steps", "40", "--split", "60/20/20"], ": another split"),
     "seconds": (["--set", "schedule=constant"], ["--seconds", "0.1"], "seconds"),
-    "text": (["--set", "schedule=constant"], ["--data", "more.txt"], "other settings"),
+    "text": (["--set", "schedule=constant"], ["--data", "more.txt"], ": another corpus"),
 }
 
 
 @pytest.mark.parametrize(
-    "case", [case if case in ("schedule", "text") else pytest.param(case, marks=pytest.mark.slow) for case in OTHERWISE]
+    "case",
+    [
+        case if case in ("schedule", "text", "split") else pytest.param(case, marks=pytest.mark.slow)
+        for case in OTHERWISE
+    ],
 )
 def test_otherwise_it_is_a_new_run_from_its_weights_with_its_parent_in_the_record(case: str, run_zoo) -> None:
     write_words("more.txt", "abcdef" * 2)
@@ -135,7 +140,7 @@ def test_otherwise_it_is_a_new_run_from_its_weights_with_its_parent_in_the_recor
     assert "starts from the weights of run" in done.stdout.replace("\n  ", " ")
     curves = [[json.loads(line) for line in (Path(run) / "curve.jsonl").read_text().splitlines()]
               for run in (first, second)]  # fmt: skip
-    if case != "text":
+    if case not in ("text", "split"):
         best = min(point["validation_loss"] for point in curves[0])
         assert curves[1][0]["validation_loss"] == pytest.approx(best, abs=1e-6)
     assert run_zoo("verify", "runs").returncode == 0
@@ -164,6 +169,7 @@ MISFITS = {
     "shape": (["mlp(hidden=9)", "--from", "RUN"], "is (8,) float32, in the model (9,) float32"),
     "names": (["gru(hidden=8)", "--from", "RUN"], "is not in the file"),
     "characters": (["mlp(hidden=8)", "--from", "RUN", "--data", "other.txt"], "'f', 'g' in only one of them"),
+    "two": (["RUN", "--from", "RUN"], "which has weights of its own: name a model"),
     "nothing": (["mlp(hidden=8)", "--from", "nowhere"], "'nowhere' is neither a run nor a file of weights"),
     "text file": (["mlp(hidden=8)", "--from", "words.txt"], "'words.txt' is neither a run nor a file of weights"),
     "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),

@@ -5,7 +5,7 @@ with the very steps of this one, and goes on from the state that was kept with i
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ def make_start(place: Path) -> Start:
 def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
     """Why a run of these settings does not begin with the steps of `run`; "" if it does."""
     settings, before = Settings(**run.recorded.settings), run.recorded.run
-    if _without_free(before) != _without_free(config):
-        return "other settings"
+    if others := list(_name_others(_without_free(before), _without_free(config))):
+        return f"another {', '.join(others)}"
     if run.result.status != "finished":
         return f"it {run.result.status}"
     if before.stack:
@@ -74,6 +74,15 @@ def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
     if settings.common_steps is None:
         return f"the rate of schedule={settings.schedule} depends on the budget"
     return "" if steps > settings.steps else f"{steps:,} steps are not more than the {settings.steps:,} that it has"
+
+
+def _name_others(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Names of the settings in which two runs differ."""
+    for name in dict.fromkeys([*before, *now]):
+        if name in ("data", "training"):
+            yield from _name_others(before[name], now[name])
+        elif before.get(name) != now.get(name):
+            yield name
 
 
 def _without_free(config: RunConfig) -> dict[str, Any]:
