@@ -166,7 +166,7 @@ def test_weights_of_a_run_or_a_file_begin_a_run_of_a_model_that_they_fit(run_zoo
 
 
 MISFITS = {
-    "shape": (["mlp(hidden=9)", "--from", "RUN"], "is (8,) float32, in the model (9,) float32"),
+    "shape": (["mlp(hidden=9)", "--from", "RUN"], "'head.weight' is (7, 8) float32, in the model (7, 9) float32"),
     "names": (["gru(hidden=8)", "--from", "RUN"], "is not in the file"),
     "characters": (["mlp(hidden=8)", "--from", "RUN", "--data", "other.txt"], "'f', 'g' in only one of them"),
     "two": (["RUN", "--from", "RUN"], "which has weights of its own: name a model"),

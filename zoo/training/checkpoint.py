@@ -79,7 +79,7 @@ def _describe_difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> st
         return f"'{lacking[0]}' is not in the file."
     if extra := sorted(state.keys() - own.keys()):
         return f"'{extra[0]}' of the file is not in the model."
-    for name, tensor in state.items():
+    for name, tensor in sorted(state.items()):  # safetensors 0.8 gives them in an order that changes
         stored, here = (f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (tensor, own[name]))
         if stored != here:
             return f"'{name}' is {stored}, in the model {here}."
