@@ -88,8 +88,8 @@ WAYS = {
     "stacked": STACKED | DEATHS,
 }
 QUICK = {
-    *(("sequential", kind) for kind in ("exception", "exit", "what it changed", "segmentation fault")),
-    *(("side-by-side", kind) for kind in ("backward", "killed")),
+    *(("sequential", kind) for kind in ("what it changed", "segmentation fault")),
+    *(("side-by-side", kind) for kind in ("exception", "killed")),
     ("stacked", "exception"),
 }
 CASES = [

@@ -59,7 +59,7 @@ def execute_elsewhere(text: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("model", ["./mine.py:Mine", "wavenet"])
+@pytest.mark.parametrize("model", ["./mine.py:Mine", pytest.param("wavenet", marks=pytest.mark.slow)])
 def test_another_process_executes_the_very_same_run(model: str) -> None:
     cell = make_cell(model)
     done = execute_elsewhere(pack(cell))
@@ -82,7 +82,9 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change", ["text", *(pytest.param(name, marks=pytest.mark.slow) for name in ("source", "no file"))]
+)
 def test_what_would_be_another_run_is_refused_with_the_difference(change: str) -> None:
     text = pack(make_cell())
     make, message = CHANGES[change]
