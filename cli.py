@@ -242,7 +242,7 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool, origin: "
         rows = forecast(plan)
         print_json(rows) if flags["as_json"] else print_forecast(rows)
         return None
-    if origin:
+    if origin and not flags["fresh"]:
         begin_at_origin(plan, origin, console)
     stop = flags["stop_at_first_failure"]
     outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)

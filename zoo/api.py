@@ -288,6 +288,6 @@ def _run(
 ) -> Outcome:
     console = _make_console(progress)
     plan = plan_study(study, out, console, fresh=fresh)
-    if origin:
+    if origin and not fresh:
         begin_at_origin(plan, origin, console)
     return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)

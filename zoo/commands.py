@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,12 +86,11 @@ def describe_training(
         RegistryError, ZooError: a run or file that is not there, or settings that cannot be.
     """
     from zoo.errors import UsageError
-    from zoo.experiments.records.run import is_run
     from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.parse import build_study
 
     seeds = None if seed is None else [seed]
-    if is_run(Path(model)):
+    if _is_run(model):
         if start is not None:
             raise UsageError(f"'{model}' is a run, which has weights of its own: name a model to start from '{start}'.")
         return _train_on(Path(model), given, seeds, console, Trust(everything=trust))
@@ -108,6 +108,14 @@ def describe_training(
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
 
 
+def _is_run(model: str) -> bool:
+    from zoo.experiments.records.run import is_run
+
+    with suppress(OSError):  # a call may be longer than a file's name
+        return is_run(Path(model))
+    return False
+
+
 def _short(name: str) -> str:
     from zoo.calls import short_names
 
@@ -120,7 +128,7 @@ def _train_on(
     from zoo.data.corpus import load_corpus
     from zoo.errors import UsageError
     from zoo.experiments.records.run import read_run
-    from zoo.experiments.runs.onward import describe_as_study, explain_new_run, make_start, prolong
+    from zoo.experiments.runs.onward import describe_as_study, explain_new_run, is_the_same_now, make_start, prolong
     from zoo.experiments.runs.resolve import resolve
     from zoo.experiments.study.parse import build_study
 
@@ -138,13 +146,16 @@ def _train_on(
     if config.training.tokens or config.training.flops:
         steps = resolve(config, load_corpus(config.data), place.parent).settings.steps
     why = "another learning rate or size" if study.lr_grid or study.match else explain_new_run(run, config, steps)
+    if not why and not is_the_same_now(run, load_corpus(before.data)):
+        why = "it would be another run here and now (text, sources, torch, device or threads)"
     if not why and steps:
         training = study.training.model_copy(update={"tokens": None, "flops": None, **prolong(run, steps)})
         return Training(study.model_copy(update={"training": training}), run)
-    console.print(f"a new run from the weights of '{place}': {why}", highlight=False, markup=False, soft_wrap=True)
     label = f"{before.label.partition(' from ')[0]} from {run.recorded.fingerprint}"
     base |= {"start": make_start(place), "models": [{"label": label, "model": before.model}]}
-    return Training(build_study(given, models=None, seeds=seeds, base=base))
+    study = build_study(given, models=None, seeds=seeds, base=base)
+    console.print(f"a new run from the weights of '{place}': {why}", highlight=False, markup=False, soft_wrap=True)
+    return Training(study)
 
 
 def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
@@ -155,7 +166,9 @@ def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
 
     (cell,) = plan.runs({})
     try:
-        step = begin_where_it_ended(cell, origin, plan.corpus)
+        step = begin_where_it_ended(cell, origin)
+        if step is None:
+            return
         line = f"the same run as '{origin.directory}', which stands at step {step:,}"
     except BusyError:
         return

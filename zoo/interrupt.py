@@ -10,6 +10,7 @@ import atexit
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ _request: int | None = None
 _requested_at = 0.0
 _raises = _raised = False
 _steps = _held = 0
+_threads: frozenset[threading.Thread] = frozenset()
 
 
 class Interrupted(KeyboardInterrupt):
@@ -54,7 +56,8 @@ def listen(farewell: Callable[[int], str] | None = None, *, child: bool = False)
         farewell: what is said on standard error if the process ends at once: exit code -> text.
         child: of a command that passes on what it is asked: a signal that comes again is the same request.
     """
-    global _process, _is_child, _farewell, _request, _raises, _raised, _steps, _held
+    global _process, _is_child, _farewell, _request, _raises, _raised, _steps, _held, _threads
+    _threads = frozenset(threading.enumerate())
     if _process is None:
         atexit.register(_ignore)  # the first one runs last: all is done, and the interpreter handles no signal any more
     _process, _is_child, _farewell = os.getpid(), child, farewell
@@ -68,6 +71,12 @@ def listen(farewell: Callable[[int], str] | None = None, *, child: bool = False)
 def listens() -> bool:
     """Whether this process is a command's: then a KeyboardInterrupt that is not `Interrupted` is nobody's Ctrl-C."""
     return signal.getsignal(signal.SIGINT) is _handle
+
+
+def find_new_threads() -> list[threading.Thread]:
+    """Threads of a command that were started since it listens, and not for its progress bar: by a model."""
+    others = threading.enumerate() if listens() else []
+    return [one for one in others if one not in _threads and type(one).__module__.partition(".")[0] != "rich"]
 
 
 @contextmanager

@@ -58,13 +58,15 @@ def remove_unfinished(path: Path) -> None:
 def _create(partial: Path) -> BinaryIO:
     """Open a file that is locked as long as it is open, where the file system has locks."""
     while True:
-        file = partial.open("wb")
+        file = partial.open("ab")  # nothing is cut before it is ours: a process of the same number may be elsewhere
         if fcntl is not None:
             with suppress(OSError):
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        if partial.exists():
-            return file
-        file.close()  # taken for a leftover before it was locked
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                file.truncate(0)
+                return file
+        file.close()  # renamed, or taken for a leftover, before it was locked
 
 
 def _sync(folder: Path) -> None:

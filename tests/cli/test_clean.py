@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,42 +58,38 @@ def test_it_asks_and_takes_no_for_an_answer(run_zoo, left: Path, tmp_path: Path)
     assert files(tmp_path) == before
 
 
-def test_what_another_process_works_on_stays(run_zoo, left: Path, tmp_path: Path) -> None:
-    busy = left.parent / ".busy-seed1-0.partial"
+@contextmanager
+def worked_on(folder: Path) -> Iterator[None]:
+    """Another process holds the lock of a run's folder."""
     ready, wait = os.pipe(), os.pipe()
     pid = os.fork()
     if not pid:
-        with lock(busy / "lock"):
+        with lock(folder / "lock"):
             os.write(ready[1], b"x")
             os.read(wait[0], 1)
         os._exit(0)
     os.read(ready[0], 1)
     try:
-        assert "busy" not in run_zoo("clean", "--yes").stdout
-        assert busy.is_dir()
+        yield
     finally:
         os.write(wait[1], b"x")
         os.waitpid(pid, 0)
+
+
+def test_what_another_process_works_on_stays(run_zoo, left: Path, tmp_path: Path) -> None:
+    busy = left.parent / ".busy-seed1-0.partial"
+    with worked_on(busy):
+        assert "busy" not in run_zoo("clean", "--yes").stdout
+        assert busy.is_dir()
 
 
 def test_what_is_taken_up_while_it_asks_stays(left: Path) -> None:
     found = find_leftovers(left.parents[1])
     cut = left.parent / ".cut-seed1-0.partial"
-    ready, wait = os.pipe(), os.pipe()
-    pid = os.fork()
-    if not pid:
-        with lock(cut / "lock"):
-            os.write(ready[1], b"x")
-            os.read(wait[0], 1)
-        os._exit(0)
-    os.read(ready[0], 1)
-    try:
+    with worked_on(cut):
         remove(found)
         assert list(cut.glob("checkpoint-*"))
         assert not (left.parent / ".begun-seed1-0.partial").exists()
-    finally:
-        os.write(wait[1], b"x")
-        os.waitpid(pid, 0)
 
 
 def test_no_folder_of_runs_is_one_line(run_zoo) -> None:

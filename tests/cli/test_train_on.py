@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import zoo
+from tests.cli.conftest import MINE
 
 COMMON = ["--data", "words.txt", "--batch-size", "8", "--threads", "1"]
 SAME = {
@@ -77,26 +78,70 @@ def test_a_larger_budget_goes_on_inside_and_is_bitwise_the_run_from_scratch(case
     assert run_zoo("verify", "runs").returncode == 0
 
 
-@pytest.mark.parametrize("damage", ["gone", "flipped", "other torch"])
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
 def test_without_a_state_to_go_on_from_the_longer_run_begins_anew_and_says_why(damage: str, run_zoo) -> None:
     short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))
     (state,) = Path(short).glob("state-*")
     if damage == "gone":
         state.unlink()
-    elif damage == "flipped":
+    else:
         data = bytearray(state.read_bytes())
         data[len(data) // 2] ^= 1
         state.write_bytes(data)
-    else:
-        config = json.loads((Path(short) / "config.json").read_text())
-        config["harness"] = config["fingerprint"] = "0" * 10
-        (Path(short) / "config.json").write_text(json.dumps(config))
     done = run_zoo("train", short, "--steps", "40")
-    reason = {"gone": "not there any more", "flipped": "is damaged", "other torch": "another run here and now"}[damage]
+    reason = {"gone": "not there any more", "flipped": "is damaged"}[damage]
     assert f"from step 0: {'its state ' * (damage == 'gone')}" in done.stderr
     assert reason in done.stderr
     assert "goes on" not in done.stderr
     assert done.returncode == 0
+
+
+def test_what_would_be_another_run_by_now_gives_its_weights_alone(run_zoo) -> None:
+    short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    write_words("words.txt", "abcdef" * 2)
+    done = run_zoo("train", short, "--steps", "40")
+    assert "a new run from the weights of" in done.stderr
+    assert "it would be another run here and now (text," in done.stderr
+    assert json.loads((Path(last_line(done)) / "config.json").read_text())["run"]["start"]["run"] in short
+
+
+COUNTS = {
+    "counter": ("self.n = 0", "self.n += 1", "x * (1 + 0.1 * (self.n % 3))"),
+    "generator": ("self.n = torch.Generator().manual_seed(5)", "pass", "x + torch.rand(x.shape, generator=self.n)"),
+}
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_what_no_state_holds_is_no_reason_to_give_another_run_the_fingerprint(kind: str, run_zoo) -> None:
+    begins, counts, output = COUNTS[kind]
+    text = MINE.replace("from torch", "import torch\nfrom torch", 1).replace("        return self.table(tokens)", (
+        f"        x = self.table(tokens)\n        if not self.training:\n            return x\n        {counts}\n"
+        f"        return {output}"))  # fmt: skip
+    Path("mine.py").write_text(text.replace("        self.table =", f"        {begins}\n        self.table ="))
+    words = ["./mine.py:Mine", *COMMON, "--set", "schedule=constant", "--set", "warmup=0"]
+    short = last_line(run_zoo("train", *words, "--steps", "20", "--set", "evaluations=2"))
+    done = run_zoo("train", short, "--steps", "40")
+    assert "from step 0: it keeps 'n' outside of parameters and buffers" in done.stderr
+    longer = last_line(done)
+    gone_on = describe(longer)
+    shutil.rmtree("runs")
+    assert last_line(run_zoo("train", *words, "--steps", "40", "--set", "evaluations=4")) == longer
+    assert describe(longer) == gone_on
+
+
+def test_fresh_trains_from_the_first_step_and_what_is_there_is_not_begun_again(run_zoo) -> None:
+    short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    longer = last_line(run_zoo("train", short, "--steps", "40"))
+    again = run_zoo("train", short, "--steps", "40")
+    assert "already there" in again.stderr
+    assert "stands at" not in again.stderr
+    fresh = run_zoo("train", short, "--steps", "40", "--fresh")
+    assert "goes on" not in fresh.stderr
+    assert describe(last_line(fresh)) == describe(longer)
+
+
+def test_a_call_may_be_longer_than_a_file_name(run_zoo) -> None:
+    assert run_zoo("train", f"mlp(hidden=8,{' ' * 300}embedding=4)", *COMMON, "--steps", "2").returncode == 0
 
 
 def test_a_state_is_removed_by_clean_and_the_run_stays_sound(run_zoo) -> None:
@@ -174,7 +219,7 @@ MISFITS = {
     "text file": (["mlp(hidden=8)", "--from", "words.txt"], "'words.txt' is neither a run nor a file of weights"),
     "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),
     "the same": (["RUN"], "has all that is asked for"),
-    "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give 44 or 46"),
+    "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give --steps 44 or --steps 46"),
     "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "for one run"),
 }
 
@@ -207,22 +252,7 @@ def test_python_trains_on_too() -> None:
 
 
 def test_a_record_from_elsewhere_is_trained_on_only_with_the_file_that_it_was_made_with(run_zoo) -> None:
-    source = """
-import pathlib
-from torch import nn
-from zoo import SequenceModel
-
-pathlib.Path("imported").touch()
-
-
-class Mine(SequenceModel):
-    def __init__(self, config, *, vocab_size, context):
-        super().__init__(config, vocab_size=vocab_size, context=context)
-        self.table = nn.Embedding(vocab_size, vocab_size)
-
-    def forward(self, tokens):
-        return self.table(tokens)
-"""
+    source = f"import pathlib\npathlib.Path('imported').touch()\n{MINE}"
     Path("mine.py").write_text(source)
     first = last_line(run_zoo("train", "./mine.py:Mine", *COMMON, "--set", "schedule=constant", "--steps", "20"))
     Path("mine.py").write_text(source + "\n")
@@ -233,7 +263,8 @@ class Mine(SequenceModel):
     assert not Path("imported").exists()
     done = run_zoo("train", first, "--steps", "40", "--trust")
     assert done.returncode == 0
-    assert "from step 0: it would be another run here and now" in done.stderr
+    assert "a new run from the weights of" in done.stderr
+    assert "it would be another run here and now" in done.stderr
 
 
 def test_verify_finds_a_start_that_was_changed(run_zoo) -> None:

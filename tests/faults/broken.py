@@ -52,7 +52,7 @@ def outlive_parents() -> None:
         with contextlib.suppress(OSError):
             send(self, value)
 
-    workers._end_with_parent = lambda: None
+    workers._end_with_parent = lambda _: None
     multiprocessing.connection.Connection.send = send_anyhow
 
 

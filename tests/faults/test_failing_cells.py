@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,70 @@ def test_a_model_that_crashes_on_any_tokens_is_refused_in_one_line_before_anythi
     assert done.stderr.startswith("Error: Model './mine.py:Mine' failed on tokens: its process was killed by SIGSEGV")
     assert "mine.py, line" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+ALONE = """
+import sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from torch import nn
+from zoo import SequenceModel
+
+pool = ThreadPoolExecutor(1)
+
+
+class Mine(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = pool.submit(nn.Embedding, vocab_size, vocab_size).result()
+
+    def forward(self, tokens):
+        {first}
+        return pool.submit(self.table, tokens).result()
+"""
+
+
+def run_process(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*before, sys.executable, str(ROOT / "cli.py"), *words], cwd=folder, capture_output=True,
+                          text=True, check=False, timeout=120)  # fmt: skip
+
+
+def test_a_model_with_threads_of_its_own_is_trained(tmp_path: Path) -> None:
+    """They are not in a process that is forked, which would wait for them."""
+    (tmp_path / "mine.py").write_text(ALONE.format(first="pass"))
+    done = run_process(tmp_path, "compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=60)",
+                       "--steps", "4", "--seeds", "1")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("first", "told"), [("raise KeyboardInterrupt", "KeyboardInterrupt"),
+                                             ("sys.exit('no licence')", "SystemExit: no licence")])  # fmt: skip
+def test_a_model_that_ends_the_look_before_training_is_told_with_its_lines(
+    first: str, told: str, tmp_path: Path
+) -> None:
+    text = ALONE.replace("pool = ThreadPoolExecutor(1)", "").replace("pool.submit(self.table, tokens).result()", "None")
+    text = text.replace("pool.submit(nn.Embedding, vocab_size, vocab_size).result()", "None")
+    (tmp_path / "mine.py").write_text(text.format(first=first))
+    done = run_process(tmp_path, "train", "./mine.py:Mine", "--data", "invented(documents=60)", "--steps", "4")
+    assert done.returncode == 1
+    assert f"failed on tokens: {told}\n  mine.py, line" in done.stderr
+
+
+def test_a_cell_is_failed_though_what_its_process_forked_lives_on(tmp_path: Path) -> None:
+    """It holds the pipe, and the lock of the run."""
+    trouble = "os.fork() or __import__('time').sleep(300); os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
+    done = run_process(tmp_path, "compare", "--models", "bigram,./mine.py:Mine", "--data", "invented(documents=100)",
+                       "--steps", "6", "--batch-size", "8", "--seeds", "1", "--threads", "1", "--set",
+                       "execution=sequential")  # fmt: skip
+    assert done.returncode == 1
+    assert "its process was killed by SIGKILL" in done.stderr
+    assert "bigram seed 1: test" in done.stderr
+
+
+def test_a_command_may_be_the_first_process_of_a_container(tmp_path: Path) -> None:
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*container, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no containers here")
+    done = run_process(tmp_path, "compare", "--models", "bigram,bow", "--data", "invented(documents=60)", "--steps",
+                       "4", "--seeds", "1", before=container)  # fmt: skip
+    assert done.returncode == 0, done.stderr

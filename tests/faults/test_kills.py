@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -208,6 +209,22 @@ def test_half_a_file_goes_when_it_is_written_again_unless_a_process_holds_it(tmp
         fcntl.flock(held, fcntl.LOCK_EX)
         write_whole(tmp_path / "a", "whole")
     assert {path.name for path in tmp_path.iterdir()} == {"a", living.name, other.name}
+
+
+def test_two_writers_of_one_number_leave_a_whole_file(tmp_path: Path) -> None:
+    """Processes of two containers may have the same: the second one waits, and cuts nothing that is there by then."""
+    partial = tmp_path / f".a.{os.getpid()}.partial"
+    partial.write_text("of another")
+    with partial.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        writer = threading.Thread(target=write_whole, args=(tmp_path / "a", "second"))
+        writer.start()
+        time.sleep(0.2)
+        assert partial.read_text() == "of another"
+        partial.replace(tmp_path / "a")
+    writer.join()
+    assert (tmp_path / "a").read_text() == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_half_a_failure_goes_when_its_run_is_worked_on_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from zoo.data.corpus import Corpus, load_corpora
 from zoo.errors import RunError
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.records.fingerprint import fingerprint
-from zoo.experiments.records.run import Run
+from zoo.experiments.records.run import Run, is_done
 from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
@@ -92,7 +92,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     scaled = study.scaled(matched)
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
     cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
-    if study.start:
+    if study.start and not is_done(cells[0].directory):
         cells[0].build()  # the weights fit, or that is told now
     return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory))
 

@@ -1,10 +1,12 @@
-"""State of a model that is neither parameter nor buffer: a counter, a list, a cache. A checkpoint does not hold it.
+"""State of a model that is neither parameter nor buffer: a counter, a list, a generator. A checkpoint does not hold it.
 
-Plain values in the attributes of its modules are digested when the model is built and when a checkpoint is taken; those
-that differ are what a run that goes on from there starts anew. Objects of other classes are not looked into.
+Plain values and generators of random numbers in the attributes of its modules are digested when the model is built and
+when a checkpoint is taken; those that differ are what a run that goes on from there starts anew. Objects of other
+classes are not looked into.
 """
 
 import hashlib
+import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -53,6 +55,13 @@ def _describe(value: Any, stored: Set[Any], depth: int) -> Iterator[bytes]:
         yield from _describe_tensor(value, stored)
     elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
         yield f"array:{value.shape}:{value.dtype};".encode() + value.tobytes()
+    elif isinstance(value, torch.Generator):
+        yield b"generator:" + value.get_state().numpy().tobytes()
+    elif isinstance(value, random.Random):
+        yield f"generator:{value.getstate()!r};".encode()
+    elif isinstance(value, np.random.Generator | np.random.RandomState):
+        state = value.bit_generator.state if isinstance(value, np.random.Generator) else value.get_state(legacy=False)
+        yield from _describe(state, stored, DEEPEST)
     elif depth and isinstance(value, Mapping):
         yield f"{len(value)} entries;".encode()
         for key, item in value.items():

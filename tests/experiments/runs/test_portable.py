@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import MINE
 from tests.conftest import ROOT
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig, Way
 from zoo.data.corpus import load_corpus
@@ -17,19 +18,6 @@ from zoo.experiments.runs.resolve import Cell, resolve, resolve_all
 from zoo.experiments.runs.strategy import place
 from zoo.experiments.runs.train import execute
 
-MINE = """
-from torch import nn
-from zoo import SequenceModel
-
-
-class Mine(SequenceModel):
-    def __init__(self, config, *, vocab_size, context):
-        super().__init__(config, vocab_size=vocab_size, context=context)
-        self.table = nn.Embedding(vocab_size, vocab_size)
-
-    def forward(self, tokens):
-        return self.table(tokens)
-"""
 ELSEWHERE = """
 import sys
 from zoo.experiments.runs.portable import unpack

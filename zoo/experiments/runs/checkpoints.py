@@ -79,10 +79,12 @@ class Checkpoints:
             for older in sorted(self._folder.glob(STATE), key=lambda path: path.stat().st_mtime_ns)[:-1]:
                 older.unlink(missing_ok=True)
 
-    def begin_at(self, state: RunState) -> None:
-        """Have the run begin at a state, unless it has begun already."""
-        if not any(self._folder.glob(PATTERN)):
+    def begin_at(self, state: RunState) -> bool:
+        """Have the run begin at a state, unless it has begun already; whether it will."""
+        begins = not any(self._folder.glob(PATTERN))
+        if begins:
             self._write(state)
+        return begins
 
     def _write(self, state: RunState, kind: str = "checkpoint") -> None:
         data = to_file(state.tensors, {"fingerprint": self._fingerprint, "state": state.values})

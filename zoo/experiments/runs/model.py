@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
-from zoo.blame import blame, own_last_lines
+from zoo import interrupt
+from zoo.blame import blame, describe_error, own_last_lines, own_lines
 from zoo.catalog import MODELS
 from zoo.config import Call, Recipe
 from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.runs.workers import DeathError, run_apart
+from zoo.interrupt import Interrupted
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.dependence import describe_dependence
@@ -75,7 +77,7 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
     found = find_model(call, vocab_size=vocab_size, context=context)
     model = found.build(seed)
     try:
-        run_apart(lambda: check_output(model, found.who))
+        run_apart(lambda: _look(model, found))
     except DeathError as error:
         lines = own_last_lines(error.death.lines, found.kind.__module__)
         raise StrangerError(
@@ -88,6 +90,16 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
         receptive_field=model.receptive_field,
         source=found.digest_source(),
     )
+
+
+def _look(model: SequenceModel, found: FoundModel) -> None:
+    try:
+        check_output(model, found.who)
+    except (SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt) and (isinstance(error, Interrupted) or not interrupt.listens()):
+            raise  # the user's
+        lines = own_lines(error, found.kind.__module__)
+        raise StrangerError("\n  ".join([f"{found.who} failed on tokens: {describe_error(error)}", *lines])) from error
 
 
 def check_output(model: SequenceModel, who: str) -> None:

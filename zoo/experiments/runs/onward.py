@@ -21,6 +21,7 @@ from zoo.training.loop import Settings
 
 FREE = {*BUDGETS, "execution", "checkpoint_every"}
 """Settings of training in which a longer run may differ from this one."""
+BECAME = {"finished": "finished", "diverged": "diverged", "failed": "failed", "refused": "was refused"}
 
 
 def describe_as_study(run: Run) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def make_start(place: Path) -> Start:
         raise RunError(f"'{place}' is neither a run nor a file of weights (.safetensors).")
     run = read_run(place)
     if run.result.best_step is None or run.result.status not in ("finished", "diverged"):
-        raise RunError(f"'{place}' has no weights to start from: it {run.result.status}.")
+        raise RunError(f"'{place}' has no weights to start from: it {BECAME[run.result.status]}.")
     recorded = run.recorded
     return Start(
         weights=str(place / WEIGHTS),
@@ -66,7 +67,9 @@ def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
     if others := list(_name_others(_without_free(before), _without_free(config))):
         return f"another {', '.join(others)}"
     if run.result.status != "finished":
-        return f"it {run.result.status}"
+        return f"it {BECAME[run.result.status]}"
+    if before.trial:
+        return "it was a trial"
     if before.stack:
         return "it was trained in a stack"
     if steps is None or settings.steps is None:
@@ -106,23 +109,29 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
         fitting = [count * unit for count in (steps // unit, steps // unit + 1) if count * unit > before.steps]
         raise UsageError(
             f"'{run.directory}' is evaluated every {float(apart):g} steps, which {steps:,} are no multiple of: give "
-            f"{' or '.join(f'{count:,}' for count in fitting)}."
+            f"{' or '.join(f'--steps {count}' for count in fitting)}."
         )
     return {"steps": steps, "evaluations": int(evaluations), "warmup": before.warmup_steps / steps}
 
 
-def begin_where_it_ended(cell: Cell, run: Run, corpus: Corpus) -> int:
-    """Give a longer run the state that was kept with `run` to begin at; the step that it stands at.
+def is_the_same_now(run: Run, corpus: Corpus) -> bool:
+    """Whether a run of its settings would have its fingerprint here and now."""
+    (again,) = resolve_all([run.recorded.run], {run.recorded.run.data.rotation: corpus}, run.directory.parent)
+    return again.recorded.fingerprint == run.recorded.fingerprint
+
+
+def begin_where_it_ended(cell: Cell, run: Run) -> int | None:
+    """Give a longer run the state that was kept with `run` to begin at; its step, or None if the run has begun already.
 
     Raises:
         RunError: it has to begin at step 0; the message says why.
     """
-    (again,) = resolve_all([run.recorded.run], {run.recorded.run.data.rotation: corpus}, cell.study)
-    if again.recorded.fingerprint != run.recorded.fingerprint:
-        raise RunError("it would be another run here and now (torch, device, threads or sources)")
     state = read_kept_state(run.directory, run.recorded.fingerprint)
+    if outside := sorted({name for replica in state.values["replicas"] for name in replica["outside"]}):
+        raise RunError(f"it keeps {', '.join(map(repr, outside))} outside of parameters and buffers")
     hidden = cell.directory.with_name(f".{cell.directory.name}.partial")
-    if not is_done(cell.directory):
-        with lock(hidden / LOCK):
-            Checkpoints(hidden, cell.recorded.fingerprint, 0.0).begin_at(state)
-    return int(state.values["steps"])
+    if is_done(cell.directory):
+        return None
+    with lock(hidden / LOCK):
+        begins = Checkpoints(hidden, cell.recorded.fingerprint, 0.0).begin_at(state)
+    return int(state.values["steps"]) if begins else None

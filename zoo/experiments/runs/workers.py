@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
@@ -45,8 +46,8 @@ def count_cores() -> int:
 
 
 def can_fork() -> bool:
-    """On Linux, where nothing has CUDA: neither CUDA nor autograd's threads for it outlive a fork."""
-    return sys.platform == "linux" and not torch.cuda.is_available()
+    """On Linux, where nothing has CUDA and no model has started threads: none of these outlives a fork."""
+    return sys.platform == "linux" and not torch.cuda.is_available() and not interrupt.find_new_threads()
 
 
 def release_threads() -> bool:
@@ -84,6 +85,8 @@ class _Child(Generic[News]):
     pipe: Connection
     last_lines: IO[str]
     """Where the child writes which Python lines it is at when it crashes."""
+    ended: int
+    """A descriptor that is ready when the child has ended, though a process that it forked may hold the pipe."""
 
 
 def run_in_processes(
@@ -111,8 +114,8 @@ def run_in_processes(
                 with interrupt.held():  # a child that is not in `running` would be waited for to its end
                     child = _start(waiting.pop(), tasks, [other.pipe for other in running.values()])
                     running[child.pipe] = child
-            for pipe in wait(list(running)):
-                child = running[pipe]  # type: ignore[index]
+            ready = set(wait([*running, *(child.ended for child in running.values())]))
+            for child in [child for child in running.values() if ready & {child.pipe, child.ended}]:
                 kind, value = _receive(child)
                 if kind == "news":
                     on_news(child.number, value)
@@ -149,7 +152,7 @@ def run_apart(work: Callable[[], Outcome]) -> Outcome:
 def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Connection]) -> _Child[News]:
     here, there = multiprocessing.Pipe(duplex=False)
     last_lines = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the last process that has it)
-    task = (tasks[number], there, [here, *pipes], last_lines)
+    task = (tasks[number], there, [here, *pipes], last_lines, os.getpid())
     process = multiprocessing.get_context("fork").Process(target=_work, args=task)
     release_threads()
     sys.stdout.flush()  # or the child would write it again
@@ -158,10 +161,19 @@ def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Co
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside other threads: this one uses none
         process.start()
     there.close()
-    return _Child(number, process, here, last_lines)
+    return _Child(number, process, here, last_lines, _watch(process))
 
 
-def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection], last_lines: IO[str]) -> None:
+def _watch(process: BaseProcess) -> int:
+    try:
+        return os.pidfd_open(process.pid or 0)
+    except OSError:  # Linux before 5.3: this one is held by what the process forks, too
+        return os.dup(process.sentinel)
+
+
+def _work(
+    task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection], last_lines: IO[str], parent: int
+) -> None:
     """In the child."""
     gc.freeze()  # a collection would write to all that is there, and so copy it
     faulthandler.enable(last_lines, all_threads=False)
@@ -169,7 +181,7 @@ def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connecti
     interrupt.listen(child=True)
     for other in others:
         other.close()  # or a pipe would outlive its reader
-    _end_with_parent()
+    _end_with_parent(parent)
     _go_first()
     torch.set_num_threads(1)
     try:
@@ -183,10 +195,10 @@ def _work(task: Task[News, Outcome], pipe: Connection, others: Sequence[Connecti
         pipe.send(("raised", _make_portable(error)))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Have the kernel end this process when its parent dies, however that happens (Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it died before
+    if os.getppid() != parent:  # it died before
         os._exit(1)
 
 
@@ -206,17 +218,30 @@ def _make_portable(error: Exception) -> Exception:
 
 def _receive(child: _Child[News]) -> tuple[str, Any]:
     try:
-        return child.pipe.recv()
+        if child.pipe.poll():
+            return child.pipe.recv()
     except (EOFError, OSError):  # OSError: in the middle of a message
-        child.process.join()
-        child.last_lines.seek(0)
-        return "died", Death(_describe_death(child.process.exitcode or 0), child.last_lines.read())
+        pass
+    child.process.join()
+    _end_group(child.process.pid or 0)
+    child.last_lines.seek(0)
+    return "died", Death(_describe_death(child.process.exitcode or 0), child.last_lines.read())
+
+
+def _end_group(leader: int) -> None:
+    """End what a child has forked, which holds the lock of its run."""
+    deadline = time.monotonic() + PATIENCE
+    with suppress(OSError):  # nobody is left
+        while time.monotonic() < deadline:
+            os.killpg(leader, signal.SIGKILL)
+            time.sleep(0.01)
 
 
 def _end(child: _Child[Any]) -> None:
     child.process.join()
     child.pipe.close()
     child.last_lines.close()
+    os.close(child.ended)
 
 
 def _describe_death(code: int) -> str:
