@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -17,7 +16,7 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.output import print_json
+from zoo.output import can_write, discard, print_json
 from zoo.settings.command import LateCommand, make_type
 from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split
 
@@ -455,30 +454,14 @@ def _run_command() -> int:
         if error.strerror is None:
             raise
         if isinstance(error, BrokenPipeError):  # as `| head` has it: who reads has enough
-            _discard(sys.stdout, sys.stderr)
-        elif error.filename is None and not _can_write(sys.stdout):
-            _discard(sys.stdout)
+            discard(sys.stdout, sys.stderr)
+        elif error.filename is None and not can_write(sys.stdout):
+            discard(sys.stdout)
             click.echo(f"Error: Cannot write to standard output: {error.strerror}.", err=True)
         else:
             where = f" '{error.filename}'" if error.filename else ""
             click.echo(f"Error: {error.strerror}{where}.", err=True)
         return 1
-
-
-def _can_write(stream: Any) -> bool:
-    """Whether a line can be written, by writing an empty one."""
-    try:
-        print(file=stream, flush=True)
-    except OSError:
-        return False
-    return True
-
-
-def _discard(*streams: Any) -> None:
-    """Send what waits to be written nowhere, or the interpreter would try it again when it ends, and complain."""
-    for stream in streams:
-        with suppress(OSError):  # of a stream without a file
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -180,14 +179,15 @@ def test_a_crash_while_ways_are_timed_is_the_failure_of_its_runs(tmp_path: Path)
     assert statuses == ["failed", "finished"]
 
 
-def test_a_model_that_crashes_on_any_tokens_is_refused_in_one_line_before_anything_trains(tmp_path: Path) -> None:
+def test_a_model_that_crashes_on_any_tokens_is_refused_in_one_line_before_anything_trains(
+    run_process, tmp_path: Path
+) -> None:
     (tmp_path / "mine.py").write_text(
         MINE.format(trouble="pass", late="pass").replace(
             "if self.training and len(tokens) > 5:", "if ctypes.string_at(0):"
         )
     )
-    done = subprocess.run([sys.executable, str(ROOT / "cli.py"), "train", "./mine.py:Mine"], cwd=tmp_path,
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = run_process("train", "./mine.py:Mine")
     assert done.returncode == 1
     assert done.stderr.startswith("Error: Model './mine.py:Mine' failed on tokens: its process was killed by SIGSEGV")
     assert "mine.py, line" in done.stderr
@@ -214,15 +214,10 @@ class Mine(SequenceModel):
 """
 
 
-def run_process(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*before, sys.executable, str(ROOT / "cli.py"), *words], cwd=folder, capture_output=True,
-                          text=True, check=False, timeout=120)  # fmt: skip
-
-
-def test_a_model_with_threads_of_its_own_is_trained(tmp_path: Path) -> None:
+def test_a_model_with_threads_of_its_own_is_trained(run_process, tmp_path: Path) -> None:
     """They are not in a process that is forked, which would wait for them."""
     (tmp_path / "mine.py").write_text(ALONE.format(first="pass"))
-    done = run_process(tmp_path, "compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=60)",
+    done = run_process("compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=60)",
                        "--steps", "4", "--seeds", "1")  # fmt: skip
     assert done.returncode == 0, done.stderr
 
@@ -230,21 +225,21 @@ def test_a_model_with_threads_of_its_own_is_trained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("first", "told"), [("raise KeyboardInterrupt", "KeyboardInterrupt"),
                                              ("sys.exit('no licence')", "SystemExit: no licence")])  # fmt: skip
 def test_a_model_that_ends_the_look_before_training_is_told_with_its_lines(
-    first: str, told: str, tmp_path: Path
+    first: str, told: str, run_process, tmp_path: Path
 ) -> None:
     text = ALONE.replace("pool = ThreadPoolExecutor(1)", "").replace("pool.submit(self.table, tokens).result()", "None")
     text = text.replace("pool.submit(nn.Embedding, vocab_size, vocab_size).result()", "None")
     (tmp_path / "mine.py").write_text(text.format(first=first))
-    done = run_process(tmp_path, "train", "./mine.py:Mine", "--data", "invented(documents=60)", "--steps", "4")
+    done = run_process("train", "./mine.py:Mine", "--data", "invented(documents=60)", "--steps", "4")
     assert done.returncode == 1
     assert f"failed on tokens: {told}\n  mine.py, line" in done.stderr
 
 
-def test_a_cell_is_failed_though_what_its_process_forked_lives_on(tmp_path: Path) -> None:
+def test_a_cell_is_failed_though_what_its_process_forked_lives_on(run_process, tmp_path: Path) -> None:
     """It holds the pipe, and the lock of the run."""
     trouble = "os.fork() or __import__('time').sleep(300); os.kill(os.getpid(), signal.SIGKILL)"
     (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
-    done = run_process(tmp_path, "compare", "--models", "bigram,./mine.py:Mine", "--data", "invented(documents=100)",
+    done = run_process("compare", "--models", "bigram,./mine.py:Mine", "--data", "invented(documents=100)",
                        "--steps", "6", "--batch-size", "8", "--seeds", "1", "--threads", "1", "--set",
                        "execution=sequential")  # fmt: skip
     assert done.returncode == 1
@@ -256,6 +251,7 @@ def test_a_command_may_be_the_first_process_of_a_container(tmp_path: Path) -> No
     container = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
     if subprocess.run([*container, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no containers here")
-    done = run_process(tmp_path, "compare", "--models", "bigram,bow", "--data", "invented(documents=60)", "--steps",
-                       "4", "--seeds", "1", before=container)  # fmt: skip
+    words = ["compare", "--models", "bigram,bow", "--data", "invented(documents=60)", "--steps", "4", "--seeds", "1"]
+    command = [*container, sys.executable, str(ROOT / "cli.py"), *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
