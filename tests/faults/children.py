@@ -2,7 +2,7 @@
 
 python -m tests.faults.children 100                      so many of each
 python -m tests.faults.children 20 --only commands       of one of them: commands, children, pairs
-python -m tests.faults.children 20 --broken orphans      of a product that is broken on purpose
+python -m tests.faults.children 20 --broken orphans      of a product that is broken on purpose, until that is found
 """
 
 import argparse
@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ from tests.faults.broken import BROKEN
 from tests.faults.commands import COMMON, STDOUT, get_ready, is_alive, prepare, run_through, start, wait, workers_of
 from tests.faults.kill import last_line
 from tests.faults.traces import find_unlike, read_traces
+from zoo.experiments.runs import working_folder
 
 MODELS = "bow(hidden=8,dropout=0.2),dilated-wavenet(channels=8,dropout=0.2)"
 STUDY = ["compare", "--models", MODELS, "--seeds", "2", "--steps", "50", *COMMON]
 BESIDE = [*STUDY, "--set", "execution=side-by-side"]
 SHARED = {way: [*STUDY, "--set", f"execution={way}"] for way in ("sequential", "side-by-side", "stacked")}
 CELLS = 4
+JOURNAL = "journal.txt"
 GRACE = 1.0
 """Seconds within which the children of a killed command end."""
 
@@ -81,7 +84,41 @@ def kill_one_of_two(folder: Path, draw: random.Random, expected: Expected, longe
     os.kill(killed, signal.SIGKILL)
     hit, code = wait(killed) != 0, wait(pair[0])
     wrong = [f"the other ends with {code}: {last_line(folder)}"] if code else []
+    wrong += [f"{run} is worked on by two at once" for run in find_doubled(folder)]
     return hit, wrong or find_unlike(*[without_table(t) for t in (expected[tuple(words)], read_traces(folder))])
+
+
+def keep_journal() -> None:
+    """Have every process note in the folder of its command which lock it takes, and which it leaves."""
+    own = working_folder.lock
+
+    @contextmanager
+    def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
+        with own(file, wait=wait):
+            note(f"{os.getpid()} takes {file.parent.name}")
+            try:
+                yield
+            finally:
+                note(f"{os.getpid()} leaves {file.parent.name}")
+
+    def note(line: str) -> None:
+        with Path(JOURNAL).open("a") as journal:
+            journal.write(f"{line}\n")
+
+    working_folder.lock = lock
+
+
+def find_doubled(folder: Path) -> set[str]:
+    """The runs that a process took while another one worked on them and went on to; one that was killed leaves none."""
+    doubled, within = set(), dict[tuple[str, str], bool]()
+    for line in (folder / JOURNAL).read_text().splitlines() if (folder / JOURNAL).is_file() else []:
+        pid, verb, run = line.split(" ", 2)
+        if verb == "takes":
+            within |= {(owner, held): other or held == run for (owner, held), other in within.items()}
+            within[pid, run] = False
+        elif within.pop((pid, run)):
+            doubled.add(run)
+    return doubled
 
 
 def wait_for_workers(pid: int, longest: float, draw: random.Random) -> list[int]:
@@ -107,8 +144,8 @@ def without_table(traces: dict[str, Any]) -> dict[str, Any]:
 ATTEMPTS: dict[str, Attempt] = {"commands": kill_command, "children": kill_child, "pairs": kill_one_of_two}
 
 
-def try_often(attempt: Attempt, times: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
-    """What was counted over so many faults that hit, and what was wrong."""
+def try_often(attempt: Attempt, times: int, draw: random.Random, *, once: bool) -> tuple[Counter[str], list[str]]:
+    """What was counted over so many faults that hit, or once something was wrong; and what was wrong."""
     place, expected, longest = Path(tempfile.mkdtemp()), Expected(), 0.0
     for number, words in enumerate(SHARED.values() if attempt is kill_one_of_two else [BESIDE]):
         alone, began = prepare(place / f"alone {number}"), time.monotonic()
@@ -117,7 +154,7 @@ def try_often(attempt: Attempt, times: int, draw: random.Random) -> tuple[Counte
         longest = max(longest, time.monotonic() - began)
         expected[tuple(words)] = read_traces(alone)
     counted, wrong = Counter[str](), list[str]()
-    while counted["hit"] < times and counted["commands"] < 5 * times:
+    while counted["hit"] < times and counted["commands"] < 5 * times and not (once and wrong):
         folder = prepare(place / "disturbed")
         hit, own = attempt(folder, draw, expected, longest)
         counted += Counter({"commands": 1, "hit": int(hit), "unequal": int(bool(own))})
@@ -135,13 +172,14 @@ def main() -> None:
     parser.add_argument("--broken", choices=BROKEN)
     given = parser.parse_args()
     get_ready()
+    keep_journal()
     if given.broken:
         BROKEN[given.broken]()
     unequal = 0
     print("| killed | commands | hit | unequal |\n|---|--:|--:|--:|", flush=True)
     for name, attempt in ATTEMPTS.items():
         if given.only in (None, name):
-            counted, wrong = try_often(attempt, given.times, random.Random(given.seed))
+            counted, wrong = try_often(attempt, given.times, random.Random(given.seed), once=bool(given.broken))
             print(f"| {name} | {counted['commands']} | {counted['hit']} | {counted['unequal']} |", flush=True)
             print("\n".join(sorted(set(wrong))), end="\n" * bool(wrong), file=sys.stderr, flush=True)
             unequal += counted["unequal"]

@@ -40,7 +40,7 @@ def test_a_campaign_finds_nothing(main: Callable[[], None], words: list[str], ru
     [
         (kill.main, ["12", "--cases", "dilated-wavenet adamw cosine seq"], "no-random-state", "curve.jsonl"),
         (kill.main, ["12", "--cases", "bow adamw cosine seq"], "in-place", "damaged"),
-        (children.main, ["4", "--only", "pairs"], "no-lock", ""),
+        (children.main, ["20", "--only", "pairs"], "no-lock", "is worked on by two at once"),
         (damage.main, ["8", "0"], "no-digest", "is used"),
         (damage.main, ["0", "13"], "no-comparison", ""),
     ],

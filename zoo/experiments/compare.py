@@ -27,6 +27,7 @@ from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
+from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.study.config import Matched, StudyConfig
 from zoo.whole_file import remove_unfinished
 
@@ -117,6 +118,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     path = plan.directory / record_name(plan.study, [*tried, *runs])
     remove_unfinished(path)
     if path.is_file():
+        remove_lock(lock_of(path))
         return path, read_study(path)
     record = StudyRecord(
         study=plan.study,
@@ -126,19 +128,41 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         looked=earlier_looks(plan.study, plan.directory),
         ways=plan.ways,
     )
-    write_study(path, record)
-    return path, record
+    with lock(lock_of(path), wait=True):
+        if not path.is_file():
+            write_study(path, record)
+    return path, read_study(path)
 
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
-    """The record with each model's costs and samples, measured if it has none yet; now nothing else is running."""
-    found = record.read_runs(path.parent)
-    runs = {run.label: run for run in reversed(found)}  # the first seed's in the first split
-    failed = {
-        run.label for run in found if run.result.status == "failed"
-    }  # what would a probe do that training could not?
-    if set(record.costs) >= set(runs) - failed:
+    """The record with each model's costs and samples, measured if it has none yet; now nothing else is running.
+
+    Of two processes on one study the first one measures, and the other waits: both report the same numbers.
+    """
+    if has_probes(record, path.parent):
         return record
+    with lock(lock_of(path), wait=True):
+        now = read_study(path)
+        if not has_probes(now, path.parent):
+            now = measure_probes(plan, now, path.parent)
+            write_study(path, now)
+    return now
+
+
+def has_probes(record: StudyRecord, directory: Path) -> bool:
+    """Whether the costs of every model that did not fail are there: what would a probe do that training could not?"""
+    found = record.read_runs(directory)
+    return set(record.costs) >= {run.label for run in found} - _failed(found)
+
+
+def _failed(runs: Sequence[Run]) -> set[str]:
+    return {run.label for run in runs if run.result.status == "failed"}
+
+
+def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRecord:
+    """The record with costs and samples, measured now."""
+    found = record.read_runs(directory)
+    runs, failed = {run.label: run for run in reversed(found)}, _failed(found)  # the first seed's in the first split
     threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
     first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
     cells = {cell.config.label: cell.on_threads(threads) for cell in first if cell.config.label not in failed}
@@ -152,9 +176,7 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
                 costs[label] = costs[label].model_copy(
                     update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
                 )
-    probed = record.model_copy(update={"costs": costs, "samples": samples})
-    write_study(path, probed)
-    return probed
+    return record.model_copy(update={"costs": costs, "samples": samples})
 
 
 def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from zoo.experiments.records.run import is_done
 from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, find_fastest
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import can_fork, count_cores
-from zoo.experiments.runs.working_folder import lock
+from zoo.experiments.runs.working_folder import lock, lock_of
 from zoo.training.device import resolve_device
 from zoo.whole_file import write_whole
 
@@ -127,7 +127,7 @@ def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[s
     chosen = {choice_key(config): choices[config.label] for config in configs}
     if not os.access(directory, os.W_OK) and chosen.keys() <= read_ways(directory).keys():
         return  # a study that is finished can be shown from a read-only disk
-    with lock(directory / f".{FILE}.lock", wait=True):
+    with lock(lock_of(path), wait=True):
         write_whole(path, _CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
 
 

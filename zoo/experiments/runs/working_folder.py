@@ -87,6 +87,18 @@ def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
         os.close(handle)
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked by the process that writes a file which several may write."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def remove_lock(file: Path) -> None:
+    """Remove the file of a lock whose owner was killed before it could."""
+    if file.is_file():
+        with suppress(RunError), lock(file):
+            pass
+
+
 def is_locked(file: Path) -> bool:
     """Whether another process holds a lock; nothing is changed to find out."""
     if fcntl is None or not file.is_file():
