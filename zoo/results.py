@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import torch
 from rich.console import Console
 
 from zoo.config import RunConfig
@@ -67,6 +68,7 @@ class TrainedRun:
         model, notice = load_model(self.record, Trust(everything=self._trust))
         if notice:
             click.echo(notice, err=True)
+        model.register_forward_pre_hook(_check_tokens)
         return model
 
     def __repr__(self) -> str:
@@ -78,6 +80,27 @@ class TrainedRun:
             said = [f"{result.status}: {result.reason}"]
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
         return f"TrainedRun({', '.join([model, *said, str(self.directory)])})"
+
+
+def _check_tokens(model: SequenceModel, given: tuple[Any, ...]) -> None:
+    """What a run's model is called with are tokens (B, T).
+
+    Raises:
+        UsageError: they are not; the message says what is.
+    """
+    tokens = given[0] if given else None
+    if not isinstance(tokens, torch.Tensor):
+        what = f"a {type(tokens).__name__}"
+    elif tokens.dim() != 2 or tokens.dtype not in (torch.long, torch.int):
+        what = f"{str(tokens.dtype).removeprefix('torch.')} of shape {tuple(tokens.shape)}"
+    elif tokens.numel() and not 0 <= tokens.min() <= tokens.max() < model.vocab_size:
+        what = f"numbers from {tokens.min()} to {tokens.max()}"
+    else:
+        return
+    raise UsageError(
+        f"{type(model).__name__} takes tokens, a tensor (B, T) of integers from 0 to {model.vocab_size - 1}; not "
+        f"{what}. Those of a text: torch.tensor([[0, *run.vocabulary.encode(text)]])."
+    )
 
 
 @dataclass(frozen=True)

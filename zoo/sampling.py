@@ -13,6 +13,9 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import torch_seed
 from zoo.tokens import BOUNDARY
 
+LEAST = torch.finfo(torch.float32).tiny
+"""The lowest temperature above 0: what is smaller is 0 in float32."""
+
 
 def choose(
     logits: Tensor,
@@ -31,7 +34,7 @@ def choose(
     """
     if temperature == 0:
         return logits.argmax(dim=-1)
-    logits = (logits - logits.amax(-1, keepdim=True)).float() / temperature
+    logits = (logits - logits.amax(-1, keepdim=True)).float() / max(temperature, LEAST)
     if top_k is not None or top_p is not None:
         likeliest = logits.sort(dim=-1, descending=True, stable=True)
         share = torch.softmax(likeliest.values[:, :top_k], dim=-1)  # (B, k)

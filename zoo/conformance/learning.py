@@ -20,6 +20,7 @@ from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.loop import TrainStep
 from zoo.training.loss import cross_entropy
+from zoo.training.trainable import why_not_trained
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
 STEPS, EVALUATE_EVERY = 600, 20
@@ -34,6 +35,9 @@ REMARKABLE = 0.5
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Train on full batches by AdamW at the recipe's rate, then at others, last without dropout, until one works."""
+    if why := why_not_trained(subject.build()):
+        yield failure(f"It {why}")
+        return
     subject, batch = subject.at_short_context(), documents(subject.vocab_size)
     first, uniform = loss_of(subject.build().eval(), batch), math.log(subject.vocab_size)
     if abs(first - uniform) > REMARKABLE:
@@ -59,6 +63,8 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield failure(
             f"On {len(DOCUMENTS)} documents the loss or a gradient is not finite after {EVALUATE_EVERY} steps."
         )
+    elif best > least + LEARNED_WITHIN and _are_probabilities(compute_logits(model, batch.pad()[0])):
+        yield failure("What it returns adds up to 1, as after a softmax: return logits, the loss has a softmax itself.")
     elif best > least + LEARNED_WITHIN:
         yield failure(
             f"After {STEPS} steps on {len(DOCUMENTS)} documents the loss is {best:.3f}; the tokens that it sees allow "
@@ -85,6 +91,11 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
                 follows.setdefault(tuple(past), Counter())[target] += 1
     nats = sum(-count * math.log(count / found.total()) for found in follows.values() for count in found.values())
     return nats / batch.target_count
+
+
+def _are_probabilities(logits: Tensor) -> bool:
+    """Whether (B, T, V) are numbers that add up to 1 at every token."""
+    return bool((logits >= 0).all()) and torch.allclose(logits.sum(-1), torch.ones(()), atol=1e-3)
 
 
 def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:

@@ -1,6 +1,5 @@
-"""Check that weights survive a file, a copy and a move to another device: tied ones stay tied, no buffer is lost."""
+"""Check that weights survive a file and a move to another device: tied ones stay tied, no buffer is lost."""
 
-import copy
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,11 +28,11 @@ MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.ind
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Save and load through a file and through `state_dict`; copy, and move."""
+    """Save and load through a file and through `state_dict`, and move."""
     model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     with isolated(CPU, seed=1):
         perturb_weights(model)  # after the last call: a model that copies its weights in a call has old ones
-    logits, before = compute_logits(model, tokens), digests(model)
+    logits = compute_logits(model, tokens)
     stored, handed = subject.build(seed=1).eval(), subject.build(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.safetensors"
@@ -53,18 +52,8 @@ def find(subject: Subject) -> Iterator[Finding]:
                 "persistent buffer."
             )
             return
-    copied = copy.deepcopy(model)
-    if not logits.equal(compute_logits(copied, tokens)):
-        yield failure("A deepcopy gives other logits: something that counts is not copied.")
-        return
-    with torch.no_grad():
-        for parameter in copied.parameters():
-            parameter.add_(1)
-    if changed := first_difference(before, digests(model)):
-        yield failure(f"'{changed}' changes when a deepcopy of the model does: the two share memory.")
-        return
-    if _tied_groups(model) != _tied_groups(copied) or _tied_groups(model) != _tied_groups(stored):
-        yield failure("Weights that are tied come apart in a copy, or when they are loaded.")
+    if _tied_groups(model) != _tied_groups(stored):
+        yield failure("Weights that are tied come apart when they are loaded.")
         return
     yield from _check_moving(subject, tokens)
 
@@ -111,7 +100,7 @@ def _tied_groups(model: SequenceModel) -> list[list[str]]:
 
 CHECK = Check(
     "weights",
-    "Saved, loaded, copied and moved, a model is the same.",
+    "Saved, loaded and moved, a model is the same.",
     find,
     needs=("shape", "determinism"),
 )

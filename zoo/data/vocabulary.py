@@ -1,5 +1,6 @@
 """Encode characters or bytes as tokens, and decode them; token 0 is the boundary."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class Vocabulary:
         """(T,) tokens, without boundaries, of `dtype`.
 
         Raises:
-            UsageError: a character is not in the vocabulary; the message names it.
+            UsageError: a character is not in the vocabulary; the message names it, and those nearest to it.
         """
         if self.characters is None:
             data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
@@ -62,9 +63,10 @@ class Vocabulary:
         index = np.searchsorted(known, points)
         missing = points[known[np.minimum(index, len(known) - 1)] != points] if len(known) else points
         if len(missing):
+            near = ", ".join(repr(character) for character in find_nearest(chr(missing[0]), self.characters or ""))
             raise UsageError(
-                f"Character {chr(missing[0])!r} is not in the vocabulary of {len(self) - 1} characters: "
-                f"{self.characters!r}"
+                f"Character {chr(missing[0])!r} is not in the vocabulary of {len(self) - 1} characters"
+                + (f"; the nearest of them: {near}." if near else ".")
             )
         return (index + 1).astype(self.dtype)
 
@@ -74,3 +76,15 @@ class Vocabulary:
         if self.characters is None:
             return bytes(kept).decode(errors="replace")
         return "".join(self.characters[index] for index in kept)
+
+
+def find_nearest(character: str, known: str, count: int = 5) -> list[str]:
+    """The nearest of `known` to a character: in another case or without its accent, then by number."""
+
+    def plain(text: str) -> str:
+        return unicodedata.normalize("NFKD", text)[:1].casefold()
+
+    def distance(other: str) -> tuple[bool, int]:
+        return plain(other) != plain(character), abs(ord(other) - ord(character))
+
+    return sorted(known, key=distance)[:count]

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from zoo.blame import describe_error
 from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpora
-from zoo.errors import RunError
+from zoo.errors import RunError, ZooError
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, is_done
@@ -172,7 +173,7 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
             try:
                 samples[label] = tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))
             except Exception as error:  # a stranger's model may train and not stream
-                why = f"{type(error).__name__}: {error}".splitlines()[0]
+                why = str(error).partition("\n")[0] if isinstance(error, ZooError) else describe_error(error)
                 costs[label] = costs[label].model_copy(
                     update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
                 )

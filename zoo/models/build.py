@@ -4,6 +4,7 @@ import inspect
 
 import torch
 from pydantic import ValidationError
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from zoo.blame import blame
@@ -32,8 +33,8 @@ def build(
     """A fresh model on the CPU, its weights drawn under `seed`; the process is left as it was.
 
     Raises:
-        UsageError: the sizes do not fit the model, its `__init__` does not take what every model is given, or a layer
-            of it is lazy.
+        UsageError: the sizes do not fit the model, its `__init__` does not take what every model is given, or it keeps
+            what cannot be stored.
         StrangerError: its `__init__` raised something else; the message says what, and where.
     """
     name = model.__name__
@@ -48,8 +49,10 @@ def build(
         except RuntimeError as error:
             if "allocate" not in str(error) and "overflow" not in str(error):
                 raise
-            raise UsageError(f"Model {name} with {config} does not fit into memory.") from error
-        _check_sizes(fresh)
+            sizes = " ".join([*str(config).split(), f"V={vocab_size}", f"N={context}"])
+            raise UsageError(f"Model {name} with {sizes} does not fit into memory.") from error
+        check_tensors(fresh)
+        own_memory(fresh)
         return fresh
 
 
@@ -82,13 +85,55 @@ def _check_signature(model: type[SequenceModel]) -> None:
         ) from None
 
 
-def _check_sizes(model: SequenceModel) -> None:
+def check_tensors(model: SequenceModel) -> None:
+    """What a model keeps can be stored: parameters and buffers that are dense numbers in memory, and nothing else.
+
+    Raises:
+        UsageError: it cannot; the message names what, and what to do.
+    """
     for path, module in model.named_modules():
-        if any(is_lazy(tensor) for tensor in (module._parameters | module._buffers).values()):
+        who = f"Model {type(model).__name__}: '{path or type(module).__name__}'"
+        for own, tensor in [*module._parameters.items(), *module._buffers.items()]:
+            if is_lazy(tensor):
+                raise UsageError(
+                    f"{who} is a {type(module).__name__}, which has no sizes before its first batch. Lazy layers need "
+                    "their sizes: take the layer that is given them when it is made."
+                )
+            if tensor is not None and (kind := describe_unusual(tensor)):
+                name = f"{path}.{own}" if path else own
+                raise UsageError(
+                    f"Model {type(model).__name__}: '{name}' is a {kind}, which cannot be stored with the weights. "
+                    "Keep a dense tensor on the CPU, and make of it what you need in forward."
+                )
+        if type(module).get_extra_state is not nn.Module.get_extra_state:
             raise UsageError(
-                f"Model {type(model).__name__}: '{path}' is a {type(module).__name__}, which has no sizes before its "
-                "first batch. Lazy layers need their sizes: take the layer that is given them when it is made."
+                f"{who} keeps extra state (get_extra_state), which is not stored with the weights. Make it a buffer."
             )
+
+
+def own_memory(model: SequenceModel) -> None:
+    """Give what is expanded memory of its own: torch writes into no tensor of which one number stands for several."""
+    for tensor in [*model.parameters(), *model.buffers()]:
+        if overlaps_itself(tensor):
+            tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def overlaps_itself(tensor: torch.Tensor) -> bool:
+    """Whether one number in memory stands for several of the tensor."""
+    return any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
+
+
+def describe_unusual(tensor: torch.Tensor) -> str:
+    """What kind of tensor this is, if it is not dense numbers in memory."""
+    if tensor.is_meta:
+        return "tensor without numbers (device meta)"
+    if tensor.is_quantized:
+        return "quantized tensor"
+    if tensor.is_nested:
+        return "nested tensor"
+    if tensor.layout != torch.strided:
+        return f"sparse tensor ({tensor.layout})"
+    return ""
 
 
 def count_parameters(model: SequenceModel) -> int:

@@ -49,6 +49,7 @@ def fit(
     device: torch.device,
     report: Callable[[Progress], None] = lambda _: None,
     evaluation_model: SequenceModel | None = None,
+    build: Callable[[], SequenceModel] | None = None,
     keeper: Keeper | None = None,
 ) -> Fit:
     """Train `model` in place and leave it with the weights that were best on validation.
@@ -58,6 +59,7 @@ def fit(
         seed: of the batches.
         report: called with the progress after every few steps and after every evaluation.
         evaluation_model: as in `Replica`.
+        build: builds `model` as it is now again, on the CPU; a copy of it is taken otherwise.
         keeper: keeps the state of the run, and gives one to go on from.
     """
     model.train()
@@ -65,7 +67,8 @@ def fit(
     step = capture(train_step, device)
     replica = Replica(model, settings, seed, report, evaluation_model)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
-    unlike = why_not_filled(lambda _: copy.deepcopy(model).cpu()) if fills else None
+    again = build or (lambda: copy.deepcopy(model).cpu())
+    unlike = why_not_filled(lambda _: again()) if fills else None
 
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(fill(batches[0], round_up(len(batches[0].tokens), step.multiple)), rates[0])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
+from zoo.models.build import overlaps_itself
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
@@ -72,7 +73,7 @@ def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         raise UsageError(f"{type(model).__name__} has no '{gone[0]}' any more.")
     for name, saved in state.items():
         tensor = places[name]
-        if tensor.shape != saved.shape or tensor.dtype != saved.dtype or _overlaps_itself(tensor):
+        if tensor.shape != saved.shape or tensor.dtype != saved.dtype or overlaps_itself(tensor):
             tensor.data = saved.to(tensor.device, copy=True)
         else:
             tensor.copy_(saved)
@@ -115,11 +116,6 @@ def _places(model: nn.Module) -> dict[str, Tensor]:
     return {
         f"{path}.{name}" if path else name: tensor
         for path, module in model.named_modules(remove_duplicate=False)
-        for name, tensor in (module._parameters | module._buffers).items()
+        for name, tensor in [*module._parameters.items(), *module._buffers.items()]
         if tensor is not None and name not in module._non_persistent_buffers_set
     }
-
-
-def _overlaps_itself(tensor: Tensor) -> bool:
-    """Whether one number in memory stands for several of the tensor."""
-    return any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))

@@ -169,7 +169,7 @@ def test_a_fixed_vocabulary_is_kept_or_refused(load: Load, text_file: Write, lar
         own = load_corpus(config)
         corpus = load_corpus(config, wide)
         assert np.array_equal(load_corpus(config, own.vocabulary).tokens.train.flat, own.tokens.train.flat)
-        with pytest.raises(UsageError, match="Character '2' is not in the vocabulary of 2 characters: '01'"):
+        with pytest.raises(UsageError, match=r"vocabulary of 2 characters; the nearest of them: '1', '0'\."):
             load_corpus(config, Vocabulary("01"))
     assert corpus.vocabulary == wide
     assert [document.tolist() for document in corpus.tokens.test] == [d.tolist() for d in expected.tokens.test]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo.blame import blame
 from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.vocabulary import Vocabulary
@@ -28,6 +29,7 @@ def evaluate_again(
 
     Raises:
         RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
+        StrangerError: the model raises something; the message says what, and where.
     """
     run, trusted = read_run(Path(directory)), Trust(everything=trust)
     corpus = reload_corpus(run, data, trusted)
@@ -36,15 +38,12 @@ def evaluate_again(
     training = run.recorded.run.training
     model, notice = load_model(run, trusted)
     model.to(where)
-    rows = []
+    rows, who = [], f"Model '{run.recorded.run.model.name}'"
     with isolated(where, threads=training.threads):
         for split in splits:
-            score = evaluate(
-                model,
-                corpus.rows(split, length=row_length(run.recorded.run), device=where),
-                device=where,
-                dtype=training.dtype,
-            )
+            texts = corpus.rows(split, length=row_length(run.recorded.run), device=where)
+            with blame(who, "in evaluation", module=type(model).__module__):
+                score = evaluate(model, texts, device=where, dtype=training.dtype)
             rows.append(
                 {
                     "split": split,

@@ -1,5 +1,6 @@
 """Find a run's model by its name, build it, and check what it gives."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.dependence import describe_dependence
 from zoo.surroundings import forbid_changes, random_numbers
+from zoo.training.trainable import why_not_trained
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
         raise StrangerError(
             "\n  ".join([f"{found.who} failed on tokens: its process {error.death.reason}", *lines])
         ) from None
+    with suppress(DeathError):  # what ends the process in training is a failure of the runs
+        run_apart(lambda: check_training(model, found.who))
     return ResolvedModel(
         **vars(found),
         recipe=model.recipe,
@@ -121,6 +125,22 @@ def check_output(model: SequenceModel, who: str) -> None:
             if fault:
                 raise RunError(f"{who} {fault}")
         model.train()
+
+
+def check_training(model: SequenceModel, who: str) -> None:
+    """A model can be trained. What its own lines raise then is a failure of its runs.
+
+    Raises:
+        RunError: it cannot; the message says why, and what to do.
+    """
+    try:
+        why = why_not_trained(model)
+    except BaseException as error:
+        if isinstance(error, Interrupted):
+            raise
+        return
+    if why:
+        raise RunError(f"{who} {why}")
 
 
 def _check_logits(logits: object, expected: tuple[int, int, int], who: str) -> None:

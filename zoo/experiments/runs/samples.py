@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from registry import RegistryError
+from zoo.blame import blame
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, ZooError
 from zoo.experiments.records.run import Run, read_run
@@ -91,6 +92,7 @@ def draw_samples(run: Run, model: SequenceModel, *, count: int, **options: Any) 
 
     Raises:
         UsageError: a prompt with a character that the run does not know.
+        StrangerError: the model raises something; the message says what, and where.
     """
     vocabulary, prompt, tokens = _begin(run, model, count=count, **options)
     rows = torch.stack([column for column, _ in tokens], dim=1)
@@ -115,7 +117,9 @@ def _begin(
     length = length or (STREAM if data.is_stream else DOCUMENT)
 
     def columns() -> Iterator[tuple[Tensor, bool]]:
-        with isolated(torch.device("cpu"), threads=run.recorded.run.training.threads):
+        who, module = f"Model '{run.recorded.run.model.name}'", type(model).__module__
+        threads = run.recorded.run.training.threads
+        with isolated(torch.device("cpu"), threads=threads), blame(who, "in sampling", module=module):
             tokens = stream(model, encoded, count=count, length=length, stops=not data.is_stream, **choice)
             for number, column in enumerate(tokens, start=1):
                 yield column, number == length

@@ -144,9 +144,11 @@ def _fit(
     with stoppable():
         if cells[0].config.stack:
             each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
-            return fit_stacked(models, train, validation, settings, seeds=seeds, report=each, **common)
-        alone, (own,) = partial(report, cells[0]), settings
-        return [fit(models[0], train, validation, own, seed=seeds[0], report=alone, **common)]
+            return fit_stacked(models, train, validation, settings, seeds=seeds, report=each,
+                               build=lambda number: cells[number].build(), **common)  # fmt: skip
+        (cell,), (own,) = cells, settings
+        return [fit(models[0], train, validation, own, seed=seeds[0], report=partial(report, cell), build=cell.build,
+                    **common)]  # fmt: skip
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:

@@ -43,6 +43,7 @@ def fit_stacked(
     device: torch.device,
     report: Callable[[int, Progress], None] = lambda _, __: None,
     evaluation_model: SequenceModel | None = None,
+    build: Callable[[int], SequenceModel] | None = None,
     keeper: Keeper | None = None,
 ) -> list[Fit]:
     """Train K models in place as one stack; each is left with the weights that were best on validation.
@@ -54,6 +55,7 @@ def fit_stacked(
         seeds: of the batches, one for each model.
         report: called with the number of a replica and its progress.
         evaluation_model: as in `Replica`, one for all.
+        build: builds the model of a number as it is now again, on the CPU; copies are taken otherwise.
         keeper: as in `fit`.
 
     Returns:
@@ -64,7 +66,8 @@ def fit_stacked(
     """
     _check(models, settings, seeds)
     layout = layout_of(draw(train, settings[0], seeds[0], 0))
-    unlike = why_not_stacked(lambda number: copy.deepcopy(models[number % len(models)]).cpu(), [layout])
+    again = build or (lambda number: copy.deepcopy(models[number]).cpu())
+    unlike = why_not_stacked(lambda number: again(number % len(models)), [layout])
     for model in models:
         model.train()
     stacked_step = StackedStep(models, settings, device)

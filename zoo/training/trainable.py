@@ -1,0 +1,36 @@
+"""Find out whether a model can be trained, by trying two small batches."""
+
+import torch
+
+from zoo.blame import describe_error, own_lines
+from zoo.models.interface import SequenceModel
+from zoo.surroundings import random_numbers
+from zoo.training.loss import cross_entropy
+
+
+def why_not_trained(model: SequenceModel) -> str | None:
+    """Why a model cannot be trained, and what to do, in words that follow its name; None where it can.
+
+    It is left in training mode, its running statistics moved. What its own lines raise passes.
+    """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return "has no parameters to train."
+    model.train()
+    with random_numbers(0), torch.enable_grad():
+        for _ in range(2):  # the second one finds what the first has left behind
+            tokens = torch.randint(model.vocab_size, (2, 6))
+            loss = cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+            if not loss.requires_grad:
+                return ("gives logits without a gradient, so that nothing of it would be trained: compute them outside "
+                        "of torch.no_grad() and without detach().")  # fmt: skip
+            try:
+                loss.backward()
+            except RuntimeError as error:
+                if own_lines(error, type(model).__module__):
+                    raise
+                return f"has no backward pass. {describe_error(error)}"
+            for name, parameter in model.named_parameters():
+                if parameter.grad is not None and parameter.grad.layout != torch.strided:
+                    return f"has a sparse gradient of '{name}', which the optimizers do not take: use sparse=False."
+                parameter.grad = None
+    return None
