@@ -18,7 +18,7 @@ except ModuleNotFoundError:
 from zoo import __version__
 from zoo.output import can_write, discard, print_json
 from zoo.settings.command import LateCommand, make_type
-from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split
+from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split, parse_tokens
 
 if TYPE_CHECKING:
     from zoo.commands import Outcome
@@ -39,7 +39,12 @@ def make_setting_options() -> list[click.Option]:
     from zoo.experiments.study.settings import SETTINGS
     from zoo.settings.options import make_options, make_set_option
 
-    return [*make_options(SETTINGS), make_set_option(SETTINGS)]
+    return [*make_options(SETTINGS), make_tokens_option(), make_set_option(SETTINGS)]
+
+
+def make_tokens_option() -> click.Option:
+    """An older spelling: `--tokens bytes` is --tokenizer bytes, `--tokens 6.4M` is --train-tokens 6.4M."""
+    return click.Option(["--tokens"], type=make_type(parse_tokens), multiple=True, hidden=True)
 
 
 def make_corpus_options() -> list[click.Option]:
@@ -47,7 +52,8 @@ def make_corpus_options() -> list[click.Option]:
     from zoo.experiments.study.settings import SETTINGS
     from zoo.settings.options import make_options
 
-    return make_options(setting for setting in SETTINGS if setting.section == "data" and setting.name != "split")
+    own = [setting for setting in SETTINGS if setting.section == "data" and setting.name != "split"]
+    return [*make_options(own), make_tokens_option()]
 
 
 def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -442,6 +448,11 @@ def _run_command() -> int:
         click.echo(describe_end(code), err=True)
         return code
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):
+            from zoo.hints import find_hint
+
+            hint = find_hint(error.option_name, sys.argv[1:])
+            error = click.UsageError(f"{error.format_message()} {hint}".rstrip(), ctx=error.ctx)
         error.show()
         return error.exit_code
     except ZooError as error:

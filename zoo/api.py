@@ -44,7 +44,6 @@ SplitName = Literal["train", "validation", "test"]
 DATA_SETTINGS = [setting for setting in SETTINGS if setting.section == "data"]
 TYPES: dict[str, Any] = {
     "data": Data | None,
-    "tokens": str | int | tuple[str, int] | None,
     "match": Mapping[str, float] | None,
     "lr_grid": Sequence[float] | None,
 }
@@ -75,8 +74,8 @@ def train(
         out: where runs are kept.
         fresh: train anew, beside what is there.
         progress: show on standard error what is trained, and what came out.
-        settings: those below; `data` may be a function that returns a Source, `tokens=("bytes", 2_000_000)` is both
-            what a token is and a budget. The budget is one of steps, tokens, seconds and flops.
+        settings: those below; `data` may be a function that returns a Source. The budget is one of steps, train_tokens,
+            seconds and flops.
 
     Returns:
         The run; if it diverged, failed or is refused, its `result.status` says so.
@@ -166,7 +165,7 @@ def _check_arguments(call: Callable[P, R]) -> Callable[P, R]:
     return checked
 
 
-@show_settings(DATA_SETTINGS, before="device", types={**TYPES, "tokens": Literal["characters", "bytes"] | None})
+@show_settings(DATA_SETTINGS, before="device", types=TYPES)
 @_check_arguments
 def evaluate(
     run: SkipValidation[TrainedRun | Place],

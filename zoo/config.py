@@ -15,7 +15,7 @@ from pydantic import (
 
 from zoo.calls import Call, Value
 from zoo.settings.flag import Flag, Internal
-from zoo.settings.values import parse_large, parse_seed, parse_tokens
+from zoo.settings.values import parse_count, parse_large, parse_seed
 
 Positive = Annotated[int, Field(ge=1)]
 BUDGETS = ("steps", "tokens", "seconds", "flops")
@@ -73,8 +73,8 @@ class DataConfig(Frozen):
     )
     tokens: Annotated[
         Literal["characters", "bytes"],
-        Flag(parse=parse_tokens, metavar="characters|bytes|COUNT", default="", multiple=True),
-    ] = Field("characters", description="What a token is; or, a number such as 6.4M, the budget in target tokens.")
+        Flag("tokenizer"),
+    ] = Field("characters", description="What a token is.")
     split: Annotated[str, Flag(metavar="A/B/C", after="dedupe")] = Field(
         USUAL_SPLIT, description="Percent of training/validation/test; without a test part, validation stands in."
     )
@@ -151,10 +151,12 @@ class DataConfig(Frozen):
 class TrainingConfig(Frozen):
     """How to train: it belongs to a comparison, never to a model. None leaves a choice to the model's recipe."""
 
-    steps: Annotated[int | None, Flag(default=str(DEFAULT_STEPS))] = Field(
-        None, ge=1, description="Budget in steps; or --tokens, --seconds, --flops."
+    steps: Annotated[int | None, Flag(parse=parse_count, metavar="COUNT", default=str(DEFAULT_STEPS))] = Field(
+        None, ge=1, description="Budget in steps, such as 200k; or --train-tokens, --seconds, --flops."
     )
-    tokens: int | None = Field(None, ge=1, description="Budget in target tokens.")
+    tokens: Annotated[int | None, Flag("train_tokens", parse=parse_count, metavar="COUNT")] = Field(
+        None, ge=1, description="Budget in target tokens, such as 6.4M."
+    )
     seconds: Annotated[float | None, Flag()] = Field(
         None, gt=0, description="Budget in seconds of training; evaluation is not counted."
     )

@@ -68,8 +68,8 @@ def test_only_a_newline_ends_a_document(separator: str) -> None:
             {"documents": "line"},
             ["Document 11", "corpus.txt", "5,000", f"{LONGEST_DOCUMENT:,}", "none"],
         ),
-        (b"emma\nav\xe9\n", {}, ["corpus", "not UTF-8", "0xe9", "line 2", "offset 7", "--tokens bytes"]),
-        (b"emma\nav\0a\n", {}, ["corpus", "NUL", "offset 7", "--tokens bytes"]),
+        (b"emma\nav\xe9\n", {}, ["corpus", "not UTF-8", "0xe9", "line 2", "offset 7", "--tokenizer bytes"]),
+        (b"emma\nav\0a\n", {}, ["corpus", "NUL", "offset 7", "--tokenizer bytes"]),
         (b"same\n" * 20, {"dedupe": True}, ["corpus", "20 documents", "repeated"]),
     ],
 )

@@ -68,7 +68,7 @@ def test_help_has_the_description_the_values_and_the_default() -> None:
         "--count INTEGER RANGE How many. [many] [x>=2]",
         "--rate FLOAT How fast. [0.5]",
         "--depth INTEGER RANGE How deep. [x>=1]",
-        "--set KEY=VALUE Another setting: hidden=x|y.",
+        "--set KEY=VALUE Another setting: hidden=x|y; --set help says what each is.",
     ):
         assert part in said
 
@@ -120,7 +120,24 @@ def test_options_of_a_late_command_are_made_once_and_when_it_is_used() -> None:
 def test_every_field_of_a_study_s_tables_is_a_setting() -> None:
     assert {"data", "documents", "lr", "lr_grid", "match", "context", "execution"} < set(NAMES)
     assert not {"models", "seeds", "title", "source", "rotation"} & set(NAMES)
-    assert [setting.section for setting in SETTINGS if setting.name == "tokens"] == ["data", "training"]
+    own = {setting.name: (setting.section, setting.key) for setting in SETTINGS if setting.key == "tokens"}
+    assert own == {"tokenizer": ("data", "tokens"), "train_tokens": ("training", "tokens")}
+
+
+@pytest.mark.parametrize("given", [{"tokens": ("bytes", 200)}, {"tokens": [200, "bytes"]}, {"tokens": "bytes"}, {}])
+def test_tokens_is_an_older_name_of_two_settings(given: dict[str, Any]) -> None:
+    values = given.get("tokens", ())
+    values = [values] if isinstance(values, str) else values
+    nested = nest_settings({**given, "lr": 0.1})
+    assert nested["data"] == ({"tokens": "bytes"} if "bytes" in values else {})
+    assert nested["training"] == {"lr": 0.1, **({"tokens": 200} if 200 in values else {})}
+    assert nest_settings({"tokens": "bytes", "tokenizer": "characters"})["data"] == {"tokens": "characters"}
+
+
+def test_set_help_lists_what_has_no_flag_in_80_columns() -> None:
+    said = run("--set", "help")
+    assert said.splitlines()[0].split() == ["hidden=x|y", "Without", "a", "flag.", "[x]"]
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_tokens_are_a_kind_a_budget_or_both_and_the_last_of_each_counts() -> None:

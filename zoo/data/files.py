@@ -68,7 +68,7 @@ def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line:
         return raw
     if b"\0" in raw:
         raise DataError(
-            f"{name} has a NUL byte at offset {offset + raw.index(0):,}: not text; --tokens bytes takes it as it is."
+            f"{name} has a NUL byte at offset {offset + raw.index(0):,}: not text; --tokenizer bytes takes it as it is."
         )
     try:
         text = raw.decode("utf-8")
@@ -76,7 +76,7 @@ def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line:
         line += raw.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{name} is not UTF-8: byte 0x{raw[error.start]:02x} on line {line:,} (offset {offset + error.start:,}); "
-            "convert it, or use --tokens bytes."
+            "convert it, or use --tokenizer bytes."
         ) from None
     text = text if offset else text.removeprefix("\ufeff")
     return text.replace("\r\n", "\n") if "\r" in text else text

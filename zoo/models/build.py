@@ -24,7 +24,9 @@ def model_config(model: type[SequenceModel], options: dict[str, Value], name: st
         return model.Config(**options)
     except ValidationError as error:
         known = ", ".join(model.Config.model_fields) or "none"
-        raise UsageError(f"Model '{name}': {describe_faults(error)}. Its options: {known}.") from None
+        follow = [f" Its {option} follows from {why}." for option, why in model.Config.follows.items()
+                  if option in options]  # fmt: skip
+        raise UsageError(f"Model '{name}': {describe_faults(error)}. Its options: {known}.{''.join(follow)}") from None
 
 
 def build(

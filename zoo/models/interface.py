@@ -15,6 +15,7 @@ state holds the tokens that the model may still look at, and `forward` runs on t
 own, such as a hidden vector, overrides `begin` and `prefill`.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -36,6 +37,9 @@ class ModelOptions(BaseModel):
 
     scales_with: ClassVar[str | None] = None
     """The option that makes the model wider: what `--match` turns. None: it cannot be scaled."""
+
+    follows: ClassVar[Mapping[str, str]] = {}
+    """What is no option because it follows from others: name -> from what, told to whoever asks for it."""
 
 
 class SequenceModel(nn.Module):

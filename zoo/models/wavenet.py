@@ -42,6 +42,7 @@ class WaveNet(SequenceModel):
 
     class Config(ModelOptions):
         scales_with = "hidden"
+        follows = dict.fromkeys(("depth", "levels", "layers"), "--context and n: n to the power of it is the context")
 
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(68, ge=1, description="channels of every level")

@@ -17,18 +17,38 @@ def make_options(settings: Iterable[Setting]) -> list[click.Option]:
 
 def make_set_option(settings: Iterable[Setting]) -> click.Option:
     """`--set KEY=VALUE`; its help lists the settings that have no flag."""
-    others = [_describe(setting) for setting in index_by_name(settings).values() if not setting.flag]
-    text = f"Another setting: {', '.join(others)}."
-    return click.Option(["--set", "assignments"], multiple=True, metavar="KEY=VALUE", help=text)
+    unflagged = [setting for setting in index_by_name(settings).values() if not setting.flag]
+    others = [_describe(setting) for setting in unflagged]
+    text = f"Another setting: {', '.join(others)}; --set help says what each is."
+
+    def list_them(context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+        if "help" not in words:
+            return words
+        formatter = context.make_formatter()
+        formatter.write_dl([(f"{s.name}={_describe_choices(s)}", _describe_help(s)) for s in unflagged])
+        click.echo(formatter.getvalue(), nl=False)
+        raise click.exceptions.Exit
+
+    return click.Option(
+        ["--set", "assignments"], multiple=True, metavar="KEY=VALUE", help=text, callback=list_them, is_eager=True
+    )
 
 
 def _describe(setting: Setting) -> str:
     return f"{setting.name}={'|'.join(setting.choices)}" if setting.choices else setting.name
 
 
+def _describe_help(setting: Setting) -> str:
+    return f"{setting.help} [{setting.default}]" if setting.default else setting.help
+
+
+def _describe_choices(setting: Setting) -> str:
+    kinds = {int: "INTEGER", float: "FLOAT", bool: "true|false"}
+    return "|".join(setting.choices) or kinds.get(setting.type, "TEXT")
+
+
 def _make_option(setting: Setting) -> click.Option:
-    flag, default = setting.flag, setting.default
-    text = f"{setting.help} [{default}]" if default else setting.help
+    flag, text = setting.flag, _describe_help(setting)
     words = [f"--{setting.name.replace('_', '-')}", setting.name]
     return click.Option(words, help=text, multiple=bool(flag and flag.multiple), **_describe_value(setting))
 

@@ -53,6 +53,14 @@ def parse_tokens(text: str) -> str | int:
     return round(count)
 
 
+def parse_count(text: str) -> int:
+    """A whole number of 1 or more, such as 2000 or 200k."""
+    count = _parse_with_suffix(text)
+    if not 1 <= count < math.inf or count != round(count):
+        raise ValueError(f"'{text}' is not a whole number of 1 or more, such as 2000, 200k or 6.4M.")
+    return round(count)
+
+
 def parse_split(text: str) -> str:
     """`--split test` is one of the splits, `--split 90/10/0` says how to make them."""
     if "/" not in text and text not in ("train", "validation", "test"):

@@ -34,7 +34,7 @@ def count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | N
             raise UsageError(f"Model '{config.model.name}' multiplies nothing: it cannot spend a budget of FLOPs.")
         return max(1, round(training.flops / per_step))
     if training.budget is None:
-        raise UsageError("No budget: give --steps, --tokens, --seconds or --flops.")
+        raise UsageError("No budget: give --steps, --train-tokens, --seconds or --flops.")
     return training.steps
 
 

@@ -12,8 +12,9 @@ from zoo.calls import parse_assignment, short_names
 from zoo.config import BUDGETS, DEFAULT_STEPS, Call, DataConfig, TrainingConfig
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.study.config import StudyConfig
-from zoo.experiments.study.settings import NAMES, SETTINGS, check_names, nest_settings
+from zoo.experiments.study.settings import NAMES, SETTINGS, TOKENS, check_names, nest_settings
 from zoo.settings.setting import index_by_name
+from zoo.settings.values import parse_tokens
 
 
 def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
@@ -66,17 +67,18 @@ def read_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     """
     assigned = {name: _parse_value(name, value) for name, value in map(parse_assignment, flags.get("assignments", ()))}
     given = {name: flags[name] for name in NAMES if flags.get(name) is not None}
-    tokens = [*([assigned["tokens"]] if "tokens" in assigned else []), *given.get("tokens", ())]
-    return {**assigned, **given, "tokens": tokens}
+    tokens = [*([assigned[TOKENS]] if TOKENS in assigned else []), *flags.get(TOKENS, ())]
+    return {**assigned, **given, TOKENS: tokens}
 
 
 def _parse_value(name: str, value: Any) -> Any:
     """What `--set` gives, as the setting's flag would take it."""
     setting = index_by_name(SETTINGS).get(name)
-    if not (isinstance(value, str) and setting and setting.flag and setting.flag.parse):
+    parse = parse_tokens if name == TOKENS else setting and setting.flag and setting.flag.parse
+    if not (isinstance(value, str) and parse):
         return value
     try:
-        return setting.flag.parse(value)
+        return parse(value)
     except ValueError as error:
         raise UsageError(f"--set {name}: {error}") from None
 

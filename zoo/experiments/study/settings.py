@@ -14,7 +14,8 @@ from zoo.settings.setting import Setting, index_by_name, list_settings
 
 SETTINGS = tuple(list_settings(StudyConfig))
 NAMES = tuple(index_by_name(SETTINGS))
-"""`tokens` says what a token is if it is text, is a budget if it is a number, or has both."""
+TOKENS = "tokens"
+"""An older name of two settings: of `tokenizer` if it is text, of `train_tokens` if it is a number; or of both."""
 
 
 def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
@@ -24,7 +25,7 @@ def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
         UsageError: one is not; the message lists those that are.
     """
     for name in given:
-        if name not in known:
+        if name not in (*known, TOKENS):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean '{close[0]}'?" if close else ""
             raise UsageError(f"Unknown setting '{name}'. Settings: {', '.join(known)}.{hint}")
@@ -32,6 +33,7 @@ def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
 
 def nest_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by name, in the tables of a study; None says nothing."""
+    given = _split_tokens(given)
     nested: dict[str, Any] = {setting.section: {} for setting in SETTINGS if setting.section}
     for setting in SETTINGS:
         value = _find_value(setting, given.get(setting.name))
@@ -56,11 +58,14 @@ def nest_corpus(given: Mapping[str, Any]) -> dict[str, Any]:
     return data
 
 
+def _split_tokens(given: Mapping[str, Any]) -> dict[str, Any]:
+    values = given.get(TOKENS)
+    values = values if isinstance(values, list | tuple) else [values]
+    split = {"tokenizer" if isinstance(value, str) else "train_tokens": value for value in values if value is not None}
+    return split | {name: value for name, value in given.items() if name != TOKENS and value is not None}
+
+
 def _find_value(setting: Setting, value: Any) -> Any:
-    if setting.name == "tokens":
-        values = value if isinstance(value, list | tuple) else [value]
-        kinds = [item for item in values if item is not None and isinstance(item, str) == (setting.section == "data")]
-        return kinds[-1] if kinds else None
     if setting.name == "data" and isinstance(value, str) and os.path.exists(value):
         return Call(name=value)  # a file may have parentheses in its name
     return value
