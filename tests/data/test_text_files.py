@@ -2,6 +2,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -164,3 +165,25 @@ def test_a_directory_without_text_says_what_it_would_take(tmp_path: Path) -> Non
     (tmp_path / ".hidden.txt").write_text("words")
     with pytest.raises(DataError, match=r"no text files \(such as \.txt"):
         read_source(str(tmp_path), layout="auto", as_bytes=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "documents", "remark"),
+    [
+        ("emma\rolivia\rava\r", {}, ["emma", "olivia", "ava"], "lines end with CR; --tokenizer bytes keeps it"),
+        ("emma\r\nolivia\r\nava\r\n", {}, ["emma", "olivia", "ava"], ""),
+        ("emma\u2028olivia\u2028ava", {}, None, "a line ends with LF, and 2 U+2028 are characters of it"),
+        ("em\rma\nolivia\nava\x85\n", {}, ["em\rma", "olivia", "ava\x85"],
+         "a line ends with LF, and 1 U+000D, 1 U+0085 are characters of it"),
+        ("emma\rolivia\rava\r", {"as_bytes": True}, None, "it has CR and no LF, so it is one line"),
+        ("emma\nolivia\nava\n", {}, ["emma", "olivia", "ava"], ""),
+    ],
+)  # fmt: skip
+def test_what_was_taken_for_lines_is_told(
+    text: str, options: dict[str, Any], documents: list[str] | None, remark: str
+) -> None:
+    source = parse(text.encode(), "text", layout="auto", **{"as_bytes": False, **options})
+    assert source.remark == remark
+    assert source.is_stream == (documents is None)
+    if documents:
+        assert source.text == documents

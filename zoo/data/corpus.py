@@ -44,6 +44,7 @@ class Corpus:
         has_test: whether there is a test split of its own; otherwise it is the validation split.
         log_likelihood: the source's exact log probabilities, or None.
         prepared: a text too large to be held in memory.
+        remark: what is to be told of how it was read.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Corpus:
     has_test: bool = True
     log_likelihood: LogLikelihood | None = None
     prepared: Prepared | None = None
+    remark: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -132,6 +134,7 @@ class Corpus:
         else:
             what = f"{sum(len(self.tokens[name]) for name in own):,} documents"
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
+        line += f"; {self.remark}" if self.remark else ""
         if not self.has_test:
             line += "; no test split: validation stands in for it"
         if self.overlap is None:
@@ -209,6 +212,7 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
         deduped=config.dedupe,
         has_test=config.has_test,
         log_likelihood=source.log_likelihood,
+        remark=source.remark,
     )
 
 
@@ -234,9 +238,12 @@ def _encode_texts(source: Source) -> Source:
     likelihood = source.log_likelihood
     if all(document.isascii() for document in _list_texts(source)):
         return Source(
-            source.name, encoded, likelihood and (lambda t: likelihood([document.decode() for document in t]))
+            source.name,
+            encoded,
+            likelihood and (lambda t: likelihood([document.decode() for document in t])),
+            source.remark,
         )
-    return Source(source.name, encoded)
+    return Source(source.name, encoded, remark=source.remark)
 
 
 def _read_source(config: DataConfig) -> Source:

@@ -90,14 +90,28 @@ def arrange(text: Document, name: str, layout: Layout) -> Source:
     """
     if not text.strip():
         raise no_text_error(name)
+    text, remark = settle_line_ends(text)
     lines: Sequence[Document] = _split_lines(text) if isinstance(text, bytes) else text.split("\n")
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
-        return Source(name, text)
+        return Source(name, text, remark=remark)
     documents = [line for line in lines if line.strip()]
     longest = max(range(len(documents)), key=lambda index: len(documents[index]))
     if len(documents[longest]) > LONGEST_DOCUMENT:
         raise too_long_error(name, longest + 1, len(documents[longest]))
-    return Source(name, documents)
+    return Source(name, documents, remark=remark)
+
+
+def settle_line_ends(text: Document) -> tuple[Document, str]:
+    """The text with LF for CR where it has CR alone, as old files do; and what is to be told of its line ends.
+
+    Bytes stay as they are.
+    """
+    if isinstance(text, bytes):
+        return text, "it has CR and no LF, so it is one line" if b"\r" in text and b"\n" not in text else ""
+    if "\r" in text and "\n" not in text:
+        return text.replace("\r", "\n"), "lines end with CR; --tokenizer bytes keeps it"
+    inside = [f"{text.count(sign):,} U+{ord(sign):04X}" for sign in "\r\x85\u2028\u2029" if sign in text]
+    return text, f"a line ends with LF, and {', '.join(inside)} are characters of it" if inside else ""
 
 
 def no_text_error(name: str) -> DataError:

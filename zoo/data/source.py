@@ -19,11 +19,13 @@ class Source:
         name: its name in reports.
         text: documents, or one stream (a single str or bytes).
         log_likelihood: the exact log probabilities, where they are known; they give the floor.
+        remark: what is to be told of how it was read, as a part of a sentence.
     """
 
     name: str
     text: Sequence[Document] | Document
     log_likelihood: LogLikelihood | None = None
+    remark: str = ""
 
     def __post_init__(self) -> None:
         pieces = [self.text] if self.is_stream else list(self.text)
