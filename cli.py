@@ -17,6 +17,7 @@ except ModuleNotFoundError:
 
 from zoo import __version__
 from zoo.output import can_write, discard, print_json
+from zoo.plain_text import write_plainly
 from zoo.settings.command import LateCommand, make_type
 from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split, parse_tokens
 
@@ -436,6 +437,7 @@ def _run_command() -> int:
 
     if sys.stderr is None:  # closed by whoever started us
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    write_plainly(sys.stdout, sys.stderr)
     try:
         with interrupt.raising():
             if sys.stdout is None:

@@ -1,5 +1,6 @@
 """Standard output that is closed, full, or that nobody reads: one line and exit code 1, for every command."""
 
+import io
 import os
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 import cli
 from tests.conftest import ROOT
+from zoo.plain_text import write_plainly
 
 WORDS = ["--data", "invented(documents=60)", "--steps", "2", "--batch-size", "4", "--threads", "1"]
 COMMANDS = {
@@ -78,3 +80,33 @@ def test_a_standard_error_that_is_closed_keeps_nobody_from_the_result(study: Pat
     done = subprocess.run(["bash", "-c", f"{line} 2>&-"], stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0
     assert "bigram" in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_signs_gets_stand_ins_for_them(encoding: str) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    write_plainly(stream)
+    print("1.5 ± 0.1 ≥ 1", "───", "漢", "bad\udcff", file=stream, flush=True)
+    expected = {"ascii": b"1.5 +- 0.1 >= 1 --- ? bad\xff\n", "latin-1": b"1.5 \xb1 0.1 >= 1 --- ? bad\xff\n"}
+    assert stream.buffer.getvalue() == expected[encoding]
+
+
+@pytest.mark.slow
+def test_a_comparison_is_printed_where_only_ascii_can_be(tmp_path: Path) -> None:
+    words = ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "3", *WORDS]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *words], cwd=tmp_path, capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"+-" in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_one_line(run_zoo, tmp_path: Path) -> None:
+    (tmp_path / "t\udce9xt.txt").write_text("one\ntwo\nthree\n" * 9)
+    for words in (["train", "bigram", "--data", "t\udce9xt.txt"], ["train", "./m\udce9.py:Mine"]):
+        done = run_zoo(*words, "--steps", "2")
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert "is not UTF-8" in line

@@ -18,6 +18,8 @@ FADED = {torch.float64: 1e-9, torch.float32: 1e-5}
 """Gradients up to this share of the largest are rounding, as a Fourier transform has it."""
 LONG, PLACES = 150, 16
 """Least tokens of a long row, and about how many places of a row are cut, beside those near powers of two."""
+VERY_LONG, FEW_PLACES = 400, 8
+"""Tokens of a row of which only about so many places are cut: what breaks at short contexts breaks there too."""
 SHORT = 64
 """Tokens of a row that is cut at each place twice, once with many kinds of tokens and once with few."""
 FEW = 4
@@ -76,7 +78,8 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
     First every row is cut at a place of its own: if nothing changes, nothing leaks. Otherwise rows may only have seen
     each other, so all of them are cut at the same place, one place after the other.
     """
-    subject, places, documents = fresh.subject, _choose_places(T - 1), (B, T) in DOCUMENTS
+    subject, documents = fresh.subject, (B, T) in DOCUMENTS
+    places = _choose_places(T - 1, near=subject.context)
     if B:
         B = subject.fitting_rows(B, T)
         places = places[:: -(-len(places) // B)]
@@ -95,10 +98,13 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
         return max((fresh.change(logits, tokens, others, torch.full((B,), t)), t) for t in places)
 
 
-def _choose_places(count: int) -> list[int]:
-    """Evenly spread places, and those around powers of two."""
+def _choose_places(count: int, *, near: int) -> list[int]:
+    """Evenly spread places, and those around powers of two; of a very long row fewer, and those around N."""
     powers = (2**power + off for power in range(count.bit_length()) for off in (-2, -1, 0))
-    return sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
+    every = sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
+    if count < VERY_LONG:
+        return every
+    return sorted({*every[:: len(every) // FEW_PLACES], near - 1, near, near + 1, count - 1} - {count})
 
 
 def _find_gradient_leak(fresh: FreshModel, length: int) -> str | None:

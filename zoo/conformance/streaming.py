@@ -11,6 +11,8 @@ from zoo.models.interface import SequenceModel, State
 
 LONG = 150
 """Tokens of a stream if the model looks further back than that: rings and caches have to wrap around."""
+VERY_LONG, SINGLE = 400, 32
+"""Tokens of a stream that is not fed one by one to its end, but so many before and after the first N."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
@@ -22,7 +24,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     for dtype in dict.fromkeys((torch.float32, subject.precise_dtype)):
         model, tokens = subject.build_perturbed(dtype), subject.tokens(3, T)
         dense = compute_logits(model, tokens)
-        for B in (1, 3):
+        for B in (1, 3) if T < VERY_LONG else (3,):
             for parts in _partitions(T, subject.context):
                 with note_place(f"with {_describe_parts(parts)} on {B} stream{'s' * (B > 1)}"):
                     streamed, places = _feed(model, tokens[:B], parts)
@@ -47,8 +49,10 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def _partitions(length: int, context: int) -> list[list[int]]:
     """Ways to divide a stream into parts, as lists of their lengths."""
-    half = [context + 1] + [1] * (length - context - 1)
-    return [[1] * length, [length], half, [1, context, 1, length - context - 2]]
+    pieces = [[length], [1, context, 1, length - context - 2]]
+    if length >= VERY_LONG:
+        return [*pieces, [1] * SINGLE + [context] + [1] * SINGLE + [length - context - 2 * SINGLE]]
+    return [[1] * length, *pieces, [context + 1] + [1] * (length - context - 1)]
 
 
 def _describe_parts(parts: Sequence[int]) -> str:

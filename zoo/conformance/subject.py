@@ -31,6 +31,8 @@ SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
 """Shapes (B, T) of evaluation batches: of short documents, of long ones, and of a stream."""
 MOST_LOGITS = 1 << 25
 """Most logits of a batch of a check."""
+LONGEST_FIRST = 128
+"""Most tokens of the rows that every model is called with once before a check."""
 _calls = count(1 << 32)
 """Unused seeds, for tokens that no model of this process has seen."""
 
@@ -79,7 +81,7 @@ class Subject:
         model = cast_model(self.build(seed=seed), dtype or self.precise_dtype)
         with isolated(CPU, seed=seed), torch.no_grad():
             perturb_weights(model)
-            model(self.tokens(4, 2 * self.context + 1))
+            model(self.tokens(4, min(2 * self.context, LONGEST_FIRST) + 1))
         return model.eval()
 
     def at_short_context(self) -> "Subject":
