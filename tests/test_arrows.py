@@ -10,7 +10,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 OURS = {"cli", "registry", "zoo"}
 
-PLAIN = {"zoo.config", "zoo.calls", "zoo.errors", "zoo.packing", "zoo.tokens", "zoo.whole_file", "registry"}
+PLAIN = {
+    "registry",
+    "zoo.config",
+    "zoo.calls",
+    "zoo.errors",
+    "zoo.packing",
+    "zoo.regular_file",
+    "zoo.tokens",
+    "zoo.whole_file",
+}
 """What knows nothing of models and data."""
 TEXT = PLAIN | {"zoo.data", "zoo.catalog", "zoo.blame", "zoo.surroundings"}
 MODELS = PLAIN | {"zoo.models", "zoo.layers", "zoo.blame", "zoo.surroundings"}

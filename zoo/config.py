@@ -23,6 +23,8 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
 DEFAULT_STEPS = 1000
 """The budget, where nothing is said of one."""
 DEFAULT_LENGTH = 64
+MOST_STEPS = 10**12
+MOST_EVALUATIONS = 100_000
 
 __all__ = [
     "BUDGETS",
@@ -152,16 +154,16 @@ class TrainingConfig(Frozen):
     """How to train: it belongs to a comparison, never to a model. None leaves a choice to the model's recipe."""
 
     steps: Annotated[int | None, Flag(parse=parse_count, metavar="COUNT", default=str(DEFAULT_STEPS))] = Field(
-        None, ge=1, description="Budget in steps, such as 200k; or --train-tokens, --seconds, --flops."
+        None, ge=1, le=MOST_STEPS, description="Budget in steps, such as 200k; or --train-tokens, --seconds, --flops."
     )
     tokens: Annotated[int | None, Flag("train_tokens", parse=parse_count, metavar="COUNT")] = Field(
-        None, ge=1, description="Budget in target tokens, such as 6.4M."
+        None, ge=1, le=10**18, description="Budget in target tokens, such as 6.4M."
     )
     seconds: Annotated[float | None, Flag()] = Field(
-        None, gt=0, description="Budget in seconds of training; evaluation is not counted."
+        None, gt=0, le=1e12, description="Budget in seconds of training; evaluation is not counted."
     )
     flops: Annotated[float | None, Flag(parse=parse_large, metavar="NUMBER")] = Field(
-        None, gt=0, description="Budget in FLOPs of training, such as 2e12 or 2T."
+        None, gt=0, le=1e30, description="Budget in FLOPs of training, such as 2e12 or 2T."
     )
     batch_size: Annotated[int, Flag()] = Field(128, ge=1, le=1_000_000, description="Rows a step.")
     rows: Literal["whole", "windows"] = Field(
@@ -183,7 +185,7 @@ class TrainingConfig(Frozen):
         None, ge=0, lt=1, description="Share of the run in which the learning rate rises, instead of the recipe's."
     )
     clip: float = Field(1.0, ge=0, description="Largest norm of a gradient; 0 does not clip.")
-    evaluations: int = Field(10, ge=1, description="Evaluations on validation during the run.")
+    evaluations: int = Field(10, ge=1, le=MOST_EVALUATIONS, description="Evaluations on validation during the run.")
     score_train: bool = Field(False, description="Evaluate the whole training split at the end too.")
     device: Annotated[str, Flag()] = Field("auto", description="auto, cpu, cuda, cuda:1.")
     dtype: Annotated[Literal["float32", "bfloat16"], Flag()] = Field("float32", description="bfloat16: autocast.")

@@ -132,7 +132,7 @@ RUN = [
     ("environment.json", "threads", 9, "threads (of environment.json): recorded 9"),
     ("config.json", "settings/lr", 0.5, "settings.lr: recorded 0.5"),
     ("config.json", "settings/clip", 0.5, "settings.clip: recorded 0.5"),
-    ("config.json", "settings/width", 1, "settings.width: recorded 1"),
+    ("config.json", "settings/width", 1, "config.json: settings have 'width', which no loop has"),
     ("config.json", "run/training/clip", 0.5, "settings.clip: recorded 1.0, computed again 0.5"),
     ("config.json", "run/training/steps", 50, "settings.steps: recorded 40, computed again 50"),
     ("config.json", "run/training/score_train", False, "train loss: recorded"),
@@ -168,10 +168,10 @@ LOSSES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "doubled": (lambda nats: nats * 2, "test.nats", "test loss (of its documents)"),
     "permuted": (lambda nats: nats[::-1].copy(), "test.nats", "nats of document 0 of test"),
     "flattened": (lambda nats: np.full_like(nats, nats.mean()), "validation.nats", "of validation: recorded"),
-    "shortened": (lambda nats: nats[:-1], "test.nats", "documents of test: recorded"),
-    "not a number": (lambda nats: nats * np.nan, "test.nats", "test loss (of its documents)"),
+    "shortened": (lambda nats: nats[:-1], "test.nats", "'test' does not have as many losses as tokens"),
+    "not a number": (lambda nats: nats * np.nan, "test.nats", "'test.nats' has a loss that is not finite"),
     "other tokens": (lambda tokens: tokens + 1, "test.tokens", "tokens of document 0 of test"),
-    "integers": (lambda nats: nats.astype(np.int64), "test.nats", "test loss (of its documents)"),
+    "integers": (lambda nats: nats.astype(np.int64), "test.nats", "'test.nats' is int64 of shape"),
 }
 
 
@@ -242,8 +242,8 @@ def test_a_diverged_run_has_no_losses_and_the_loss_of_its_weights(said, make):
     run = the_run(make("diverged"))
     change(run / "curve.jsonl", "0/validation_loss", 0.5)
     assert "best validation loss of the curve: recorded 0.5" in said(run)
-    save_file({"test.nats": np.ones(3)}, run / "losses.safetensors")
-    assert "losses.safetensors holds: recorded ['test.nats'], computed again []" in said(run)
+    save_file({"test.nats": np.ones(3), "test.tokens": np.ones(3, np.int64)}, run / "losses.safetensors")
+    assert "losses.safetensors holds: recorded ['test.nats', 'test.tokens'], computed again []" in said(run)
 
 
 def test_a_trial_never_saw_the_test_split_and_stands_apart(said, make):
@@ -338,7 +338,7 @@ def test_a_worse_learning_rate_that_was_taken_is_named(said, make):
         ("notes/0/text", "All is well.", "notes[0].text: recorded All is well."),
         ("notes", lambda notes: notes[1:], "notes: recorded ["),
         ("record", "study-0123456789.json", "record: 'study-0123456789.json' is not there"),
-        ("record", 3, "cannot be read"),
+        ("record", 3, "comparison.json' is damaged: it names no record"),
     ],
 )
 def test_a_value_of_a_comparison_that_was_changed_is_named(said, make, place, value, words_of_it):

@@ -78,7 +78,7 @@ def test_the_probe_times_real_steps_every_way(corpus, tmp_path, monkeypatch) -> 
 
 def test_a_damaged_file_of_choices_is_told(corpus, tmp_path) -> None:
     (tmp_path / "ways.json").write_text("{")
-    with pytest.raises(RunError, match=r"ways.json' is damaged: remove it"):
+    with pytest.raises(RunError, match=r"ways.json' is damaged: it is no JSON.* Remove it"):
         choose_ways(runs("gru"), corpus, tmp_path)
 
 

@@ -12,25 +12,30 @@ import fnmatch
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from safetensors.numpy import save
 
-from zoo.config import Frozen, RunConfig
+from zoo.config import Frozen, RunConfig, TrainingConfig
 from zoo.errors import RunError, describe_faults
+from zoo.experiments.records.reading import SCHEMA_VERSION as SCHEMA_VERSION
+from zoo.experiments.records.reading import DamagedError, read_json, read_lines, read_record, read_scores
+from zoo.experiments.records.values import Count, Loss, Operations, Parameters, Seconds, Steps
 from zoo.whole_file import write_whole
 
-SCHEMA_VERSION = 1
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
 DIGESTS = "code"
 """How the digests of sources in new records are taken: ours of code, strangers' of bytes."""
 
-Record = TypeVar("Record", bound=BaseModel)
+SPLITS = {"train", "validation", "test"}
+NEEDED = {*("batch_size", "optimizer", "schedule", "lr", "weight_decay", "warmup", "clip", "evaluations", "dtype")}
+"""The settings of a loop that every record has; the rest may be left out."""
+KNOWN = NEEDED | {"steps", "seconds", "window", "compile"}
 
 
 class DataRecord(Frozen):
@@ -39,9 +44,23 @@ class DataRecord(Frozen):
     name: str
     digest: str
     is_stream: bool
-    characters: str | None
-    targets: dict[str, int]
-    floor: dict[str, float | None]
+    characters: str | None = Field(min_length=1)
+    targets: dict[str, Count]
+    floor: dict[str, Loss | None]
+
+    @field_validator("characters")
+    @classmethod
+    def _characters_are_sorted(cls, characters: str | None) -> str | None:
+        if characters is not None and any(a >= b for a, b in pairwise(characters)):
+            raise ValueError("characters are not those of a vocabulary, each once and in order")
+        return characters
+
+    @field_validator("targets", "floor")
+    @classmethod
+    def _of_the_splits(cls, numbers: dict[str, Any]) -> dict[str, Any]:
+        if numbers.keys() != SPLITS:
+            raise ValueError("targets and floor have a number for each of train, validation and test")
+        return numbers
 
 
 class Recorded(Frozen):
@@ -61,15 +80,29 @@ class Recorded(Frozen):
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 
+    @field_validator("settings")
+    @classmethod
+    def _settings_are_those_of_a_loop(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if lacking := sorted(NEEDED - {name for name, value in settings.items() if value is not None}):
+            raise ValueError(f"settings lack '{lacking[0]}'")
+        if unknown := sorted(settings.keys() - KNOWN):
+            raise ValueError(f"settings have '{unknown[0]:.40}', which no loop has")
+        window = {"length" if name == "window" else name: value for name, value in settings.items()}
+        try:
+            TrainingConfig.model_validate(window, strict=True)
+        except ValidationError as error:
+            raise ValueError(f"of the settings {describe_faults(error)}") from None
+        return settings
+
 
 class CurvePoint(Frozen):
     """One evaluation during training."""
 
-    step: int
-    tokens: int
-    seconds: float
-    train_loss: float | None
-    validation_loss: float
+    step: Steps
+    tokens: Count
+    seconds: Seconds
+    train_loss: Loss | None
+    validation_loss: Loss
 
 
 class Environment(Frozen):
@@ -80,7 +113,7 @@ class Environment(Frozen):
     torch: str
     platform: str
     device: str
-    threads: int
+    threads: Annotated[int, Field(ge=1, le=1024)]
     commit: str | None
     dirty: bool | None
     arithmetic: tuple[str, ...] = ()
@@ -90,13 +123,13 @@ class Environment(Frozen):
 class Reproduced(Frozen):
     """How the losses of validation and test came out again where the model could not peek."""
 
-    cuts: int
+    cuts: Count
     """Rows that were scored again with everything after some token replaced."""
-    tokens: int
+    tokens: Count
     """Losses that were compared."""
-    apart: float
+    apart: Loss
     """The largest difference, nats."""
-    seconds: float
+    seconds: Seconds
 
 
 class Result(Frozen):
@@ -110,23 +143,23 @@ class Result(Frozen):
     schema_version: int = SCHEMA_VERSION
     status: Literal["finished", "diverged", "refused", "failed"]
     reason: str | None = None
-    diverged_at: int | None = None
-    parameters: int
-    buffers: int | None = None
+    diverged_at: Steps | None = None
+    parameters: Parameters
+    buffers: Count | None = None
     """Numbers beside the parameters that training changed; None in records of before they were counted."""
-    receptive_field: int | None
-    steps: int
-    tokens: int
-    seconds: float
-    flops: int | None = None
+    receptive_field: Count | None
+    steps: Steps
+    tokens: Count
+    seconds: Seconds
+    flops: Operations | None = None
     flops_uncounted: tuple[str, ...] = ()
     """What ran and is not in `flops`, which are then at least so many; where there are none, why."""
     flops_fitted: bool = False
     """`flops` are about so many: they depend on more than rows, tokens and the longest row of a batch."""
-    best_step: int | None
-    train_loss: float | None
-    validation_loss: float | None
-    test_loss: float | None
+    best_step: Steps | None
+    train_loss: Loss | None
+    validation_loss: Loss | None
+    test_loss: Loss | None
     tested_at: str | None
     weights_sha256: str = ""
     losses_sha256: str | None = None
@@ -134,7 +167,7 @@ class Result(Frozen):
     reproduced: Reproduced | None = None
     execution: str = "sequential"
     """How it was executed: by itself, beside others, in a stack; and whether its steps were recorded or compiled."""
-    compile_seconds: float = 0.0
+    compile_seconds: Seconds = 0.0
     """Of `seconds`, those that torch.compile took."""
 
 
@@ -160,9 +193,10 @@ def is_run(directory: Path) -> bool:
 def is_done(directory: Path) -> bool:
     """A directory with a run that need not be executed again: one that failed is."""
     try:
-        return bool(json.loads((directory / "result.json").read_bytes())["status"] != "failed")
-    except (OSError, ValueError, KeyError, TypeError):
+        document = read_json(directory / "result.json")
+    except DamagedError:
         return is_run(directory)
+    return not (isinstance(document, dict) and document.get("status") == "failed")
 
 
 def find_runs(directory: Path) -> list[Path]:
@@ -200,16 +234,15 @@ def read_run(directory: Path) -> Run:
         what = "is no finished run" if directory.is_dir() else "does not exist"
         raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
     try:
-        curve = [CurvePoint.model_validate_json(line) for line in (directory / "curve.jsonl").read_text().splitlines()]
         return Run(
             directory=directory,
-            recorded=_read(directory / "config.json", Recorded),
-            environment=_read(directory / "environment.json", Environment),
-            curve=tuple(curve),
-            result=_read(directory / "result.json", Result),
+            recorded=read_record(directory / "config.json", Recorded),
+            environment=read_record(directory / "environment.json", Environment),
+            curve=tuple(read_lines(directory / "curve.jsonl", CurvePoint)),
+            result=read_record(directory / "result.json", Result),
         )
-    except (OSError, ValidationError, ValueError) as error:
-        reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
+    except DamagedError as error:
+        reason = f"{error.path.name}: {error.reason}"
         raise RunError(f"Run '{directory}' is damaged: {reason}. Remove it and run it again.") from None
 
 
@@ -219,11 +252,10 @@ def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.
     Raises:
         RunError: they cannot be read.
     """
-    try:
-        losses = load_file(run / LOSSES)
-        return losses[f"{split}.nats"], losses[f"{split}.tokens"]
-    except (OSError, SafetensorError, KeyError) as error:
-        raise RunError(f"The losses of the documents of '{run}' cannot be read: {error}") from None
+    losses = read_scores(run / LOSSES)
+    if f"{split}.nats" not in losses:
+        raise DamagedError(run / LOSSES, f"it has no losses of {split}")
+    return losses[f"{split}.nats"], losses[f"{split}.tokens"]
 
 
 def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -245,11 +277,3 @@ def write_json(path: Path, value: BaseModel) -> None:
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
     """One point a line."""
     write_whole(path, "".join(point.model_dump_json() + "\n" for point in curve))
-
-
-def _read(path: Path, kind: type[Record]) -> Record:
-    data = json.loads(path.read_text())
-    version = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"{path.name} has schema version {version}, this zoo reads {SCHEMA_VERSION}")
-    return kind.model_validate(data)

@@ -3,20 +3,39 @@
 study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from the runs that it names
 """
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from zoo.config import Frozen, Way, as_json
-from zoo.errors import RunError, describe_faults
-from zoo.experiments.records.run import SCHEMA_VERSION, Run, read_run, write_json
+from zoo.errors import RunError
+from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json, read_record
+from zoo.experiments.records.run import Run, read_run, write_json
+from zoo.experiments.records.values import Amount, Count, Parameters
 from zoo.experiments.study.config import Matched, StudyConfig
 
 COMPARISON = "comparison.json"
+
+
+def _stay_below(place: str) -> str:
+    """A run of a study stands below the study's folder: nothing is read outside of it."""
+    parts = PurePosixPath(place).parts
+    if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(place).anchor or "\0" in place:
+        raise ValueError("it is not the place of a run below the folder of the study")
+    return place
+
+
+def _each_once(places: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(places)) < len(places):
+        raise ValueError("a run stands in it twice")
+    return places
+
+
+Place = Annotated[str, AfterValidator(_stay_below)]
+Places = Annotated[tuple[Place, ...], AfterValidator(_each_once)]
 
 
 class Cost(Frozen):
@@ -26,35 +45,35 @@ class Cost(Frozen):
     the last one of a window. A target token is one that a loss is asked at.
     """
 
-    parameters: int
-    buffers: int | None = None
+    parameters: Parameters
+    buffers: Count | None = None
     """Numbers beside the parameters that a step of training changes."""
-    flops_forward: float | None
+    flops_forward: Amount | None
     """A position of a training batch, forward."""
-    flops_training: float | None
+    flops_training: Amount | None
     """A position of a training batch, forward and backward."""
     flops_uncounted: tuple[str, ...] = ()
     """What runs and is not in them: they are at least so many."""
     flops_fitted: bool = False
     """They are about so many."""
-    train_tokens_per_second: float | None
+    train_tokens_per_second: Amount | None
     """Target tokens; drawing the batch, forward, backward and update."""
-    evaluation_tokens_per_second: float | None
+    evaluation_tokens_per_second: Amount | None
     """Target tokens, of validation."""
-    peak_bytes: int | None
+    peak_bytes: Count | None
     """Memory that building and training takes at its peak."""
     memory: Literal["CUDA", "RSS"]
     """What `peak_bytes` is of."""
-    state_bytes: int | None
+    state_bytes: Count | None
     """Of one stream after `state_tokens` tokens."""
-    state_tokens: int
+    state_tokens: Count
     state_grows: bool | None
     """Whether twice the tokens take more."""
-    receptive_field: int | None
+    receptive_field: Count | None
     """As a probe of `probed_tokens` found it; None: all of them."""
-    probed_tokens: int | None
+    probed_tokens: Count | None
     """None: the field could not be probed."""
-    declared_field: int | None
+    declared_field: Count | None
     """As the model declares it; None: without bound."""
     unmeasured: Mapping[str, str] = Field(default_factory=dict)
     """What could not be measured -> why."""
@@ -73,9 +92,9 @@ class StudyRecord(Frozen):
     matched: Mapping[str, Matched] = Field(default_factory=dict)
     ways: Mapping[str, Way] = Field(default_factory=dict)
     """Label -> how its runs were executed; none in records of when all were sequential."""
-    trials: tuple[str, ...] = ()
-    runs: tuple[str, ...]
-    looked: tuple[int, ...] = ()
+    trials: Places = ()
+    runs: Annotated[Places, Field(min_length=1)]
+    looked: tuple[Count, ...] = ()
     """Seeds of earlier comparisons, the same but for fewer seeds, that were looked at before this one was run."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
@@ -136,8 +155,8 @@ def find_study(directory: Path) -> Path:
     if directory.is_file() and directory.name != COMPARISON:
         return directory
     shown = directory if directory.is_file() else directory / COMPARISON
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        named = shown.parent / Path(json.loads(shown.read_text())["record"]).name
+    with suppress(DamagedError, KeyError, TypeError):
+        named = shown.parent / Path(read_json(shown)["record"]).name
         if named.is_file():
             return named
     found = sorted(directory.glob("study-*.json"), key=lambda path: path.stat().st_mtime_ns)
@@ -156,11 +175,6 @@ def read_study(path: Path) -> StudyRecord:
         RunError: it cannot be read, or is of another schema version.
     """
     try:
-        document = json.loads(path.read_text())
-        version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ValueError(f"it has schema version {version}, this zoo reads {SCHEMA_VERSION}")
-        return StudyRecord.model_validate(document)
-    except (OSError, ValueError) as error:
-        reason = describe_faults(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
-        raise RunError(f"'{path}' is no record of a comparison: {reason}.") from None
+        return read_record(path, StudyRecord)
+    except DamagedError as error:
+        raise RunError(f"'{path}' is no record of a comparison: {error.reason}.") from None

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from zoo.config import Frozen, RunConfig, Way, as_json
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.records.fingerprint import fingerprint
+from zoo.experiments.records.reading import DamagedError, read_choices
 from zoo.experiments.records.run import is_done
 from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, find_fastest
 from zoo.experiments.runs.resolve import Cell
@@ -116,9 +117,10 @@ def read_ways(directory: Path) -> dict[str, Choice]:
     """
     path = directory / FILE
     try:
-        return _CHOICES.validate_json(path.read_bytes()) if path.is_file() else {}
-    except (OSError, ValidationError):
-        raise RunError(f"'{path}' is damaged: remove it, and the ways of execution are chosen again.") from None
+        return read_choices(path, _CHOICES) if os.path.lexists(path) else {}
+    except DamagedError as error:
+        hint = "Remove it, and the ways of execution are chosen again."
+        raise RunError(f"'{path}' is damaged: {error.reason}. {hint}") from None
 
 
 def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:

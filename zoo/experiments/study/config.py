@@ -77,8 +77,8 @@ class Matched(Frozen):
     """A model scaled: its target size, and the one it reached."""
 
     model: Call
-    target: float
-    reached: float
+    target: float = Field(gt=0)
+    reached: float = Field(ge=0)
 
     @property
     def deviation(self) -> float:

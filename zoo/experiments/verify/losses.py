@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from zoo.data.splits import SPLITS
-from zoo.errors import RunError
+from zoo.experiments.records.reading import LARGEST, read_scores
 from zoo.experiments.records.run import LOSSES, WEIGHTS, Run
 from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.score import score_stored
@@ -21,6 +19,7 @@ from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.tokens import token_differences
 from zoo.models.build import count_buffers
 from zoo.models.interface import SequenceModel
+from zoo.regular_file import read_regular
 from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights
 from zoo.training.evaluation import Score, evaluate
@@ -39,7 +38,7 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     """
     result, config = run.result, run.recorded.run
     held = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
-    stored = _read_losses(run.directory)
+    stored = read_scores(run.directory / LOSSES)
     names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
     yield from compare_values("losses.safetensors holds", sorted(stored), sorted(names))
     fresh = partial(rebuild.model(config).build, config.seed)
@@ -60,7 +59,7 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         if not start or Path(start.weights).is_file():
             yield from _initial_differences(run, initial, rebuild)
     if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
-        digest = hashlib.sha256((run.directory / LOSSES).read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_regular(run.directory / LOSSES, LARGEST)).hexdigest()
         yield from compare_values("losses.safetensors (SHA-256)", result.losses_sha256, digest)
 
 
@@ -119,10 +118,3 @@ def _document_differences(
     )
     for index in np.flatnonzero(~np.isclose(nats, again.nats, rtol=DOCUMENT_TOLERANCE, atol=DOCUMENT_TOLERANCE)):
         yield describe(f"nats of document {index} of {split}", nats[index], again.nats[index])
-
-
-def _read_losses(directory: Path) -> dict[str, NDArray[Any]]:
-    try:
-        return load_file(directory / LOSSES)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"The losses of the documents of '{directory}' cannot be read: {error}") from None

@@ -1,6 +1,5 @@
 """Verify a comparison: its record from its study and its runs, its numbers from its record."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from zoo.errors import RunError
 from zoo.experiments.compare import choose_rates, record_name
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.summarise import summarise
-from zoo.experiments.records.run import SCHEMA_VERSION, Run
+from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json
+from zoo.experiments.records.run import Run
 from zoo.experiments.records.study import read_study
 from zoo.experiments.runs.identity import run_name
 from zoo.experiments.runs.resolve import Cell, in_first_split
@@ -30,9 +30,9 @@ def record_of(comparison: Path) -> Path:
         RunError: it cannot be read, or the record is not there.
     """
     try:
-        record = comparison.parent / Path(json.loads(comparison.read_text())["record"]).name
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"'{comparison}' cannot be read: {type(error).__name__} {error}") from None
+        record = comparison.parent / Path(read_json(comparison)["record"]).name
+    except (KeyError, TypeError):
+        raise DamagedError(comparison, "it names no record") from None
     if not record.is_file():
         raise RunError(f"record: '{record.name}' is not there.")
     return record
@@ -49,7 +49,7 @@ def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
     record = record_of(path).absolute()
     again = summarise(record, read_study(record)).model_dump(mode="json")
     moved = {"folder": record.parent.name}  # a folder may be called otherwise by now: no number depends on it
-    yield from differences(_with_defaults(json.loads(path.read_text())) | moved, again | moved)
+    yield from differences(_with_defaults(read_json(path)) | moved, again | moved)
 
 
 def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:

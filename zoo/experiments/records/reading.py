@@ -1,0 +1,140 @@
+"""Read a file of records that may come from anybody: its kind, its size, its JSON and its values are checked here.
+
+What is refused is a `DamagedError`, which knows the file and says what is wrong with it.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from zoo.config import MOST_EVALUATIONS
+from zoo.errors import RunError, describe_faults
+from zoo.regular_file import read_regular
+
+SCHEMA_VERSION = 1
+LARGEST = 64 << 20
+"""Most bytes of a record, whatever it holds."""
+LONGEST_CURVE = MOST_EVALUATIONS + 1
+"""Most points of a curve, as many as a run can make: reading them takes 3 s."""
+MOST_TOKENS = 2**53
+"""Most tokens of a split; a float holds every whole number up to here."""
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class DamagedError(RunError):
+    """A file that is no such record; `reason` says why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"'{path}' is damaged: {reason}.")
+        self.path, self.reason = path, reason
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document in a file.
+
+    Raises:
+        DamagedError: no regular file, too large, or no JSON.
+    """
+    try:
+        return json.loads(_read(path))
+    except RecursionError:
+        raise DamagedError(path, "its JSON is nested too deep") from None
+    except ValueError as error:  # no JSON, not UTF-8, or a number of thousands of digits
+        raise DamagedError(path, f"it is no JSON: {str(error).splitlines()[0]}") from None
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """The record in a file.
+
+    Raises:
+        DamagedError: as `read_json`, another schema version, or values that such a record cannot have.
+    """
+    document = read_json(path)
+    version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise DamagedError(path, f"it has schema version {version!r:.40}, this zoo reads {SCHEMA_VERSION}")
+    return _validate(path, TypeAdapter(kind), document)
+
+
+def read_lines(path: Path, kind: type[Record]) -> list[Record]:
+    """The records of a file that has one on each line.
+
+    Raises:
+        DamagedError: no regular file, too large, too many lines, or one that is no such record.
+    """
+    try:
+        lines = _read(path).decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"it is not UTF-8, {error.reason} at byte {error.start:,}") from None
+    if len(lines) > LONGEST_CURVE:
+        raise DamagedError(path, f"it has {len(lines):,} lines, and at most {LONGEST_CURVE:,} are read")
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            raise DamagedError(path, f"line {number}: {describe_faults(error)}") from None
+    return found
+
+
+def read_choices(path: Path, kind: TypeAdapter[Any]) -> Any:
+    """A file of values that has no schema version.
+
+    Raises:
+        DamagedError: as `read_json`, or values that it cannot have.
+    """
+    return _validate(path, kind, read_json(path))
+
+
+def read_scores(path: Path) -> dict[str, NDArray[Any]]:
+    """Name -> array of a losses.safetensors: "<split>.nats" (D,) float64, finite; "<split>.tokens" (D,) int64, from 1.
+
+    Raises:
+        DamagedError: no regular file, too large, no safetensors, or arrays that are no losses.
+    """
+    try:
+        arrays = load(_read(path))
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # KeyError: numpy has no such type
+        raise DamagedError(path, f"it is no safetensors file of numbers: {str(error).splitlines()[0]}") from None
+    for name, array in sorted(arrays.items()):
+        split, _, what = name.rpartition(".")
+        wanted = {"nats": np.float64, "tokens": np.int64}.get(what)
+        if wanted is None or array.dtype != wanted or array.ndim != 1 or not len(array):
+            raise DamagedError(
+                path, f"'{name}' is {array.dtype} of shape {array.shape}, not losses or tokens, one a document"
+            )
+        partner = arrays.get(f"{split}.{'tokens' if what == 'nats' else 'nats'}")
+        if partner is None or partner.shape != array.shape:
+            raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
+        if what == "nats" and not np.isfinite(array).all():
+            raise DamagedError(path, f"'{name}' has a loss that is not finite")
+        if what == "tokens" and not (array.min() >= 1 and array.sum(dtype=np.float64) <= MOST_TOKENS):
+            raise DamagedError(path, f"'{name}' counts fewer than 1 token, or more than a split can have")
+    return arrays
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular(path, LARGEST)
+    except OSError as error:
+        raise DamagedError(path, str(error.strerror or error)) from None
+
+
+def _validate(path: Path, kind: TypeAdapter[Any], document: Any) -> Any:
+    try:
+        return kind.validate_python(document)
+    except ValidationError as error:
+        raise DamagedError(path, describe_faults(error)) from None

@@ -1,0 +1,64 @@
+"""Open what is a regular file, and read no more of it than is said: a pipe or a device may never end.
+
+A file that is refused is an `OSError`, whose `strerror` says why, as that of a file which is not there does.
+"""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a directory",
+}
+UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: "bytes"}
+
+
+def require_regular(path: Path) -> os.stat_result:
+    """The status of a regular file, or of what a link to one leads to. Looks without opening: that may wait, or act.
+
+    Raises:
+        OSError: there is no such file, or it is of another kind.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "of another kind")
+        raise OSError(errno.EINVAL, f"it is {kind}, and only a regular file is read", str(path))
+    return status
+
+
+def open_regular(path: Path) -> io.BufferedReader:
+    """Open a regular file to read bytes.
+
+    Raises:
+        OSError: as `require_regular`, or it cannot be opened.
+    """
+    require_regular(path)
+    return path.open("rb")
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a regular file of at most `most` bytes.
+
+    Raises:
+        OSError: as `require_regular`, it cannot be read, or it is larger.
+    """
+    size = require_regular(path).st_size
+    if size <= most:
+        with path.open("rb") as file:
+            data = file.read(most + 1)  # it may grow, and what /proc has says that it is empty
+        if len(data) <= most:
+            return data
+        size = len(data)
+    raise OSError(errno.EFBIG, f"it has {size:,} bytes, and at most {describe_size(most)} are read", str(path))
+
+
+def describe_size(size: int) -> str:
+    """A number of bytes in the largest unit that it is a whole number of: "64 MiB"."""
+    unit = next(unit for unit in UNITS if size % unit == 0)
+    return f"{size // unit:,} {UNITS[unit]}"
