@@ -7,12 +7,16 @@ from typing import Literal
 
 from zoo.data.source import Document, Source
 from zoo.errors import DataError
+from zoo.regular_file import describe_size, read_regular
 
 PROSE = ".txt .text .md .rst .csv .tsv .json .jsonl .html .xml .tex .toml .yaml .yml"
 CODE = ".py .c .h .cpp .rs .go .java .js .ts .sh"
 TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
 """Most tokens of a document, which is one row of a batch; a longer text can be read as a stream."""
+
+LARGEST_TEXT = 1 << 30
+"""Most bytes of a text that is held in memory: of standard input, a file of a directory, or one to be deduped."""
 
 LONGEST_LISTED = 1000
 """Most characters of a line that looks like a document."""
@@ -24,10 +28,10 @@ def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
     """Read the text at a path, or standard input for `-`.
 
     Raises:
-        DataError: it is missing, empty, not text, or has a document too long for a row.
+        DataError: it is missing, no regular file, empty, not text, or has a document too long for a row.
     """
     if where == "-":
-        return parse(sys.stdin.buffer.read(), "standard input", layout=layout, as_bytes=as_bytes)
+        return parse(_read_standard_input(), "standard input", layout=layout, as_bytes=as_bytes)
     path = Path(where)
     if not path.is_dir():
         return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
@@ -148,9 +152,25 @@ def _looks_like_documents(lines: Sequence[Document]) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, LARGEST_TEXT)
     except OSError as error:
-        raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
+        raise cannot_read_error(path, error) from None
+
+
+def cannot_read_error(path: Path, error: OSError) -> DataError:
+    """The error for a file that cannot be read; what comes through a pipe can be read as standard input."""
+    hint = "" if path.is_file() or not path.exists() else " Text from a pipe is read with --data -."
+    return DataError(f"Cannot read '{path}': {error.strerror}.{hint}")
+
+
+def _read_standard_input() -> bytes:
+    data = sys.stdin.buffer.read(LARGEST_TEXT + 1)
+    if len(data) > LARGEST_TEXT:
+        raise DataError(
+            f"Standard input has more than {describe_size(LARGEST_TEXT)}, which are held in memory: write it into a "
+            "file and name that."
+        )
+    return data
 
 
 def _text_files(directory: Path) -> list[Path]:

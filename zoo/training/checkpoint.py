@@ -15,9 +15,13 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from zoo.errors import RunError, UsageError
+from zoo.regular_file import read_regular
 from zoo.training.model_state import find_ties, restore_state, same_bits, state_of
 from zoo.training.tensor_file import from_file, has_values, to_file
 from zoo.whole_file import write_whole
+
+BESIDE = 64 << 20
+"""Most bytes that a file of weights has beside the tensors: their names, and which are tied."""
 
 
 class UnfitWeightsError(RunError):
@@ -50,8 +54,9 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         RunError: the file is missing or changed.
         UnfitWeightsError: it belongs to another architecture.
     """
+    state_bytes = sum(tensor.nbytes for tensor in state_of(model).values())
     try:
-        data = path.read_bytes()
+        data = read_regular(path, BESIDE + 2 * state_bytes)  # of another program's, tied tensors may stand there twice
     except OSError as error:
         raise RunError(f"Cannot read weights '{path}': {error.strerror}.") from None
     digest = hashlib.sha256(data).hexdigest()

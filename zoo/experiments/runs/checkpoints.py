@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from zoo import interrupt
 from zoo.errors import RunError
+from zoo.regular_file import require_regular
 from zoo.training.run_state import RunState
 from zoo.training.tensor_file import from_file, to_file
 from zoo.whole_file import write_whole
@@ -111,6 +112,7 @@ def read_kept_state(run: Path, fingerprint: str) -> RunState:
 
 
 def _read(path: Path) -> tuple[dict, dict]:  # type: ignore[type-arg]
+    require_regular(path)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != path.stem.rpartition("-")[2]:
         raise ValueError("its content is not what was written")

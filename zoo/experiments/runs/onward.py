@@ -17,6 +17,7 @@ from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.checkpoints import Checkpoints, read_kept_state
 from zoo.experiments.runs.resolve import Cell, resolve_all
 from zoo.experiments.runs.working_folder import LOCK, lock
+from zoo.regular_file import open_regular
 from zoo.training.loop import Settings
 
 FREE = {*BUDGETS, "execution", "checkpoint_every"}
@@ -45,7 +46,8 @@ def make_start(place: Path) -> Start:
         RunError: there are none.
     """
     if place.suffix == ".safetensors" and place.is_file():
-        return Start(weights=str(place), sha256=hashlib.sha256(place.read_bytes()).hexdigest())
+        with open_regular(place) as file:
+            return Start(weights=str(place), sha256=hashlib.file_digest(file, "sha256").hexdigest())
     if not is_run(place):
         raise RunError(f"'{place}' is neither a run nor a file of weights (.safetensors).")
     run = read_run(place)

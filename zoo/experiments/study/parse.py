@@ -10,25 +10,31 @@ from pydantic import ValidationError
 
 from zoo.calls import parse_assignment, short_names
 from zoo.config import BUDGETS, DEFAULT_STEPS, Call, DataConfig, TrainingConfig
-from zoo.errors import UsageError, describe_faults
+from zoo.errors import UsageError, describe_faults, shorten
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.settings import NAMES, SETTINGS, TOKENS, check_names, nest_settings
+from zoo.regular_file import read_regular
 from zoo.settings.setting import index_by_name
 from zoo.settings.values import parse_tokens
+
+LARGEST = 16 << 20
+"""Most bytes of a study file."""
 
 
 def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
     """A study file as plain values for `make_study`; `recipe` picks one of its [recipes] (the first, if None).
 
     Raises:
-        UsageError: no such file, not TOML, or a recipe that it does not have.
+        UsageError: no such file, no regular one, too large, not TOML, or a recipe that it does not have.
     """
     try:
-        text = path.read_text()
+        text = read_regular(path, LARGEST).decode()
         raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         hint = "A study is a TOML or JSON file; models are named as --models a,b."
         raise UsageError(f"Cannot read study '{path}': {error.strerror}. {hint}") from None
+    except RecursionError:
+        raise UsageError(f"Study '{path}' cannot be read: it is nested too deep.") from None
     except ValueError as error:  # of either parser, or not UTF-8
         raise UsageError(f"Study '{path}' cannot be read as {path.suffix or 'TOML'}: {error}.") from None
     if not isinstance(raw, dict):
@@ -55,7 +61,7 @@ def _read_table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
     """
     value = raw.get(key, {})
     if not isinstance(value, dict):
-        raise UsageError(f"A study's '{key}' is a table of settings, not {value!r}.")
+        raise UsageError(f"A study's '{key}' is a table of settings, not {shorten(value)}.")
     return value
 
 
