@@ -1,5 +1,6 @@
 """The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.output import can_write, discard, print_json
+from zoo.output import can_write, describe_error, discard, one_line, print_json
 from zoo.plain_text import write_plainly
 from zoo.settings.command import LateCommand, make_type
 from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split, parse_tokens
@@ -182,12 +183,12 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
     MODEL may be the directory of a run, to train it on: with a larger budget as the same run, where its schedule is
     constant or wsd; otherwise as a new run from its weights.
     """
-    from rich.console import Console
-
     from zoo.commands import describe_training
     from zoo.experiments.study.parse import read_flags
+    from zoo.reports.console import PlainConsole
 
-    training = describe_training(model, read_flags(flags), Console(stderr=True), seed=seed, start=start, trust=trust)
+    console = PlainConsole(stderr=True)
+    training = describe_training(model, read_flags(flags), console, seed=seed, start=start, trust=trust)
     outcome = _run(training.study, flags, report=False, origin=training.origin)
     if outcome and not flags["as_json"]:
         click.echo(outcome.directory / outcome.comparison.runs[0].directory)
@@ -234,12 +235,11 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool, origin: "
     if flags["print_config"]:
         print_json(study.model_dump(mode="json", exclude_none=True))
         return None
-    from rich.console import Console
-
     from zoo.commands import begin_at_origin, plan_study, run_plan
+    from zoo.reports.console import PlainConsole
     from zoo.reports.outcome import print_outcome
 
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     plan = plan_study(study, flags["out"], console, fresh=flags["fresh"])
     if flags["dry_run"]:
         from zoo.experiments.forecast import forecast
@@ -330,7 +330,7 @@ def sample(run: str, streams: bool, trust: bool, as_json: bool, **options: Any) 
         raise click.UsageError("--stream prints text as it comes, --json one document at the end: give one of them.")
     samples = open_samples(run, trust=trust)
     for notice in samples.notices:
-        click.echo(notice, err=True)
+        click.echo(one_line(notice), err=True)
     if streams:
         print_pieces(samples.stream(**options))
     elif as_json:
@@ -383,7 +383,7 @@ def verify(directory: str, trust: bool, device: str) -> None:
 
     wrong = 0
     for path, difference in compute_again(Path(directory), device=device, trust=trust):
-        click.echo(f"{path}: {difference or 'ok'}")
+        click.echo(one_line(f"{path}: {difference or 'ok'}"))
         wrong += difference is not None
     if wrong:
         raise click.exceptions.Exit(1)
@@ -408,7 +408,7 @@ def clean(out: str, dry_run: bool, yes: bool) -> None:
 
     found = find_leftovers(Path(out))
     for path, what, size in found:
-        click.echo(f"{storage(size):>8}  {path}  ({what})")
+        click.echo(one_line(f"{storage(size):>8}  {path}  ({what})"))
     if not found:
         return click.echo("Nothing is left over.")
     total = storage(sum(size for _, _, size in found))
@@ -455,13 +455,15 @@ def _run_command() -> int:
 
             hint = find_hint(error.option_name, sys.argv[1:])
             error = click.UsageError(f"{error.format_message()} {hint}".rstrip(), ctx=error.ctx)
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo(describe_error(text.getvalue()), nl=False, err=True)
         return error.exit_code
     except ZooError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {describe_error(error)}", err=True)
         return error.exit_code
     except RegistryError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {describe_error(error)}", err=True)
         return 2 if isinstance(error, UnknownNameError) else 1
     except OSError as error:
         if error.strerror is None:
@@ -473,7 +475,7 @@ def _run_command() -> int:
             click.echo(f"Error: Cannot write to standard output: {error.strerror}.", err=True)
         else:
             where = f" '{error.filename}'" if error.filename else ""
-            click.echo(f"Error: {error.strerror}{where}.", err=True)
+            click.echo(describe_error(f"Error: {error.strerror}{where}."), err=True)
         return 1
 
 

@@ -32,6 +32,7 @@ from zoo.experiments.study.parse import build_study
 from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
+from zoo.reports.console import PlainConsole
 from zoo.results import Checked, Compared, TrainedRun
 from zoo.settings.signature import show_settings
 
@@ -272,7 +273,7 @@ def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _make_console(progress: bool) -> Console:
     terminal = sys.stderr.isatty()  # given, for a notebook asks for colours and yet cannot draw over what is there
-    return Console(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
+    return PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
 
 
 def _run(

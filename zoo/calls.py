@@ -1,19 +1,22 @@
 """Names with options as a user writes them: `mlp`, `wavenet(hidden=128,embedding=24)`, `./mine.py:Mine(width=8)`."""
 
 import ast
-import math
 import re
+import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from registry.files import is_file_reference
-from zoo.errors import UsageError
+from zoo.errors import UsageError, shorten
 
 Value = bool | int | float | str
 
-_CALL = re.compile(r"(?P<name>.*\.py(?::\w+)?|[^()]+?)\s*(\((?P<options>.*)\))?", re.DOTALL)
+_CALL = re.compile(r"(?P<name>.*\.py(?::\w+)?\s*|[^()]+)(\((?P<options>.*)\))?", re.DOTALL)
+_LARGEST = 10**300
+"""Integers beyond stay text, for a model to refuse: they are no floats, and longer ones cannot be printed."""
 
 
 class Call(BaseModel):
@@ -42,12 +45,12 @@ def parse_call(text: str) -> Call:
     """
     match = _CALL.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"'{text}' is not written as name or name(key=value,...).")
+        raise UsageError(f"'{shorten(text)}' is not written as name or name(key=value,...).")
     options: dict[str, Value] = {}
     for part in split_at_commas(match["options"] or ""):
         key, value = parse_assignment(part)
         if key in options:
-            raise UsageError(f"'{text}' gives '{key}' twice.")
+            raise UsageError(f"'{shorten(text)}' gives '{shorten(key)}' twice.")
         options[key] = value
     return Call(name=match["name"].strip(), options=options)
 
@@ -60,7 +63,7 @@ def short_names(texts: Sequence[str]) -> list[str]:
 
 def _without_path(text: str) -> str:
     match = _CALL.fullmatch(text)
-    if match is None or not is_file_reference(match["name"]) or ":" not in match["name"]:
+    if match is None or not is_file_reference(match["name"].strip()) or ":" not in match["name"]:
         return text
     return match["name"].rpartition(":")[2] + text.removeprefix(match["name"])
 
@@ -73,7 +76,7 @@ def parse_assignment(text: str) -> tuple[str, Value]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip().isidentifier():
-        raise UsageError(f"'{text.strip()}' is not written as key=value.")
+        raise UsageError(f"'{shorten(text.strip())}' is not written as key=value.")
     return key.strip(), _value(value.strip())
 
 
@@ -83,28 +86,31 @@ def split_at_commas(text: str) -> list[str]:
     Raises:
         UsageError: a parenthesis without its partner.
     """
-    parts, depth = [""], 0
-    for character in text:
+    commas, depth = list[int](), 0
+    for place, character in enumerate(text):
         depth += {"(": 1, ")": -1}.get(character, 0)
         if depth < 0:
             break
         if character == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
+            commas.append(place)
     if depth:
-        raise UsageError(f"'{text}' has a parenthesis without its partner.")
-    return [part.strip() for part in parts if part.strip()]
+        raise UsageError(f"'{shorten(text)}' has a parenthesis without its partner.")
+    parts = [text[before + 1 : after].strip() for before, after in pairwise([-1, *commas, len(text)])]
+    return [part for part in parts if part]
 
 
 def _value(text: str) -> Value:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
-        value = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an escape in quotes that Python does not know
+            value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
-    return value if isinstance(value, int | float | str) and value not in (math.inf, -math.inf) else text
+    if isinstance(value, str):
+        return value
+    return value if isinstance(value, int | float) and -_LARGEST < value < _LARGEST else text
 
 
 def _written(value: Value) -> str:

@@ -198,10 +198,11 @@ def evaluate_run(
         RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
     """
     from zoo.experiments.runs.evaluate import evaluate_again
+    from zoo.output import one_line
 
     document, notices = evaluate_again(str(run), splits, device=device, data=data, trust=trust)
     for notice in notices:
-        click.echo(notice, err=True)
+        click.echo(one_line(notice), err=True)
     return document
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import torch
-from rich.console import Console
 
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
@@ -22,6 +21,7 @@ from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
 from zoo.reports.conformance import conformance_lines
+from zoo.reports.console import PlainConsole
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.table import print_comparison
 
@@ -170,7 +170,7 @@ class Compared:
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and the verdict as `compare` prints them."""
         text = io.StringIO()
-        plain = Console(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
+        plain = PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
         print_comparison(self.comparison, bits=bits, console=plain)
         return text.getvalue().rstrip("\n")
 

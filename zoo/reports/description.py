@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from zoo.reports.console import PlainConsole
 
 NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
 """Columns that are aligned on the right."""
@@ -14,7 +15,7 @@ NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "th
 
 def print_description(about: dict[str, Any]) -> None:
     """Print what a model is, its size and its options."""
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole(highlight=False, markup=False)
     recipe, sees = about["recipe"], about["receptive_field"]
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, value in {
@@ -54,7 +55,7 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
     table = _table("split", "loss", *known, "tokens")
     for row in document["splits"]:
         table.add_row(row["split"], *(number(row[key]) for key in ("loss", *known)), f"{row['tokens']:,}")
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(table)
     console.print(f"{'bits' if bits else 'nats'} per token", style="dim")
 
@@ -62,7 +63,7 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
 def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
     """Print a line a run: its losses, then its whole path, to be copied."""
     unit = math.log(2) if bits else 1.0
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, markup=False, soft_wrap=True)
     if not rows:
         console.print("no finished runs")
         return
@@ -78,7 +79,7 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
 
 def print_forecast(rows: list[dict[str, Any]]) -> None:
     """Print a line a model: its size, its steps, how many runs are there already, and how long the others take."""
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole(highlight=False, markup=False)
     table = _table("model", "params", "steps", "runs", "there", "seconds")
     for label in dict.fromkeys(row["label"] for row in rows):
         own = [row for row in rows if row["label"] == label]

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.output import print_json
+from zoo.reports.console import PlainConsole
 from zoo.reports.table import print_comparison
 
 
@@ -19,6 +19,6 @@ def print_outcome(directory: Path, comparison: Comparison, page: Path | None, *,
             row["directory"] = str(directory / row["directory"])
         print_json({"directory": str(directory), **document})
     else:
-        print_comparison(comparison, bits=bits, console=Console(width=None if sys.stdout.isatty() else 160))
+        print_comparison(comparison, bits=bits, console=PlainConsole(width=None if sys.stdout.isatty() else 160))
     if page:
         click.echo(f"report: {page}", err=True)

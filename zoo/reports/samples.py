@@ -1,11 +1,13 @@
 """Print what `sample` draws: a sample a line, or a rule between samples of several lines."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from zoo.experiments.runs.samples import Piece
+from zoo.output import printable
 
 MARK = "  (in training)"
 RULE = "\n---\n"
@@ -14,16 +16,21 @@ RULE = "\n---\n"
 def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
     """Print all samples at once."""
     separator = RULE if any("\n" in sample["text"] for sample in samples) else "\n"
-    click.echo(separator.join(sample["text"] + MARK * sample["in_training"] for sample in samples))
+    click.echo(separator.join(_shown(sample["text"]) + MARK * sample["in_training"] for sample in samples))
 
 
 def print_pieces(pieces: Iterable[Piece]) -> None:
     """Print samples piece by piece, as they are drawn."""
     text, separator = "", ""
     for piece in pieces:
-        click.echo(separator + piece.text, nl=False)
+        click.echo(separator + _shown(piece.text), nl=False)
         text, separator = text + piece.text, ""
         if piece.ends is not None:
             click.echo(MARK * piece.ends, nl=False)
             text, separator = "", RULE if "\n" in text else "\n"
     click.echo()
+
+
+def _shown(text: str) -> str:
+    """The text as it is for a file or a program; what a terminal would act on is written out for a terminal."""
+    return printable(text) if sys.stdout.isatty() else text
