@@ -150,7 +150,7 @@ class Registry(Generic[T]):
         path, attribute = split_file_reference(name)
         if attribute is None:
             raise ProviderError(f"'{name}' does not say which {self.kind}: write {name}:Name.")
-        if not path.is_file():
+        if not os.path.isfile(path):  # which, unlike Path.is_file, takes any text
             raise ProviderError(f"No file '{path}' for {self.kind} '{name}'.")
         return Entry(name, name, f"file {path}")
 

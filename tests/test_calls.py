@@ -112,3 +112,17 @@ def test_a_call_is_printed_as_it_was_written(text: str) -> None:
 )
 def test_a_model_of_a_file_is_called_by_its_class_where_that_is_clear(written, called):
     assert short_names(written) == called
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "0x" + "f" * 5000, "-0x" + "f" * 5000, "(" * 5000, "-" * 5000 + "1"])
+def test_a_number_of_thousands_of_digits_stays_text_for_the_model_to_refuse(value: str) -> None:
+    assert parse_assignment(f"hidden={value}") == ("hidden", value)
+
+
+@pytest.mark.parametrize(
+    "text", [" " * 100_000 + "b)", ",(" * 50_000, "a" + " " * 100_000 + "b(", ".py:" * 50_000 + "("]
+)
+def test_a_long_text_that_is_no_call_is_refused_in_a_short_line(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_call(text)
+    assert len(str(error.value)) < 200

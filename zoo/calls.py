@@ -87,12 +87,12 @@ def split_at_commas(text: str) -> list[str]:
         UsageError: a parenthesis without its partner.
     """
     commas, depth = list[int](), 0
-    for place, character in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(character, 0)
+    for sign in re.finditer("[(),]", text):
+        depth += {"(": 1, ")": -1, ",": 0}[sign[0]]
         if depth < 0:
             break
-        if character == "," and not depth:
-            commas.append(place)
+        if sign[0] == "," and not depth:
+            commas.append(sign.start())
     if depth:
         raise UsageError(f"'{shorten(text)}' has a parenthesis without its partner.")
     parts = [text[before + 1 : after].strip() for before, after in pairwise([-1, *commas, len(text)])]

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from zoo.calls import Call, Value
+from zoo.errors import shorten
 from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import parse_count, parse_large, parse_seed
 
@@ -91,17 +92,17 @@ class DataConfig(Frozen):
     @field_validator("split")
     @classmethod
     def _split_adds_up(cls, text: str) -> str:
-        percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit()]
+        percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
-            raise ValueError(f"'{text}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
+            raise ValueError(f"'{shorten(text)}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
         return "/".join(map(str, percent))
 
     @field_validator("rotation")
     @classmethod
     def _rotation_is_one_of_several(cls, text: str) -> str:
-        parts = [int(part) for part in text.split("/") if part.isascii() and part.isdigit()]
+        parts = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(parts), text.count("/")) != (2, 1) or not 1 <= parts[0] <= parts[1]:
-            raise ValueError(f"'{text}' is not which of how many splits, such as 2/5")
+            raise ValueError(f"'{shorten(text)}' is not which of how many splits, such as 2/5")
         return ONLY_SPLIT if parts[0] == 1 else f"{parts[0]}/{parts[1]}"
 
     @model_validator(mode="after")

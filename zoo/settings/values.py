@@ -5,7 +5,7 @@ import math
 
 def parse_seed(text: str) -> int:
     """A whole number from 0 that torch takes as a seed."""
-    if not text.isascii() or not text.isdigit() or int(text) >= 2**63:
+    if not text.isascii() or not text.isdigit() or len(text.lstrip("0")) > 19 or int(text) >= 2**63:
         raise ValueError(f"'{text}' is not a whole number from 0 to 2^63 - 1.")
     return int(text)
 

@@ -3,6 +3,7 @@
 study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from the runs that it names
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -157,7 +158,7 @@ def find_study(directory: Path) -> Path:
     shown = directory if directory.is_file() else directory / COMPARISON
     with suppress(DamagedError, KeyError, TypeError):
         named = shown.parent / Path(read_json(shown)["record"]).name
-        if named.is_file():
+        if os.path.isfile(named):
             return named
     found = sorted(directory.glob("study-*.json"), key=lambda path: path.stat().st_mtime_ns)
     if not found:

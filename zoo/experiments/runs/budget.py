@@ -4,7 +4,7 @@ from collections import Counter
 
 import torch
 
-from zoo.config import RunConfig
+from zoo.config import MOST_STEPS, RunConfig
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.runs.model import FoundModel
@@ -19,8 +19,15 @@ def count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | N
     """The budget in steps, whichever of the four it is; None where it is in seconds.
 
     Raises:
-        UsageError: no budget, or one that the model cannot spend.
+        UsageError: no budget, one that the model cannot spend, or one of too many steps.
     """
+    steps = _count_steps(config, model, corpus)
+    if steps is not None and steps > MOST_STEPS:
+        raise UsageError(f"The budget is {steps:,} steps, and a run has at most {MOST_STEPS:,}: give a smaller one.")
+    return steps
+
+
+def _count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | None:
     training = config.training
     if training.tokens is not None:
         return max(1, round(training.tokens / tokens_per_step(config, corpus)))

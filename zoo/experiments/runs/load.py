@@ -1,5 +1,7 @@
 """Load the model of a finished run with its weights."""
 
+import os
+
 from registry.files import is_file_reference, split_file_reference
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
@@ -25,7 +27,7 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
     if run.result.best_step is None:
         raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
     config, name = run.recorded.run, run.recorded.run.model.name
-    if is_file_reference(name) and not split_file_reference(name)[0].is_file():
+    if is_file_reference(name) and not os.path.isfile(split_file_reference(name)[0]):
         raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
     trust = trust or Trust()
     trust.allow(run.recorded)

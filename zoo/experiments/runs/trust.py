@@ -5,6 +5,7 @@ what the run was made with and does not lie in the folder of a run or of a study
 trusted. Nothing is imported to find that out. What a user names in a command, and what is installed, is trusted.
 """
 
+import os
 from pathlib import Path
 
 from registry.files import is_file_reference, split_file_reference
@@ -51,7 +52,7 @@ class Trust:
             if self._everything or not is_file_reference(name):
                 continue
             path = split_file_reference(name)[0].resolve()
-            if path.is_file() and path not in self._allowed:
+            if os.path.isfile(path) and path not in self._allowed:
                 why = self._reasons.get(path, "no run here was made with it as it is")
                 raise RunError(
                     f"A record names the file '{name}', and {why}. Importing it runs its code: "
@@ -61,7 +62,7 @@ class Trust:
 
 def _why_not(path: Path, name: str, digest: str | None) -> str:
     """Why a file is not imported for a record; empty where it may be."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return ""  # which is told when it is looked for
     if any(map(_holds_records, path.parents)):
         return "it lies among records"

@@ -1,0 +1,133 @@
+"""Whatever is changed in a stored comparison, it is listed, drawn and sampled from, or refused by an error of ours."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from registry import RegistryError
+from tests.fuzz.generated import TEXT, VALUES, damage_bytes, generate, list_places, replace
+from zoo.commands import draw_report
+from zoo.errors import ZooError
+from zoo.experiments.judge.summarise import summarise
+from zoo.experiments.records.run import list_runs
+from zoo.experiments.records.study import find_study, read_study
+from zoo.experiments.runs.samples import open_samples
+from zoo.experiments.runs.strategy import read_ways
+from zoo.reports.console import PlainConsole
+from zoo.reports.table import print_comparison
+
+STORED = Path(__file__).resolve().parents[1] / "cli" / "older" / "stored"
+RUN = sorted(STORED.glob("mlp-*"))[0].name
+(RECORD,) = (path.name for path in STORED.glob("study-*.json"))
+DOCUMENTS = [
+    f"{RUN}/config.json",
+    f"{RUN}/result.json",
+    f"{RUN}/environment.json",
+    RECORD,
+    "ways.json",
+    "comparison.json",
+]
+LINES = [f"{RUN}/curve.jsonl"]
+BYTES = [*DOCUMENTS, *LINES, f"{RUN}/losses.safetensors", f"{RUN}/weights.safetensors"]
+
+Change = Callable[[bytes], bytes]
+
+
+def change_document(pick: int, change: Callable[[Any, Any], object]) -> Change:
+    """Change one value of a JSON document: that of the place with this number, counted on from the end to the start."""
+
+    def apply(data: bytes) -> bytes:
+        document = json.loads(data)
+        places = list(list_places(document))
+        return json.dumps(replace(document, places[pick % len(places)], change)).encode()
+
+    return apply
+
+
+def set_to(value: Any) -> Callable[[Any, Any], object]:
+    return lambda table, key: table.__setitem__(key, value)
+
+
+def remove(table: Any, key: Any) -> None:
+    del table[key]
+
+
+def add(name: str, value: Any) -> Callable[[Any, Any], object]:
+    return lambda table, key: table.update({name: value}) if isinstance(table, dict) else table.append(value)
+
+
+def scale(factor: float) -> Callable[[Any, Any], object]:
+    """Numbers as a record may have them, but larger or smaller than they were."""
+
+    def change(table: Any, key: Any) -> None:
+        if isinstance(table[key], int | float) and not isinstance(table[key], bool):
+            table[key] = type(table[key])(table[key] * factor)
+
+    return change
+
+
+PICKS = st.integers(0, 10_000)
+SCALES = st.sampled_from([0.0, -1.0, 1e-300, 1e-12, 0.5, 2.0, 1e9, 1e15])
+CHANGES = VALUES.map(set_to) | st.just(remove) | st.builds(add, TEXT, VALUES) | SCALES.map(scale)
+DAMAGE = st.builds(lambda seed: lambda data: damage_bytes(data, seed), st.integers(0, 2**32))
+DAMAGES = (
+    st.tuples(st.sampled_from(DOCUMENTS), st.builds(change_document, PICKS, CHANGES))
+    | st.tuples(
+        st.sampled_from(LINES), st.builds(change_document, PICKS, CHANGES).map(lambda change: change_line(change))
+    )
+    | st.tuples(st.sampled_from(BYTES), DAMAGE)
+)
+
+
+def change_line(change: Change) -> Change:
+    """Change the last line of a file of lines."""
+
+    def apply(data: bytes) -> bytes:
+        *before, last = data.splitlines()
+        return b"\n".join([*before, change(last)]) + b"\n"
+
+    return apply
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(STORED, tmp_path_factory.mktemp("runs") / "stored"))
+
+
+@generate(st.lists(DAMAGES, min_size=1, max_size=2), st.integers(0, 19))
+def test_a_comparison_that_was_changed_is_read_or_refused(
+    folder: Path, damages: list[tuple[str, Change]], turn: int
+) -> None:
+    try:
+        for name, change in damages:
+            (folder / name).write_bytes(change((folder / name).read_bytes()))
+        use(folder, page=turn == 0, sample=turn == 1)
+    finally:
+        for name in {*(name for name, _ in damages), "comparison.json"}:
+            shutil.copy(STORED / name, folder / name)
+
+
+def use(folder: Path, *, page: bool, sample: bool) -> None:
+    """What commands do with it, each for itself."""
+
+    def draw() -> None:
+        record = find_study(folder)
+        comparison = draw_report(folder).comparison if page else summarise(record, read_study(record))
+        print_comparison(comparison, bits=False, console=PlainConsole(file=io.StringIO(), width=80))
+
+    assert len(list_runs(str(folder.parent), "*")) == 6
+    for command in (
+        draw,
+        lambda: read_ways(folder),
+        lambda: sample and open_samples(str(folder / RUN)).draw(count=1),
+    ):
+        try:
+            command()
+        except (ZooError, RegistryError):
+            continue

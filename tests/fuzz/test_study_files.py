@@ -1,0 +1,62 @@
+"""Whatever stands in a study file is a study, with all its runs and trials, or an error of ours."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.fuzz.generated import TEXT, VALUES, damage_bytes, generate
+from zoo.errors import ZooError
+from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.parse import build_study
+
+ROOT = Path(__file__).resolve().parents[2]
+TOML = [path.read_bytes() for path in sorted(ROOT.glob("studies/*.toml"))]
+DATA = st.sampled_from([*StudyConfig.model_fields["data"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
+TRAINING = st.sampled_from([*StudyConfig.model_fields["training"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
+MODELS = st.lists(
+    st.sampled_from(["mlp", "gru(hidden=3)"])
+    | st.dictionaries(st.sampled_from(["label", "model", "context", "published"]), VALUES, max_size=4)
+    | VALUES,
+    max_size=4,
+)
+STUDIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": TEXT,
+        "models": MODELS | VALUES,
+        "data": st.dictionaries(DATA, VALUES, max_size=3) | VALUES,
+        "training": st.dictionaries(TRAINING, VALUES, max_size=3) | VALUES,
+        "seeds": st.lists(st.integers(0, 2**64), max_size=4) | VALUES,
+        "recipes": st.dictionaries(TEXT, st.dictionaries(TRAINING, VALUES, max_size=2), max_size=2) | VALUES,
+        **dict.fromkeys(["context", "splits", "match", "lr_grid", "start", "study", "title", "odd"], VALUES),
+    },
+)
+DEEP = st.builds(
+    lambda unit, times: unit * times, st.sampled_from(["[", "a.", '{"a":', "[[", "a={"]), st.integers(0, 9000)
+)
+
+
+def as_json(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+FILES = (
+    st.tuples(st.just(".json"), STUDIES.map(as_json) | VALUES.map(as_json) | DEEP.map(str.encode))
+    | st.tuples(st.just(".toml"), st.builds(damage_bytes, st.sampled_from(TOML), st.integers(0)))
+    | st.tuples(st.just(".toml"), DEEP.map(lambda text: f"{text}a=1\nx={text}".encode()) | st.binary(max_size=60))
+)
+
+
+@generate(FILES, st.none() | TEXT)
+def test_a_study_file_is_read_or_refused(tmp_path_factory: Any, file: tuple[str, bytes], recipe: str | None) -> None:
+    suffix, data = file
+    path = tmp_path_factory.getbasetemp() / f"study{suffix}"
+    path.write_bytes(data)
+    try:
+        study = build_study({}, models=None, seeds=None, file=str(path), recipe=recipe)
+    except ZooError:
+        return
+    assert study.runs()
+    study.trials()
