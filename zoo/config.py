@@ -94,7 +94,9 @@ class DataConfig(Frozen):
     def _split_adds_up(cls, text: str) -> str:
         percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
-            raise ValueError(f"'{shorten(text)}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0")
+            raise ValueError(
+                f"'{shorten(text)}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0"
+            )
         return "/".join(map(str, percent))
 
     @field_validator("rotation")

@@ -138,3 +138,5 @@ def _validate(path: Path, kind: TypeAdapter[Any], document: Any) -> Any:
         return kind.validate_python(document)
     except ValidationError as error:
         raise DamagedError(path, describe_faults(error)) from None
+    except UnicodeEncodeError:  # pydantic 2.14 looks for the name of a field among those that it knows
+        raise DamagedError(path, "it has a name with half a character (a lone surrogate)") from None
