@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check faults bench bench-long simulate settings clean
+.PHONY: help compare test test-slow test-all check faults fuzz bench bench-long simulate settings clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ faults: $(VENV)/installed-dev  ## kill commands and children at 1,300 random mom
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.children 100
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.damage 200 500
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.soak 2000
+
+fuzz: $(VENV)/installed-dev  ## 200,000 generated calls, study files, texts, records and command lines: 90 minutes
+	ZOO_FUZZ=200000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/fuzz
 
 bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain loops; ARGS="-k train --benchmark-json=a.json"
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m "not long" $(ARGS)

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-pytest.importorskip("hypothesis", reason="NEEDS hypothesis: it is in the extra `test`")
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

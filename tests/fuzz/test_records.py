@@ -1,5 +1,6 @@
 """Whatever is changed in a stored comparison, it is listed, drawn and sampled from, or refused by an error of ours."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -33,8 +34,9 @@ DOCUMENTS = [
     "ways.json",
     "comparison.json",
 ]
+WEIGHTS = f"{RUN}/weights.safetensors"
 LINES = [f"{RUN}/curve.jsonl"]
-BYTES = [*DOCUMENTS, *LINES, f"{RUN}/losses.safetensors", f"{RUN}/weights.safetensors"]
+BYTES = [*DOCUMENTS, *LINES, f"{RUN}/losses.safetensors", WEIGHTS]
 
 Change = Callable[[bytes], bytes]
 
@@ -102,14 +104,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_that_was_changed_is_read_or_refused(
     folder: Path, edits: list[tuple[str, Change]], damages: list[tuple[str, Change]], turn: int
 ) -> None:
-    changes = [*edits, *damages]  # what is no JSON any more cannot be edited
+    changes, sample = [*edits, *damages], turn == 1  # what is no JSON any more cannot be edited
     try:
         for name, change in changes:
             (folder / name).write_bytes(change((folder / name).read_bytes()))
-        use(folder, page=turn == 0, sample=turn == 1)
+            sample |= name == WEIGHTS
+        sign_weights(folder)
+        use(folder, page=turn == 0, sample=sample)
     finally:
-        for name in {*(name for name, _ in changes), "comparison.json"}:
+        for name in {*(name for name, _ in changes), f"{RUN}/result.json", "comparison.json"}:
             shutil.copy(STORED / name, folder / name)
+
+
+def sign_weights(folder: Path) -> None:
+    """Give the result the digest of the weights that are there: whoever can write a record can do so too."""
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    recorded = json.loads((STORED / RUN / "result.json").read_text())["weights_sha256"]
+    result = folder / RUN / "result.json"
+    result.write_bytes(result.read_bytes().replace(recorded.encode(), digest.encode()))
 
 
 def use(folder: Path, *, page: bool, sample: bool) -> None:

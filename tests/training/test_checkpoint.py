@@ -1,3 +1,6 @@
+import hashlib
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +73,51 @@ def test_a_missing_file_is_named(make_model: MakeModel, tmp_path: Path) -> None:
 def test_weights_that_cannot_be_written_are_an_error_that_names_the_file(make_model: MakeModel, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"Cannot write '.*weights\.safetensors'"):
         save_weights(make_model("mlp"), tmp_path / "nowhere" / "weights.safetensors")
+
+
+def pack(header: object) -> bytes:
+    text = header if isinstance(header, str) else json.dumps(header)
+    return len(text).to_bytes(8, "little") + text.encode()
+
+
+def ours(**values: object) -> bytes:
+    return pack({"__metadata__": {"zoo": json.dumps({"ties": {}, "types": {}} | values)}})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 8,
+        pack("[" * 100_000),
+        pack([]),
+        pack({"__metadata__": []}),
+        pack({"__metadata__": {"zoo": "[" * 100_000}}),
+        pack({"__metadata__": {"zoo": "[]"}}),
+        pack({"__metadata__": {"zoo": "{}"}}),
+        ours(ties=[]),
+        ours(ties={"a": 3}),
+        ours(ties={"a": "b"}),
+        ours(types=[]),
+        ours(types={"a": "float32"}),
+        ours(types={"a": ["save", [1]]}),
+        ours(types={"a": ["float32", [-1]]}),
+    ],
+)
+def test_a_file_that_was_made_to_harm_is_refused_in_a_line(data: bytes, make_model: MakeModel, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(RunError, match="do not fit MLP") as error:
+        load_weights(make_model("mlp"), path, hashlib.sha256(data).hexdigest())
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_no_regular_file_or_too_large_are_refused_before_they_are_read(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "hole").touch()
+    os.truncate(tmp_path / "hole", 100_000_000_000)
+    for name, said in {"pipe": "it is a pipe", "hole": "it has 100,000,000,000 bytes, and at most"}.items():
+        with pytest.raises(RunError, match=said):
+            load_weights(make_model("mlp"), tmp_path / name, "0" * 64)

@@ -10,6 +10,7 @@ Numbers are stored as they are; save_model of safetensors 0.8 writes the memory 
 import hashlib
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ from zoo.whole_file import write_whole
 
 BESIDE = 64 << 20
 """Most bytes that a file of weights has beside the tensors: their names, and which are tied."""
+
+_TIES = TypeAdapter(dict[str, str])
 
 
 class UnfitWeightsError(RunError):
@@ -65,7 +68,7 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
     try:
         if has_values(data):
             tensors, values = from_file(data)
-            state = tensors | {name: tensors[first] for name, first in values["ties"].items()}
+            state = tensors | {name: tensors[first] for name, first in _TIES.validate_python(values["ties"]).items()}
         else:  # a file of another program's, or of version 0.1: of tied tensors it may have either
             state = load(data)
             for name, first in find_ties(state_of(model)).items():

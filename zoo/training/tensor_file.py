@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -20,6 +21,10 @@ KNOWN = {
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64),
 }
 """Types that safetensors stores as themselves; others are stored as bytes."""
+
+_OBJECT = TypeAdapter(dict[str, Any])
+_METADATA = TypeAdapter(dict[str, str])
+_TYPES = TypeAdapter(dict[str, tuple[str, list[int]]])
 
 
 def to_file(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> bytes:
@@ -51,15 +56,32 @@ def from_file(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         SafetensorError, ValueError, KeyError: it is none.
     """
-    values = json.loads(_read_metadata(data)[KEY])
+    values = _parse(_read_metadata(data)[KEY])
     tensors = load(data)
-    for name, (dtype, shape) in values.pop("types").items():
+    for name, (dtype, shape) in _TYPES.validate_python(values.pop("types")).items():
+        kind = getattr(torch, dtype, None)
+        if not isinstance(kind, torch.dtype):
+            raise ValueError(f"'{dtype:.40}' is no type of a tensor")
         aligned = tensors[name].clone()  # torch reads wide types from where they may stand, or crashes
-        tensors[name] = aligned.view(getattr(torch, dtype)).view(shape)
+        try:
+            tensors[name] = aligned.view(kind).view(shape)
+        except RuntimeError:
+            raise ValueError(f"'{name:.40}' does not hold numbers of type {dtype} and shape {shape}") from None
     return tensors, values
 
 
 def _read_metadata(data: bytes) -> dict[str, str]:
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata: dict[str, str] = header.get("__metadata__", {})
-    return metadata
+    header = _parse(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return _METADATA.validate_python(header.get("__metadata__", {}))
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    """The JSON object that a header is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return _OBJECT.validate_python(json.loads(text))
+    except RecursionError:
+        raise ValueError("its header is nested too deep") from None
