@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from zoo.catalog import MODELS
+from zoo.errors import RunError
 from zoo.models.bigram import Bigram
 from zoo.models.build import build
 from zoo.sampling import choose, generate, stream
@@ -156,3 +157,10 @@ def test_greedy_samples_are_the_likeliest_tokens_of_the_dense_forward(name):
     rows = generate(model, prompt(4, 2), count=2, length=12, temperature=0, stops=False)
     logits = model(torch.tensor([[0, 4, 2, *row] for row in rows]))[:, 2:-1]
     assert (logits[:, :, 1:].argmax(dim=-1) + 1).tolist() == rows
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_logits_without_a_largest_finite_one_are_refused(value: float, temperature: float) -> None:
+    with pytest.raises(RunError, match="is not a finite number"):
+        choose(torch.full((2, 5), value), temperature=temperature)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.errors import RunError
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import torch_seed
 from zoo.tokens import BOUNDARY
@@ -31,10 +32,16 @@ def choose(
         top_k: draw from the k likeliest tokens (Fan et al. 2018, section 5.4).
         top_p: of these, draw from the smallest set of likeliest tokens that holds this share of the probability, at
             least one (nucleus sampling, Holtzman et al. 2020, section 3.1).
+
+    Raises:
+        RunError: the largest logit of a row is not finite.
     """
+    largest = logits.amax(-1, keepdim=True)
+    if not largest.isfinite().all():
+        raise RunError("No token can be drawn: the largest logit of the model is not a finite number.")
     if temperature == 0:
         return logits.argmax(dim=-1)
-    logits = (logits - logits.amax(-1, keepdim=True)).float() / max(temperature, LEAST)
+    logits = (logits - largest).float() / max(temperature, LEAST)
     if top_k is not None or top_p is not None:
         likeliest = logits.sort(dim=-1, descending=True, stable=True)
         share = torch.softmax(likeliest.values[:, :top_k], dim=-1)  # (B, k)

@@ -163,6 +163,7 @@ LOSSES: Mapping[str, tuple[Damage, str]] = {
     "of another split": (scores(validation_nats=NATS, validation_tokens=TOKENS), "no losses of test"),
     "not a number": (scores(test_nats=NATS * np.nan, test_tokens=TOKENS), "not finite"),
     "infinite": (scores(test_nats=NATS * np.inf, test_tokens=TOKENS), "not finite"),
+    "so large that its square is infinite": (scores(test_nats=NATS * 1e200, test_tokens=TOKENS), "beyond 1e"),
     "negative tokens": (scores(test_nats=NATS, test_tokens=-TOKENS), "fewer than 1 token"),
     "tokens without end": (scores(test_nats=NATS, test_tokens=TOKENS * 2**62), "more than a split can have"),
     "other names": (scores(x=NATS), "'x' is float64"),

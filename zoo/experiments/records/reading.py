@@ -24,6 +24,8 @@ LONGEST_CURVE = MOST_EVALUATIONS + 1
 """Most points of a curve, as many as a run can make: reading them takes 3 s."""
 MOST_TOKENS = 2**53
 """Most tokens of a split; a float holds every whole number up to here."""
+LARGEST_LOSS = 1e40
+"""Most nats of a document: statistics square them."""
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -119,8 +121,8 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
         partner = arrays.get(f"{split}.{'tokens' if what == 'nats' else 'nats'}")
         if partner is None or partner.shape != array.shape:
             raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
-        if what == "nats" and not np.isfinite(array).all():
-            raise DamagedError(path, f"'{name}' has a loss that is not finite")
+        if what == "nats" and not (np.abs(array) <= LARGEST_LOSS).all():  # not, where one is NaN
+            raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {LARGEST_LOSS:g}")
         if what == "tokens" and not (array.min() >= 1 and array.sum(dtype=np.float64) <= MOST_TOKENS):
             raise DamagedError(path, f"'{name}' counts fewer than 1 token, or more than a split can have")
     return arrays
