@@ -51,7 +51,9 @@ def read_regular(path: Path, most: int) -> bytes:
     size = require_regular(path).st_size
     if size <= most:
         with path.open("rb") as file:
-            data = file.read(most + 1)  # it may grow, and what /proc has says that it is empty
+            data = file.read(size + 1)
+            if len(data) > size:  # it has grown, or is one of /proc, which say that they are empty
+                data += file.read(most + 1 - len(data))
         if len(data) <= most:
             return data
         size = len(data)

@@ -110,3 +110,22 @@ def test_a_wrong_flag_does_not_act_on_the_terminal_either(run_zoo):
         done = run_zoo(*words)
         assert done.returncode == 2
         assert_plain(done.stderr)
+
+
+def test_a_budget_of_too_many_steps_is_refused_before_anything_trains(run_zoo, tmp_path):
+    for flag, number in (("--steps", "2000000000000"), ("--tokens", "1e18")):
+        done = run_zoo("train", "bigram", flag, number)
+        assert done.returncode == 2
+        assert "1,000,000,000,000" in done.stderr or "1000000000000" in done.stderr
+        assert_plain(done.stderr)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_plain_words(run_zoo):
+    digits = "9" * 5000
+    for words in (["--split", f"{digits}/10/10"], ["--set", f"batch_size={digits}"], ["--set", f"rotation={digits}/2"]):
+        done = run_zoo("train", "bigram", *words)
+        assert done.returncode == 2
+        assert "set_int_max_str_digits" not in done.stderr
+        assert_plain(done.stderr)
+    assert "2^63 - 1" in run_zoo("train", "bigram", "--seed", digits).stderr

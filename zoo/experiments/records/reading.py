@@ -4,6 +4,7 @@ What is refused is a `DamagedError`, which knows the file and says what is wrong
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,7 +63,7 @@ def read_record(path: Path, kind: type[Record]) -> Record:
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise DamagedError(path, f"it has schema version {version!r:.40}, this zoo reads {SCHEMA_VERSION}")
-    return _validate(path, TypeAdapter(kind), document)
+    return _validate(path, kind.model_validate, document)
 
 
 def read_lines(path: Path, kind: type[Record]) -> list[Record]:
@@ -92,7 +93,7 @@ def read_choices(path: Path, kind: TypeAdapter[Any]) -> Any:
     Raises:
         DamagedError: as `read_json`, or values that it cannot have.
     """
-    return _validate(path, kind, read_json(path))
+    return _validate(path, kind.validate_python, read_json(path))
 
 
 def read_scores(path: Path) -> dict[str, NDArray[Any]]:
@@ -135,9 +136,9 @@ def _read(path: Path) -> bytes:
         raise DamagedError(path, str(error.strerror or error)) from None
 
 
-def _validate(path: Path, kind: TypeAdapter[Any], document: Any) -> Any:
+def _validate(path: Path, validate: Callable[[Any], Any], document: Any) -> Any:
     try:
-        return kind.validate_python(document)
+        return validate(document)
     except ValidationError as error:
         raise DamagedError(path, describe_faults(error)) from None
     except UnicodeEncodeError:  # pydantic 2.14 looks for the name of a field among those that it knows
