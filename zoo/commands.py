@@ -103,7 +103,9 @@ def describe_training(
 
     weights = make_start(Path(start))
     if weights.characters is None and weights.run is None:
-        console.print(f"{start}: whether its tokens mean what they mean here cannot be told.", soft_wrap=True)
+        console.print(
+            f"{start}: whether its tokens mean what they mean here cannot be told.", markup=False, soft_wrap=True
+        )
     base = {"models": [{"label": f"{_short(name)} from {weights.name}", "model": name}], "start": weights}
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
 

@@ -86,7 +86,7 @@ def test_one_damaged_record_takes_no_listing_down(run_zoo, study):
 @pytest.mark.parametrize("command", ["evaluate", "sample", "report", "verify"])
 def test_nothing_of_a_record_acts_on_the_terminal(run_zoo, study, command):
     run = sorted(study.glob("*/result.json"))[0].parent
-    edit(run / "result.json", lambda result: result.update(status="failed", reason=ESCAPE * 100_000))
+    edit(run / "result.json", lambda result: result.update(status="failed", reason=ESCAPE * 400))
     edit(run / "config.json", lambda config: config["run"].update(label=ESCAPE))
     edit(run / "config.json", lambda config: config["data"].update(name=ESCAPE))
     place = study if command == "report" else run.rename(study / f"{ESCAPE.replace('/', '')}-seed1")

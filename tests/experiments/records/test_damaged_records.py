@@ -104,6 +104,7 @@ RESULT = {
     "negative parameters": (edit("parameters", -1), "parameters=-1"),
     "negative seconds": (edit("seconds", -1.0), "seconds=-1.0"),
     "a loss of 1e300": (edit("validation_loss", 1e300), "validation_loss=1e+300"),
+    "a reason of megabytes": (edit("reason", "x" * 1_000_000), "at most 10000 characters"),
     "escapes for a status": (edit("status", "\x1b]0;owned\x07" * 1000), "status="),
 }
 CURVE = {

@@ -32,6 +32,8 @@ WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
 DIGESTS = "code"
 """How the digests of sources in new records are taken: ours of code, strangers' of bytes."""
 
+LONGEST_REASON = 10_000
+"""Most characters of why a run failed or is refused; a longer one is written without its middle."""
 SPLITS = {"train", "validation", "test"}
 NEEDED = {*("batch_size", "optimizer", "schedule", "lr", "weight_decay", "warmup", "clip", "evaluations", "dtype")}
 """The settings of a loop that every record has; the rest may be left out."""
@@ -142,7 +144,7 @@ class Result(Frozen):
 
     schema_version: int = SCHEMA_VERSION
     status: Literal["finished", "diverged", "refused", "failed"]
-    reason: str | None = None
+    reason: str | None = Field(None, max_length=LONGEST_REASON)
     diverged_at: Steps | None = None
     parameters: Parameters
     buffers: Count | None = None

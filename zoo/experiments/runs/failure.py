@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from zoo import interrupt
 from zoo.blame import describe_error, own_last_lines
-from zoo.errors import DataError, RunError, StrangerError, ZooError
+from zoo.errors import DataError, RunError, StrangerError, ZooError, shorten
 from zoo.experiments.records.environment import describe_environment
-from zoo.experiments.records.run import Result, Run, read_run, write_curve, write_json
+from zoo.experiments.records.run import LONGEST_REASON, Result, Run, read_run, write_curve, write_json
 from zoo.experiments.runs.identity import device_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import Death
@@ -69,7 +69,7 @@ def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
             write_whole(place / TRACEBACK, trace)
         result = Result(
             status="failed",
-            reason=reason,
+            reason=shorten(reason, LONGEST_REASON // 2),
             parameters=cell.model.parameters,
             receptive_field=cell.model.receptive_field,
             steps=0,
