@@ -1,5 +1,6 @@
 """How many inputs are generated, values that nobody expects, and changes of valid input."""
 
+import json
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ def nest(value: Any, depth: int) -> Any:
 
 VALUES = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=6
-) | st.builds(nest, PLAIN, st.sampled_from([1, 50, 400]))
+) | st.builds(nest, PLAIN, st.sampled_from([1, 50, 250]))
 """What JSON can hold, and more."""
 
 
@@ -54,25 +55,63 @@ def generate(*strategies: Any) -> Callable[[Any], Any]:
     return decorate
 
 
-def list_places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value of a JSON document."""
-    yield place
+def _list_places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value of a JSON document, to the whole of it last."""
     items = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )
     for key, value in items:
-        yield from list_places(value, (*place, key))
+        yield from _list_places(value, (*place, key))
+    yield place
 
 
-def replace(document: Any, place: tuple[Any, ...], change: Callable[[Any, Any], object]) -> Any:
-    """The document, `change` applied to the container and the key that `place` ends with."""
-    if not place:
-        return document
-    table = document
-    for key in place[:-1]:
-        table = table[key]
-    change(table, place[-1])
-    return document
+Change = Callable[[bytes], bytes]
+
+
+def change_document(pick: int, change: Callable[[Any, Any], object]) -> Change:
+    """Change one value of a JSON document: that of the place with this number, counted round and round."""
+
+    def apply(data: bytes) -> bytes:
+        document = json.loads(data)
+        places = list(_list_places(document))
+        *way, last = places[pick % max(1, len(places) - 1)] or (None,)
+        table = document
+        for key in way:
+            table = table[key]
+        if last is not None:  # None: the document is no table
+            change(table, last)
+        return json.dumps(document).encode()
+
+    return apply
+
+
+def set_to(value: Any) -> Callable[[Any, Any], object]:
+    return lambda table, key: table.__setitem__(key, value)
+
+
+def remove(table: Any, key: Any) -> None:
+    del table[key]
+
+
+def add(name: str, value: Any) -> Callable[[Any, Any], object]:
+    return lambda table, key: table.update({name: value}) if isinstance(table, dict) else table.append(value)
+
+
+def scale(factor: float) -> Callable[[Any, Any], object]:
+    """Numbers as a record may have them, but larger or smaller than they were."""
+
+    def change(table: Any, key: Any) -> None:
+        if isinstance(table[key], int | float) and not isinstance(table[key], bool) and abs(table[key]) < 1e300:
+            table[key] = type(table[key])(table[key] * factor)
+
+    return change
+
+
+PICKS = st.integers(0, 10_000)
+SCALES = st.sampled_from([0.0, -1.0, 1e-300, 1e-12, 0.5, 2.0, 1e9, 1e15])
+CHANGES = VALUES.map(set_to) | st.just(remove) | st.builds(add, TEXT, VALUES) | SCALES.map(scale)
+DOCUMENT_CHANGES = st.builds(change_document, PICKS, CHANGES)
+"""Changes of one value of a JSON document, as bytes."""
 
 
 def damage_bytes(data: bytes, seed: int) -> bytes:

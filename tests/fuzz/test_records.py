@@ -4,15 +4,13 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
 from registry import RegistryError
-from tests.fuzz.generated import TEXT, VALUES, damage_bytes, generate, list_places, replace
+from tests.fuzz.generated import DOCUMENT_CHANGES, Change, damage_bytes, generate
 from zoo.commands import draw_report
 from zoo.errors import ZooError
 from zoo.experiments.judge.summarise import summarise
@@ -38,47 +36,7 @@ WEIGHTS = f"{RUN}/weights.safetensors"
 LINES = [f"{RUN}/curve.jsonl"]
 BYTES = [*DOCUMENTS, *LINES, f"{RUN}/losses.safetensors", WEIGHTS]
 
-Change = Callable[[bytes], bytes]
-
-
-def change_document(pick: int, change: Callable[[Any, Any], object]) -> Change:
-    """Change one value of a JSON document: that of the place with this number, counted on from the end to the start."""
-
-    def apply(data: bytes) -> bytes:
-        document = json.loads(data)
-        places = list(list_places(document))
-        return json.dumps(replace(document, places[pick % len(places)], change)).encode()
-
-    return apply
-
-
-def set_to(value: Any) -> Callable[[Any, Any], object]:
-    return lambda table, key: table.__setitem__(key, value)
-
-
-def remove(table: Any, key: Any) -> None:
-    del table[key]
-
-
-def add(name: str, value: Any) -> Callable[[Any, Any], object]:
-    return lambda table, key: table.update({name: value}) if isinstance(table, dict) else table.append(value)
-
-
-def scale(factor: float) -> Callable[[Any, Any], object]:
-    """Numbers as a record may have them, but larger or smaller than they were."""
-
-    def change(table: Any, key: Any) -> None:
-        if isinstance(table[key], int | float) and not isinstance(table[key], bool):
-            table[key] = type(table[key])(table[key] * factor)
-
-    return change
-
-
-PICKS = st.integers(0, 10_000)
-SCALES = st.sampled_from([0.0, -1.0, 1e-300, 1e-12, 0.5, 2.0, 1e9, 1e15])
-CHANGES = VALUES.map(set_to) | st.just(remove) | st.builds(add, TEXT, VALUES) | SCALES.map(scale)
 DAMAGE = st.builds(lambda seed: lambda data: damage_bytes(data, seed), st.integers(0, 2**32))
-DOCUMENT_CHANGES = st.builds(change_document, PICKS, CHANGES)
 EDITS = st.tuples(st.sampled_from(DOCUMENTS), DOCUMENT_CHANGES) | st.tuples(
     st.sampled_from(LINES), DOCUMENT_CHANGES.map(lambda change: change_line(change))
 )

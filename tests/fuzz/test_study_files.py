@@ -6,12 +6,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz.generated import TEXT, VALUES, damage_bytes, generate
+from tests.fuzz.generated import DOCUMENT_CHANGES, TEXT, VALUES, Change, damage_bytes, generate
 from zoo.errors import ZooError
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
 
 ROOT = Path(__file__).resolve().parents[2]
+(RECORD,) = (ROOT / "tests/cli/older/stored").glob("study-*.json")
 TOML = [path.read_bytes() for path in sorted(ROOT.glob("studies/*.toml"))]
 DATA = st.sampled_from([*StudyConfig.model_fields["data"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
 TRAINING = st.sampled_from([*StudyConfig.model_fields["training"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
@@ -42,8 +43,17 @@ def as_json(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+def change_record(changes: list[Change]) -> bytes:
+    """The record of a comparison, which is a study file too, with some of its values changed."""
+    data = RECORD.read_bytes()
+    for change in changes:
+        data = change(data)
+    return data
+
+
 FILES = (
-    st.tuples(st.just(".json"), STUDIES.map(as_json) | VALUES.map(as_json) | DEEP.map(str.encode))
+    st.tuples(st.just(".json"), st.lists(DOCUMENT_CHANGES, max_size=3).map(change_record))
+    | st.tuples(st.just(".json"), STUDIES.map(as_json) | VALUES.map(as_json) | DEEP.map(str.encode))
     | st.tuples(st.just(".toml"), st.builds(damage_bytes, st.sampled_from(TOML), st.integers(0)))
     | st.tuples(st.just(".toml"), DEEP.map(lambda text: f"{text}a=1\nx={text}".encode()) | st.binary(max_size=60))
 )
