@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from safetensors.numpy import save
 
 from zoo.config import Frozen, RunConfig, TrainingConfig
@@ -59,9 +59,9 @@ class DataRecord(Frozen):
 
     @field_validator("targets", "floor")
     @classmethod
-    def _of_the_splits(cls, numbers: dict[str, Any]) -> dict[str, Any]:
-        if numbers.keys() != SPLITS:
-            raise ValueError("targets and floor have a number for each of train, validation and test")
+    def _of_the_splits(cls, numbers: dict[str, Any], field: ValidationInfo) -> dict[str, Any]:
+        if not numbers.keys() <= SPLITS or (field.field_name == "targets" and numbers.keys() != SPLITS):
+            raise ValueError(f"'{field.field_name}' has numbers of train, validation and test, and of nothing else")
         return numbers
 
 
