@@ -154,10 +154,10 @@ def _read(path: Path) -> bytes:
     try:
         return read_regular(path, LARGEST_TEXT)
     except OSError as error:
-        raise cannot_read_error(path, error) from None
+        raise _cannot_read_error(path, error) from None
 
 
-def cannot_read_error(path: Path, error: OSError) -> DataError:
+def _cannot_read_error(path: Path, error: OSError) -> DataError:
     """The error for a file that cannot be read; what comes through a pipe can be read as standard input."""
     hint = "" if path.is_file() or not path.exists() else " Text from a pipe is read with --data -."
     return DataError(f"Cannot read '{path}': {error.strerror}.{hint}")

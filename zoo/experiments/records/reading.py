@@ -25,7 +25,7 @@ LONGEST_CURVE = MOST_EVALUATIONS + 1
 """Most points of a curve, as many as a run can make: reading them takes 3 s."""
 MOST_TOKENS = 2**53
 """Most tokens of a split; a float holds every whole number up to here."""
-LARGEST_LOSS = 1e40
+LARGEST_LOSS = 1e70
 """Most nats of a document: statistics square them."""
 
 Record = TypeVar("Record", bound=BaseModel)

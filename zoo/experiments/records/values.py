@@ -13,6 +13,6 @@ Operations = Annotated[int, Field(ge=0, le=10**30)]
 """FLOPs, counted."""
 Amount = Annotated[float, Field(ge=0, le=1e30)]
 """What is measured: FLOPs a position, tokens a second."""
-Loss = Annotated[float, Field(ge=-1e30, le=1e30)]
-"""Nats a token; a model that diverges slowly has finite ones of many digits."""
+Loss = Annotated[float, Field(ge=-1e60, le=1e60)]
+"""Nats a token: all that float32 holds, so that whatever a run measures can be recorded, and squared."""
 Seconds = Annotated[float, Field(ge=0, le=1e12)]

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zoo.config import BUDGETS, RunConfig, Start
+from zoo.config import BUDGETS, MOST_EVALUATIONS, RunConfig, Start
 from zoo.data.corpus import Corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
@@ -101,7 +101,7 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
     """Settings of training of the same run with so many steps: warm-up and evaluations come at the same steps.
 
     Raises:
-        UsageError: its evaluations would not.
+        UsageError: its evaluations would not, or would be too many.
     """
     before = Settings(**run.recorded.settings)
     assert before.steps
@@ -112,6 +112,10 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
         raise UsageError(
             f"'{run.directory}' is evaluated every {float(apart):g} steps, which {steps:,} are no multiple of: give "
             f"{' or '.join(f'--steps {count}' for count in fitting)}."
+        )
+    if evaluations > MOST_EVALUATIONS:
+        raise UsageError(
+            f"{steps:,} steps would be evaluated {int(evaluations):,} times, and at most {MOST_EVALUATIONS:,}."
         )
     return {"steps": steps, "evaluations": int(evaluations), "warmup": before.warmup_steps / steps}
 
