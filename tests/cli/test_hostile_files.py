@@ -1,15 +1,20 @@
 """Files from elsewhere: each command refuses one in a line of bounded length, in which nothing acts on a terminal."""
 
+import io
 import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from zoo.data import files
+from zoo.experiments.runs.samples import Piece
+from zoo.output import print_json
+from zoo.reports.samples import print_pieces, print_samples
 
 STORED = Path(__file__).resolve().parent / "older" / "stored"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
@@ -129,3 +134,27 @@ def test_a_number_of_thousands_of_digits_is_refused_in_plain_words(run_zoo):
         assert "set_int_max_str_digits" not in done.stderr
         assert_plain(done.stderr)
     assert "2^63 - 1" in run_zoo("train", "bigram", "--seed", digits).stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_samples_act_on_no_terminal_and_are_written_to_a_file_as_they_are(monkeypatch, streams):
+    for stream, shown in ((Terminal(), r"a\x1b[2Jb" + "\n"), (io.StringIO(), "a\x1b[2Jb\n")):
+        monkeypatch.setattr(sys, "stdout", stream)
+        if streams:
+            print_pieces([Piece("a", None), Piece("\x1b[2Jb", False)])
+        else:
+            print_samples([{"text": "a\x1b[2Jb", "in_training": False}])
+        assert stream.getvalue() == shown
+
+
+def test_a_json_document_has_no_control_character_and_says_the_same(capsys):
+    value = {"name": ESCAPE, "half": "\ud800", "tab": "\t"}
+    print_json(value)
+    text = capsys.readouterr().out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\ud800]", text)
+    assert json.loads(text) == value

@@ -16,14 +16,15 @@ RULE = "\n---\n"
 def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
     """Print all samples at once."""
     separator = RULE if any("\n" in sample["text"] for sample in samples) else "\n"
-    click.echo(separator.join(_shown(sample["text"]) + MARK * sample["in_training"] for sample in samples))
+    text = separator.join(_shown(sample["text"]) + MARK * sample["in_training"] for sample in samples)
+    click.echo(text, color=True)  # or click leaves out of a file what is a colour for a terminal
 
 
 def print_pieces(pieces: Iterable[Piece]) -> None:
     """Print samples piece by piece, as they are drawn."""
     text, separator = "", ""
     for piece in pieces:
-        click.echo(separator + _shown(piece.text), nl=False)
+        click.echo(separator + _shown(piece.text), nl=False, color=True)
         text, separator = text + piece.text, ""
         if piece.ends is not None:
             click.echo(MARK * piece.ends, nl=False)
