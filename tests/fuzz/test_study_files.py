@@ -7,15 +7,15 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.fuzz.generated import DOCUMENT_CHANGES, TEXT, VALUES, Change, damage_bytes, generate
+from zoo.config import DataConfig, TrainingConfig
 from zoo.errors import ZooError
-from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
 
 ROOT = Path(__file__).resolve().parents[2]
 (RECORD,) = (ROOT / "tests/cli/older/stored").glob("study-*.json")
 TOML = [path.read_bytes() for path in sorted(ROOT.glob("studies/*.toml"))]
-DATA = st.sampled_from([*StudyConfig.model_fields["data"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
-TRAINING = st.sampled_from([*StudyConfig.model_fields["training"].annotation.model_fields]) | TEXT  # type: ignore[union-attr]
+DATA = st.sampled_from([*DataConfig.model_fields]) | TEXT
+TRAINING = st.sampled_from([*TrainingConfig.model_fields]) | TEXT
 MODELS = st.lists(
     st.sampled_from(["mlp", "gru(hidden=3)"])
     | st.dictionaries(st.sampled_from(["label", "model", "context", "published"]), VALUES, max_size=4)
