@@ -116,4 +116,7 @@ def _read(path: Path) -> tuple[dict, dict]:  # type: ignore[type-arg]
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != path.stem.rpartition("-")[2]:
         raise ValueError("its content is not what was written")
-    return from_file(data)
+    tensors, values = from_file(data)
+    if not isinstance(values.get("state"), dict) or "fingerprint" not in values:
+        raise ValueError("it holds no state of a run")
+    return tensors, values
