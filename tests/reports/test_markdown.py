@@ -65,11 +65,22 @@ def test_labels_are_text(example) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["- not a list", "1. nor this", "# no heading", "a\n\nb", "![x](y)", "a\\|b", "&amp;"]
-)
+    "words",
+    ["- not a list", "1. nor this", "# no heading", "a\n\nb", "![x](y)", "a\\|b", "&amp;", "&#60;", "R&D", "a && b",
+     "> no quotation", "a > b", "p < 0.001", "a<b>c</b>", "<!-- x", "<?x?>", "<https://a.b>", "a<", "\\<b>", "<\\b>",
+     "\\&amp;"],
+)  # fmt: skip
 def test_text_stays_what_it_is(words: str) -> None:
     (paragraph,) = [token for token in MarkdownIt("commonmark").parse(escape(words)) if token.type == "inline"]
+    assert {child.type for child in paragraph.children or []} <= {"text", "text_special"}
     assert "".join(child.content for child in paragraph.children or []) == " ".join(words.split())
+
+
+def test_the_source_can_be_read_too(example) -> None:
+    document = render_markdown(example("nine"), FIGURES)
+    assert "p < 0.001" in document
+    assert "| < 0.001 |" in document
+    assert not re.search("&[a-z]+;", document)
 
 
 def test_samples_with_fences_stay_within_theirs(example) -> None:

@@ -20,7 +20,9 @@ CAPTIONS = {
     "cost-flops": "Test loss against FLOPs of training",
     "cost-memory": "Test loss against peak memory",
 }
-SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|^>)")
+"""What Markdown or HTML would read as its own: `<` where a tag may begin, `&` where an entity may, and not in `p < 0.05`,
+which a reader of the source must be able to read."""
 
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
@@ -51,8 +53,7 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
 
 def escape(words: str) -> str:
     """Escape text for Markdown and HTML, and put it in one line."""
-    words = " ".join(clean(words).split())
-    words = SPECIAL.sub(r"\\\1", words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    words = SPECIAL.sub(r"\\\1", " ".join(clean(words).split()))
     return re.sub(r"^(\d*)([-+.)])(?=\s)", r"\1\\\2", words)
 
 
