@@ -172,6 +172,12 @@ LOSSES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "not a number": (lambda nats: nats * np.nan, "test.nats", "'test.nats' has a loss that is not finite"),
     "other tokens": (lambda tokens: tokens + 1, "test.tokens", "tokens of document 0 of test"),
     "integers": (lambda nats: nats.astype(np.int64), "test.nats", "'test.nats' is int64 of shape"),
+    "by position": (lambda nats: nats + 1, "test.position.nats", "test.position.nats[0]: recorded"),
+    "squares by position": (lambda nats: nats * 1.01, "test.position.squares", "test.position.squares[0]: recorded"),
+    "numbers by position": (lambda tokens: tokens + 1, "test.position.tokens", "test.position.tokens[0]: recorded"),
+    "a token's": (lambda nats: nats[::-1].copy(), "test.kept.nats", "test.kept.nats[0]: recorded"),
+    "kept text": (lambda targets: targets + np.uint16(1), "test.kept.targets", "test.kept.targets[0]: recorded"),
+    "kept documents": (lambda tokens: tokens[:-1], "test.kept.tokens", "test.kept.tokens: recorded ((5,), 'int64')"),
 }
 
 
@@ -182,6 +188,16 @@ def test_losses_of_documents_that_were_changed_are_named(said, make, name):
     losses = load_file(run / "losses.safetensors")
     save_file({**losses, key: falsify(losses[key])}, run / "losses.safetensors")
     assert words_of_it in said(run)
+
+
+def test_an_array_of_losses_that_was_removed_is_named(said, make):
+    run = the_run(make("run"))
+    losses = load_file(run / "losses.safetensors")
+    save_file({name: part for name, part in losses.items() if name != "test.kept.nats"}, run / "losses.safetensors")
+    assert "losses.safetensors holds: recorded" in said(run)
+    save_file({name: part for name, part in losses.items() if "kept" not in name and "position" not in name},
+              run / "losses.safetensors")  # fmt: skip
+    assert "losses.safetensors (SHA-256): recorded" in said(run)
 
 
 def test_files_of_a_run_that_are_damaged_are_named_and_the_others_are_verified(run_zoo, make, words):

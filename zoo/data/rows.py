@@ -57,11 +57,18 @@ class Batch(NamedTuple):
 
 
 class ScoredBatch(NamedTuple):
-    """A batch of evaluation; `row` (B,) is the number of the score (of a document, or stretch) that a row adds to."""
+    """A batch of evaluation.
+
+    Attributes:
+        tokens, targets: (B, T).
+        row: (B,) the number of the score (of a document, or stretch) that a row adds to.
+        following: (B, T) the targets, and of a stream also the tokens that another row scores.
+    """
 
     tokens: Tensor
     targets: Tensor
     row: NDArray[np.int64]
+    following: Tensor
 
 
 class Rows(Protocol):
@@ -71,11 +78,15 @@ class Rows(Protocol):
     """Target tokens of the whole split."""
     count: int
     """Number of scores of an evaluation: of documents, or stretches of a stream."""
+    rows_per_score: int
+    """Number of neighbouring documents, or stretches, that share a score."""
     device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
+    def count_targets(self, rows: int) -> NDArray[np.int64]:
+        """(n,) targets of each of the first documents, or stretches, `rows` of them at most."""
 
 
 def _generator(*numbers: int) -> torch.Generator:
@@ -92,8 +103,8 @@ class DocumentRows:
         self.targets = documents.targets
         self._documents = documents
         self._flat = _to_device(device, documents)
-        self._rows_per_score = _rows_per_score(len(documents))
-        self.count = -(-len(documents) // self._rows_per_score)
+        self.rows_per_score = _rows_per_score(len(documents))
+        self.count = -(-len(documents) // self.rows_per_score)
         self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
@@ -123,8 +134,12 @@ class DocumentRows:
             while first < len(rows):
                 size = max(1, max_tokens // int(lengths[order[first]]))
                 some = rows[order[first : first + size]]
-                yield ScoredBatch(*self._pad(some), some // self._rows_per_score)
+                tokens, targets = self._pad(some)
+                yield ScoredBatch(tokens, targets, some // self.rows_per_score, targets)
                 first += size
+
+    def count_targets(self, rows: int) -> NDArray[np.int64]:
+        return self._documents.locate(np.arange(min(rows, len(self._documents))))[1]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -178,8 +193,8 @@ class StreamRows:
         self._flat = _to_device(device, stream)
         self._half = max(1, self.length // 2)
         self._stretches = 1 - (self.length - self.targets) // self._half
-        self._rows_per_score = _rows_per_score(self._stretches)
-        self.count = -(-self._stretches // self._rows_per_score)
+        self.rows_per_score = _rows_per_score(self._stretches)
+        self.count = -(-self._stretches // self.rows_per_score)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
@@ -209,7 +224,12 @@ class StreamRows:
             start = end - self.length
             tokens, following = _shift(self._rows(start))
             targets = torch.where(start + position >= scored, following, IGNORED)
-            yield ScoredBatch(tokens, targets, np.arange(first, first + len(stretch)) // self._rows_per_score)
+            numbers = np.arange(first, first + len(stretch)) // self.rows_per_score
+            yield ScoredBatch(tokens, targets, numbers, following)
+
+    def count_targets(self, rows: int) -> NDArray[np.int64]:
+        ends = np.minimum(self.length + self._half * np.arange(min(rows, self._stretches)), self.targets)
+        return np.diff(ends, prepend=0)
 
     def _rows(self, start: Tensor) -> Tensor:
         """(B, 1) starts -> (B, length + 1) tokens."""

@@ -21,8 +21,8 @@ CAPTIONS = {
     "cost-memory": "Test loss against peak memory",
 }
 SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|^>)")
-"""What Markdown or HTML would read as its own: `<` where a tag may begin, `&` where an entity may, and not in `p < 0.05`,
-which a reader of the source must be able to read."""
+"""What Markdown or HTML would read as its own: `<` where a tag may begin, `&` where an entity may, and not `p < 0.05`,
+which can then be read in the source."""
 
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from zoo.errors import RunError
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import own_random_numbers
 from zoo.tokens import IGNORED
+from zoo.training.detail import Detail
 from zoo.training.device import autocast
 from zoo.training.loss import plain_tensor, token_losses
 from zoo.training.reservoir import Reservoir
@@ -47,11 +48,13 @@ def evaluate(
     dtype: str = "float32",
     max_tokens: int = MAX_TOKENS,
     reservoir: Reservoir | None = None,
+    detail: Detail | None = None,
 ) -> Score:
     """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
 
     Args:
         reservoir: is given every batch with the losses of its tokens.
+        detail: is given every batch with the losses of all tokens that follow, scored or not.
 
     Raises:
         RunError: as `losses_of`.
@@ -64,7 +67,10 @@ def evaluate(
         with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
             for batch in rows.evaluation_batches(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
-                losses = losses_of(model, batch.tokens, batch.targets)
+                losses = losses_of(model, batch.tokens, batch.following if detail else batch.targets)
+                if detail is not None:
+                    detail.add(batch, losses)
+                    losses = losses.masked_fill(batch.targets == IGNORED, 0.0)
                 nats.index_add_(0, row, losses.double().sum(dim=1))
                 if reservoir is not None:
                     reservoir.add(batch, losses)

@@ -32,7 +32,7 @@ def write_record(cell: Cell, trained: Trained, scored: Scored, place: Path) -> N
     threads = cell.config.training.threads or 1
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
     write_curve(place / "curve.jsonl", [CurvePoint(**asdict(point)) for point in trained.fit.curve])
-    digest = write_losses(place / LOSSES, _losses(scored.scores))
+    digest = write_losses(place / LOSSES, _losses(scored.scores) | scored.detail)
     write_json(place / "result.json", _result(cell, trained, scored, digest))
 
 

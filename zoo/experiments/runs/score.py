@@ -10,13 +10,17 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from zoo.data.rows import Rows
+from zoo.experiments.records.detail import DETAILED
 from zoo.experiments.records.run import Reproduced
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import UnfitWeightsError
+from zoo.training.detail import Detail
 from zoo.training.evaluation import Score, evaluate
 from zoo.training.model_state import same_bits, state_of
 from zoo.training.reproduction import ALONE, CUTS, Reproduction, reproduce
@@ -28,9 +32,11 @@ SAME_LOSS = 1e-4
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores by split; how they were reproduced, and why they are refused, if they are."""
+    """Scores by split; the arrays of a `Detail`, "test.position.nats" for one; how scores were reproduced, and why they
+    are refused, if they are."""
 
     scores: dict[str, Score] = field(default_factory=dict)
+    detail: dict[str, NDArray[Any]] = field(default_factory=dict)
     reproduced: Reproduced | None = None
     refusal: str | None = None
 
@@ -58,8 +64,9 @@ def score_stored(
     held = [split for split in rows if split != "train"]
     seeds = {split: random.Random(f"{seed} {split}").getrandbits(63) for split in held}
     kept = {split: Reservoir(seeds[split]) for split in held}
+    details = {split: Detail(part) for split, part in rows.items() if split in DETAILED}
     scores = {
-        split: evaluate(model, part, device=device, dtype=dtype, reservoir=kept.get(split))
+        split: evaluate(model, part, device=device, dtype=dtype, reservoir=kept.get(split), detail=details.get(split))
         for split, part in rows.items()
     }
     if infinite := next((split for split, score in scores.items() if not math.isfinite(score.loss)), None):
@@ -80,7 +87,8 @@ def score_stored(
             refusal=f"Its stored weights have a validation loss of {scores['validation'].loss:.4f}, in training it was "
             f"{best:.4f}: it keeps something from training that is neither a parameter nor a buffer of its state_dict."
         )
-    return Scored(scores, _in_all(found, time.perf_counter() - began))
+    arrays = {f"{split}.{name}": part for split, own in details.items() for name, part in own.arrays().items()}
+    return Scored(scores, arrays, _in_all(found, time.perf_counter() - began))
 
 
 def _in_all(found: list[Reproduction], seconds: float) -> Reproduced:

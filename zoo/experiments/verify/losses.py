@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.splits import SPLITS
+from zoo.experiments.records.detail import detail_names
 from zoo.experiments.records.reading import LARGEST, read_scores
 from zoo.experiments.records.run import LOSSES, WEIGHTS, Run
 from zoo.experiments.runs.floor import find_impossible_score
@@ -40,6 +41,8 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     held = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     stored = read_scores(run.directory / LOSSES)
     names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
+    if detailed := detail_names(held):
+        names |= detailed if detailed & set(stored) else set()  # older records have none
     yield from compare_values("losses.safetensors holds", sorted(stored), sorted(names))
     fresh = partial(rebuild.model(config).build, config.seed)
 
@@ -89,6 +92,8 @@ def _score_differences(
         yield from compare_values(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
         if split != "train":
             yield from _document_differences(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
+    for name in sorted(again.detail.keys() & stored.keys()):
+        yield from _array_differences(name, stored[name], again.detail[name])
     yield from found
     if not held:
         lowest, loss = min(point.validation_loss for point in run.curve), again.scores["validation"].loss
@@ -118,3 +123,16 @@ def _document_differences(
     )
     for index in np.flatnonzero(~np.isclose(nats, again.nats, rtol=DOCUMENT_TOLERANCE, atol=DOCUMENT_TOLERANCE)):
         yield describe(f"nats of document {index} of {split}", nats[index], again.nats[index])
+
+
+def _array_differences(name: str, stored: NDArray[Any], again: NDArray[Any]) -> Iterator[str]:
+    """Check an array of what was recorded beside the losses of documents; counts and tokens must be the same."""
+    if stored.shape != again.shape or stored.dtype != again.dtype:
+        yield describe(name, (stored.shape, str(stored.dtype)), (again.shape, str(again.dtype)))
+        return
+    if again.dtype.kind == "f":
+        same = np.isclose(stored, again, rtol=DOCUMENT_TOLERANCE, atol=DOCUMENT_TOLERANCE)
+    else:
+        same = stored == again
+    for index in np.flatnonzero(~same):
+        yield describe(f"{name}[{index}]", stored[index], again[index])
