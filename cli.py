@@ -32,6 +32,8 @@ OUT = click.option("--out", default="runs", show_default=True, type=click.Path()
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
 BITS = click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+LATEX = click.option("--latex", "form", flag_value="latex", help="The main table for a paper: LaTeX, booktabs.")
+CSV = click.option("--csv", "form", flag_value="csv", help="The main table for a spreadsheet, with every digit.")
 TRUST = click.option("--trust", is_flag=True, help="Import a file that a record names, though it is another by now.")
 CONTEXT_LENGTH = click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
 
@@ -208,8 +210,16 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
 @click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
 @click.option("--recipe", help="Which of a study file's recipes. [its first]")
 @take_run_options
+@LATEX
+@CSV
 def compare(
-    study: str | None, models: str | None, seeds: int | None, splits: int | None, recipe: str | None, **flags: Any
+    study: str | None,
+    models: str | None,
+    seeds: int | None,
+    splits: int | None,
+    recipe: str | None,
+    form: str | None,
+    **flags: Any,
 ) -> None:
     """Train several models under the same seeds and say which is better.
 
@@ -218,6 +228,7 @@ def compare(
     from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
 
+    check_form(form, flags["as_json"])
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
     if study is None and recipe is not None:
@@ -225,12 +236,25 @@ def compare(
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
     config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
-    outcome = _run(config, flags, report=True)
+    outcome = _run(config, flags, report=True, form=form)
     if outcome and any(model.refused or model.failed for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
 
 
-def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool, origin: "Run | None" = None) -> "Outcome | None":
+def check_form(form: str | None, as_json: bool) -> None:
+    """Refuse two forms of one table."""
+    if form and as_json:
+        raise click.UsageError(f"--{form} and --json are two ways to print one result: give one of them.")
+
+
+def _run(
+    study: "StudyConfig",
+    flags: dict[str, Any],
+    *,
+    report: bool,
+    origin: "Run | None" = None,
+    form: str | None = None,
+) -> "Outcome | None":
     """Run a study and print what came out; None where its configuration or a forecast is printed instead."""
     if flags["print_config"]:
         print_json(study.model_dump(mode="json", exclude_none=True))
@@ -252,7 +276,7 @@ def _run(study: "StudyConfig", flags: dict[str, Any], *, report: bool, origin: "
         begin_at_origin(plan, origin, console)
     stop = flags["stop_at_first_failure"]
     outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)
-    print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"])
+    print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"], form=form)
     return outcome
 
 
@@ -357,7 +381,9 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
 @click.argument("directory", type=click.Path())
 @BITS
 @JSON
-def report(directory: str, bits: bool, as_json: bool) -> None:
+@LATEX
+@CSV
+def report(directory: str, bits: bool, as_json: bool, form: str | None) -> None:
     """The tables and the report of a comparison, drawn again from its records alone.
 
     DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
@@ -365,7 +391,8 @@ def report(directory: str, bits: bool, as_json: bool) -> None:
     from zoo.commands import draw_report
     from zoo.reports.outcome import print_outcome
 
-    print_outcome(*draw_report(directory), bits=bits, as_json=as_json)
+    check_form(form, as_json)
+    print_outcome(*draw_report(directory), bits=bits, as_json=as_json, form=form)
 
 
 @cli.command(short_help="Compute the numbers of runs again.")

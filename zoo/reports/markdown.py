@@ -7,9 +7,10 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.sentence import format_chance, pair_words
 from zoo.reports import facts
+from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.figures.svg import clean
 from zoo.reports.method import describe_method
-from zoo.reports.numbers import field, format_flops, loss, percent, short, storage, with_spread
+from zoo.reports.numbers import format_flops, loss, short, storage
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
@@ -69,25 +70,8 @@ def _table(columns: Mapping[str, Sequence[str]], left: Iterable[str]) -> str:
 
 
 def _losses(comparison: Comparison) -> str:
-    models = comparison.models
-    return _table(
-        {
-            "model": [escape(model.label) for model in models],
-            "test": [with_spread(model.test) or model.without_mean for model in models],
-            "group": [model.letters for model in models],
-            "above floor": [loss(model.above_floor, signed=True) for model in models],
-            "validation": [loss(model.validation.mean) if model.validation else "" for model in models],
-            "published": [loss(model.published.validation) if model.published else "" for model in models],
-            "train": [loss(model.train.mean) if model.train else "" for model in models],
-            "parameters": [
-                f"{model.parameters:,}" + ("" if model.off_size is None else f" ({percent(model.off_size)})")
-                for model in models
-            ],
-            "sees": [field(model.receptive_field) for model in models],
-            "learning rate": [f"{model.lr:g}{' (edge of the grid)' if model.lr_at_edge else ''}" for model in models],
-        },
-        left=("model", "group"),
-    )
+    columns = {title: list(map(escape, cells)) for title, cells in loss_columns(comparison).items()}
+    return _table(columns, left=LEFT)
 
 
 def _about(comparison: Comparison) -> str:

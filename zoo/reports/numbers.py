@@ -4,7 +4,7 @@ import math
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.rows import Interval, Spread, Used
+from zoo.experiments.judge.rows import Interval, Used
 from zoo.experiments.records.study import Cost
 
 
@@ -29,14 +29,6 @@ def half_width(interval: Interval | None) -> float | None:
     if interval is None or interval.low is None or interval.high is None:
         return None
     return (interval.high - interval.low) / 2
-
-
-def with_spread(value: Spread | None) -> str:
-    """A mean with half its interval, or else its standard deviation: 1.9642 ± 0.0012."""
-    if value is None:
-        return ""
-    beside = half_width(value) if isinstance(value, Interval) else value.sd
-    return loss(value.mean) + (f" ± {loss(beside)}" if beside is not None else "")
 
 
 def short(number: float | None) -> str:

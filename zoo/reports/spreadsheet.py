@@ -1,0 +1,72 @@
+"""Write the table of a comparison for a spreadsheet: CSV with every digit, the ends of an interval in columns."""
+
+import csv
+import io
+import math
+from typing import Any
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import ModelRow
+from zoo.reports.figures.svg import clean
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for a formula and execute; such text gets an apostrophe in front."""
+
+
+def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
+    """A line of titles and a line a model, best first, as RFC 4180 has it; what there is none of is empty.
+
+    Losses are nats or bits a token, as `unit` says; a receptive field without bound is `inf`.
+    """
+    unit = math.log(2) if bits else 1.0
+    rows = [_row(model, unit) | {"unit": f"{'bits' if bits else 'nats'} per token"} for model in comparison.models]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({title: _cell(value) for title, value in row.items()} for row in rows)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def _row(model: ModelRow, unit: float) -> dict[str, Any]:
+    def loss(value: float | None) -> float | None:
+        return None if value is None else value / unit
+
+    test, validation, train, used = model.test, model.validation, model.train, model.used
+    return {
+        "model": model.label,
+        "call": model.model,
+        "status": model.without_mean or "finished",
+        "test": loss(test.mean if test else None),
+        "test low": loss(test.low if test else None),
+        "test high": loss(test.high if test else None),
+        "test sd of seeds": loss(test.sd if test else None),
+        "group": model.letters,
+        "floor": loss(model.floor),
+        "above floor": loss(model.above_floor),
+        "validation": loss(validation.mean if validation else None),
+        "validation sd of seeds": loss(validation.sd if validation else None),
+        "published validation": loss(model.published.validation if model.published else None),
+        "train": loss(train.mean if train else None),
+        "seeds": model.seeds,
+        "splits": len(model.split_losses or (1,)),
+        "parameters": model.parameters,
+        "off size": model.off_size,
+        "receptive field": math.inf if model.receptive_field is None else model.receptive_field,
+        "learning rate": model.lr,
+        "steps": used.steps,
+        "tokens": used.tokens,
+        "seconds": used.seconds,
+        "FLOPs": used.flops,
+        "FLOPs are": "at least" if used.flops_uncounted else "about" if used.flops_fitted else "counted",
+        "tokens per second": model.tokens_per_second,
+    }
+
+
+def _cell(value: Any) -> str:
+    """A cell: `repr` of a number is the shortest that reads back as the same one."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return repr(value)
+    text = clean(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
