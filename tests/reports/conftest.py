@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.contrasts import Contrast, Passage
 from zoo.experiments.judge.letters import compact_letters
+from zoo.experiments.judge.positions import Place
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.records.run import DataRecord, Environment
@@ -47,6 +49,7 @@ def make_comparison(
     diverged: dict[str, int] | None = None,
     samples: bool = True,
     title: str = "",
+    detail: bool = False,
     **study: Any,
 ) -> Comparison:
     """Models with these losses and sizes; the other numbers follow from them, the same at every call."""
@@ -84,6 +87,8 @@ def make_comparison(
     told = [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")]
     letters = compact_letters([row.label for row in rows if row.test], told) if len(seeds) > 2 and pairs else {}
     rows = [row.model_copy(update={"letters": letters.get(row.label, "")}) for row in rows]
+    if detail:
+        rows = [row.model_copy(update={"by_position": _positions(row, draw)}) for row in rows]
     return Comparison(
         study=config,
         folder="a-study",
@@ -101,7 +106,30 @@ def make_comparison(
         models=tuple(rows),
         pairs=tuple(pairs),
         runs=tuple(_run(row, seed, value) for row in rows for seed, value in row.losses.items()),
+        contrasts=tuple(_contrast(rows[0].label, row.label) for row in rows[1:4]) if detail else (),
     )  # fmt: skip
+
+
+def _positions(row: ModelRow, draw: random.Random) -> tuple[Place, ...]:
+    if row.test is None:
+        return ()
+    places = []
+    for first, last in ((1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 11)):
+        mean, reach = row.test.mean + 1 / first - 0.4, 0.01 + 0.01 * draw.random()
+        low, high = (None, None) if row.test.low is None else (mean - reach, mean + reach)
+        places.append(Place(first=first, last=last, tokens=3000, mean=mean, low=low, high=high))
+    return tuple(places)
+
+
+def _contrast(a: str, b: str) -> Contrast:
+    texts = (("m", "a", "<", "&", ""), tuple("a line\nanother\tone"), ("\x00", "é", "\u202e", "</span>", ""))
+    passages = [
+        Passage(document=None if place == 1 else 10 * place + 1, begins=place != 1, ends=place != 1, text=text,
+                a=tuple(1.0 + 0.1 * n for n in range(len(text))),
+                b=tuple(1.0 + (0.4 if place == 0 else -0.1) * n for n in range(len(text))))
+        for place, text in enumerate(texts)
+    ]  # fmt: skip
+    return Contrast(a=a, b=b, tokens=20_000, passages=tuple(passages))
 
 
 def _published(wanted: bool, loss: float) -> dict[str, float] | None:
@@ -203,9 +231,9 @@ def _run(row: ModelRow, seed: int, value: float | None) -> RunRow:
 
 
 EXAMPLES: dict[str, Callable[[], Comparison]] = {
-    "two": lambda: make_comparison({"mlp": (1.8110, 12097), "wavenet": (1.7995, 22397)}, floor=1.7712),
+    "two": lambda: make_comparison({"mlp": (1.8110, 12097), "wavenet": (1.7995, 22397)}, floor=1.7712, detail=True),
     "nine": lambda: make_comparison(
-        NINE, (1, 2, 3, 4, 5), floor=1.9301, published=True, matched=True, grid=True,
+        NINE, (1, 2, 3, 4, 5), floor=1.9301, published=True, matched=True, grid=True, detail=True,
         title="The lecture's five networks and four more, on names.txt",
     ),
     "diverged": lambda: make_comparison(
@@ -224,7 +252,7 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
             "波形ネット Ünïcödé ∑ \u202eabc": (1.83, 25_000),
             "\"quotes\" & 'more' \x1b[31m \x00": (1.84, 26_000),
         },
-        title="<b>bold</b> & `code`",
+        title="<b>bold</b> & `code`", detail=True,
     ),
     "thirteen": lambda: make_comparison({f"model {n}": (1.9 + n * 0.003, 10_000 + 1500 * n) for n in range(13)}),
 }  # fmt: skip

@@ -139,10 +139,12 @@ def test_the_figures_switch_even_without_script(browser: Chromium, report: Repor
         visible = (
             "[...document.querySelectorAll('[data-panel]')].filter(e => e.checkVisibility()).map(e => e.dataset.panel)"
         )
-        assert browser.run(visible) == ["forest", "curves-tokens", "cost-parameters"]
+        first = ["forest", "curves-tokens", "position", "contrast-1", "cost-parameters"]
+        assert browser.run(visible) == first
         browser.run("document.querySelector('[value=curves-seconds]').click()")
         browser.run("document.querySelector('[value=cost-flops]').click()")
-        assert browser.run(visible) == ["forest", "curves-seconds", "cost-flops"]
+        browser.run("document.querySelector('[value=contrast-3]').click()")
+        assert browser.run(visible) == ["forest", "curves-seconds", "position", "contrast-3", "cost-flops"]
         assert len(browser.run(CELLS.format(1))) == 9
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
@@ -159,9 +161,23 @@ def test_losses_switch_to_bits_and_back(browser: Chromium, report: Report, examp
     assert "bits per token" in browser.run("document.querySelector('header').innerText")
     titles = browser.run("[...document.querySelectorAll('.title')].filter(e => e.getBoundingClientRect().width)"
                          ".map(e => e.textContent).filter(text => text.includes('per token'))")  # fmt: skip
-    assert titles == [f"{loss} loss, bits per token" for loss in ("test", "validation", "test")]
+    assert titles == [f"{loss} loss, bits per token" for loss in ("test", "validation", "test", "test")]
     browser.run("document.querySelector('[value=nats]').click()")
     assert browser.run("document.body.innerText") == before
+
+
+def test_the_losses_of_every_character_show_at_a_touch_without_script(browser: Chromium, report: Report) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(report("two"), width=390)
+        columns = "[...document.querySelectorAll('.tokens')].filter(e => e.checkVisibility()).map(e => e.innerText)"
+        assert browser.run(columns) == []
+        browser.run("document.querySelector('.passage summary').click()")
+        (shown,) = browser.run(columns)
+        assert shown.split() == ["wavenet", "mlp", "m", "1.00", "1.00", "a", "1.10", "1.40", "<", "1.20", "1.80", "&",
+                                 "1.30", "2.20", "⊣", "1.40", "2.60"]  # fmt: skip
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def test_a_script_for_a_label_stays_text(browser: Chromium, report: Report) -> None:

@@ -42,7 +42,7 @@ def test_the_verdict_comes_first_then_table_pairs_method_and_how_to_run_it(examp
 
 def test_every_table_has_the_numbers_of_the_comparison(every_example: Comparison) -> None:
     found = tables(render_markdown(every_example, FIGURES))
-    assert len(found) == 2 + bool(every_example.pairs)
+    assert len(found) == 2 + bool(every_example.pairs) + len(every_example.contrasts)
     head, *rows = found[0]
     for cells, model in zip(rows, every_example.models, strict=True):
         row = dict(zip(head, cells, strict=True))
@@ -50,6 +50,15 @@ def test_every_table_has_the_numbers_of_the_comparison(every_example: Comparison
         assert row["parameters"].startswith(f"{model.parameters:,}")
     if every_example.pairs:
         assert len(found[1]) == 1 + len(every_example.pairs)
+
+
+def test_the_passages_on_which_two_models_differ_stand_in_tables_as_text(example) -> None:
+    comparison = example("labels")
+    found = tables(render_markdown(comparison, {}))[3]
+    contrast = comparison.contrasts[0]
+    assert found[0] == ["passage", contrast.a, contrast.b, "difference"]
+    assert [row[0] for row in found[1:]] == ["ma<&⊣", "…a line⏎another⇥one…", "\ufffdé\ufffd</span>⊣"]
+    assert found[1][1:] == ["6.00", "9.00", "−3.00"]
 
 
 def test_labels_are_text(example) -> None:

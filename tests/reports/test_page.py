@@ -209,6 +209,30 @@ def test_without_enough_seeds_there_is_no_verdict_and_no_interval(page_of) -> No
         assert "group" not in page.tables["losses"][0]
 
 
+def test_a_passage_tells_both_losses_of_every_character_and_is_tinted_for_the_better_model(example, page_of) -> None:
+    page = page_of("labels")
+    told = [attributes["title"] for tag, attributes in page.elements if tag == "span" and "title" in attributes]
+    passages = [passage for contrast in example("labels").contrasts for passage in contrast.passages]
+    assert told == [f"{a:.2f} | {b:.2f}" for passage in passages for a, b in zip(passage.a, passage.b, strict=True)]
+    kinds = re.findall(r'<span(?: class="([ab]\d)")? title="1.[0-9]+ \| [0-9.]+">', page.html)
+    assert kinds[:5] == ["", "a1", "a2", "a2", "a2"]
+    assert "&lt;/span&gt;" in page.html
+    for words in ("better by 3.00 nats, document 1", "among the first 20,000 tokens of test", "⊣: the end"):
+        assert words in page.text
+
+
+def test_samples_that_are_near_copies_are_marked_and_explained(example, changed) -> None:
+    comparison = example("two")
+    best, other = comparison.models
+    other = other.model_copy(update={"samples": ("keelanie", "something else", "dariah")})
+    html = render_page(changed(comparison, models=(best, other)))
+    assert re.findall(r'<pre class="twin">(\w+) <small>≈ (\w+)</small></pre>', html) == [
+        ("keelanie", best.label), ("dariah", best.label)]  # fmt: skip
+    assert "All models draw with the same random numbers" in html
+    apart = other.model_copy(update={"samples": ("nothing", "of the", "kind")})
+    assert "≈" not in render_page(changed(comparison, models=(best, apart))).partition("<h2>Samples</h2>")[2]
+
+
 def test_what_is_missing_leaves_no_column_and_no_section(page_of) -> None:
     page = page_of("no costs")
     assert "memory" not in page.tables["costs"][0]

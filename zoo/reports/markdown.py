@@ -11,11 +11,13 @@ from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.figures.svg import clean
 from zoo.reports.method import describe_method
 from zoo.reports.numbers import format_flops, loss, short, storage
+from zoo.reports.passages import END, plain_text
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
+    "position": "Test loss against the number of tokens before",
     "cost-parameters": "Test loss against parameters",
     "cost-seconds": "Test loss against seconds of training",
     "cost-flops": "Test loss against FLOPs of training",
@@ -42,6 +44,7 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         *_pairs(comparison),
         *(["## Learning and cost", *drawn[1:]] if drawn[1:] else ["## Cost"]),
         _costs(comparison.models),
+        *_contrasts(comparison),
         "## Method",
         *map(escape, describe_method(comparison)),
         "## Run it again",
@@ -134,6 +137,25 @@ def _costs(models: Sequence[ModelRow]) -> str:
         },
         left=("model",),
     )
+
+
+def _contrasts(comparison: Comparison) -> list[str]:
+    """The passages on which two models differ most, a table a pair."""
+    if not comparison.contrasts:
+        return []
+    parts = ["## Where two models differ most"]
+    for contrast in comparison.contrasts:
+        shown = contrast.passages
+        columns = {
+            "passage": [escape(plain_text(passage)) for passage in shown],
+            escape(contrast.a): [loss(sum(passage.a), digits=2) for passage in shown],
+            escape(contrast.b): [loss(sum(passage.b), digits=2) for passage in shown],
+            "difference": [loss(passage.difference, signed=True, digits=2) for passage in shown],
+        }
+        parts.append(_table(columns, left=("passage",)))
+    first = f"{comparison.contrasts[0].tokens:,}"
+    about = f"Nats in all, means over the seeds, among the first {first} tokens of test. {END}: the end of a document."
+    return [*parts, about]
 
 
 def _samples(comparison: Comparison) -> list[str]:

@@ -13,13 +13,14 @@ from markupsafe import Markup
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
-from zoo.reports import facts, numbers
-from zoo.reports.figures.curves import cut
+from zoo.reports import facts, numbers, passages
+from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
 from zoo.reports.method import describe_method
+from zoo.reports.passages import find_near_copies
 
 
 def render_page(comparison: Comparison) -> str:
@@ -48,7 +49,8 @@ def render_page(comparison: Comparison) -> str:
         pairs=_both_ways(comparison),
         finished=[model.label for model in comparison.models if model.test],
         far=find_outliers(comparison),
-        cut=cut(comparison),
+        bend=bend(comparison),
+        near_copies=find_near_copies(comparison),
         **_contents(comparison),
     )
 
@@ -68,6 +70,7 @@ def _template() -> Template:
         "pair_words": pair_words,
         "describe_pair": _describe_pair,
         "breakable": _breakable,
+        "passages": passages,
         **{
             name: getattr(numbers, name)
             for name in ("field", "format_flops", "half_width", "percent", "short", "storage")

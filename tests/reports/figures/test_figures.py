@@ -3,7 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -12,8 +12,8 @@ from zoo.reports.figures.cost import pareto
 from zoo.reports.figures.draw import FIGURES, NARROW, WIDE, draw, standalone
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import DARK, LIGHT, MODELS_DARK, MODELS_LIGHT, colour_class
-from zoo.reports.figures.scale import Scale, covering
-from zoo.reports.figures.svg import shorten, spread, tag, text_width
+from zoo.reports.figures.scale import Bent, Scale, bent, covering
+from zoo.reports.figures.svg import clean, shorten, spread, tag, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -92,6 +92,40 @@ def test_only_what_there_are_numbers_for_is_drawn(example) -> None:
                                               "cost-seconds"}  # fmt: skip
     assert set(draw(example("one model"))) == {"forest", "curves-tokens", "curves-seconds"}
     assert set(draw(example("all diverged"))) == {"curves-tokens", "curves-seconds"}
+
+
+def test_the_figure_of_positions_has_a_line_and_a_band_a_model(example) -> None:
+    figure = draw(example("nine"))["position"]
+    assert figure.count('class="curve"') == figure.count('class="band"') == 9
+
+
+def test_a_learning_curve_is_drawn_from_its_first_point(every_example: Comparison) -> None:
+    for name, markup in draw(every_example).items():
+        if name.startswith("curves"):
+            plot = ET.fromstring(markup).find(f"{SVG}svg")
+            _, top, _, bottom = map(float, plot.get("viewBox").split())
+            for group in plot:
+                model = next(row for row in every_example.models if clean(row.label) == group.findtext(f"{SVG}title"))
+                if model in find_outliers(every_example) or model.diverged:
+                    continue
+                points = re.findall(r"(-?[\d.]+) (-?[\d.]+)", group.findall(f"{SVG}path")[-1].get("d"))
+                assert len(points) == len(model.curve)
+                assert all(top - 0.1 <= float(y) <= top + bottom + 0.1 for _, y in points)
+
+
+def test_a_bent_scale_shows_both_ends_in_order_and_says_where_it_bends() -> None:
+    scale = bent([2.0, 2.2], [2.0, 9.0], 400, 0)
+    assert isinstance(scale, Bent)
+    values = [2.0 + 0.1 * n for n in range(70)]
+    places = [scale(value) for value in values]
+    assert places == sorted(places, reverse=True)
+    assert scale(2.0) - scale(2.2) > 200
+    assert 0 <= scale(9.0) < scale(scale.knee) < 400
+    assert scale(scale.knee) == pytest.approx(scale(scale.knee + 1e-9), abs=1e-6)
+    ticks = scale.ticks(7)
+    assert ticks == sorted(ticks)
+    assert min(a - b for a, b in pairwise(map(scale, ticks))) >= 14
+    assert not isinstance(bent([2.0, 2.2], [2.0, 2.3], 400, 0), Bent)
 
 
 def test_a_diverged_model_is_named_and_has_no_mark(example) -> None:

@@ -6,6 +6,7 @@ comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` c
 from pydantic import Field
 
 from zoo.config import Frozen
+from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
@@ -39,6 +40,8 @@ class Comparison(Frozen):
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
+    contrasts: tuple[Contrast, ...] = ()
+    """The passages on which the best model and each of the next ones differ most; () where runs did not record it."""
     notes: tuple[Note, ...] = Field(
         default_factory=lambda known: collect_notes(known["study"], known["models"], known["runs"], known["caveats"])
     )

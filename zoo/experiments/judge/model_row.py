@@ -7,6 +7,7 @@ from typing import Literal
 
 from zoo.config import TrainingConfig
 from zoo.experiments.judge.analysis import Analysis
+from zoo.experiments.judge.positions import loss_by_position
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, Spread, Used
 from zoo.experiments.records.run import Result, Run
 from zoo.experiments.records.study import Cost, StudyRecord
@@ -53,6 +54,7 @@ def summarise_model(
         published=next((model.published for model in record.study.models if model.label == label), None),
         cost=cost,
         curve=() if refused or failed else _band(runs),
+        by_position=loss_by_position(list(_group_by_seed(runs).values())) if test else (),
         samples=record.samples.get(label, ()),
         refused=len(refused),
         failed=len(failed),

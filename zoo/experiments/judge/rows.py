@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from zoo.config import Frozen
+from zoo.experiments.judge.positions import Place
 from zoo.experiments.records.run import Result
 from zoo.experiments.records.study import Cost
 from zoo.experiments.study.config import Published
@@ -96,6 +97,8 @@ class ModelRow(Frozen):
     published: Published | None
     cost: Cost | None
     curve: tuple[Band, ...]
+    by_position: tuple[Place, ...] = ()
+    """Test loss by position in context; () where a run has not recorded it."""
     samples: tuple[str, ...]
     refused: int = 0
     """How many runs are refused, because their scores cannot be believed; such a model is ranked nowhere."""

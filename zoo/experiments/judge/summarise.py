@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zoo.errors import RunError
 from zoo.experiments.judge.analysis import Analysis, analyse
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow
@@ -59,6 +60,10 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         models=tuple(rows),
         pairs=tuple(pairs),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
+        contrasts=find_contrasts(
+            {row.label: next(iter(group_by_split(by_label[row.label]).values())) for row in rows if row.test},
+            runs[0].recorded.data,
+        ),
     )
 
 

@@ -50,7 +50,13 @@ def read_by_position(run: Path, split: str = "test") -> ByPosition | None:
         RunError: they cannot be read, or do not belong together.
     """
     found = _read(run, split, [f"position.{name}" for name in ByPosition._fields])
-    return ByPosition(*found) if found else None
+    if not found:
+        return None
+    nats, squares, tokens = found
+    sound = len({part.shape for part in found}) == 1 and tokens.ndim == 1 and _are_counts(tokens) and tokens.sum() > 0
+    if not sound or not (np.isfinite(nats).all() and np.isfinite(squares).all()):
+        raise RunError(f"The losses by position of '{run}' are damaged.")
+    return ByPosition(nats.astype(np.float64), squares.astype(np.float64), tokens)
 
 
 def read_kept(run: Path, split: str = "test") -> Kept | None:
@@ -62,10 +68,15 @@ def read_kept(run: Path, split: str = "test") -> Kept | None:
     found = _read(run, split, [f"kept.{name}" for name in Kept._fields])
     if not found:
         return None
-    kept = Kept(*found)
-    if kept.tokens.sum() != len(kept.targets):
-        raise RunError(f"The losses of the tokens of '{run}' are damaged: they are not of the documents beside them.")
-    return kept
+    tokens, targets, nats = found
+    sound = tokens.ndim == targets.ndim == 1 and targets.shape == nats.shape and targets.dtype.kind == "u"
+    if not sound or not _are_counts(tokens) or tokens.sum() != len(targets) or not np.isfinite(nats).all():
+        raise RunError(f"The losses of the tokens of '{run}' are damaged.")
+    return Kept(tokens, targets, nats)
+
+
+def _are_counts(tokens: NDArray[Any]) -> bool:
+    return tokens.dtype.kind == "i" and bool((tokens >= 0).all())
 
 
 def _read(run: Path, split: str, names: list[str]) -> list[NDArray[Any]] | None:

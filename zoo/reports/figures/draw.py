@@ -11,6 +11,7 @@ from zoo.reports.figures.cost import cost
 from zoo.reports.figures.curves import curves
 from zoo.reports.figures.forest import forest
 from zoo.reports.figures.palette import model_rules, plain_variables
+from zoo.reports.figures.positions import positions
 
 WIDE, NARROW = 960.0, 350.0
 
@@ -23,6 +24,7 @@ FIGURES: dict[str, Draw] = {
     "forest": lambda comparison, width: forest(comparison, width=width),
     "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
     "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
+    "position": lambda comparison, width: positions(comparison, width=width),
     "cost-parameters": lambda comparison, width: cost(comparison, "parameters", width=width),
     "cost-seconds": lambda comparison, width: cost(comparison, "seconds", width=width),
     "cost-flops": lambda comparison, width: cost(comparison, "flops", width=width),

@@ -36,6 +36,47 @@ class Scale:
         return _log_ticks(low, high, most) if self.log else _even_ticks(low, high, most)
 
 
+@dataclass(frozen=True)
+class Bent(Scale):
+    """A scale of two slopes: from `low` to `knee` it takes LOWER of its length, from there to `high` the rest."""
+
+    knee: float = 0.0
+
+    def __call__(self, value: float) -> float:
+        return self._parts[value > self.knee](value)
+
+    def ticks(self, most: int, unit: float = 1.0) -> list[float]:
+        """Round numbers of both parts; those of the upper one are fewer, and not close to those of the lower."""
+        below, above = (part.ticks(count, unit) for part, count in zip(self._parts, (most, 4), strict=True))
+        edge = self(below[-1] * unit) if below else self.start
+        return below + [value for value in above if abs(self(value * unit) - edge) >= APART]
+
+    @property
+    def _parts(self) -> tuple[Scale, Scale]:
+        middle = self.start + LOWER * (self.end - self.start)
+        return Scale(self.low, self.knee, self.start, middle), Scale(self.knee, self.high, middle, self.end)
+
+
+LOWER = 0.72
+"""The share of a bent scale that its lower part has."""
+APART = 15.0
+"""The distance of two ticks of its two parts, at least."""
+STEEPER = 2.2
+"""A scale is bent where otherwise the range that matters would have less than 1 / STEEPER of it."""
+
+
+def bent(values: Iterable[float], further: Iterable[float], start: float, end: float) -> Scale:
+    """The scale that shows `values` well and, compressed above them where they need it, also those of `further`."""
+    plain = covering(values, start, end)
+    highest = max(further, default=plain.high)
+    if highest <= plain.high:
+        return plain
+    whole = Scale(plain.low, highest + 0.04 * (highest - plain.low), start, end)
+    if whole.high - whole.low < STEEPER * (plain.high - plain.low):
+        return whole
+    return Bent(plain.low, whole.high, start, end, knee=plain.high)
+
+
 def covering(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.04) -> Scale:
     """The scale that shows all values, with a margin; equal ones stand in its middle."""
     known = list(values)
@@ -70,6 +111,8 @@ def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, u
         named = text(near, scale.end - 22, words, "title") if upright else _title(scale, far, words)
         hidden = None if name == "nats" else "none"
         groups.append(tag("g", *marks, named, class_=f"axis {name}", display=hidden))
+    if isinstance(scale, Bent) and upright:
+        groups.append(line(near, scale(scale.knee), far, scale(scale.knee), "bend"))
     return Markup().join(groups)
 
 

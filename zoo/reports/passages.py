@@ -1,0 +1,84 @@
+"""Passages and samples as page and document show them."""
+
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+
+from markupsafe import Markup, escape
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.contrasts import Contrast, Passage
+from zoo.reports.figures.svg import clean
+
+END = "⊣"
+SHOWN = {"": END, "\n": "⏎", "\t": "⇥", "\r": "␍"}
+"""What stands for characters that cannot be seen."""
+TINTS = (0.1, 0.5, 1.5)
+"""Nats by which two models differ on a character for it to be tinted, more and more."""
+ALIKE = 0.8
+"""Samples are near copies from this ratio of matching characters on (`difflib`)."""
+
+
+def plain_text(passage: Passage) -> str:
+    """The passage in a line, its breaks as signs, dots where it is cut."""
+    text = "".join(SHOWN.get(part, part) for part in passage.text)
+    return ("" if passage.begins else "…") + text + ("" if passage.ends else "…")
+
+
+def tinted(passage: Passage) -> Markup:
+    """The passage, every character tinted for the model that predicts it better; pointed at, it tells both losses."""
+    parts = [
+        Markup('<span{} title="{:.2f} | {:.2f}">{}</span>').format(
+            Markup(f' class="{kind}"') if (kind := _tint(a - b)) else "", a, b, _seen(text, breaks=True)
+        )
+        for text, a, b in zip(passage.text, passage.a, passage.b, strict=True)
+    ]
+    return Markup("").join(["" if passage.begins else "…", *parts, "" if passage.ends else "…"])
+
+
+def columns(passage: Passage) -> Markup:
+    """A column a character: the character, and its losses under the two models."""
+    return Markup("").join(
+        Markup("<span{}><b>{}</b>{:.2f}<br>{:.2f}</span>").format(
+            Markup(f' class="{kind}"') if (kind := _tint(a - b)) else "", _seen(text), a, b
+        )
+        for text, a, b in zip(passage.text, passage.a, passage.b, strict=True)
+    )
+
+
+def describe_passage(contrast: Contrast, passage: Passage) -> str:
+    """Who is better on a passage, and by how much."""
+    better, apart = (contrast.a if passage.difference < 0 else contrast.b), abs(passage.difference)
+    return f"{better} better by {apart:.2f} nats"
+
+
+def find_near_copies(comparison: Comparison) -> Mapping[tuple[str, int], str]:
+    """Label and number of a sample -> the first model of the ranking with a sample of that number that is much like it.
+
+    Samples of one number are drawn with the same random numbers.
+    """
+    found: dict[tuple[str, int], str] = {}
+    for place, model in enumerate(comparison.models):
+        for number, sample in enumerate(model.samples):
+            for other in comparison.models[:place]:
+                if number < len(other.samples) and _alike(other.samples[number], sample):
+                    found[model.label, number] = other.label
+                    break
+    return found
+
+
+def _alike(one: str, other: str) -> bool:
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    return matcher.real_quick_ratio() >= ALIKE and matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE
+
+
+def _seen(text: str, *, breaks: bool = False) -> Markup:
+    """A character that can be seen; `breaks`: after the sign of a line's end the line ends."""
+    if text == "\n" and breaks:
+        return Markup("⏎\n")
+    return escape(SHOWN.get(text, clean(text)) if breaks or text != " " else "␣")
+
+
+def _tint(difference: float) -> str:
+    """The class of a character: a1 to a3 where the first model is better, b1 to b3 where the second is."""
+    strength = sum(abs(difference) >= least for least in TINTS)
+    return f"{'a' if difference < 0 else 'b'}{strength}" if strength else ""
