@@ -192,8 +192,16 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
     console = PlainConsole(stderr=True)
     training = describe_training(model, read_flags(flags), console, seed=seed, start=start, trust=trust)
     outcome = _run(training.study, flags, report=False, origin=training.origin)
-    if outcome and not flags["as_json"]:
-        click.echo(outcome.directory / outcome.comparison.runs[0].directory)
+    if outcome:
+        from zoo.commands import finish_run
+        from zoo.reports.outcome import print_next
+
+        place, summary, page = finish_run(outcome)
+        if page:
+            click.echo(f"report: {page}", err=True)
+        if not flags["as_json"]:
+            click.echo(place)
+            print_next(str(place), summary)
     if outcome and outcome.comparison.models[0].without_mean:
         raise click.exceptions.Exit(1)
 
@@ -377,22 +385,26 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     print_json(rows) if as_json else print_runs(rows, bits=bits)
 
 
-@cli.command(short_help="Draw a comparison's report again.")
+@cli.command(short_help="Draw the report of a comparison, or of a run, again.")
 @click.argument("directory", type=click.Path())
 @BITS
 @JSON
 @LATEX
 @CSV
 def report(directory: str, bits: bool, as_json: bool, form: str | None) -> None:
-    """The tables and the report of a comparison, drawn again from its records alone.
+    """The tables and the report of a comparison, or of one run, drawn again from records alone.
 
-    DIRECTORY is a study's folder (its last comparison is drawn), or one of the study-*.json in it.
+    DIRECTORY is a study's folder (its last comparison is drawn), one of the study-*.json in it, or a run's directory.
     """
-    from zoo.commands import draw_report
-    from zoo.reports.outcome import print_outcome
+    from zoo.commands import draw_report, draw_run_report, is_run
+    from zoo.reports.outcome import print_outcome, print_run
 
     check_form(form, as_json)
-    print_outcome(*draw_report(directory), bits=bits, as_json=as_json, form=form)
+    if is_run(directory):
+        place, summary, page = draw_run_report(directory)
+        print_run(str(place), summary, page, bits=bits, as_json=as_json, form=form)
+    else:
+        print_outcome(*draw_report(directory), bits=bits, as_json=as_json, form=form)
 
 
 @cli.command(short_help="Compute the numbers of runs again.")

@@ -20,7 +20,16 @@ from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
 from zoo.catalog import CORPORA, MODELS, expand_names, require_models
-from zoo.commands import Outcome, Place, begin_at_origin, describe_training, evaluate_run, plan_study, run_plan
+from zoo.commands import (
+    Outcome,
+    Place,
+    begin_at_origin,
+    describe_training,
+    evaluate_run,
+    finish_run,
+    plan_study,
+    run_plan,
+)
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
@@ -60,6 +69,7 @@ def train(
     trust: bool = False,
     out: Place = "runs",
     fresh: bool = False,
+    report: bool = True,
     progress: bool = True,
     **settings: Any,
 ) -> TrainedRun:
@@ -74,6 +84,7 @@ def train(
         trust: as for `load`, of a run that is trained on.
         out: where runs are kept.
         fresh: train anew, beside what is there.
+        report: draw samples, and the run's page beside its directory.
         progress: show on standard error what is trained, and what came out.
         settings: those below; `data` may be a function that returns a Source. The budget is one of steps, train_tokens,
             seconds and flops.
@@ -90,6 +101,8 @@ def train(
     told = _make_console(progress)
     study, origin = describe_training(name, _name_corpus(settings), told, seed=seed, start=begin, trust=trust)
     outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
+    if report:
+        finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 
 

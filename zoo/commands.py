@@ -12,6 +12,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from zoo.experiments.compare import Plan
     from zoo.experiments.judge.comparison import Comparison
+    from zoo.experiments.judge.single import RunSummary
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
     from zoo.experiments.runs.trust import Trust
@@ -32,6 +33,14 @@ class Outcome(NamedTuple):
 
     directory: Path
     comparison: "Comparison"
+    page: Path | None
+
+
+class RunOutcome(NamedTuple):
+    """A run in numbers, the directory that it stands in, and its page, if that could be written."""
+
+    directory: Path
+    summary: "RunSummary"
     page: Path | None
 
 
@@ -90,7 +99,7 @@ def describe_training(
     from zoo.experiments.study.parse import build_study
 
     seeds = None if seed is None else [seed]
-    if _is_run(model):
+    if is_run(model):
         if start is not None:
             raise UsageError(f"'{model}' is a run, which has weights of its own: name a model to start from '{start}'.")
         return _train_on(Path(model), given, seeds, console, Trust(everything=trust))
@@ -110,11 +119,12 @@ def describe_training(
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
 
 
-def _is_run(model: str) -> bool:
+def is_run(name: Place) -> bool:
+    """Whether this names the directory of a run."""
     from zoo.experiments.records.run import is_run
 
     with suppress(OSError):  # a call may be longer than a file's name
-        return is_run(Path(model))
+        return is_run(Path(name))
     return False
 
 
@@ -189,6 +199,41 @@ def draw_report(directory: Place) -> Outcome:
 
     path = find_study(Path(directory))
     return _summarise(path, read_study(path), report=True)
+
+
+def finish_run(outcome: Outcome) -> RunOutcome:
+    """Draw samples of the run that was trained, if it has none, and its page.
+
+    Raises:
+        RunError: a record is missing or damaged, or the page cannot be written.
+    """
+    from zoo.experiments.compare import add_samples
+    from zoo.experiments.records.study import read_study
+
+    path = outcome.directory / outcome.comparison.record
+    if os.access(outcome.directory, os.W_OK):
+        _, trouble = add_samples(path, read_study(path))
+        if trouble:
+            click.echo(trouble, err=True)
+    return draw_run_report(outcome.directory / outcome.comparison.runs[0].directory)
+
+
+def draw_run_report(directory: Place) -> RunOutcome:
+    """The page of a run, drawn again from records alone, beside its directory.
+
+    Raises:
+        RunError: no such run, or it is damaged.
+    """
+    from zoo.experiments.judge.single import summarise_run
+    from zoo.reports.run_page import page_of, write_run_page
+
+    place = Path(directory)
+    summary, page = summarise_run(place), None
+    if os.access(page_of(place).parent, os.W_OK):
+        page = write_run_page(summary, place)
+    else:
+        click.echo(f"'{page_of(place).parent}' cannot be written to: there is no page of the run.", err=True)
+    return RunOutcome(place, summary, page)
 
 
 def evaluate_run(

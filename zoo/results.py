@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,16 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, RunRow
-from zoo.experiments.records.run import Result, Run, read_run
+from zoo.experiments.judge.single import summarise_run
+from zoo.experiments.records.run import CurvePoint, Result, Run, read_run
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
 from zoo.reports.conformance import conformance_lines
 from zoo.reports.console import PlainConsole
 from zoo.reports.figures.draw import draw, standalone
+from zoo.reports.figures.run import draw_run
+from zoo.reports.run_page import page_of
 from zoo.reports.table import print_comparison
 
 
@@ -52,6 +55,25 @@ class TrainedRun:
     def result(self) -> Result:
         """Losses (nats a token), and what was used of every budget."""
         return self.record.result
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Training and validation loss (nats a token) at every evaluation; the first is of the untrained model."""
+        return self.record.curve
+
+    @property
+    def report(self) -> Path | None:
+        """Its page, if it was drawn: `train` and `report` write it beside the directory."""
+        page = page_of(self.directory)
+        return page if page.is_file() else None
+
+    def plot(self, figure: str = "curve") -> "Figure":
+        """A figure of its page: "curve", training and validation loss; or "position", loss by position in context.
+
+        Raises:
+            UsageError: it has no such figure; the message lists those that it has.
+        """
+        return _choose(figure, draw_run(summarise_run(self.directory)), "run")
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -139,6 +161,12 @@ class Figure:
         return file
 
 
+def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
+    if name not in figures:
+        raise UsageError(f"No figure '{name}' of this {what}. Figures: {', '.join(figures) or 'none'}.")
+    return Figure(name, standalone(figures[name]))
+
+
 class Compared:
     """A comparison; shown, it is its table.
 
@@ -183,10 +211,7 @@ class Compared:
         Raises:
             UsageError: it has no such figure; the message lists those that it has.
         """
-        figures = draw(self.comparison)
-        if figure not in figures:
-            raise UsageError(f"No figure '{figure}' of this comparison. Figures: {', '.join(figures)}.")
-        return Figure(figure, standalone(figures[figure]))
+        return _choose(figure, draw(self.comparison), "comparison")
 
     def to_pandas(self, rows: str = "models") -> Any:
         """A frame with a row a model, best first; or of its "pairs", "runs", or points of learning "curves".

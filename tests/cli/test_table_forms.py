@@ -4,7 +4,10 @@ import csv
 import io
 import math
 
+import pytest
 
+
+@pytest.mark.slow
 def test_the_commands_print_them_and_take_one_form_at_a_time(run_zoo, tmp_path) -> None:
     (tmp_path / "words.txt").write_text("anna\nbob\ncarla\ndora\nemil\n" * 8)
     made = run_zoo("compare", "--models", "bigram,bow(hidden=4)", "--data", "words.txt", "--steps", "2", "--seeds",

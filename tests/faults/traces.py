@@ -33,6 +33,9 @@ def read_traces(folder: Path) -> dict[str, Any]:
     reported = sorted(path.parent for path in (folder / "runs").rglob("report.html"))
     for place in reported:
         found |= {f"{name} is not of its records": None for name in find_stale(place, folder)}
+    pages = sorted(path for path in (folder / "runs").rglob("*.html") if path.with_suffix("").is_dir())
+    for page in pages:
+        found |= {f"{name} is not of its records": None for name in find_stale_page(page, folder)}
     copy = folder / "copy"
     shutil.copytree(folder / "runs", copy / "runs")
     for path in (copy / "runs").rglob("*"):
@@ -44,6 +47,9 @@ def read_traces(folder: Path) -> dict[str, Any]:
             path.unlink()
         code = run_through(["report", str(again.relative_to(copy))], copy)
         found[f"{place.relative_to(folder)} as a table"] = (code, (copy / STDOUT).read_bytes())
+    for page in pages:
+        code = run_through(["report", str(page.relative_to(folder).with_suffix(""))], copy)
+        found[f"{page.relative_to(folder)} in words"] = (code, (copy / STDOUT).read_bytes())
     for path in sorted((copy / "runs").rglob("*")):
         if path.match(STATE):  # its digest is of measured times too
             found[path.relative_to(copy).as_posix().rpartition("-")[0]] = read_state(path)
@@ -71,6 +77,16 @@ def find_stale(place: Path, folder: Path) -> Iterator[str]:
         name = path.relative_to(folder)
         if path.is_file() and not ((copy / name).is_file() and path.read_bytes() == (copy / name).read_bytes()):
             yield str(name)
+    shutil.rmtree(copy)
+
+
+def find_stale_page(page: Path, folder: Path) -> Iterator[str]:
+    """The page of a run, if it is not what is drawn from the records now."""
+    copy, inside = folder / "as it is", page.relative_to(folder)
+    shutil.copytree(page.parent, (copy / inside).parent)
+    (copy / inside).unlink()
+    if run_through(["report", str(inside.with_suffix(""))], copy) or (copy / inside).read_bytes() != page.read_bytes():
+        yield str(inside)
     shutil.rmtree(copy)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from chromium import Chromium, find_chromium
+from test_page_of_a_run import RUNS
 
 from zoo.reports.report import write_report
+from zoo.reports.run_page import render_run_page
 
 pytestmark = pytest.mark.slow
 
@@ -196,6 +198,22 @@ def test_text_stands_out_from_what_is_behind_it(browser: Chromium, report: Repor
     paper = browser.run("getComputedStyle(document.documentElement).backgroundColor")
     assert paper == ("rgb(20, 21, 23)" if dark else "rgb(255, 255, 255)")
     assert browser.run(FAINT) == []
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_page_of_a_run_opens_fits_and_can_be_read(browser: Chromium, name: str, tmp_path: Path) -> None:
+    run = RUNS[name]()
+    page = tmp_path / "run.html"
+    page.write_text(render_run_page(run))
+    for width, dark in ((1280, False), (390, True)):
+        browser.open(page, width=width, dark=dark)
+        assert browser.requests() == [page.as_uri()]
+        assert browser.complaints() == []
+        assert browser.run("document.scrollingElement.scrollWidth <= document.scrollingElement.clientWidth")
+        assert browser.run(FAINT) == []
+    if run.result.status == "finished":
+        browser.run("document.querySelector('[value=bits]').click()")
+        assert f"Test loss {run.result.test_loss / math.log(2):.4f} bits" in browser.run("document.body.innerText")
 
 
 def test_the_reader_can_choose_the_colours(browser: Chromium, report: Report) -> None:

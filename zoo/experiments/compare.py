@@ -150,6 +150,27 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
     return now
 
 
+def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | None]:
+    """The record of a single run with samples of it, drawn if it has none; and why there are none, where there are not.
+
+    Of two processes the first one draws, as in `add_probes`.
+    """
+    (run,) = record.read_runs(path.parent)[:1]
+    if run.label in record.samples or run.result.status != "finished":
+        return record, None
+    with lock(lock_of(path), wait=True):
+        now = read_study(path)
+        if run.label in now.samples:
+            return now, None
+        try:
+            samples = {**now.samples, run.label: tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))}
+        except Exception as error:  # a stranger's model may train and not stream
+            return now, f"no samples: {type(error).__name__}: {error}".splitlines()[0]
+        now = now.model_copy(update={"samples": samples})
+        write_study(path, now)
+    return now, None
+
+
 def has_probes(record: StudyRecord, directory: Path) -> bool:
     """Whether the costs of every model that did not fail are there: what would a probe do that training could not?"""
     found = record.read_runs(directory)

@@ -6,7 +6,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.reports.numbers import field, half_width, loss, percent
 
-LEFT = ("model", "group")
+LEFT = ("model", "group", "split")
 """Columns that are aligned on the left."""
 
 

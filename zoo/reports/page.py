@@ -24,19 +24,10 @@ from zoo.reports.passages import find_near_copies
 
 
 def render_page(comparison: Comparison) -> str:
-    """The page; its policy allows its own style and script and nothing else."""
-    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
-    script = _asset("page.js")
-    policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    """The page of a comparison."""
     wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
-    return _template().render(
+    return template("page.html.jinja").render(
         c=comparison,
-        style=Markup(style),
-        script=Markup(script),
-        policy=Markup(policy),
         wide=wide,
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
@@ -52,11 +43,24 @@ def render_page(comparison: Comparison) -> str:
         bend=bend(comparison),
         near_copies=find_near_copies(comparison),
         **_contents(comparison),
+        **frame(),
     )
 
 
+def frame() -> dict[str, Markup]:
+    """What every page has: style, script, and a policy that allows these two and nothing else."""
+    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
+    script = _asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+
+
 @lru_cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """The template of a page, with the functions that it calls."""
     environment = Environment(
         loader=PackageLoader("zoo.reports", ""),
         autoescape=True,
@@ -77,7 +81,7 @@ def _template() -> Template:
         },
         "switched": numbers.switched,
     }
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 def _asset(name: str) -> str:

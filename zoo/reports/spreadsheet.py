@@ -7,6 +7,8 @@ from typing import Any
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.single import RunSummary
+from zoo.experiments.records.run import CurvePoint
 from zoo.reports.figures.svg import clean
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -19,7 +21,29 @@ def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
     Losses are nats or bits a token, as `unit` says; a receptive field without bound is `inf`.
     """
     unit = math.log(2) if bits else 1.0
-    rows = [_row(model, unit) | {"unit": f"{'bits' if bits else 'nats'} per token"} for model in comparison.models]
+    return _write([_row(model, unit) | {"unit": _name(bits)} for model in comparison.models])
+
+
+def render_run_csv(run: RunSummary, *, bits: bool = False) -> str:
+    """The learning curve of a run: a line of titles and a line an evaluation."""
+    unit = math.log(2) if bits else 1.0
+    rows: list[dict[str, Any]] = [
+        {
+            **point.model_dump(),
+            "train_loss": None if point.train_loss is None else point.train_loss / unit,
+            "validation_loss": point.validation_loss / unit,
+            "unit": _name(bits),
+        }
+        for point in run.curve
+    ]
+    return _write(rows or [dict.fromkeys(CurvePoint.model_fields)])
+
+
+def _name(bits: bool) -> str:
+    return f"{'bits' if bits else 'nats'} per token"
+
+
+def _write(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
     writer.writeheader()

@@ -202,6 +202,7 @@ def test_colours_stand_out_from_the_paper(models: tuple[str, ...], page: dict[st
     for name in ("ink", "soft", "link"):
         assert contrast(page[name], page["paper"]) >= 4.5
     assert min(contrast(page["ink"], page[tint]) for tint in ("better", "worse")) >= 7
+    assert min(contrast(page["ink"], mix(colour, page["paper"], 0.4)) for colour in models) >= 4.5
 
 
 def places(element: ET.Element) -> Iterator[tuple[float, float]]:
@@ -226,6 +227,12 @@ def contrast(one: str, other: str) -> float:
     """WCAG's ratio."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
+
+
+def mix(one: str, other: str, share: float) -> str:
+    """So much of one colour in the other, as `color-mix(in srgb, ...)` does it."""
+    pairs = ((int(one[place : place + 2], 16), int(other[place : place + 2], 16)) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
 
 
 def luminance(colour: str) -> float:

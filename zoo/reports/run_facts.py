@@ -1,0 +1,138 @@
+"""What the page and the terminal say of one run in words."""
+
+import os
+import shlex
+import sys
+
+from zoo.experiments.judge.single import RunSummary
+from zoo.reports.facts import BUDGETS
+from zoo.reports.numbers import field, format_flops, loss, short, storage
+
+FLAGS = {"steps": "--steps", "tokens": "--tokens", "seconds": "--seconds", "flops": "--flops"}
+
+
+def describe_outcome(run: RunSummary) -> str:
+    """Test loss, or that there is none."""
+    result = run.result
+    if result.status == "finished":
+        known = {"Test": result.test_loss, "Validation": result.validation_loss}
+        name, value = next(((name, value) for name, value in known.items() if value is not None), ("", None))
+        return f"{name} loss {loss(value)} nats per token" if name else "Finished"
+    return {"diverged": "Diverged", "refused": "Refused", "failed": "Failed"}[result.status]
+
+
+def describe_end(run: RunSummary) -> str:
+    """Where training stopped and why, and which weights were kept."""
+    result, budget = run.result, run.recorded.run.training.budget
+    if result.status == "failed":
+        return f"An error ended it. {result.reason}"
+    if result.status == "diverged":
+        where = "" if result.diverged_at is None else f" at step {result.diverged_at:,}"
+        return f"Training stopped after {_steps(result.steps)}: the loss was no finite number{where}."
+    given = getattr(run.recorded.run.training, budget) if budget else None
+    words = [f"Training stopped after {_steps(result.steps)}."]
+    if budget and given:
+        spent = f"the {_amount(given)} {BUDGETS[budget]} of its budget were spent"
+        words = [
+            f"Training stopped after all {_steps(result.steps)} of its budget."
+            if budget == "steps"
+            else f"Training stopped after {_steps(result.steps)}, when {spent}."
+        ]
+    if result.best_step == 0:
+        words.append("No evaluation was better than that of the initial weights, which are what is kept.")
+    elif result.best_step == result.steps:
+        words.append("The last weights are kept: none before were better on validation.")
+    elif result.best_step is not None:
+        words.append(f"The weights of step {result.best_step:,} are kept, which were best on validation.")
+    if result.status == "refused":
+        words.append(f"Its scores are refused. {result.reason}")
+    return " ".join(words)
+
+
+def describe_setting(run: RunSummary) -> dict[str, str]:
+    """What was asked, in the terms of a comparison's page."""
+    config, data, machine = run.recorded.run, run.recorded.data, run.environment
+    training, settings = config.training, run.recorded.settings
+    budget, number = training.budget, config.data.turn
+    kind = "one stream" if data.is_stream else "documents"
+    targets = {name: count for name, count in data.targets.items() if config.data.has_test or name != "test"}
+    amounts = ", ".join(f"{count:,} {name}" for name, count in targets.items())
+    rate = {"recipe": "of its recipe", "setting": "given", "grid": "best of a grid"}[run.recorded.lr_from]
+    facts = {
+        "Model": str(config.model),
+        "Corpus": f"{data.name}, {kind}, {amounts} targets; digest {data.digest[:12]}",
+        "Split": f"{number[0]} of {number[1]}" if number[1] > 1 else "",
+        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
+        if budget
+        else "",
+        "Learning rate": f"{settings['lr']:g}, {rate}; {training.optimizer}, {training.schedule}"
+        if "lr" in settings
+        else "",
+        "Context": f"{config.context:,} {config.data.tokens}",
+        "Seed": str(config.seed),
+        "Start": f"weights of {config.start.name}" if config.start else "",
+        "Machine": f"{machine.device}, {machine.threads} thread{'s' * (machine.threads != 1)}, {machine.platform}, "
+        f"torch {machine.torch}",
+        "Execution": run.result.execution,
+    }
+    return {name: words for name, words in facts.items() if words}
+
+
+def describe_cost(run: RunSummary) -> dict[str, str]:
+    """What training used, and what a probe measured, if one has."""
+    result, cost = run.result, run.cost
+    speed = result.tokens / result.seconds if result.seconds else None
+    sign = "≥ " if result.flops_uncounted else "≈ " if result.flops_fitted else ""
+    facts = {
+        "parameters": f"{result.parameters:,}" + (f", and {result.buffers:,} in buffers" if result.buffers else ""),
+        "sees": f"{field(result.receptive_field)} tokens before" if result.receptive_field else "all tokens before",
+        "steps": f"{result.steps:,}",
+        "tokens": f"{result.tokens:,}",
+        "seconds": f"{result.seconds:,.1f}",
+        "tokens a second": short(cost.train_tokens_per_second if cost else speed),
+        "FLOPs": "" if result.flops is None else sign + short(result.flops),
+        "FLOPs a token": format_flops(cost),
+        "tokens a second, evaluation": short(cost.evaluation_tokens_per_second) if cost else "",
+        "peak memory": storage(cost.peak_bytes) if cost else "",
+        "state of a stream": storage(cost.state_bytes) + (" and grows" if cost.state_grows else "") if cost else "",
+    }
+    return {name: words for name, words in facts.items() if words}
+
+
+def list_losses(run: RunSummary) -> list[tuple[str, float, int, float | None]]:
+    """Split, loss, number of targets and floor, of the splits that have a loss."""
+    data = run.recorded.data
+    found = [(split, getattr(run.result, f"{split}_loss")) for split in ("test", "validation", "train")]
+    return [
+        (split, value, data.targets.get(split, 0), data.floor.get(split)) for split, value in found if value is not None
+    ]
+
+
+def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -> dict[str, str]:
+    """Commands that go on from a run in a directory -> what they do; quoted, to be pasted."""
+    result, training, at = run.result, run.recorded.run.training, shlex.quote(place)
+    if result.status == "failed":
+        return {}
+    found: dict[str, str] = {}
+    if result.status == "finished":
+        found |= {f"{program} sample {at}": "texts from it", f"{program} evaluate {at}": "its losses once more"}
+    found[f"{program} report {at}"] = "its page, drawn again"
+    budget = training.budget
+    if result.status == "finished" and budget and (given := getattr(training, budget)):
+        number = str(2 * given).removesuffix(".0")
+        found[f"{program} train {at} {FLAGS[budget]} {number}"] = "train it on, with twice its budget"
+    return found
+
+
+def program() -> str:
+    """How this command was called, to call it again."""
+    called = sys.argv[0]
+    return f"python {shlex.quote(called)}" if called.endswith(".py") else shlex.quote(os.path.basename(called) or "zoo")
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} step{'' if count == 1 else 's'}"
+
+
+def _amount(number: float) -> str:
+    return short(number) if number >= 1e6 else f"{number:,g}"
