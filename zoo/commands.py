@@ -202,20 +202,26 @@ def draw_report(directory: Place) -> Outcome:
 
 
 def finish_run(outcome: Outcome) -> RunOutcome:
-    """Draw samples of the run that was trained, if it has none, and its page.
+    """Draw samples of the run that was trained, if it has none, and its page; of one that failed there is none.
 
     Raises:
         RunError: a record is missing or damaged, or the page cannot be written.
     """
     from zoo.experiments.compare import add_samples
+    from zoo.experiments.judge.single import summarise_run
     from zoo.experiments.records.study import read_study
 
-    path = outcome.directory / outcome.comparison.record
+    path, place = (
+        outcome.directory / outcome.comparison.record,
+        outcome.directory / outcome.comparison.runs[0].directory,
+    )
+    if outcome.comparison.models[0].failed:
+        return RunOutcome(place, summarise_run(place), None)
     if os.access(outcome.directory, os.W_OK):
         _, trouble = add_samples(path, read_study(path))
         if trouble:
             click.echo(trouble, err=True)
-    return draw_run_report(outcome.directory / outcome.comparison.runs[0].directory)
+    return draw_run_report(place)
 
 
 def draw_run_report(directory: Place) -> RunOutcome:
