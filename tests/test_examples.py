@@ -63,9 +63,12 @@ def test_an_example_trains_and_is_sampled(example: str, run_zoo, zoo_json) -> No
 def test_a_library_says_nothing_of_its_own(example: str, run_process) -> None:
     done = run_process("train", f"{FOLDER}/{example}", *DATA, "--steps", "2")
     assert done.returncode == 0
-    about_data, about_run = done.stderr.splitlines()
+    about_data, about_run, page, title, *commands = done.stderr.splitlines()
     assert about_data.startswith("invented: 200 documents")
     assert about_run.startswith(f"{example.partition(':')[2]} seed 1: test")
+    assert page.startswith("report: ")
+    assert title == "next:"
+    assert all(line.startswith("  python ") for line in commands)
 
 
 @pytest.mark.parametrize("example", LIBRARIES)

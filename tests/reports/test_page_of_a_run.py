@@ -64,6 +64,9 @@ RUNS: dict[str, Callable[[], RunSummary]] = {
     "refused": lambda: make_run(status="refused", reason="It peeks.", test_loss=None, validation_loss=None),
     "failed": lambda: make_run(curve=(), status="failed", reason="Model 'gru' failed: no.", steps=0, **NOTHING),
     "label": lambda: make_run("<b>\"a' & \u202e$(x)"),
+    "far off": lambda: make_run(curve=[*POINTS[:2], (200, 1e30, 4e37)], status="diverged", diverged_at=230, steps=250,
+                                **NOTHING),
+    "odd": lambda: make_run(curve=[(0, None, 0.0), (0, 1e300, 2.0), (0, 2.0, 0.0)]),
     "one point": lambda: make_run(curve=POINTS[:1]),
 }  # fmt: skip
 

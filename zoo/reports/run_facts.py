@@ -52,7 +52,7 @@ def describe_end(run: RunSummary) -> str:
 def describe_setting(run: RunSummary) -> dict[str, str]:
     """What was asked, in the terms of a comparison's page."""
     config, data, machine = run.recorded.run, run.recorded.data, run.environment
-    training, settings = config.training, run.recorded.settings
+    training, lr = config.training, run.recorded.settings.get("lr")
     budget, number = training.budget, config.data.turn
     kind = "one stream" if data.is_stream else "documents"
     targets = {name: count for name, count in data.targets.items() if config.data.has_test or name != "test"}
@@ -65,8 +65,8 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
         if budget
         else "",
-        "Learning rate": f"{settings['lr']:g}, {rate}; {training.optimizer}, {training.schedule}"
-        if "lr" in settings
+        "Learning rate": f"{lr:g}, {rate}; {training.optimizer}, {training.schedule}"
+        if isinstance(lr, int | float)
         else "",
         "Context": f"{config.context:,} {config.data.tokens}",
         "Seed": str(config.seed),

@@ -32,7 +32,7 @@ def learning(run: RunSummary, *, width: float = 960.0) -> str:
     lines = _lines(run)
     names = room_for_names(lines, narrow)
     right, bottom = width - names - 22, height - FOOT
-    across, up = Scale(0.0, run.curve[-1].step or 1.0, left, right), _height(run, bottom)
+    across, up = Scale(0.0, _last_step(run), left, right), _height(run, bottom)
     axes = (
         loss_axis(up, left, right, "loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, "steps", plain, 4 if narrow else 8),
@@ -61,6 +61,10 @@ def by_position(run: RunSummary, *, width: float = 960.0) -> str:
     return draw_positions(lines, lines, width)
 
 
+def _last_step(run: RunSummary) -> float:
+    return max(1.0, *(point.step for point in run.curve))
+
+
 def _lines(run: RunSummary) -> list[Line]:
     diverged = run.result.status == "diverged"
     seen = [(float(point.step), point.validation_loss) for point in run.curve]
@@ -79,5 +83,5 @@ def _lines(run: RunSummary) -> list[Line]:
 
 def _height(run: RunSummary, bottom: float) -> Scale:
     dots = [dot for own in _lines(run) for dot in own.dots]
-    late = [dot.y for dot in dots if dot.x >= EARLY * run.curve[-1].step]
-    return bent(late, [dot.y for dot in dots], bottom, TOP)
+    late = [dot.y for dot in dots if dot.x >= EARLY * _last_step(run)]
+    return bent(late or [dot.y for dot in dots], [dot.y for dot in dots], bottom, TOP)

@@ -100,12 +100,12 @@ def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, u
     groups = []
     for name, unit in UNITS.items():
         values = scale.ticks(most, unit)
-        digits = _digits(values)
+        written = _write_all(values)
         marks = [
-            _level(scale(value * unit), near, far, f"{value:.{digits}f}")
+            _level(scale(value * unit), near, far, number)
             if upright
-            else _upright(scale(value * unit), near, far, f"{value:.{digits}f}")
-            for value in values
+            else _upright(scale(value * unit), near, far, number)
+            for value, number in zip(values, written, strict=True)
         ]
         words = f"{title}, {name} per token"
         named = text(near, scale.end - 22, words, "title") if upright else _title(scale, far, words)
@@ -146,6 +146,14 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
         if len(shown) <= most:
             return shown
     return fewest[:: math.ceil(len(fewest) / most)]
+
+
+def _write_all(values: list[float]) -> list[str]:
+    """The numbers of an axis of losses, with as many decimals as they need; of what diverged, as powers of ten."""
+    if max(values, default=0.0) >= 1e5:
+        return [f"{value:.3g}" for value in values]
+    digits = _digits(values)
+    return [f"{value:.{digits}f}" for value in values]
 
 
 def _digits(values: list[float]) -> int:
