@@ -125,6 +125,16 @@ def test_training_and_validation_are_drawn_from_the_first_step_with_both_ends_re
     assert middles == pytest.approx([50, 150, 250, 350], abs=1)
 
 
+def test_of_a_run_that_diverged_far_the_beginning_can_still_be_read() -> None:
+    plot = ET.fromstring(draw_run(RUNS["far off"]())["curve"]).find(f"{SVG}svg")
+    assert plot is not None
+    (curve,) = [group.find(f"{SVG}path") for group in plot if group.findtext(f"{SVG}title") == "validation"]
+    assert curve is not None
+    first, second, last = (float(pair.split()[1]) for pair in curve.attrib["d"].removeprefix("M").split(" L"))
+    assert second - first > 4
+    assert last < first
+
+
 def test_it_says_where_training_stopped_and_why(run: RunSummary) -> None:
     words = describe_end(run)
     expected = {

@@ -5,12 +5,14 @@ from itertools import pairwise
 from zoo.experiments.judge.single import RunSummary
 from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
 from zoo.reports.figures.positions import draw_positions, line_of
-from zoo.reports.figures.scale import Bent, Scale, bent, horizontal_axis, loss_axis
+from zoo.reports.figures.scale import Bent, Scale, bent, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import circle, drawing, line, tag, text
 from zoo.reports.numbers import plain
 
 EARLY = 0.25
 """The share of the steps after which losses have most of the height, as in `curves`."""
+FAR = 50.0
+"""The axis is logarithmic where the highest loss is so many times the lowest."""
 VALIDATION, TRAINING, POSITION = "m0", "m1", "m0"
 
 
@@ -83,5 +85,8 @@ def _lines(run: RunSummary) -> list[Line]:
 
 def _height(run: RunSummary, bottom: float) -> Scale:
     dots = [dot for own in _lines(run) for dot in own.dots]
+    lowest, highest = (end(dot.y for dot in dots) for end in (min, max))
+    if lowest > 0 and highest > FAR * lowest:  # it diverged
+        return covering([lowest, highest], bottom, TOP, log=True)
     late = [dot.y for dot in dots if dot.x >= EARLY * _last_step(run)]
     return bent(late or [dot.y for dot in dots], [dot.y for dot in dots], bottom, TOP)
