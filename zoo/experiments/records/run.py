@@ -3,7 +3,7 @@
 config.json              what was asked, and what it came to (`Recorded`)
 curve.jsonl              one `CurvePoint` a line
 environment.json         versions, device, threads, commit (`Environment`)
-losses.safetensors       summed loss and tokens of every document of validation and test, and what `records/detail.py` reads
+losses.safetensors       summed loss and tokens of every document of validation and test; more: see `detail.py`
 weights.safetensors      the weights that were best on validation
 result.json              `Result`, written last: a directory without it is no run
 """
