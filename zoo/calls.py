@@ -41,8 +41,9 @@ def parse_call(text: str) -> Call:
     """One name with its options.
 
     Raises:
-        UsageError: not written as name(key=value,...).
+        UsageError: not written as name(key=value,...), or not UTF-8.
     """
+    check_utf_8(text)
     match = _CALL.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"'{shorten(text)}' is not written as name or name(key=value,...).")
@@ -53,6 +54,16 @@ def parse_call(text: str) -> Call:
             raise UsageError(f"'{shorten(text)}' gives '{shorten(key)}' twice.")
         options[key] = value
     return Call(name=match["name"].strip(), options=options)
+
+
+def check_utf_8(text: str) -> None:
+    """What is recorded can be written as UTF-8: a file's name need not be.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"{text!a} is not UTF-8, as names in records are: rename the file.")
 
 
 def short_names(texts: Sequence[str]) -> list[str]:

@@ -8,7 +8,16 @@ STAND_INS = {
     **dict.fromkeys("│┃║", "|"),
     **dict.fromkeys("‘’", "'"),
     **dict.fromkeys("“”", '"'),
-    **{"±": "+-", "≥": ">=", "≤": "<=", "≈": "~", "×": "x", "·": "*", "→": "->", "…": "...", "█": "#", "∞": "inf"},
+    "±": "+-",
+    "≥": ">=",
+    "≤": "<=",
+    "≈": "~",
+    "×": "x",
+    "·": "*",
+    "→": "->",
+    "…": "...",
+    "█": "#",
+    "∞": "inf",
 }
 """What is written for the signs of tables; any other character becomes a question mark."""
 

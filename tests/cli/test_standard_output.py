@@ -107,6 +107,6 @@ def test_a_name_that_is_not_utf_8_is_refused_in_one_line(run_zoo, tmp_path: Path
     (tmp_path / "t\udce9xt.txt").write_text("one\ntwo\nthree\n" * 9)
     for words in (["train", "bigram", "--data", "t\udce9xt.txt"], ["train", "./m\udce9.py:Mine"]):
         done = run_zoo(*words, "--steps", "2")
-        assert done.returncode == 2
+        assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()
         assert "is not UTF-8" in line

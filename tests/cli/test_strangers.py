@@ -160,7 +160,7 @@ def test_what_can_be_trained_and_stored_is_and_no_copy_of_a_model_is_made(run_zo
     (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, "init": init, "forward": forward}))
     done = run_zoo("train", "./mine.py:Mine", "--data", "invented(documents=200)", "--steps", "3")
     assert done.returncode == 0, done.stderr
-    (run,) = tmp_path.glob("runs/*/Mine*")
+    (run,) = tmp_path.glob("runs/*/Mine*/")
     assert run_zoo("verify", str(run)).returncode == 0
 
 
@@ -179,7 +179,7 @@ def test_a_model_that_raises_after_training_is_told_with_its_line(run_zoo, tmp_p
     (tmp_path / "mine.py").write_text(MODEL.format(**SOUND))
     words = ["--data", "invented(documents=200)", "--steps", "2"]
     assert run_zoo("train", "./mine.py:Mine", *words).returncode == 0
-    (run,) = tmp_path.glob("runs/*/Mine*")
+    (run,) = tmp_path.glob("runs/*/Mine*/")
     (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, "forward": "assert len(tokens) < 0"}))
     done = run_zoo(command, str(run), "--trust")
     assert done.returncode == 1
@@ -211,7 +211,7 @@ def test_the_model_of_a_run_says_what_it_takes(tmp_path, monkeypatch):
 def test_samples_at_the_lowest_temperatures_are_those_at_zero(run_zoo, tmp_path):
     words = ["--data", "invented(documents=200)", "--steps", "2"]
     assert run_zoo("train", "bigram", *words).returncode == 0
-    (run,) = tmp_path.glob("runs/*/bigram*")
+    (run,) = tmp_path.glob("runs/*/bigram*/")
     drawn = [run_zoo("sample", str(run), "--temperature", heat).stdout for heat in ("0", "1e-46", "1e-320")]
     assert drawn[0] == drawn[1] == drawn[2] != ""
 
@@ -219,7 +219,7 @@ def test_samples_at_the_lowest_temperatures_are_those_at_zero(run_zoo, tmp_path)
 def test_an_unknown_character_is_told_with_the_nearest_known_ones(run_zoo, tmp_path):
     (tmp_path / "many.txt").write_text("".join(chr(number) for number in range(200, 1200)) * 3 + "E\n")
     assert run_zoo("train", "bigram", "--data", "many.txt", "--documents", "none", "--steps", "2").returncode == 0
-    (run,) = tmp_path.glob("runs/*/bigram*")
+    (run,) = tmp_path.glob("runs/*/bigram*/")
     (line,) = run_zoo("sample", str(run), "--prompt", "e").stderr.splitlines()
     assert line.startswith(
         "Error: Character 'e' is not in the vocabulary of 1002 characters; the nearest of them: 'E', 'È'"

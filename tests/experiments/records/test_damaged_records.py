@@ -166,7 +166,7 @@ LOSSES: Mapping[str, tuple[Damage, str]] = {
     "not a number": (scores(test_nats=NATS * np.nan, test_tokens=TOKENS), "not finite"),
     "infinite": (scores(test_nats=NATS * np.inf, test_tokens=TOKENS), "not finite"),
     "so large that its square is infinite": (scores(test_nats=NATS * 1e200, test_tokens=TOKENS), "beyond 1e"),
-    "negative tokens": (scores(test_nats=NATS, test_tokens=-TOKENS), "fewer than 1 token"),
+    "negative tokens": (scores(test_nats=NATS, test_tokens=-TOKENS), "fewer than 1 tokens"),
     "tokens without end": (scores(test_nats=NATS, test_tokens=TOKENS * 2**62), "more than a split can have"),
     "other names": (scores(x=NATS), "'x' is float64"),
     "no tensors": (write(b"\x05\0\0\0\0\0\0\0{]   "), "no safetensors file"),

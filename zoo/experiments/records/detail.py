@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
-from zoo.errors import RunError
+from zoo.experiments.records.reading import read_scores
 from zoo.experiments.records.run import LOSSES
 
 DETAILED = ("test",)
@@ -50,13 +49,7 @@ def read_by_position(run: Path, split: str = "test") -> ByPosition | None:
         RunError: they cannot be read, or do not belong together.
     """
     found = _read(run, split, [f"position.{name}" for name in ByPosition._fields])
-    if not found:
-        return None
-    nats, squares, tokens = found
-    sound = len({part.shape for part in found}) == 1 and tokens.ndim == 1 and _are_counts(tokens) and tokens.sum() > 0
-    if not sound or not (np.isfinite(nats).all() and np.isfinite(squares).all()):
-        raise RunError(f"The losses by position of '{run}' are damaged.")
-    return ByPosition(nats.astype(np.float64), squares.astype(np.float64), tokens)
+    return ByPosition(*found) if found else None
 
 
 def read_kept(run: Path, split: str = "test") -> Kept | None:
@@ -66,24 +59,10 @@ def read_kept(run: Path, split: str = "test") -> Kept | None:
         RunError: they cannot be read, or do not belong together.
     """
     found = _read(run, split, [f"kept.{name}" for name in Kept._fields])
-    if not found:
-        return None
-    tokens, targets, nats = found
-    sound = tokens.ndim == targets.ndim == 1 and targets.shape == nats.shape and targets.dtype.kind == "u"
-    if not sound or not _are_counts(tokens) or tokens.sum() != len(targets) or not np.isfinite(nats).all():
-        raise RunError(f"The losses of the tokens of '{run}' are damaged.")
-    return Kept(tokens, targets, nats)
-
-
-def _are_counts(tokens: NDArray[Any]) -> bool:
-    return tokens.dtype.kind == "i" and bool((tokens >= 0).all())
+    return Kept(*found) if found else None
 
 
 def _read(run: Path, split: str, names: list[str]) -> list[NDArray[Any]] | None:
-    try:
-        with safe_open(run / LOSSES, framework="numpy") as file:
-            if not {f"{split}.{name}" for name in names} <= set(file.keys()):
-                return None
-            return [file.get_tensor(f"{split}.{name}") for name in names]
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"The losses of '{run}' cannot be read: {error}") from None
+    scores = read_scores(run / LOSSES)
+    found = [scores.get(f"{split}.{name}") for name in names]
+    return None if any(array is None for array in found) else [array for array in found if array is not None]

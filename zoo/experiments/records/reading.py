@@ -6,7 +6,7 @@ What is refused is a `DamagedError`, which knows the file and says what is wrong
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,30 @@ class DamagedError(RunError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"'{path}' is damaged: {reason}.")
         self.path, self.reason = path, reason
+
+
+class Kind(NamedTuple):
+    """What an array of losses is: its type, the array that has its shape, the largest number, or sum of counts."""
+
+    dtype: np.dtype[Any]
+    beside: str
+    most: float
+    least: int = 0
+    """The least of counts."""
+
+
+_NATS, _COUNTS = np.dtype(np.float64), np.dtype(np.int64)
+ARRAYS = {
+    "nats": Kind(_NATS, "tokens", LARGEST_LOSS),
+    "tokens": Kind(_COUNTS, "nats", MOST_TOKENS, least=1),
+    "position.nats": Kind(_NATS, "position.tokens", LARGEST_LOSS),
+    "position.squares": Kind(_NATS, "position.tokens", LARGEST_LOSS**2),
+    "position.tokens": Kind(_COUNTS, "position.nats", MOST_TOKENS),
+    "kept.tokens": Kind(_COUNTS, "kept.tokens", MOST_TOKENS),
+    "kept.targets": Kind(np.dtype(np.uint16), "kept.nats", np.inf),
+    "kept.nats": Kind(np.dtype(np.float32), "kept.targets", LARGEST_LOSS),
+}
+"""Behind the name of a split."""
 
 
 def read_json(path: Path) -> Any:
@@ -97,7 +121,9 @@ def read_choices(path: Path, kind: TypeAdapter[Any]) -> Any:
 
 
 def read_scores(path: Path) -> dict[str, NDArray[Any]]:
-    """Name -> array of a losses.safetensors: "<split>.nats" (D,) float64, finite; "<split>.tokens" (D,) int64, from 1.
+    """Name -> array of a losses.safetensors: of each split "<split>.nats" and "<split>.tokens", one a document.
+
+    Of some splits there is more, as `detail.py` says: arrays of `ARRAYS` by position, and of the kept tokens.
 
     Raises:
         DamagedError: no regular file, too large, no safetensors, or arrays that are no losses.
@@ -113,19 +139,21 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
     ) as error:  # KeyError: numpy has no such type
         raise DamagedError(path, f"it is no safetensors file of numbers: {str(error).splitlines()[0]}") from None
     for name, array in sorted(arrays.items()):
-        split, _, what = name.rpartition(".")
-        wanted = {"nats": np.float64, "tokens": np.int64}.get(what)
-        if wanted is None or array.dtype != wanted or array.ndim != 1 or not len(array):
+        split, _, what = name.partition(".")
+        kind = ARRAYS.get(what)
+        if kind is None or array.dtype != kind.dtype or array.ndim != 1 or not len(array):
             raise DamagedError(
                 path, f"'{name}' is {array.dtype} of shape {array.shape}, not losses or tokens, one a document"
             )
-        partner = arrays.get(f"{split}.{'tokens' if what == 'nats' else 'nats'}")
+        partner = arrays.get(f"{split}.{kind.beside}")
         if partner is None or partner.shape != array.shape:
             raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
-        if what == "nats" and not (np.abs(array) <= LARGEST_LOSS).all():  # not, where one is NaN
-            raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {LARGEST_LOSS:g}")
-        if what == "tokens" and not (array.min() >= 1 and array.sum(dtype=np.float64) <= MOST_TOKENS):
-            raise DamagedError(path, f"'{name}' counts fewer than 1 token, or more than a split can have")
+        if kind.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) <= kind.most).all():  # not, where one is NaN
+            raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {kind.most:g}")
+        if kind.dtype.kind == "i" and not (array.min() >= kind.least and array.sum(dtype=np.float64) <= kind.most):
+            raise DamagedError(path, f"'{name}' counts fewer than {kind.least} tokens, or more than a split can have")
+        if what == "kept.tokens" and array.sum() != len(arrays.get(f"{split}.kept.nats", ())):
+            raise DamagedError(path, f"the kept losses of '{split}' are not of the documents beside them")
     return arrays
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zoo.calls import parse_assignment, short_names
+from zoo.calls import check_utf_8, parse_assignment, short_names
 from zoo.config import BUDGETS, DEFAULT_STEPS, Call, DataConfig, TrainingConfig
 from zoo.errors import UsageError, describe_faults, shorten
 from zoo.experiments.study.config import StudyConfig
@@ -106,6 +106,7 @@ def build_study(
         UsageError: a name that is no setting, or all faults of the values, in one line.
     """
     check_names(given)
+    check_utf_8(name or "")
     own = {"name": name, "models": models, "seeds": seeds, "splits": splits}
     base = load_study(Path(file), recipe) if file is not None else base or {}
     return make_study(base, {**own, **nest_settings(given)})

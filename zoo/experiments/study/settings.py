@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from zoo.calls import check_utf_8
 from zoo.config import Call, DataConfig
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.study.config import StudyConfig
@@ -67,5 +68,6 @@ def _split_tokens(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _find_value(setting: Setting, value: Any) -> Any:
     if setting.name == "data" and isinstance(value, str) and os.path.exists(value):
+        check_utf_8(value)
         return Call(name=value)  # a file may have parentheses in its name
     return value
