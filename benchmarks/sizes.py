@@ -32,7 +32,7 @@ def sized(name: str, size: str, *, vocab_size: int, context: int) -> SequenceMod
     if option is None:
         pytest.skip(f"{name} names no option that scales it")
     try:
-        width, _ = find_width(option, lambda width: count_parameters(make(**{option: width})), MEDIUM)
+        width = find_width(option, lambda width: count_parameters(make(**{option: width})), MEDIUM).width
     except UsageError as error:
         pytest.skip(str(error))
     return make(**{option: width})

@@ -45,7 +45,7 @@ class RunOutcome(NamedTuple):
 
 
 def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: bool) -> "Plan":
-    """The plan of a study; its corpus is described on `console`.
+    """The plan of a study; its corpus, and sizes that cannot be reached, are described on `console`.
 
     Raises:
         RegistryError, ZooError: as `make_plan`.
@@ -53,7 +53,8 @@ def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: boo
     from zoo.experiments.compare import make_plan
 
     plan = make_plan(study, Path(out), fresh=fresh)
-    console.print(plan.summary(), highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in (plan.summary(), *plan.notices()):
+        console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
     return plan
 
 

@@ -312,3 +312,13 @@ def test_seeds_that_are_added_after_a_look_are_told_and_a_comparison_at_once_is_
     assert document["looked"] == [3, 4]
     assert document["verdict"].endswith("after a look at 3 and 4: the p-values are too small.")
     assert zoo_json(*command, "4")["looked"] == [], "as it was when it was first made"
+
+
+def test_sizes_that_a_model_cannot_be_built_at_are_told_before_anything_trains(run_zoo) -> None:
+    match = ("--models", "transformer,bow", "--match", "parameters=20k", "--dry-run")
+    done = run_zoo("compare", *match, "--data", "invented(documents=60)")
+    assert [line for line in done.stderr.splitlines()[1:] if line.startswith("transformer")] == [
+        "transformer: channels=25 to 31 do not work; 25: channels (=25) must be divisible by heads (=4). "
+        "channels=24 is the nearest that does, 22.4% below 20,000"
+    ]
+    assert not any(line.startswith("bow") for line in done.stderr.splitlines())

@@ -8,6 +8,7 @@ import textwrap
 import pytest
 import torch
 from mutants import PeeksOneTokenAhead, Sound
+from pydantic import Field
 
 from zoo.blame import StrangerError, blame, own_lines
 from zoo.conformance.contract import CHECKS, Contract
@@ -140,3 +141,47 @@ def test_the_lines_of_an_installed_package_are_its_own_and_those_of_other_librar
     except IndexError as error:
         found = [place for place in own_lines(error, f"{package}.model") if "test_contract" not in place]
         assert len(found) == lines
+
+
+class TakesFewWidths(Sound):
+    """Its constructor refuses most widths, each in another way, as libraries do."""
+
+    class Config(Sound.Config):
+        width: int = Field(24, ge=1, description="channels of everything")
+
+    def __init__(self, config, *, vocab_size, context):
+        1 // (config.width - 1)
+        assert config.width % 8 == 0, f"width (={config.width}) must be divisible by 8"
+        super().__init__(config, vocab_size=vocab_size, context=context)
+
+
+class TakesOneWidth(Sound):
+    def __init__(self, config, *, vocab_size, context):
+        if config.width != 24:
+            raise KeyError(f"no kernel for {config.width}")
+        super().__init__(config, vocab_size=vocab_size, context=context)
+
+
+class RunsWithOneWidth(Sound):
+    def forward(self, tokens):
+        return super().forward(tokens) + torch.zeros(24).expand(self.config.width)[0]
+
+
+def test_a_size_that_the_constructor_refuses_is_no_fault():
+    assert contract_of(TakesFewWidths).outcome("options")[1:3] == ("passed", ())
+
+
+def test_where_no_other_size_can_be_built_the_contract_holds_with_a_remark():
+    outcome = contract_of(TakesOneWidth).outcome("options")
+    (finding,) = outcome.findings
+    assert (outcome.status, finding.kind) == ("passed", "remark")
+    assert "Of option width no other value can be built, of 9 tried: width=25 raises KeyError: 'no kernel for 25'" in (
+        finding.text
+    )
+
+
+def test_a_size_that_can_be_built_and_not_run_is_remarked_with_its_value():
+    outcome = contract_of(RunsWithOneWidth).outcome("options")
+    (finding,) = outcome.findings
+    assert (outcome.status, finding.kind) == ("passed", "remark")
+    assert "width=25 can be built and not run: RuntimeError: The expanded size" in finding.text

@@ -2,25 +2,30 @@
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
-from zoo.conformance.check import Check, Finding, failure, information, note_place
+from zoo.conformance.check import Check, Finding, failure, information, note_place, remark
 from zoo.conformance.determinism import digests
 from zoo.conformance.subject import Subject, compute_logits
-from zoo.errors import UsageError
+from zoo.models.build import describe_refusal
 from zoo.models.interface import ModelOptions
 from zoo.probes.flops import FlopCounter
+
+MOST_VALUES = 6
+"""Values of an option that are tried beside the same others."""
+MISTAKES = (AttributeError, NameError)
+"""Exceptions that no value of an option explains: the code that a value leads to is wrong."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Change one option after the other, starting from the given options and from those with one other changed."""
-    subject = subject.at_short_context()
+    trials = Trials(subject.at_short_context())
     idle, untried = [], []
-    effects = cache(lambda config: _measure_effects(subject, config))
-    for name in subject.model.Config.model_fields:
-        differ = (effects(one) != effects(other) for one, other in _pairs(subject, name))
+    for name in trials.subject.model.Config.model_fields:
+        differ = (trials.effects(one) != trials.effects(other) for one, other in trials.pairs(name))
         found = next(differ, None)
         if found is None:
             untried.append(name)
@@ -29,44 +34,81 @@ def find(subject: Subject) -> Iterator[Finding]:
     if idle:
         yield failure(
             f"Option{'s' * (len(idle) > 1)} {', '.join(idle)}: another value changes neither parameters, logits nor "
-            f"cost, at context {subject.context}. Use it, or remove it."
+            f"cost, at context {trials.subject.context}. Use it, or remove it."
         )
-    if untried:
-        yield information(f"No other value could be found to try for: {', '.join(untried)}.")
+    yield from _remarks(trials, untried)
+    if unknown := [name for name in untried if name not in trials.refused | trials.broken]:
+        yield information(f"No other value could be found to try for: {', '.join(unknown)}.")
 
 
-def _pairs(subject: Subject, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
-    """Pairs of valid options that differ in one field only."""
-    for base in _bases(subject):
-        found = 0
-        for value in _other_values(getattr(base, name), subject.model.Config.model_fields[name].annotation):
-            other = _change_option(subject, base, {name: value})
-            if other is not None and found < 6:
-                found += 1
-                yield base, other
+def _remarks(trials: "Trials", untried: list[str]) -> Iterator[Finding]:
+    """Values that can be built and not run, and options of which no other value can be built."""
+    bound = "Bound it in Config: Field(ge=..., multiple_of=...)."
+    for name, (value, why) in trials.broken.items():
+        yield remark(f"{name}={value!r} can be built and not run: {why}. {bound}")
+    for name, refused in trials.refused.items():
+        if name in untried:
+            value, why = next(iter(refused.items()))
+            yield remark(
+                f"Of option {name} no other value can be built, of {len(refused)} tried: {name}={value!r} raises "
+                f"{why}. {bound}"
+            )
 
 
-def _bases(subject: Subject) -> Iterator[ModelOptions]:
-    """The given options, and those with one of them changed: an option may only matter beside another's value."""
-    yield subject.config
-    for name, value in dict(subject.config).items():
-        changed = (
-            _change_option(subject, subject.config, {name: other})
-            for other in _other_values(value, subject.model.Config.model_fields[name].annotation)
-        )
-        if base := next(filter(None, changed), None):
-            yield base
+class Trials:
+    """Options of a model tried with other values, and what came of it."""
 
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.effects = cache(lambda config: _measure_effects(subject, config))
+        self.refused: dict[str, dict[Any, str]] = {}
+        """Option -> value -> why the model's constructor does not take it."""
+        self.broken: dict[str, tuple[Any, str]] = {}
+        """Option -> the first value that can be built and not run, and why."""
 
-def _change_option(subject: Subject, base: ModelOptions, change: dict[str, Any]) -> ModelOptions | None:
-    """The options with a change, or None where the model refuses it."""
-    try:
-        with note_place(f"with {', '.join(f'{name}={value!r}' for name, value in change.items())}"):
-            config = subject.model.Config(**{**dict(base), **change})
-            subject.build(config=config)
-    except (ValidationError, UsageError):
-        return None
-    return config
+    def pairs(self, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
+        """Pairs of options that differ in one field only, and that the model takes."""
+        for base in self._bases():
+            others = (self._change(base, name, value) for value in self._other_values(base, name))
+            yield from ((base, other) for other in islice(filter(None, others), MOST_VALUES))
+
+    def _bases(self) -> Iterator[ModelOptions]:
+        """The given options, and those with one of them changed: an option may only matter beside another's value."""
+        given = self.subject.config
+        yield given
+        for name in self.subject.model.Config.model_fields:
+            changed = (self._change(given, name, other) for other in self._other_values(given, name))
+            if base := next(filter(None, changed), None):
+                yield base
+
+    def _other_values(self, base: ModelOptions, name: str) -> list[Any]:
+        return _other_values(getattr(base, name), self.subject.model.Config.model_fields[name].annotation)
+
+    def _change(self, base: ModelOptions, name: str, value: Any) -> ModelOptions | None:
+        """The options with one changed, or None where the model does not take it, which is noted.
+
+        Raises:
+            Exception: one of `MISTAKES`.
+        """
+        try:
+            config = self.subject.model.Config(**{**dict(base), name: value})
+        except ValidationError:
+            return None
+        built = False
+        try:
+            with note_place(f"with {name}={value!r}"):
+                self.subject.build(config=config)
+                built = True
+                self.effects(config)
+        except Exception as error:  # a library refuses a value in its own way
+            if isinstance(error, MISTAKES) or isinstance(error.__cause__, MISTAKES):
+                raise
+            if built:
+                self.broken.setdefault(name, (value, describe_refusal(error)))
+            else:
+                self.refused.setdefault(name, {}).setdefault(value, describe_refusal(error))
+            return None
+        return config
 
 
 def _other_values(value: Any, annotation: Any) -> list[Any]:

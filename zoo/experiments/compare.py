@@ -26,7 +26,7 @@ from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
-from zoo.experiments.runs.size_matching import match_sizes
+from zoo.experiments.runs.size_matching import describe_size, match_sizes
 from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
 from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.study.config import Matched, StudyConfig
@@ -57,6 +57,10 @@ class Plan:
         """The corpus in one line."""
         several = f"; the first of {len(self.corpora)} splits" if len(self.corpora) > 1 else ""
         return self.corpus.summary() + several
+
+    def notices(self) -> list[str]:
+        """What the sizes of its models are not, a line each."""
+        return [describe_size(label, matched) for label, matched in self.matched.items() if matched.refused]
 
     @cached_property
     def ways(self) -> dict[str, Way]:

@@ -9,9 +9,12 @@ from torch.nn.parameter import is_lazy
 
 from zoo.blame import blame
 from zoo.config import Value
-from zoo.errors import UsageError, describe_faults
+from zoo.errors import UsageError, ZooError, describe_faults
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.surroundings import random_numbers, restore_and_report
+
+LONGEST_REASON = 200
+"""Characters of a library's message that are told."""
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
@@ -56,6 +59,21 @@ def build(
         check_tensors(fresh)
         own_memory(fresh)
         return fresh
+
+
+def describe_refusal(error: Exception) -> str:
+    """Say in one line why a model does not take options or sizes.
+
+    Args:
+        error: what `model_config`, `build` or a first forward pass raised.
+    """
+    if isinstance(error, ZooError) and isinstance(error.__context__, Exception):
+        error = error.__context__  # as its constructor, or the check of its options, raised it
+    if isinstance(error, ValidationError) and error.title == "Config":
+        return describe_faults(error)
+    text = " ".join(str(error).split()).rstrip(".")
+    short = text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON].rstrip()} ..."
+    return short if isinstance(error, ZooError) else f"{type(error).__name__}: {short}".removesuffix(": ")
 
 
 def count_buffers(model: SequenceModel, fresh: SequenceModel) -> int:

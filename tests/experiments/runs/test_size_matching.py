@@ -179,7 +179,7 @@ def only(valid: Callable[[int], bool], size: Callable[[int], float]) -> Callable
 @pytest.mark.parametrize("target", [1, 10.5, 1234, 76_000])
 def test_widths_that_are_refused_are_skipped(step: int, power: int, target: float) -> None:
     size = only(lambda width: width % step == 0, lambda width: 3 + width**power)
-    width, reached = find_width("width", size, target)
+    width, reached, _ = find_width("width", size, target)
     best = min(
         (step * k for k in range(1, 1 + int((2 * target) ** (1 / power) / step) + 2)),
         key=lambda w: abs(size(w) - target),
@@ -192,7 +192,7 @@ def test_widths_that_are_refused_now_and_then_are_skipped() -> None:
     """Nothing regular about them: 1, 2, 4, 8, ... and 100 to 110."""
     valid = {2**k for k in range(12)} | set(range(100, 111))
     for target in range(1, 2000, 37):
-        _, reached = find_width("width", only(valid.__contains__, float), target)
+        _, reached, _ = find_width("width", only(valid.__contains__, float), target)
         assert abs(reached - target) == min(abs(width - target) for width in valid)
 
 
@@ -218,5 +218,104 @@ def test_a_size_that_stops_growing_is_told() -> None:
 
 
 def test_a_model_that_refuses_every_width_is_told_why() -> None:
-    with pytest.raises(UsageError, match=r"No width from 1 to \d+ can be taken: width \d+ is not valid"):
+    with pytest.raises(UsageError, match=r"width=1 to \d+ do not work; 1: width 1 is not valid"):
         find_width("width", only(lambda width: False, float), 10)
+
+
+@pytest.mark.parametrize(
+    ("target", "width", "refused"),
+    [
+        (10, 8, "width=9 to 15 do not work; 9: width 9 is not valid."),
+        (16, 16, ""),
+        (1, 8, "width=1 to 7 do not work; 1: width 1 is not valid."),
+    ],
+)
+def test_widths_that_may_be_nearer_are_told_with_why_they_are_not_taken(target: int, width: int, refused: str) -> None:
+    assert find_width("width", only(lambda w: w % 8 == 0, float), target) == (width, width, refused)
+
+
+def test_nothing_is_told_of_refused_widths_that_are_further_off() -> None:
+    assert find_width("width", only(lambda width: width > 3, float), 10.4).refused == ""
+
+
+STRANGERS = """
+from pydantic import BaseModel, Field
+from torch import nn
+from zoo import adapt
+
+class LibraryOptions(BaseModel):
+    width: int = Field(multiple_of=4)
+
+def layers(vocab_size, width):
+    return nn.Sequential(nn.Embedding(vocab_size, width), nn.Linear(width, vocab_size))
+
+def Heads(vocab_size, width: int = 8):
+    nn.MultiheadAttention(width, 4)  # asserts that heads divide the width
+    return layers(vocab_size, width)
+
+def NeverOne(vocab_size, width: int = 8):
+    return layers(vocab_size, width // (width - 1) * width)
+
+def Validated(vocab_size, width: int = 8):
+    return layers(vocab_size, LibraryOptions(width=width).width)
+
+class HalvesItsChannels(nn.Module):
+    def __init__(self, vocab_size, width):
+        super().__init__()
+        self.layers, self.norm = layers(vocab_size, width), nn.GroupNorm(1, 2 * (width // 2))
+
+    def forward(self, tokens):
+        self.norm(self.layers[0](tokens).flatten(0, 1))  # of an odd width there is one channel more
+        return self.layers(tokens)
+
+def RunsWhenEven(vocab_size, width: int = 8):
+    return HalvesItsChannels(vocab_size, width)
+
+def BuildsNever(vocab_size, width: int = 8):
+    raise KeyError(f"no kernel for {width}")
+
+for name in ("Heads", "NeverOne", "Validated", "RunsWhenEven", "BuildsNever"):
+    globals()[name] = adapt(globals()[name], scales_with="width", receptive_field=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("strangers") / "strangers.py"
+    path.write_text(STRANGERS)
+    return f"{path}:"
+
+
+@pytest.mark.parametrize("kind", ["parameters", "flops"])
+@pytest.mark.parametrize(
+    ("name", "widths", "why"),
+    [
+        ("Heads", range(4, 40, 4), "width=17 to 19 do not work; 17: AssertionError: embed_dim must be divisible"),
+        ("Validated", range(4, 40, 4), "width=17 to 19 do not work; 17: ValidationError: 1 validation error"),
+        ("RunsWhenEven", range(2, 40, 2), "width=17 does not work: RuntimeError: Expected weight to be a vector"),
+        ("NeverOne", range(2, 40), ""),
+    ],
+)
+def test_a_width_that_a_library_refuses_in_its_own_way_is_stepped_over(
+    strangers: str, name: str, widths: range, why: str, kind: str, stream: Corpus
+) -> None:
+    V = len(stream.vocabulary)
+    of_17 = {"parameters": 2 * V * 17 + V, "flops": 6 * V * 17}[kind]
+    found = match_sizes(study_of(strangers + name, **{kind: of_17}), stream)[name]
+    nearest = min(abs(width - 17) for width in widths)
+    assert abs(found.model.options["width"] - 17) == nearest
+    assert found.refused.startswith(why)
+    assert bool(found.refused) == bool(why)
+    assert "\n" not in found.refused
+
+
+def test_the_width_that_was_tried_and_why_are_told_where_none_can_be_built(strangers: str, documents: Corpus) -> None:
+    with pytest.raises(UsageError) as error:
+        match_sizes(study_of(f"{strangers}BuildsNever", parameters=1000), documents)
+    said = "Model 'BuildsNever' cannot be matched. width=1 to 256 do not work; 1: KeyError: 'no kernel for 1'."
+    assert str(error.value) == said
+
+
+def test_a_size_below_the_least_that_can_be_built_names_the_width_and_why(strangers: str, documents: Corpus) -> None:
+    with pytest.raises(UsageError, match=r"with width=4, the least, it is at 243 \(width=1 to 3 do not work; 1: Ass"):
+        match_sizes(study_of(f"{strangers}Heads", parameters=10), documents)

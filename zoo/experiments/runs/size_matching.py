@@ -1,7 +1,10 @@
 """Scale models to one size, each through the width that its `Config` declares, as near as it gets."""
 
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
 
 from zoo.catalog import MODELS
 from zoo.config import Call
@@ -10,8 +13,10 @@ from zoo.errors import UsageError
 from zoo.experiments.runs.budget import flops_per_step, tokens_per_step
 from zoo.experiments.runs.model import find_model
 from zoo.experiments.study.config import Contestant, Matched, StudyConfig
-from zoo.models.build import count_parameters
+from zoo.models.build import count_parameters, describe_refusal
+from zoo.surroundings import isolated
 
+CPU = torch.device("cpu")
 WIDEST = 2**20
 SKIP = 256
 """Widths in a row that a model may refuse (heads must divide them, ...) before it counts as unable."""
@@ -32,43 +37,64 @@ def match_sizes(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
     for contestant in study.models:
         size = _size_of(kind, contestant, study, corpus)
         option = _width_option(contestant)
-        width, reached = find_width(option, size, target)
-        if reached > TOO_LARGE * target:
+        try:
+            found = find_width(option, size, target)
+        except UsageError as error:
+            raise UsageError(f"Model '{contestant.label}' cannot be matched. {error}") from None
+        if found.size > TOO_LARGE * target:
+            less = f" ({found.refused})" if found.refused else ""
             raise UsageError(
                 f"Model '{contestant.label}' cannot be as small as {target:,.0f} {kind}: "
-                f"with {option}={width}, the least, it is at {reached:,.0f}."
+                f"with {option}={found.width}, the least, it is at {found.size:,.0f}{less}."
             )
-        options = {**contestant.model.options, option: width}
-        matched[contestant.label] = Matched(
-            model=Call(name=contestant.model.name, options=options), target=target, reached=reached
-        )
+        options = {**contestant.model.options, option: found.width}
+        model = Call(name=contestant.model.name, options=options)
+        matched[contestant.label] = Matched(model=model, target=target, reached=found.size, refused=found.refused)
     return matched
 
 
-def find_width(option: str, size: Callable[[int], float], target: float) -> tuple[int, float]:
-    """The width whose size is nearest to `target`, and that size; `size` grows with the width.
+def describe_size(label: str, matched: Matched) -> str:
+    """The size that a model was matched to, and what kept it from a nearer one, in a line."""
+    option = MODELS.get(matched.model.name).Config.scales_with
+    nearest = f"{option}={matched.model.options[str(option)]} is the nearest that does"
+    off = f"{abs(matched.deviation):.1%} {'above' if matched.deviation > 0 else 'below'} {matched.target:,.0f}"
+    return f"{label}: {f'{matched.refused}. ' if matched.refused else ''}{nearest}, {off}"
+
+
+class Found(NamedTuple):
+    """The width whose size is nearest to a target."""
+
+    width: int
+    size: float
+    refused: str
+    """Which widths that may be nearer the model does not take, and why; "" where there are none."""
+
+
+def find_width(option: str, size: Callable[[int], float], target: float) -> Found:
+    """The width whose size is nearest to `target` among those that the model takes; `size` grows with the width.
 
     Args:
-        size: raises UsageError for a width that the model does not take; those are skipped.
+        size: raises UsageError for a width that the model does not take; those are stepped over.
 
     Raises:
         UsageError: no width that it takes.
     """
-    fault: UsageError | None = None
+    faults: dict[int, str] = {}
 
     def first_valid(start: int, stop: int) -> tuple[int, float] | None:
-        nonlocal fault
         for width in range(start, stop):
+            if width in faults:
+                continue
             try:
                 return width, size(width)
             except UsageError as error:
-                fault = error
+                faults[width] = str(error)
         return None
 
     def from_here(start: int) -> tuple[int, float]:
         found = first_valid(start, start + SKIP)
         if found is None:
-            raise UsageError(f"No {option} from {start} to {start + SKIP - 1} can be taken: {fault}")
+            raise UsageError(f"{_describe_refused(option, faults, start, start + SKIP - 1)}.")
         return found
 
     below = above = from_here(1)
@@ -84,7 +110,18 @@ def find_width(option: str, size: Callable[[int], float], target: float) -> tupl
             below, start = found, found[0] + 1
         else:
             above, stop = found or above, middle
-    return min(below, above, key=lambda found: abs(found[1] / target - 1))
+    width, reached = min(below, above, key=lambda found: abs(found[1] / target - 1))
+    first = below[0] + 1 if below[1] < target else 1
+    return Found(width, reached, _describe_refused(option, faults, first, above[0] - 1) if reached != target else "")
+
+
+def _describe_refused(option: str, faults: Mapping[int, str], first: int, last: int) -> str:
+    """Say that the widths from `first` to `last` do not work, and why; "" where there are none."""
+    if first > last:
+        return ""
+    if first == last:
+        return f"{option}={first} does not work: {faults[first]}"
+    return f"{option}={first} to {last} do not work; {first}: {faults[first]}"
 
 
 def _width_option(contestant: Contestant) -> str:
@@ -99,16 +136,23 @@ def _width_option(contestant: Contestant) -> str:
 
 
 def _size_of(kind: str, contestant: Contestant, study: StudyConfig, corpus: Corpus) -> Callable[[int], float]:
-    """Width -> parameters, or FLOPs of training a token."""
+    """Width -> parameters, or FLOPs of training a token; raises UsageError for a width that the model does not take."""
     option = _width_option(contestant)
     run = next(run for run in study.runs() if run.label == contestant.label)
 
     def size(width: int) -> float:
         options: dict[str, Any] = {**contestant.model.options, option: width}
         call = Call(name=contestant.model.name, options=options)
-        model = find_model(call, vocab_size=len(corpus.vocabulary), context=run.context)
-        if kind == "parameters":
-            return count_parameters(model.build(run.seed))
-        return flops_per_step(run, model, corpus) / tokens_per_step(run, corpus)
+        with warnings.catch_warnings(action="ignore"):  # of widths that nobody asked for
+            try:
+                found = find_model(call, vocab_size=len(corpus.vocabulary), context=run.context)
+                model = found.build(run.seed)
+                if kind == "flops":
+                    return flops_per_step(run, found, corpus) / tokens_per_step(run, corpus)
+                with isolated(CPU, seed=0), torch.no_grad():
+                    model.eval()(torch.zeros(1, 2, dtype=torch.long))  # some sizes can be built and not run
+            except Exception as error:  # a library refuses a size in its own way
+                raise UsageError(describe_refusal(error)) from error
+        return count_parameters(model)
 
     return size

@@ -79,6 +79,8 @@ class Matched(Frozen):
     model: Call
     target: float = Field(gt=0)
     reached: float = Field(ge=0)
+    refused: str = Field("", exclude=True)
+    """Which widths that may be nearer do not work, and why; not kept in records."""
 
     @property
     def deviation(self) -> float:
