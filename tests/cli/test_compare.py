@@ -322,3 +322,9 @@ def test_sizes_that_a_model_cannot_be_built_at_are_told_before_anything_trains(r
         "channels=24 is the nearest that does, 22.4% below 20,000"
     ]
     assert not any(line.startswith("bow") for line in done.stderr.splitlines())
+
+
+def test_the_grid_of_learning_rates_is_told_before_anything_trains(run_zoo) -> None:
+    grid = ("--models", "bow,bigram", "--lr-grid", "1e-3,3e-3,1e-2", "--dry-run")
+    done = run_zoo("compare", *grid, "--data", "invented(documents=60)")
+    assert done.stderr.splitlines()[1].startswith("learning rates: 0.001 to 0.01, 3 rates for each of 2 models;")

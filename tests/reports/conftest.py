@@ -99,7 +99,7 @@ def make_comparison(
                         floor={"validation": floor, "test": floor}),
         environments=(Environment(zoo="0.1.0", python="3.12.3", torch="2.13.0", platform="Linux x86_64", device="cpu",
                                   threads=1, commit="ebcc552" + "0" * 33, dirty=True),),
-        verdict=verdict_sentence(rows, pairs),
+        verdict=verdict_sentence(rows, pairs, study=config),
         method="Tukey, pooled" if len(seeds) > 2 and len(losses) > 2 else "paired t" if len(seeds) > 2 else "none",
         reason="Box's epsilon over the seeds is 0.62, and 0.55 is usual where models scatter alike.",
         correlation=0.41 if len(seeds) > 1 and len(losses) > 1 else None,

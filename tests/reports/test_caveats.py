@@ -24,7 +24,7 @@ def doubtful(example, changed) -> Comparison:
     unjudged = {"low": None, "high": None, "p": None, "verdict": "none", "withheld": WHY, "seeds_needed": None}
     pairs = (whole.pairs[0].model_copy(update=unjudged), *whole.pairs[1:])
     data = whole.data.model_copy(update={"is_stream": True})
-    verdict = verdict_sentence(whole.models, pairs)
+    verdict = verdict_sentence(whole.models, pairs, study=whole.study)
     doubt: Comparison = changed(whole, caveats=(CAVEAT,), pairs=pairs, data=data, verdict=verdict)
     return doubt
 

@@ -95,9 +95,10 @@ def test_the_policy_names_its_own_style_and_script_and_nothing_else(page: Page) 
 @pytest.mark.parametrize("unit", ["nats", "bits"])
 def test_the_verdict_says_in_both_units_that_seeds_were_added_after_a_look(unit: str, example) -> None:
     comparison = example("thirteen").model_copy(update={"looked": (3,)})
-    words = verdict_sentence(comparison.models, comparison.pairs, looked=(3,), bits=unit == "bits")
+    told = {"study": comparison.study, "looked": (3,)}
+    words = verdict_sentence(comparison.models, comparison.pairs, **told, bits=unit == "bits")
     html = render_page(
-        comparison.model_copy(update={"verdict": verdict_sentence(comparison.models, comparison.pairs, looked=(3,))})
+        comparison.model_copy(update={"verdict": verdict_sentence(comparison.models, comparison.pairs, **told)})
     )
     assert "Seeds were added after a look at 3" in words
     assert words.rpartition(". ")[2] in html.partition(f'<p class="verdict {unit}">')[2].partition("</p>")[0]

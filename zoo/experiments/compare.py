@@ -17,6 +17,7 @@ from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpora
 from zoo.errors import RunError, ZooError
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, is_done
 from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
@@ -59,8 +60,13 @@ class Plan:
         return self.corpus.summary() + several
 
     def notices(self) -> list[str]:
-        """What the sizes of its models are not, a line each."""
-        return [describe_size(label, matched) for label, matched in self.matched.items() if matched.refused]
+        """What is known beforehand of what will weaken a verdict: sizes that are missed, and the grid; a line each."""
+        missed = [
+            describe_size(label, matched)
+            for label, matched in self.matched.items()
+            if matched.refused or abs(matched.deviation) > NOTABLE_DEVIATION
+        ]
+        return [*missed, *describe_grid(self.study)]
 
     @cached_property
     def ways(self) -> dict[str, Way]:
@@ -84,6 +90,15 @@ class Plan:
         rated = [cell.at_rate(rates[cell.config.label]) if cell.config.label in rates else cell
                  for cell in cells]  # fmt: skip
         return place(rated, self.ways)
+
+
+def describe_grid(study: StudyConfig) -> list[str]:
+    """The grid of learning rates and what trying it takes, in a line; none where there is no grid."""
+    rates = study.lr_grid
+    if not rates:
+        return []
+    told = f"{rates[0]:g} to {rates[-1]:g}, {len(rates)} rates for each of {len(study.models)} models"
+    return [f"learning rates: {told}; an optimum at the edge of the grid weakens the verdict (wider: more rates)"]
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:

@@ -32,7 +32,9 @@ def render_page(comparison: Comparison) -> str:
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
         verdict_in_bits=facts.keep_together(
-            verdict_sentence(comparison.models, comparison.pairs, looked=comparison.looked, bits=True)
+            verdict_sentence(
+                comparison.models, comparison.pairs, study=comparison.study, looked=comparison.looked, bits=True
+            )
         )
         or facts.verdict(comparison),
         study=comparison.study.model_dump_json(indent=2, exclude_none=True),

@@ -33,7 +33,8 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()
         _print_pairs(comparison, unit, console)
-    if sentence := verdict_sentence(rows, comparison.pairs, looked=comparison.looked, bits=bits):
+    sentence = verdict_sentence(rows, comparison.pairs, study=comparison.study, looked=comparison.looked, bits=bits)
+    if sentence:
         console.print()
         console.print(textwrap.fill(sentence, 80), style="bold", highlight=False, markup=False)
 

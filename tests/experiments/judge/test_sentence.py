@@ -4,6 +4,8 @@ import pytest
 
 from zoo.experiments.judge.rows import Interval, ModelRow, PairRow, Used
 from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
+from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.parse import make_study
 
 
 def model(label: str, mean: float | None, *, seeds: int = 5, diverged: int = 0) -> ModelRow:
@@ -172,3 +174,49 @@ def test_a_verdict_without_an_interval_says_that_it_has_none() -> None:
     assert verdict_sentence([model("gru", 1.0), model("mlp", 1.1)], pairs) == (
         "gru is better than mlp by 0.1000 nats per token (no interval: the seeds are split in two, p = 0.010, 5 seeds)."
     )
+
+
+def study(match: dict[str, float] | None = None, **training: float) -> StudyConfig:
+    return make_study({}, {"models": ["gru", "mlp"], "data": {}, "training": training, "match": match})
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"steps": 2000}, "2,000 steps"),
+        ({"tokens": 6_400_000}, "6,400,000 target tokens"),
+        ({"seconds": 1.5}, "1.5 s of training"),
+        ({"flops": 2e12}, "2e+12 FLOPs of training"),
+    ],
+)
+def test_a_verdict_is_about_a_budget_and_names_it_once(training: dict[str, float], words: str) -> None:
+    models = [model("gru", 1.0), model("mlp", 1.1), model("bow", 1.2)]
+    better, tie = pair("gru", "mlp", -0.1, "better"), pair("gru", "mlp", -0.1, "undecided")
+    said = verdict_sentence(models[:2], [better], study=study(**training))
+    assert said.startswith(f"gru is better than mlp after {words}, by 0.1000 nats per token (95%")
+    said = verdict_sentence(models[:2], [tie], study=study(**training))
+    assert said == f"gru and mlp cannot be told apart after {words} with these 5 seeds."
+    both = [tie, pair("gru", "bow", -0.2, "better")]
+    assert verdict_sentence(models, both, study=study(**training)).count(words) == 1
+
+
+def test_the_sentence_carries_missed_sizes_missed_budgets_and_edges_of_the_grid() -> None:
+    models = [model(label, 1.0 + place / 10) for place, label in enumerate("abcd")]
+    models = [own.model_copy(update={"lr_at_edge": True}) for own in models]
+    models[0] = models[0].model_copy(update={"off_size": -0.49})
+    models[1] = models[1].model_copy(update={"off_size": 0.34, "off_budget": 0.03})
+    pairs = [pair("a", other, -0.1, "better") for other in "bcd"]
+    said = verdict_sentence(models, pairs, study=study({"parameters": 20_000}))
+    assert said.startswith("a is better than each of the 3 others after 1,000 steps; the nearest")
+    assert said.endswith(
+        " But sizes miss 20,000 parameters by up to 49% (a), and budgets are missed by up to 3% (b), and the best "
+        "learning rate lies at the edge of the grid for 4 of 4 models."
+    )
+
+
+def test_a_size_within_two_percent_and_a_model_without_a_mean_weaken_nothing() -> None:
+    models = [model("gru", 1.0), model("mlp", 1.1), model("bow", None, diverged=5)]
+    models[0] = models[0].model_copy(update={"off_size": 0.02})
+    models[2] = models[2].model_copy(update={"lr_at_edge": True, "off_size": 0.5})
+    said = verdict_sentence(models, [pair("gru", "mlp", -0.1, "better")], study=study({"parameters": 20_000}))
+    assert "But" not in said

@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 from zoo.config import Frozen
 from zoo.experiments.judge.rows import ModelRow, RunRow
+from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.study.config import StudyConfig
 
 Kind: TypeAlias = Literal[
@@ -30,8 +31,6 @@ NO_TEST = (
     "There is no test split: validation, which chose the weights, stands in for it and flatters a little; "
     "no interval counts that."
 )
-NOTABLE_DEVIATION = 0.02
-"""A size or a budget that is missed by more than this, relative, is noted."""
 NOTABLE_BUFFERS = 0.1
 """Buffers that training changes are noted from this share of the parameters on; those of a BatchNorm are fewer."""
 NAMED_OPERATIONS = 4

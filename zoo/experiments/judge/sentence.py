@@ -6,21 +6,31 @@ from collections.abc import Sequence
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.tukey import LEVEL
+from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
+from zoo.experiments.study.config import StudyConfig
 
 
 def verdict_sentence(
-    models: Sequence[ModelRow], pairs: Sequence[PairRow], *, looked: Sequence[int] = (), bits: bool = False
+    models: Sequence[ModelRow],
+    pairs: Sequence[PairRow],
+    *,
+    study: StudyConfig | None = None,
+    looked: Sequence[int] = (),
+    bits: bool = False,
 ) -> str:
     """Say who is better, by how much and how surely, or that nobody is known to be, and what would settle it.
 
     Args:
         models: from the best to the worst, those without a mean last.
         pairs: every pair of models that finished under all seeds, the better mean first.
+        study: what was asked for, for its budget, missed sizes and edges of the grid of rates; None: as records of
+            earlier versions have the sentence.
         looked: smaller numbers of seeds with which the same comparison was looked at before.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
-    study = _count(seeds, "seed") + (f" on {splits} splits" if splits else "")
+    over = _count(seeds, "seed") + (f" on {splits} splits" if splits else "")
+    after = f" after {describe_budget(study.training)}" if study else ""
     finished = [model.label for model in models if model.test]
     sentences = []
     if not finished:
@@ -34,7 +44,9 @@ def verdict_sentence(
         )
     elif len(finished) >= 2:
         best = finished[0]
-        sentences += _tied(best, pairs, study) + _beaten(best, pairs, study, unit, name) + _unjudged(best, pairs)
+        tied = _tied(best, pairs, over, after)
+        sentences += tied + _beaten(best, pairs, over, "" if tied else after, unit, name) + _unjudged(best, pairs)
+        sentences += describe_weaknesses([model for model in models if model.test], study) if study else []
         if looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
@@ -67,7 +79,7 @@ def format_chance(p: float | None) -> str:
     return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # shows on which side of 5% it is
 
 
-def _tied(best: str, pairs: Sequence[PairRow], study: str) -> list[str]:
+def _tied(best: str, pairs: Sequence[PairRow], over: str, after: str) -> list[str]:
     """Name the models that cannot be told from the best; from each other only if that holds for every pair of them."""
     own = [pair for pair in pairs if pair.a == best]
     labels = [pair.b for pair in own if pair.verdict == "undecided"]
@@ -75,13 +87,13 @@ def _tied(best: str, pairs: Sequence[PairRow], study: str) -> list[str]:
         return []
     among = [pair for pair in pairs if pair.a in labels and pair.b in labels]
     if any(pair.verdict != "undecided" for pair in among):
-        return [f"{_join(labels)} cannot be told from {best} with these {study}."]
-    of = " seeds" if study.endswith("splits") else ""
+        return [f"{_join(labels)} cannot be told from {best}{after} with these {over}."]
+    of = " seeds" if over.endswith("splits") else ""
     needed = f" (it would take about {own[0].seeds_needed}{of})" if len(own) == 1 and own[0].seeds_needed else ""
-    return [f"{_join([best, *labels])} cannot be told apart with these {study}{needed}."]
+    return [f"{_join([best, *labels])} cannot be told apart{after} with these {over}{needed}."]
 
 
-def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: str) -> list[str]:
+def _beaten(best: str, pairs: Sequence[PairRow], over: str, after: str, unit: float, name: str) -> list[str]:
     """Name the models that the best is better than, and by how much it is better than the nearest."""
     own = [pair for pair in pairs if pair.a == best]
     beaten = [pair for pair in own if pair.verdict == "better"]
@@ -94,10 +106,11 @@ def _beaten(best: str, pairs: Sequence[PairRow], study: str, unit: float, name: 
     by = f"by {abs(nearest.difference) / unit:.4f} {name} per token ({interval}"
     p = format_chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
-        return [f"{best} is better than {nearest.b} {by}, p {'' if p.startswith('<') else '= '}{p}, {study})."]
-    surely = f"p {'' if p.startswith('<') else '≤ '}{p}, {study})."
+        exactly = p if p.startswith("<") else f"= {p}"
+        return [f"{best} is better than {nearest.b}{after}{',' * bool(after)} {by}, p {exactly}, {over})."]
+    at_most = p if p.startswith("<") else f"≤ {p}"
     others = f"each of the {len(beaten)} others" if len(beaten) > 2 else "both others"
-    return [f"{best} is better than {others}; the nearest is {nearest.b}, {by}; all {surely}"]
+    return [f"{best} is better than {others}{after}; the nearest is {nearest.b}, {by}; all p {at_most}, {over})."]
 
 
 def _unjudged(best: str, pairs: Sequence[PairRow]) -> list[str]:

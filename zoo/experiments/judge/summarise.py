@@ -51,7 +51,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         data=runs[0].recorded.data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
         looked=record.looked,
-        verdict=verdict_sentence(rows, pairs, looked=record.looked),
+        verdict=verdict_sentence(rows, pairs, study=record.study, looked=record.looked),
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,

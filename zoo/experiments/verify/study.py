@@ -10,6 +10,7 @@ from zoo.config import RunConfig, as_json
 from zoo.errors import RunError
 from zoo.experiments.compare import choose_rates, record_name
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json
 from zoo.experiments.records.run import Run
@@ -47,9 +48,12 @@ def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
         RunError: the record, or a run of it, is missing or damaged.
     """
     record = record_of(path).absolute()
-    again = summarise(record, read_study(record)).model_dump(mode="json")
-    moved = {"folder": record.parent.name}  # a folder may be called otherwise by now: no number depends on it
-    yield from differences(_with_defaults(read_json(path)) | moved, again | moved)
+    comparison = summarise(record, read_study(record))
+    again, stored = comparison.model_dump(mode="json"), _with_defaults(read_json(path))
+    same = {"folder": record.parent.name}  # a folder may be called otherwise by now: no number depends on it
+    if stored.get("verdict") == verdict_sentence(comparison.models, comparison.pairs, looked=comparison.looked):
+        same["verdict"] = comparison.verdict  # as it was written before it carried what weakens it
+    yield from differences(stored | same, again | same)
 
 
 def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
