@@ -1,11 +1,10 @@
 """Plan and run a study: match sizes, resolve every run, choose how they are executed, train, record.
 
 The way of a model, each stop once: `match_sizes` gives it its width, `resolve_all` finds, builds and checks it,
-`choose_ways` times it, `choose_rates` gives it a learning rate, `execute_all` trains it. From `resolve_all` on its runs
+`choose_ways` times it, `search_rates` gives it a learning rate, `execute_all` trains it. From `resolve_all` on its runs
 are `Cell`s, and nothing is looked up again.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
 from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.load import load_model
+from zoo.experiments.runs.rates import MOST_ROUNDS, Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.runs.size_matching import describe_size, match_sizes
@@ -77,18 +77,24 @@ class Plan:
         """All runs, as they were asked for, before ways and learning rates were chosen."""
         return [cell.config for cell in self.cells]
 
-    def trials(self) -> list[Cell]:
-        """The runs that choose learning rates, in their ways."""
-        return place([cell for cell in self.cells if cell.config.trial], self.ways)
+    def trials(self, rates: Rates | None = None) -> list[Cell]:
+        """The runs that choose learning rates, in their ways: those of the grid, or at other rates."""
+        cells = [cell for cell in self.cells if cell.config.trial]
+        if rates is not None:
+            models = {cell.config.label: cell for cell in cells}.values()
+            cells = [cell.at_rate(lr) for cell in models for lr in rates]
+        return place(cells, self.ways)
 
-    def runs(self, rates: Mapping[str, float]) -> list[Cell]:
+    def runs(self, rates: Mapping[str, float], grid: Rates = ()) -> list[Cell]:
         """The runs that are reported, in their ways, at the learning rates (label -> rate) that were chosen.
 
         A label without one keeps what it was resolved with: its own rate, or the lowest of the grid.
+
+        Args:
+            grid: the rates that they were chosen from.
         """
         cells = [cell for cell in self.cells if not cell.config.trial]
-        rated = [cell.at_rate(rates[cell.config.label]) if cell.config.label in rates else cell
-                 for cell in cells]  # fmt: skip
+        rated = [cell.at_rate(rates[cell.config.label], grid) if cell.config.label in rates else cell for cell in cells]
         return place(rated, self.ways)
 
 
@@ -98,7 +104,11 @@ def describe_grid(study: StudyConfig) -> list[str]:
     if not rates:
         return []
     told = f"{rates[0]:g} to {rates[-1]:g}, {len(rates)} rates for each of {len(study.models)} models"
-    return [f"learning rates: {told}; an optimum at the edge of the grid weakens the verdict (wider: more rates)"]
+    if study.lr_grid_extends:
+        return [
+            f"learning rates: {told}, and more for all, {MOST_ROUNDS} times at most, while a best one is at the edge"
+        ]
+    return [f"learning rates: {told}; a best one at the edge weakens the verdict (--lr-grid auto extends the grid)"]
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
@@ -124,12 +134,21 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     Raises:
         RunError: a folder that is no run stands where one belongs, or a source changed meanwhile.
     """
-    trials, cells = plan.trials(), plan.runs({})
-    listener.planned(len(trials) + len(cells))
+    cells, planned = plan.runs({}), 0
+
+    def try_all(rates: Rates) -> list[Run]:
+        nonlocal planned
+        trials = plan.trials(rates)
+        planned += len(trials)
+        listener.planned(planned + len(cells))
+        return execute_all(trials, plan.corpus, listener)
+
+    listener.planned(len(plan.trials()) + len(cells))
     write_ways(plan.directory, plan.configs(), plan.choices)
-    tried = execute_all(trials, plan.corpus, listener)
+    search = search_rates(plan.study, try_all)
+    tried = search.trials
     if tried:
-        cells = plan.runs(choose_rates(tried))
+        cells = plan.runs(choose_rates(tried), search.grid)
     runs = [
         run
         for rotation, corpus in plan.corpora.items()
@@ -143,6 +162,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     record = StudyRecord(
         study=plan.study,
         matched=dict(plan.matched),
+        rounds=search.rounds if plan.study.lr_grid_extends else (),
         trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
         runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
         looked=earlier_looks(plan.study, plan.directory),
@@ -239,19 +259,6 @@ def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:
     """The file of a comparison's record: named after what was asked, and after the trials and runs that answer it."""
     fingerprints = [run.recorded.fingerprint for run in runs]
     return f"study-{fingerprint({'study': describe_study(study), 'runs': fingerprints})}.json"
-
-
-def choose_rates(trials: Sequence[Run]) -> dict[str, float]:
-    """Label -> the learning rate with the lowest validation loss; a rate that diverged loses against any other."""
-
-    def key(run: Run) -> tuple[float, float]:
-        loss = run.result.validation_loss if run.result.status == "finished" else None
-        return math.inf if loss is None else loss, run.recorded.settings["lr"]
-
-    by_label: dict[str, list[Run]] = {}
-    for run in trials:
-        by_label.setdefault(run.label, []).append(run)
-    return {label: min(runs, key=key).recorded.settings["lr"] for label, runs in by_label.items()}
 
 
 def study_directory(out: Path, name: str, *, fresh: bool) -> Path:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from zoo.experiments.compare import Plan, choose_rates
-from zoo.experiments.records.run import is_done, read_run
+from zoo.experiments.compare import Plan
+from zoo.experiments.records.run import Run, is_done, read_run
+from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
+from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.timing import get_speed, measure_training
 from zoo.experiments.runs.workers import count_cores
 
@@ -16,9 +18,16 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
     Raises:
         RunError: a trial that is there is damaged.
     """
-    trials, rates = plan.trials(), dict[str, float]()
-    if trials and all(is_done(cell.directory) for cell in trials):
-        rates = choose_rates([read_run(cell.directory) for cell in trials])
+    trials, rates = list[Cell](), dict[str, float]()
+
+    def read_trials(tried: Rates) -> list[Run] | None:
+        cells = plan.trials(tried)
+        trials.extend(cells)
+        return [read_run(cell.directory) for cell in cells] if all(is_done(cell.directory) for cell in cells) else None
+
+    search = search_rates(plan.study, read_trials)
+    if search.trials and len(search.trials) == len(trials):
+        rates = choose_rates(search.trials)
     cells = [*trials, *plan.runs(rates)]
     unknown = {c.config.label: c for c in cells if c.settings.steps is not None and not is_done(c.directory)}
     speeds = measure_training(list(unknown.values()), plan.corpus)

@@ -2,6 +2,9 @@
 
 import math
 
+AUTO = "auto"
+"""In place of a grid of learning rates, or before one: it is extended where it is too narrow."""
+
 
 def parse_seed(text: str) -> int:
     """A whole number from 0 that torch takes as a seed."""
@@ -76,12 +79,14 @@ def parse_large(text: str) -> float:
     return number
 
 
-def parse_rates(text: str) -> list[float]:
-    """At least two different learning rates, from the lowest."""
-    grid = sorted({parse_positive(part) for part in text.split(",")})
-    if len(grid) < 2:
-        raise ValueError(f"'{text}' is no grid: give at least two learning rates, such as 1e-3,3e-3,1e-2.")
-    return grid
+def parse_rates(text: str) -> list[float | str]:
+    """At least two different learning rates, from the lowest; `auto` alone, or before the rates that it begins with."""
+    parts = text.split(",")
+    extends = [AUTO] if AUTO in parts else []
+    grid = sorted({parse_positive(part) for part in parts if part != AUTO})
+    if len(grid) < 2 and (grid or not extends):
+        raise ValueError(f"'{text}' is no grid: give at least two learning rates, such as 1e-3,3e-3,1e-2, or {AUTO}.")
+    return [*extends, *grid]
 
 
 def parse_match(text: str) -> dict[str, float | int]:

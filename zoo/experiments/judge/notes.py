@@ -53,6 +53,8 @@ def collect_notes(
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
     if study.start:
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
+    if study.lr_grid_extends and models:
+        notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
@@ -66,6 +68,13 @@ def _describe_start(study: StudyConfig) -> str:
     assert start
     what = f"run {start.run}, which it had at step {start.steps:,}" if start.run else f"'{start.weights}'"
     return f"{label} starts from the weights of {what}; its budget is what it was trained for since."
+
+
+def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
+    grid = sorted(float(rate) for rate in models[0].lr_trials)
+    became = f"extended from {len(study.lr_grid)} rates to {len(grid)}" if len(grid) > len(study.lr_grid) else "kept"
+    end = "it was extended no further" if any(row.lr_at_edge for row in models) else "no best rate lies at its edge"
+    return f"The grid of learning rates, the same for every model, was {became} ({grid[0]:g} to {grid[-1]:g}): {end}."
 
 
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:

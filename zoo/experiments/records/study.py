@@ -93,6 +93,8 @@ class StudyRecord(Frozen):
     matched: Mapping[str, Matched] = Field(default_factory=dict)
     ways: Mapping[str, Way] = Field(default_factory=dict)
     """Label -> how its runs were executed; none in records of when all were sequential."""
+    rounds: tuple[tuple[float, ...], ...] = ()
+    """Of a grid of learning rates that was extended: the rates of each round, the first one the grid itself."""
     trials: Places = ()
     runs: Annotated[Places, Field(min_length=1)]
     looked: tuple[Count, ...] = ()

@@ -75,9 +75,10 @@ class Cell:
         """The same cell on so many threads."""
         return self._with(threads=threads)
 
-    def at_rate(self, lr: float) -> "Cell":
-        """The same cell with this learning rate."""
-        return replace(self._with(lr=lr), settings=replace(self.settings, lr=lr))
+    def at_rate(self, lr: float, grid: tuple[float, ...] = ()) -> "Cell":
+        """The same cell with this learning rate, and the grid that it was chosen from, if it was."""
+        rated = replace(self._with(lr=lr), settings=replace(self.settings, lr=lr))
+        return replace(rated, config=rated.config.model_copy(update={"chosen_from": grid})) if grid else rated
 
     def _with(self, **training: Any) -> "Cell":
         changed = self.config.training.model_copy(update=training)

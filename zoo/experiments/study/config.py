@@ -1,6 +1,6 @@
 """A comparison as one frozen value, and the runs that it asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -19,11 +19,13 @@ from zoo.config import (
     TrainingConfig,
 )
 from zoo.settings.flag import Flag, Internal
-from zoo.settings.values import parse_match, parse_rates
+from zoo.settings.values import AUTO, parse_match, parse_rates
 
 FEWEST_SPLITS = 3
 """Of several; two leave one degree of freedom, and an interval 13 standard errors wide."""
 LAST_SEED = 2**63 - 1
+FIRST_GRID = (3e-3, 1e-2, 3e-2)
+"""The learning rates that a grid which is extended begins with, where no others are given."""
 
 
 class Published(Frozen):
@@ -106,9 +108,13 @@ class StudyConfig(Frozen):
         None, description="Scale every model to one size: parameters, or FLOPs of training a token."
     )
     lr_grid: Annotated[
-        tuple[Annotated[float, Field(gt=0)], ...], Flag(parse=parse_rates, metavar="A,B,...", after="lr")
-    ] = Field((), description="Train each model at each rate under one extra seed; the best on validation is taken.")
-
+        tuple[Annotated[float, Field(gt=0)], ...], Flag(parse=parse_rates, metavar="A,B,...|auto", after="lr")
+    ] = Field(
+        (),
+        description="Train each model at each rate under one extra seed; the best on validation is taken. auto: extend "
+        "the grid for all until no model's best lies at its edge.",
+    )
+    lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="weights that its only run starts from")
 
     @model_validator(mode="before")
@@ -120,6 +126,16 @@ class StudyConfig(Frozen):
         written = [model for model in models if isinstance(model, str)]
         labels = dict(zip(written, short_names(written), strict=True))
         return {**value, "models": [{"label": labels[m], "model": m} if isinstance(m, str) else m for m in models]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grid_may_be_extended(cls, value: Any) -> Any:
+        grid = value.get("lr_grid") if isinstance(value, dict) else None
+        rates = [grid] if isinstance(grid, str) else grid
+        if not isinstance(rates, list | tuple) or AUTO not in rates:
+            return value
+        given = [rate for rate in rates if rate != AUTO]
+        return {**value, "lr_grid": given or FIRST_GRID, "lr_grid_extends": True}
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> "StudyConfig":
@@ -155,8 +171,8 @@ class StudyConfig(Frozen):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Records from before there were several splits, or weights to start from, keep their names and contents."""
-        usual = (("splits", 1), ("start", None))
+        """Records from before there were several splits, weights to start from, ... keep their names and contents."""
+        usual = (("splits", 1), ("start", None), ("lr_grid_extends", False))
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
     def in_splits(self) -> list[DataConfig]:
@@ -175,14 +191,18 @@ class StudyConfig(Frozen):
         )
         return self.model_copy(update={"models": models})
 
-    def trials(self) -> list[RunConfig]:
-        """The runs that choose a learning rate: every model at each of the grid, under one more seed, on one split."""
+    def trials(self, rates: Sequence[float] | None = None) -> list[RunConfig]:
+        """The runs that choose a learning rate: every model at each of the grid, under one more seed, on one split.
+
+        Args:
+            rates: others than those of the grid.
+        """
         extra = next(seed for seed in (max(self.seeds) + 1, *range(len(self.seeds) + 1)) if self._is_free(seed))
         one = self.model_copy(update={"seeds": (extra,), "splits": 1})
         return [
             run.model_copy(update={"training": run.training.model_copy(update={"lr": lr}), "trial": True})
             for run in one.runs()
-            for lr in self.lr_grid
+            for lr in (self.lr_grid if rates is None else rates)
         ]
 
     def _is_free(self, seed: int) -> bool:

@@ -126,8 +126,8 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
         base_training = {key: value for key, value in base_training.items() if key not in BUDGETS}
     if overrides.get("lr_grid"):
         base_training = {key: value for key, value in base_training.items() if key != "lr"}
-    elif "lr" in given:
-        base = {key: value for key, value in base.items() if key != "lr_grid"}
+    if overrides.get("lr_grid") or "lr" in given:
+        base = {key: value for key, value in base.items() if key not in ("lr_grid", "lr_grid_extends")}
     if overrides.get("match"):
         base = {key: value for key, value in base.items() if key != "match"}
     merged = _merge({**base, "training": base_training}, overrides)

@@ -1,6 +1,7 @@
 """Verify a comparison: its record from its study and its runs, its numbers from its record."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from zoo.config import RunConfig, as_json
 from zoo.errors import RunError
-from zoo.experiments.compare import choose_rates, record_name
+from zoo.experiments.compare import record_name
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.summarise import summarise
@@ -16,9 +17,11 @@ from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_j
 from zoo.experiments.records.run import Run
 from zoo.experiments.records.study import read_study
 from zoo.experiments.runs.identity import run_name
+from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
 from zoo.experiments.runs.strategy import place
+from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.verify.costs import cost_differences
 from zoo.experiments.verify.diff import compare_values, differences
 from zoo.experiments.verify.rebuild import Rebuild
@@ -77,7 +80,10 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
     for run in [*trials, *runs]:
         rebuild.trust.allow(run.recorded)
-    yield from _listing_differences("trials", record.trials, trials, study.trials())
+    rounds = record.rounds or ((study.lr_grid,) if study.lr_grid else ())
+    asked_trials = [study.trials(rates) for rates in rounds]
+    yield from _listing_differences("trials", record.trials, trials, list(chain(*asked_trials)))
+    yield from compare_values("rounds of the grid", rounds, _search_again(study, trials))
     yield from _listing_differences("runs", record.runs, runs, study.runs())
     digests: dict[str, str] = {}
     for run in [*runs, *trials]:
@@ -92,15 +98,20 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
-    tried, asked = (
+    *tried, asked = (
         place([rebuild.cell(config) for config in configs], record.ways)
-        for configs in (study.trials(), study.chosen(rates))
+        for configs in (*asked_trials, study.chosen(rates))
     )
-    for run, cell in zip([*trials, *runs], [*tried, *asked], strict=True):
+    for run, cell in zip([*trials, *runs], [*chain(*tried), *asked], strict=True):
         yield from _settings_differences(run, cell, rebuild)
     failed = {run.label for run in runs if run.result.status == "failed"}  # such a model is not measured
     measured = {cell.config.label: cell for cell in in_first_split(asked) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
+
+
+def _search_again(study: StudyConfig, trials: Sequence[Run]) -> tuple[Rates, ...]:
+    """The rounds that a search of the grid has with the losses of these trials; one that was left out is among them."""
+    return search_rates(study, lambda rates: [run for run in trials if run.recorded.settings["lr"] in rates]).rounds
 
 
 def _listing_differences(
