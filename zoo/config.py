@@ -258,6 +258,18 @@ class RunConfig(Frozen):
     chosen_from: tuple[float, ...] = Field((), description="the grid that the learning rate was chosen from, if any")
     trial: bool = Field(False, description="only chooses a learning rate: never looks at the test split")
     start: Start | None = Field(None, description="weights that it starts from, in place of random ones")
+    weights_seed: Seed | None = Field(None, description="seed of the initial weights, where it is not `seed`")
+    data_seed: Seed | None = Field(None, description="seed of batches and dropout, where it is not `seed`")
+
+    @property
+    def init_seed(self) -> int:
+        """Seed of the initial weights."""
+        return self.seed if self.weights_seed is None else self.weights_seed
+
+    @property
+    def batch_seed(self) -> int:
+        """Seed of what training draws: the order of the data, and dropout."""
+        return self.seed if self.data_seed is None else self.data_seed
 
 
 def as_json(value: BaseModel) -> dict[str, Any]:

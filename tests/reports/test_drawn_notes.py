@@ -41,7 +41,7 @@ def noted(example, changed) -> Comparison:
     )  # fmt: skip
     runs = (whole.runs[0].model_copy(update={"execution": "stacked, unlike runs alone: why"}), *whole.runs[1:])
     data = whole.study.data.model_copy(update={"split": "90/10/0"})
-    study = whole.study.model_copy(update={"data": data})
+    study = whole.study.model_copy(update={"data": data, "vary": "data"})
     doubt: Comparison = changed(whole, study=study, models=models, runs=runs, caveats=("Few documents.",))
     return doubt
 

@@ -10,6 +10,7 @@ from zoo.reports.facts import has_intervals, new_sample
 
 NOTED: tuple[Kind, ...] = (
     "split",
+    "seeds",
     "start",
     "untrained",
     "failed",
@@ -24,6 +25,9 @@ NOTED: tuple[Kind, ...] = (
     "caveat",
 )
 """Kinds of notes that a terminal shows, in this order; a report shows all."""
+
+NEW = {"both": "seeds", "data": "orders of the data", "weights": "initial weights"}
+"""What differs between the seeds."""
 
 
 def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
@@ -61,7 +65,8 @@ def _losses(comparison: Comparison, unit: str) -> str:
     """What the losses are means of, and what their intervals are for."""
     seeds, splits = max(row.seeds for row in comparison.models), comparison.study.splits
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
-    interval = f"; ±: 95% interval, for new seeds and {new_sample(comparison)} (differences have their own)"
+    new = f"new {NEW[comparison.study.vary]} and {new_sample(comparison)}"
+    interval = f"; ±: 95% interval, for {new} (differences have their own)"
     return f"test, valid: {unit} per token, {over}{interval if has_intervals(comparison) else ''}"
 
 

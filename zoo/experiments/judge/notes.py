@@ -11,6 +11,7 @@ from zoo.experiments.study.config import StudyConfig
 Kind: TypeAlias = Literal[
     "split",
     "caveat",
+    "seeds",
     "start",
     "diverged",
     "failed",
@@ -31,6 +32,13 @@ NO_TEST = (
     "There is no test split: validation, which chose the weights, stands in for it and flatters a little; "
     "no interval counts that."
 )
+ONE_SOURCE = {
+    "data": "Only what training draws (the order of the data, dropout) differs between the seeds: every run starts "
+    "from the initial weights of seed {seed}. Intervals and verdicts count this source alone, not other weights.",
+    "weights": "Only the initial weights differ between the seeds: what training draws (the order of the data, "
+    "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
+}
+"""What a comparison whose seeds vary one thing alone says nothing of (Bouthillier et al. 2021)."""
 NOTABLE_BUFFERS = 0.1
 """Buffers that training changes are noted from this share of the parameters on; those of a BatchNorm are fewer."""
 NAMED_OPERATIONS = 4
@@ -51,6 +59,8 @@ def collect_notes(
     """All notes: about the comparison, about every model in the order of the ranking, about how runs were executed."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
+    if study.vary != "both" and len(study.seeds) > 1:
+        notes.append(Note(model=None, kind="seeds", text=ONE_SOURCE[study.vary].format(seed=study.seeds[0])))
     if study.start:
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:

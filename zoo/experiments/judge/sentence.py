@@ -9,6 +9,9 @@ from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
+VARIED = {"both": "", "data": " of data order alone", "weights": " of initial weights alone"}
+"""What the seeds are of."""
+
 
 def verdict_sentence(
     models: Sequence[ModelRow],
@@ -29,7 +32,7 @@ def verdict_sentence(
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
-    over = _count(seeds, "seed") + (f" on {splits} splits" if splits else "")
+    over = _count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
     after = f" after {describe_budget(study.training)}" if study else ""
     finished = [model.label for model in models if model.test]
     sentences = []

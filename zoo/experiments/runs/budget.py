@@ -49,7 +49,7 @@ def flops_per_step(config: RunConfig, model: FoundModel, corpus: Corpus) -> floa
     """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
     training, length, layout = config.training, row_length(config), row_layout(config, corpus)
     with forbid_changes(model.who, "in a training step"):
-        counter = FlopCounter(model.build(config.seed), layout)
+        counter = FlopCounter(model.build(config.init_seed), layout)
         if layout != "packed":
             return counter.training(length) * training.batch_size
         rows = corpus.rows("train", length=length, device=torch.device("cpu"))

@@ -62,7 +62,7 @@ def measure_costs(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
     costs = {}
     gc.collect()  # memory is taken after speed, when the libraries have set up what they need and the models are gone
     for cell in cells:
-        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
+        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.batch_seed):
             costs[cell.config.label] = _cost(
                 cell,
                 cell.build,
@@ -129,7 +129,7 @@ def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
 
 def count_trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
     """Numbers beside the parameters that the first step of training changes."""
-    batch = draw(rows, cell.settings, cell.config.seed, 0)
+    batch = draw(rows, cell.settings, cell.config.batch_seed, 0)
     TrainStep(model.to(cell.device), cell.settings, cell.device)(batch, cell.settings.lr)
     return count_buffers(model, untrained)
 
@@ -137,7 +137,7 @@ def count_trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: 
 def draw_batches(cell: Cell, rows: Rows) -> list[Batch]:
     """The batches of the first steps; a single one where all are of one shape."""
     alike = cell.data.is_stream or cell.settings.window is not None
-    return [draw(rows, cell.settings, cell.config.seed, step) for step in range(1 if alike else FLOP_BATCHES)]
+    return [draw(rows, cell.settings, cell.config.batch_seed, step) for step in range(1 if alike else FLOP_BATCHES)]
 
 
 def measure_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:

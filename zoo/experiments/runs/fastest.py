@@ -31,7 +31,7 @@ def estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
 
 def _time_first_step(cell: Cell, corpus: Corpus) -> float:
     rows = corpus.rows("train", length=row_length(cell.config), device=cell.device)
-    with isolated(cell.device, threads=1, seed=cell.config.seed):
+    with isolated(cell.device, threads=1, seed=cell.config.batch_seed):
         work = make_steps(cell, corpus, rows)
         began = time.perf_counter()
         work()

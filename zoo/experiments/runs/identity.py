@@ -49,6 +49,7 @@ def fingerprint_run(
             "settings": settings,
             **beside,
             **({"start": config.start.sha256} if config.start else {}),
+            **{key: seed for key in ("weights_seed", "data_seed") if (seed := getattr(config, key)) is not None},
             "data": [data.digest, config.data.tokens, data.floor],
             "source": recorded.model_source,
             "harness": recorded.harness,

@@ -34,7 +34,7 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
     trust.check(name)
     vocab_size = len(Vocabulary(run.recorded.data.characters))
     found = find_model(config.model, vocab_size=vocab_size, context=config.context)
-    model = found.build(config.seed)
+    model = found.build(config.init_seed)
     load_weights(model, run.directory / WEIGHTS, run.result.weights_sha256)
     return model.eval(), describe_change(run, found)
 

@@ -90,7 +90,7 @@ class Cell:
         Raises:
             RunError: they come from a file, which is gone, changed, or of another model.
         """
-        model, start = self.model.build(self.config.seed), self.config.start
+        model, start = self.model.build(self.config.init_seed), self.config.start
         if start:
             load_weights(model, Path(start.weights), start.sha256)
         return model
@@ -116,7 +116,7 @@ def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], stu
         key = (config.model.model_dump_json(), len(corpus.vocabulary), config.context)
         place = (key, config.data.rotation)
         if key not in models:
-            models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.seed)
+            models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
         if place not in steps:
             steps[place] = count_steps(config, models[key], corpus)  # neither seed nor rate changes it
         cells.append(_resolve(config, models[key], steps[place], corpus, study))

@@ -146,7 +146,7 @@ def _size_of(kind: str, contestant: Contestant, study: StudyConfig, corpus: Corp
         with warnings.catch_warnings(action="ignore"):  # of widths that nobody asked for
             try:
                 found = find_model(call, vocab_size=len(corpus.vocabulary), context=run.context)
-                model = found.build(run.seed)
+                model = found.build(run.init_seed)
                 if kind == "flops":
                     return flops_per_step(run, found, corpus) / tokens_per_step(run, corpus)
                 with isolated(CPU, seed=0), torch.no_grad():

@@ -56,7 +56,7 @@ def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
     train_step, steps = TrainStep(model, cell.settings, cell.device), itertools.count()
 
     def step() -> int:
-        batch = draw(train, cell.settings, cell.config.seed, next(steps))
+        batch = draw(train, cell.settings, cell.config.batch_seed, next(steps))
         train_step(batch, cell.settings.lr)
         return batch.target_count
 
@@ -127,7 +127,7 @@ def _take_turns(cell: Cell, prepare: Callable[[Cell], Work]) -> Iterator[Speed]:
     """One turn at a time; the first is over when the work has been prepared and done twice, and is not told."""
     spent, work = 0.0, None
     for turn in range(1 + TURNS):
-        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.seed):
+        with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.batch_seed):
             clock, done, tokens = Stopwatch(cell.device), 0, 0
             work = work or prepare(cell)
             clock.start()

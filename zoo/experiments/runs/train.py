@@ -73,7 +73,7 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
     if len(cells) != max(1, len(cells[0].config.stack)):
         raise RunError(f"A stack of {len(cells[0].config.stack)} runs cannot be trained as {len(cells)}.")
     first, device = cells[0].config, cells[0].device
-    here = isolated(device, threads=first.training.threads, seed=first.seed)
+    here = isolated(device, threads=first.training.threads, seed=first.batch_seed)
     watch = watch_changes(cells[0].model.who, "in training or evaluation")
     with here, ExitStack() as stack, watch as surroundings:
         places = [stack.enter_context(work_on(cell.directory, again=len(cells) > 1)) for cell in cells]
@@ -112,7 +112,7 @@ def _train(
         Trained(
             fitted,
             save_weights(model, place / WEIGHTS),
-            count_buffers(model, cell.model.build(cell.config.seed)),
+            count_buffers(model, cell.model.build(cell.config.init_seed)),
             counter.try_count(fitted.shapes),
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
@@ -139,7 +139,7 @@ def _fit(
     keeper: Keeper,
 ) -> list[Fit]:
     train, validation, device = rows["train"], rows["validation"], cells[0].device
-    settings, seeds = [cell.settings for cell in cells], [cell.config.seed for cell in cells]
+    settings, seeds = [cell.settings for cell in cells], [cell.config.batch_seed for cell in cells]
     common: dict[str, Any] = {"device": device, "evaluation_model": evaluated, "keeper": keeper}
     with stoppable():
         if cells[0].config.stack:

@@ -1,7 +1,7 @@
 """A comparison as one frozen value, and the runs that it asks for."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -26,6 +26,10 @@ FEWEST_SPLITS = 3
 LAST_SEED = 2**63 - 1
 FIRST_GRID = (3e-3, 1e-2, 3e-2)
 """The learning rates that a grid which is extended begins with, where no others are given."""
+
+
+_FIXED = {"data": "weights_seed", "weights": "data_seed"}
+"""What varies -> the seed of a run that is the first one's in all runs."""
 
 
 class Published(Frozen):
@@ -103,6 +107,10 @@ class StudyConfig(Frozen):
         8, ge=1, description="How many tokens back mlp and the wavenets look."
     )
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
+    vary: Annotated[Literal["both", "data", "weights"], Flag(after="lr")] = Field(
+        "both",
+        description="What differs between the seeds: initial weights and order of the data, or one of the two alone.",
+    )
     splits: int = Field(1, ge=1, strict=True, description="how many splits of the text, each under every seed")
     match: Annotated[Match | None, Flag(parse=parse_match, metavar="parameters=76k|flops=150k", after="lr")] = Field(
         None, description="Scale every model to one size: parameters, or FLOPs of training a token."
@@ -172,7 +180,7 @@ class StudyConfig(Frozen):
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Records from before there were several splits, weights to start from, ... keep their names and contents."""
-        usual = (("splits", 1), ("start", None), ("lr_grid_extends", False))
+        usual = (("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"))
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
     def in_splits(self) -> list[DataConfig]:
@@ -231,6 +239,7 @@ class StudyConfig(Frozen):
         longest = max(contestant.context or self.context for contestant in self.models)
         length = self.training.length or max(DEFAULT_LENGTH, longest)
         training = self.training.model_copy(update={"length": length})
+        fixed = {_FIXED[self.vary]: self.seeds[0]} if self.vary != "both" and len(self.seeds) > 1 else {}
         return [
             RunConfig(
                 model=contestant.model,
@@ -240,6 +249,7 @@ class StudyConfig(Frozen):
                 context=contestant.context or self.context,
                 seed=seed,
                 start=self.start,
+                **fixed,
             )
             for data in self.in_splits()
             for seed in self.seeds

@@ -31,7 +31,7 @@ def _recompute_cost(cost: Cost, cell: Cell, rebuild: Rebuild) -> dict[str, Any]:
         "declared_field": cell.model.receptive_field,
         "state_tokens": tokens,
     }
-    with isolated(CPU, threads=cell.config.training.threads, seed=cell.config.seed):
+    with isolated(CPU, threads=cell.config.training.threads, seed=cell.config.batch_seed):
         if cost.flops_forward is not None or cost.flops_training is not None:
             model, rows = cell.build(), rebuild.rows(cell.config, "train", CPU)
             arithmetic = count_flops(model, cell, rows)

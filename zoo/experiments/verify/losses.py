@@ -44,7 +44,7 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     if detailed := detail_names(held):
         names |= detailed if detailed & set(stored) else set()  # older records have none
     yield from compare_values("losses.safetensors holds", sorted(stored), sorted(names))
-    fresh = partial(rebuild.model(config).build, config.seed)
+    fresh = partial(rebuild.model(config).build, config.init_seed)
 
     def make_best() -> SequenceModel:
         model = fresh()

@@ -110,8 +110,8 @@ class Rebuild:
         rows, stream = self.rows(config, "train", CPU), self.corpus(config.data).is_stream
         drawn = (settings.batch_size, settings.window, row_length(config) if stream else None)
         return self._once(
-            ("batches", config.data.model_dump_json(), config.seed, *drawn),
-            lambda: Batches(rows, settings, config.seed, alike=stream or settings.window is not None),
+            ("batches", config.data.model_dump_json(), config.batch_seed, *drawn),
+            lambda: Batches(rows, settings, config.batch_seed, alike=stream or settings.window is not None),
         )
 
     def flops(self, config: RunConfig) -> FlopCounter:
@@ -120,7 +120,7 @@ class Rebuild:
         vocab_size, layout = len(corpus.vocabulary), row_layout(config, corpus)
         return self._once(
             ("flops", config.model.model_dump_json(), config.context, vocab_size, layout),
-            lambda: FlopCounter(self.model(config).build(config.seed), layout),
+            lambda: FlopCounter(self.model(config).build(config.init_seed), layout),
         )
 
     def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:
