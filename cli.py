@@ -20,7 +20,15 @@ from zoo import __version__
 from zoo.output import can_write, describe_error, discard, one_line, print_json
 from zoo.plain_text import write_plainly
 from zoo.settings.command import LateCommand, make_type
-from zoo.settings.values import parse_not_negative, parse_positive, parse_seed, parse_share, parse_split, parse_tokens
+from zoo.settings.values import (
+    parse_not_negative,
+    parse_positive,
+    parse_seed,
+    parse_share,
+    parse_sizes,
+    parse_split,
+    parse_tokens,
+)
 
 if TYPE_CHECKING:
     from zoo.commands import Outcome
@@ -216,6 +224,12 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
 @click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
 @click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
 @click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
+@click.option(
+    "--sizes",
+    type=make_type(parse_sizes),
+    metavar="10k,30k,...",
+    help="The same comparison with all models at each of these numbers of parameters.",
+)
 @click.option("--recipe", help="Which of a study file's recipes. [its first]")
 @take_run_options
 @LATEX
@@ -225,6 +239,7 @@ def compare(
     models: str | None,
     seeds: int | None,
     splits: int | None,
+    sizes: list[int] | None,
     recipe: str | None,
     form: str | None,
     **flags: Any,
@@ -244,9 +259,46 @@ def compare(
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
     config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
+    if sizes:
+        if form:
+            raise click.UsageError(f"--{form} prints the table of one comparison, and --sizes makes several.")
+        return _run_sizes(config, sizes, flags)
     outcome = _run(config, flags, report=True, form=form)
     if outcome and any(model.refused or model.failed for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
+    return None
+
+
+def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) -> None:
+    """Run a study at several sizes and print what came out; or its configurations, or their forecasts."""
+    if study.match:
+        raise click.UsageError("--sizes says how large all models are, and so does match: give one of them.")
+    studies = [study.at_size(size) for size in sizes]
+    if flags["print_config"]:
+        return print_json([one.model_dump(mode="json", exclude_none=True) for one in studies])
+    from zoo.commands import compare_sizes, plan_study
+    from zoo.reports.console import PlainConsole
+    from zoo.reports.scaling import print_scaling
+
+    console = PlainConsole(stderr=True)
+    plans = [plan_study(one, flags["out"], console, fresh=flags["fresh"]) for one in studies]
+    if flags["dry_run"]:
+        from zoo.experiments.forecast import forecast
+        from zoo.reports.description import print_forecast
+
+        rows = [{**row, "label": f"{row['label']} {plan.study.match.target:,.0f}" if plan.study.match else row["label"]}
+                for plan in plans for row in forecast(plan)]  # fmt: skip
+        return print_json(rows) if flags["as_json"] else print_forecast(rows)
+    stop = flags["stop_at_first_failure"]
+    scaling, outcomes, page = compare_sizes(plans, flags["out"], console, stop_at_first_failure=stop)
+    if flags["as_json"]:
+        print_json(scaling.model_dump(mode="json"))
+    else:
+        print_scaling(scaling, PlainConsole(width=None if sys.stdout.isatty() else 160), bits=flags["bits"])
+    click.echo(f"sizes: {page}", err=True)
+    if any(model.refused or model.failed for outcome in outcomes for model in outcome.comparison.models):
+        raise click.exceptions.Exit(1)
+    return None
 
 
 def check_form(form: str | None, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from zoo.experiments.compare import Plan
     from zoo.experiments.judge.comparison import Comparison
+    from zoo.experiments.judge.scaling import Scaling
     from zoo.experiments.judge.single import RunSummary
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
@@ -72,6 +73,26 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
         if report:
             record = add_probes(plan, path, record)
     return _summarise(path, record, report=report)
+
+
+def compare_sizes(
+    plans: Sequence["Plan"], out: Place, console: Console, *, stop_at_first_failure: bool = False
+) -> tuple["Scaling", list[Outcome], Path]:
+    """Run the same study at several sizes, given by their plans from the smallest, and write what they show together.
+
+    Returns the sizes together, the outcome of each, and the file that they are written into.
+
+    Raises:
+        RegistryError, ZooError: as `run_study`.
+    """
+    from zoo.experiments.judge.scaling import collect_scaling
+    from zoo.experiments.runs.identity import file_name
+    from zoo.reports.scaling import write_scaling
+
+    outcomes = [run_plan(plan, console, report=True, stop_at_first_failure=stop_at_first_failure) for plan in plans]
+    scaling = collect_scaling([outcome.comparison for outcome in outcomes])
+    whole = plans[0].study.name.rpartition("-")[0]
+    return scaling, outcomes, write_scaling(scaling, Path(out) / f"{file_name(whole)}-sizes")
 
 
 def describe_training(

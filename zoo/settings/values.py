@@ -97,6 +97,14 @@ def parse_match(text: str) -> dict[str, float | int]:
     return {kind: round(parse_large(size)) if kind == "parameters" else parse_large(size)}
 
 
+def parse_sizes(text: str) -> list[int]:
+    """At least two different numbers of parameters, from the smallest."""
+    sizes = sorted({round(parse_large(part)) for part in text.split(",")})
+    if len(sizes) < 2 or sizes[0] < 1:
+        raise ValueError(f"'{text}' is not several sizes: give at least two numbers of parameters, such as 10k,30k.")
+    return sizes
+
+
 def _parse_float(text: str) -> float:
     """NaN where it is none."""
     try:

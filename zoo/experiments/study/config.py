@@ -189,6 +189,11 @@ class StudyConfig(Frozen):
             return [self.data]
         return [self.data.rotated(number, self.splits) for number in range(1, self.splits + 1)]
 
+    def at_size(self, parameters: int) -> "StudyConfig":
+        """The same study, named after a number of parameters that every model is scaled to."""
+        size = f"{parameters // 1000}k" if parameters % 1000 == 0 else str(parameters)
+        return self.model_copy(update={"name": f"{self.name}-{size}", "match": Match(parameters=parameters)})
+
     def scaled(self, matched: Mapping[str, Matched]) -> "StudyConfig":
         """The same study with its models at their matched sizes."""
         models = tuple(
