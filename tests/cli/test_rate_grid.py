@@ -56,3 +56,16 @@ def test_a_grid_that_is_neither_is_refused_in_a_line(run_zoo) -> None:
     done = run_zoo("compare", "--models", "bow", "--lr-grid", "auto,1e-3")
     assert done.returncode == 2
     assert "'auto,1e-3' is no grid: give at least two learning rates, such as 1e-3,3e-3,1e-2, or auto." in done.stderr
+
+
+@pytest.mark.slow
+def test_a_search_that_ends_at_its_limit_says_so(zoo_json, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.experiments.runs.rates.MOST_ROUNDS", 1)
+    grid = ("compare", "--models", "bow,bigram", "--lr-grid", "auto,1e-5,1e-4", "--steps", "20")
+    document = zoo_json(*grid, *SMALL)
+    texts = [note["text"] for note in document["notes"] if note["kind"] == "rate"]
+    assert "was extended from 2 rates to 3 (1e-05 to 0.001): it was extended no further." in texts[0]
+    assert len(texts) == 3
+    assert document["verdict"].endswith(" the best learning rate lies at the edge of the grid for bow, bigram.") or (
+        document["verdict"].endswith(" the best learning rate lies at the edge of the grid for bigram, bow.")
+    )
