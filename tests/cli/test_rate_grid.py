@@ -16,6 +16,7 @@ def extended(zoo_json, tmp_path: Path) -> tuple[dict, Path]:
     return document, tmp_path / document["directory"] / document["record"]
 
 
+@pytest.mark.slow
 def test_the_grid_grows_for_all_alike_until_no_best_rate_lies_at_its_edge_and_is_never_repeated(
     extended, run_zoo
 ) -> None:

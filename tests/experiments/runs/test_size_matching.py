@@ -309,10 +309,13 @@ def test_a_width_that_a_library_refuses_in_its_own_way_is_stepped_over(
     assert "\n" not in found.refused
 
 
-def test_the_width_that_was_tried_and_why_are_told_where_none_can_be_built(strangers: str, documents: Corpus) -> None:
+def test_the_width_that_was_tried_and_why_are_told_where_none_can_be_built(
+    strangers: str, documents: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.experiments.runs.size_matching.SKIP", 4)
     with pytest.raises(UsageError) as error:
         match_sizes(study_of(f"{strangers}BuildsNever", parameters=1000), documents)
-    said = "Model 'BuildsNever' cannot be matched. width=1 to 256 do not work; 1: KeyError: 'no kernel for 1'."
+    said = "Model 'BuildsNever' cannot be matched. width=1 to 4 do not work; 1: KeyError: 'no kernel for 1'."
     assert str(error.value) == said
 
 
