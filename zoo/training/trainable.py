@@ -4,7 +4,7 @@ import torch
 
 from zoo.blame import describe_error, own_lines
 from zoo.models.interface import SequenceModel
-from zoo.surroundings import random_numbers
+from zoo.surroundings import isolated
 from zoo.training.loss import cross_entropy
 
 
@@ -16,7 +16,7 @@ def why_not_trained(model: SequenceModel) -> str | None:
     if not any(parameter.requires_grad for parameter in model.parameters()):
         return "has no parameters to train."
     model.train()
-    with random_numbers(0), torch.enable_grad():
+    with isolated(torch.device("cpu"), seed=0), torch.enable_grad():
         for _ in range(2):  # the second one finds what the first has left behind
             tokens = torch.randint(model.vocab_size, (2, 6))
             loss = cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
