@@ -177,7 +177,11 @@ LOSSES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str, str]] = {
     "numbers by position": (lambda tokens: tokens + 1, "test.position.tokens", "test.position.tokens[0]: recorded"),
     "a token's": (lambda nats: nats[::-1].copy(), "test.kept.nats", "test.kept.nats[0]: recorded"),
     "kept text": (lambda targets: targets + np.uint16(1), "test.kept.targets", "test.kept.targets[0]: recorded"),
-    "kept documents": (lambda tokens: tokens[:-1], "test.kept.tokens", "test.kept.tokens: recorded ((5,), 'int64')"),
+    "kept documents": (
+        lambda tokens: tokens[:-1],
+        "test.kept.tokens",
+        "the kept losses of 'test' are not of the documents beside them",
+    ),
 }
 
 
@@ -194,7 +198,7 @@ def test_an_array_of_losses_that_was_removed_is_named(said, make):
     run = the_run(make("run"))
     losses = load_file(run / "losses.safetensors")
     save_file({name: part for name, part in losses.items() if name != "test.kept.nats"}, run / "losses.safetensors")
-    assert "losses.safetensors holds: recorded" in said(run)
+    assert "'test' does not have as many losses as tokens" in said(run)
     save_file({name: part for name, part in losses.items() if "kept" not in name and "position" not in name},
               run / "losses.safetensors")  # fmt: skip
     assert "losses.safetensors (SHA-256): recorded" in said(run)

@@ -56,9 +56,9 @@ def build(
                 raise
             sizes = " ".join([*str(config).split(), f"V={vocab_size}", f"N={context}"])
             raise UsageError(f"Model {name} with {sizes} does not fit into memory.") from error
-        check_tensors(fresh)
-        own_memory(fresh)
-        return fresh
+    check_tensors(fresh)
+    own_memory(fresh)
+    return fresh
 
 
 def describe_refusal(error: Exception) -> str:

@@ -20,6 +20,8 @@ def why_not_trained(model: SequenceModel) -> str | None:
         for _ in range(2):  # the second one finds what the first has left behind
             tokens = torch.randint(model.vocab_size, (2, 6))
             loss = cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+            if not torch.is_grad_enabled():
+                return None  # the model's doing, which is told where it is looked for
             if not loss.requires_grad:
                 return ("gives logits without a gradient, so that nothing of it would be trained: compute them outside "
                         "of torch.no_grad() and without detach().")  # fmt: skip

@@ -16,12 +16,19 @@ from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.positions import loss_by_position, loss_by_position_of_run
 from zoo.experiments.records.run import DataRecord, write_losses
 
-CHARACTERS = "abc\n"
+CHARACTERS = "\nabc"
 T95 = {3: 4.302652729911275}
 
 
 def text_data(*, characters: str | None = CHARACTERS, stream: bool = False) -> DataRecord:
-    return DataRecord(name="x", digest="", is_stream=stream, characters=characters, targets={}, floor={})
+    return DataRecord(
+        name="x",
+        digest="",
+        is_stream=stream,
+        characters=characters,
+        targets=dict.fromkeys(("train", "validation", "test"), 1),
+        floor={},
+    )
 
 
 def stored(folder: Path, documents: list[list[tuple[int, float]]], **changes: Any) -> Any:
@@ -132,7 +139,7 @@ def test_a_long_document_and_a_stream_are_cut_into_passages(tmp_path: Path, monk
         runs = {"a": [stored(tmp_path / f"a{stream}", one)], "b": [stored(tmp_path / f"b{stream}", other)]}
         (found,) = find_contrasts(runs, text_data(stream=stream))
         shown = {("".join(passage.text), passage.begins, passage.ends) for passage in found.passages}
-        assert shown == {("abc\n", True, False), ("abc\n", False, False), ("ab", False, True)}
+        assert shown == {("\nabc", True, False), ("\nabc", False, False), ("\na", False, True)}
         assert {passage.document for passage in found.passages} == {None if stream else 1}
 
 
@@ -166,9 +173,9 @@ def test_bytes_are_put_together_to_characters_and_their_losses_added(tmp_path: P
 )
 def test_damaged_arrays_are_told_in_a_line(name: str, array: np.ndarray, tmp_path: Path) -> None:
     run = stored(tmp_path / "run", invent(1, [3, 5, 6, 4, 6]), **{f"test.{name}": array})
-    with pytest.raises(RunError, match="are damaged"):
+    with pytest.raises(RunError, match="is damaged"):
         loss_by_position([[run]]) and find_contrasts({"a": [run], "b": [run]}, text_data())
-    with pytest.raises(RunError, match="are damaged"):
+    with pytest.raises(RunError, match="is damaged"):
         find_contrasts({"a": [run], "b": [run]}, text_data()) and loss_by_position([[run]])
 
 

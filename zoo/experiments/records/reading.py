@@ -150,7 +150,7 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
             raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
         if kind.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) <= kind.most).all():  # not, where one is NaN
             raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {kind.most:g}")
-        if kind.dtype.kind == "i" and not (array.min() >= kind.least and array.sum(dtype=np.float64) <= kind.most):
+        if kind.dtype.kind == "i" and not (array.min() >= kind.least and 1 <= array.sum(dtype=np.float64) <= kind.most):
             raise DamagedError(path, f"'{name}' counts fewer than {kind.least} tokens, or more than a split can have")
         if what == "kept.tokens" and array.sum() != len(arrays.get(f"{split}.kept.nats", ())):
             raise DamagedError(path, f"the kept losses of '{split}' are not of the documents beside them")
