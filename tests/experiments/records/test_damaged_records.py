@@ -227,6 +227,13 @@ def test_a_damaged_record_of_a_comparison_is_named_in_a_line(study: Path, damage
     assert len(str(error.value)) < LONGEST_LINE
 
 
+def test_a_run_with_a_name_too_long_for_a_file_is_missed_in_a_line(study: Path) -> None:
+    (record,) = study.glob("study-*.json")
+    edit("runs", ["a" * 5000])(record)
+    with pytest.raises(RunError, match="does not exist"):
+        draw_report(study)
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [*(ANY_FILE[name] for name in ("nested", "half", "number", "pipe", "device", "hole")), (write('{"a": 1}'), "a=1")],

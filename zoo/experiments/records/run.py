@@ -11,6 +11,7 @@ result.json              `Result`, written last: a directory without it is no ru
 import fnmatch
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -189,7 +190,7 @@ class Run(Frozen):
 
 def is_run(directory: Path) -> bool:
     """A directory with a result in it."""
-    return (directory / "result.json").is_file()
+    return os.path.isfile(directory / "result.json")  # which, unlike Path.is_file, takes any text
 
 
 def is_done(directory: Path) -> bool:
@@ -231,9 +232,9 @@ def read_run(directory: Path) -> Run:
         RunError: it is none, or its files are damaged or of another schema version.
     """
     if not is_run(directory):
-        below = find_runs(directory) if directory.is_dir() else []
+        below = find_runs(directory) if os.path.isdir(directory) else []
         hint = f" It holds some, such as {below[0]}." if below else " `train` and `compare` write them."
-        what = "is no finished run" if directory.is_dir() else "does not exist"
+        what = "is no finished run" if os.path.isdir(directory) else "does not exist"
         raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
     try:
         return Run(
