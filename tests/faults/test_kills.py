@@ -190,6 +190,16 @@ def test_a_failure_takes_the_place_of_no_run_that_is_there_by_now(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_run_that_was_written_when_its_owner_was_killed_is_no_failure(tmp_path: Path) -> None:
+    run, hidden = tmp_path / "run", tmp_path / ".run.partial"
+    hidden.mkdir()
+    (hidden / "result.json").write_text('{"status": "finished"}')
+    with write_failure(run) as failure:
+        (failure / "result.json").write_text('{"status": "failed"}')
+    assert "finished" in (run / "result.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_two_processes_share_the_work_of_a_study(words: Path) -> None:
     command = ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "3", *COMMON, "--steps", "150"]
     first, second = start(command, words), start(command, words)

@@ -5,12 +5,14 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from zoo.errors import RunError, UsageError
-from zoo.experiments.runs.workers import DeathError, count_cores, run_in_processes
+from zoo.experiments.runs import workers
+from zoo.experiments.runs.workers import DeathError, count_cores, run_apart, run_in_processes
 from zoo.surroundings import isolated
 
 Report = Callable[[str], None]
@@ -130,3 +132,23 @@ def test_when_one_fails_the_others_are_interrupted_and_clean_up(tmp_path) -> Non
         run_in_processes([patient, fail], at_once=2)
     assert time.monotonic() - began < 10
     assert (tmp_path / "left in order").exists()
+
+
+@pytest.mark.parametrize(("times", "dies"), [(1, False), (2, True)])
+def test_what_somebody_kills_gets_a_second_try_and_no_third(
+    times: int, dies: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.interrupt, "listens", lambda: True)
+
+    def work() -> int:
+        tries = len(list(tmp_path.iterdir()))
+        if tries < times:
+            (tmp_path / str(tries)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return tries
+
+    if dies:
+        with pytest.raises(DeathError, match="SIGKILL"):
+            run_apart(work)
+    else:
+        assert run_apart(work) == 1

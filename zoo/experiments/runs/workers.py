@@ -68,6 +68,8 @@ class Death:
     reason: str
     lines: str
     """The Python lines that it was at, as faulthandler writes them; "" where it was killed or exited."""
+    killed: bool = False
+    """Whether somebody else did it, by SIGKILL."""
 
 
 class DeathError(RunError):
@@ -139,13 +141,20 @@ def run_in_processes(
 def run_apart(work: Callable[[], Outcome]) -> Outcome:
     """What comes out of a piece of work, which is done in a process of its own if this one is a command's.
 
+    A process that somebody kills, be it the system, gets a second try: that tells nothing yet of the work.
+
     Raises:
         Exception: what it raised.
         DeathError: it ended its process.
     """
     if not (interrupt.listens() and can_fork()):
         return work()
-    (outcome,) = run_in_processes([lambda _: work()], at_once=1)
+    try:
+        (outcome,) = run_in_processes([lambda _: work()], at_once=1)
+    except DeathError as error:
+        if not error.death.killed:
+            raise
+        (outcome,) = run_in_processes([lambda _: work()], at_once=1)
     return outcome
 
 
@@ -225,7 +234,7 @@ def _receive(child: _Child[News]) -> tuple[str, Any]:
     child.process.join()
     _end_group(child.process.pid or 0)
     child.last_lines.seek(0)
-    return "died", Death(_describe_death(child.process.exitcode or 0), child.last_lines.read())
+    return "died", _read_death(child)
 
 
 def _end_group(leader: int) -> None:
@@ -242,6 +251,11 @@ def _end(child: _Child[Any]) -> None:
     child.pipe.close()
     child.last_lines.close()
     os.close(child.ended)
+
+
+def _read_death(child: _Child[Any]) -> Death:
+    code = child.process.exitcode or 0
+    return Death(_describe_death(code), child.last_lines.read(), killed=code == -signal.SIGKILL)
 
 
 def _describe_death(code: int) -> str:

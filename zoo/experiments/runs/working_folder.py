@@ -191,6 +191,8 @@ def write_failure(directory: Path) -> Iterator[Path]:
     try:
         with lock(hidden / LOCK):
             shutil.rmtree(place, ignore_errors=True)
+            if is_done(hidden) and not is_done(directory):  # its owner was killed when all was written
+                _publish(hidden, directory)
             try:
                 place.mkdir(parents=True)
                 yield place
