@@ -31,3 +31,30 @@ def test_every_room_that_the_design_names_is_there_and_every_room_is_named() -> 
     named = set(re.findall(r"\b([a-z]+)/", rooms))
     packages = {path.parent.name for place in ("zoo", "registry") for path in (ROOT / place).rglob("__init__.py")}
     assert named == packages - {"zoo"} | {"zoo"}
+
+
+def test_every_decision_has_a_heading_of_its_own_and_every_number_that_is_referred_to_is_one() -> None:
+    decisions = (DOCS / "design.md").read_text().partition("## Decisions")[2].partition("\n## ")[0]
+    numbers = [int(number) for number in re.findall(r"^### (\d+)\. \S", decisions, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert {int(number) for number in re.findall(r" \((\d+)\)", decisions)} <= set(numbers)
+
+
+PAGES = sorted(path for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md") for path in ROOT.glob(pattern))
+
+
+def headings_of(page: Path) -> set[str]:
+    """The anchors that a code host gives the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_link_of_a_page_leads_to_a_file_or_a_heading_that_is_there() -> None:
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    inside = [(page, *link.partition("#")[::2]) for page, link in links if not re.match(r"\w+:", link)]
+    assert len(inside) > 60
+    for page, path, anchor in inside:
+        target = page.parent / path if path else page
+        assert target.is_file(), f"{page.relative_to(ROOT)}: {path}, a file is what the documentation site has too"
+        assert not anchor or anchor in headings_of(target), f"{page.relative_to(ROOT)}: {path}#{anchor}"
