@@ -131,7 +131,10 @@ def compare(
         name: of the folder of the runs; made of the models and the corpus if nothing is said.
         report: measure costs, draw samples and write report.html.
         stop_at_first_failure: raise when a run fails; else the others go on, and the model is ranked nowhere.
-        out, fresh, progress, settings: as for `train`.
+        out: as for `train`.
+        fresh: as for `train`.
+        progress: as for `train`.
+        settings: as for `train`.
 
     Raises:
         RegistryError, ZooError: before anything is trained, if it cannot be.
