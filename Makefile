@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check faults fuzz bench bench-long simulate settings clean
+.PHONY: help compare test test-slow test-all check docs faults fuzz bench bench-long simulate settings clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ check: $(VENV)/installed-dev  ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed-docs  ## the documentation site, in build/site: pages, API reference, links checked
+	$(BIN)/python docs/build_site.py
 
 faults: $(VENV)/installed-dev  ## kill commands and children at 1,300 random moments, damage files, run 2,000 cells: two hours
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kill 1000
@@ -63,3 +66,7 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable '.[docs]'
+	@touch $@

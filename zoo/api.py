@@ -224,7 +224,8 @@ def sample(
 
     Args:
         temperature: 0 takes the likeliest token.
-        top_k, top_p: draw from so many likeliest tokens, or from the fewest that hold this share of the probability.
+        top_k: draw from so many likeliest tokens.
+        top_p: draw from the fewest tokens that hold this share of the probability.
         length: tokens after the prompt, at most; 100, or 300 of a stream, if nothing is said.
 
     Raises:

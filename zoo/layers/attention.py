@@ -51,8 +51,8 @@ class CausalSelfAttention(nn.Module):
         """(B, T, C) -> (B, T, C), after `position` inputs, in evaluation mode.
 
         Args:
-            keys, values: (B, H, S, D), those of the inputs before; room for all these: S >= position + T. Updated
-                in place.
+            keys: (B, H, S, D), those of the inputs before; room for all these: S >= position + T. Updated in place.
+            values: likewise.
         """
         end = position + x.shape[1]
         q, k, v = self._heads(x, torch.arange(position, end, device=x.device))
