@@ -4,6 +4,7 @@ The pages are copied into build/pages as they stand in the repository, so that a
 ends the build, and so does a link or a heading that the built pages do not have.
 """
 
+import html
 import os
 import re
 import shutil
@@ -15,7 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
-COPIED = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs", "examples"]
+COPIED = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "docs", "examples"]
+
+BAR = r"\|"
+CODE_WITH_BARS = re.compile(r"`([^`\n]*\\\|[^`\n]*)`")
 
 
 class Page(HTMLParser):
@@ -43,6 +47,18 @@ def copy_pages() -> None:
         else:
             PAGES.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, PAGES / name)
+
+
+def escape_bars() -> None:
+    """`a\\|b` in a table is code with a bar on a code host; Python-Markdown would show the backslash."""
+    for page in PAGES.rglob("*.md"):
+        lines = page.read_text().splitlines(keepends=True)
+        rows = [CODE_WITH_BARS.sub(html_code, line) if line.startswith("|") else line for line in lines]
+        page.write_text("".join(rows))
+
+
+def html_code(code: re.Match[str]) -> str:
+    return f"<code>{html.escape(code[1].replace(BAR, '|'), quote=False).replace('|', '&#124;')}</code>"
 
 
 def build() -> None:
@@ -73,6 +89,7 @@ def broken_links() -> list[str]:
 
 if __name__ == "__main__":
     copy_pages()
+    escape_bars()
     build()
     if broken := broken_links():
         sys.exit("\n".join(["Links that lead nowhere:", *broken]))

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from registry.registry import BUILT_IN
+from zoo.catalog import MODELS
 from zoo.experiments.study.parse import load_study, make_study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,3 +60,10 @@ def test_every_link_of_a_page_leads_to_a_file_or_a_heading_that_is_there() -> No
         target = page.parent / path if path else page
         assert target.is_file(), f"{page.relative_to(ROOT)}: {path}, a file is what the documentation site has too"
         assert not anchor or anchor in headings_of(target), f"{page.relative_to(ROOT)}: {path}#{anchor}"
+
+
+def test_the_page_of_the_models_has_every_built_in_one() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (DOCS / "models.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`([\w-]+)`", " ".join(rows))) == {
+        entry.name for entry in MODELS.entries() if entry.origin == BUILT_IN
+    }

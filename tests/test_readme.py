@@ -1,4 +1,4 @@
-"""The README's examples run as they stand, with a budget of three steps."""
+"""The examples of the README and of the tour run as they stand, with a budget of three steps."""
 
 import os
 import re
@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-SHELL: list[str] = [text for language, text in BLOCKS if language == "sh" and "python cli.py" in text]
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/tour.md"))
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGES, re.DOTALL)
+SHELL = list(dict.fromkeys(text for language, text in BLOCKS if language == "sh" and "python cli.py" in text))
 PYTHON = next(text for language, text in BLOCKS if language == "python")
 
 LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "cat *.md")
@@ -42,7 +43,9 @@ exec {python} {root}/$script $command "$@"
     [pytest.param(block, marks=pytest.mark.slow if any(word in block for word in LONG) else ()) for block in SHELL],
     ids=[block.splitlines()[0] for block in SHELL],
 )
-def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_shell_example_of_the_readme_and_of_the_tour_runs(
+    block: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if "--data names" in block:
         request.getfixturevalue("zoo_data")
     if "studies/" in block:
@@ -72,6 +75,6 @@ def test_a_shell_example_of_the_readme_runs(block: str, tmp_path: Path, request:
 COMMANDS = ["list", "describe", "check", "new", "train", "evaluate", "sample", "compare", "runs", "verify"]
 
 
-def test_the_readme_has_examples_of_every_command() -> None:
+def test_there_is_an_example_of_every_command() -> None:
     text = "\n".join(SHELL)
     assert all(f"cli.py {command}" in text for command in COMMANDS)
