@@ -16,7 +16,7 @@ test: $(VENV)/installed-dev  ## the test suite, about 4 minutes on two cores
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/installed-dev  ## the tests that need data files, or more time
-	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-all: test test-slow  ## both
 

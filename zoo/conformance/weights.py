@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,19 @@ def find(subject: Subject) -> Iterator[Finding]:
                 "persistent buffer."
             )
             return
-    if _tied_groups(model) != _tied_groups(stored):
-        yield failure("Weights that are tied come apart when they are loaded.")
+    if _tied_groups(model) != _tied_groups(stored) or _tied_groups(model) != _tied_groups(_cast(subject.build())):
+        yield failure(
+            "Weights that are tied come apart when they are loaded or cast: tie the parameter, not its memory."
+        )
         return
     yield from _check_moving(subject, tokens)
+
+
+def _cast(model: SequenceModel) -> SequenceModel:
+    """The model in float64, where it can be; tensors get new memory then."""
+    with suppress(Exception):
+        return model.double()
+    return model
 
 
 def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ def why_not_trained(model: SequenceModel) -> str | None:
     with isolated(torch.device("cpu"), seed=0), torch.enable_grad():
         for _ in range(2):  # the second one finds what the first has left behind
             tokens = torch.randint(model.vocab_size, (2, 6))
-            loss = cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+            loss = cross_entropy(model(tokens[:, :-1].contiguous()), tokens[:, 1:])
             if not torch.is_grad_enabled():
                 return None  # the model's doing, which is told where it is looked for
             if not loss.requires_grad:
