@@ -17,7 +17,7 @@ except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
 
 from zoo import __version__
-from zoo.output import can_write, describe_error, discard, one_line, print_json
+from zoo.output import bounded_text, can_write, discard, one_line, print_json
 from zoo.plain_text import write_plainly
 from zoo.settings.command import LateCommand, make_type
 from zoo.settings.values import (
@@ -548,13 +548,13 @@ def _run_command() -> int:
             error = click.UsageError(f"{error.format_message()} {hint}".rstrip(), ctx=error.ctx)
         text = io.StringIO()
         error.show(text)
-        click.echo(describe_error(text.getvalue()), nl=False, err=True)
+        click.echo(bounded_text(text.getvalue()), nl=False, err=True)
         return error.exit_code
     except ZooError as error:
-        click.echo(f"Error: {describe_error(error)}", err=True)
+        click.echo(f"Error: {bounded_text(error)}", err=True)
         return error.exit_code
     except RegistryError as error:
-        click.echo(f"Error: {describe_error(error)}", err=True)
+        click.echo(f"Error: {bounded_text(error)}", err=True)
         return 2 if isinstance(error, UnknownNameError) else 1
     except OSError as error:
         if error.strerror is None:
@@ -566,7 +566,7 @@ def _run_command() -> int:
             click.echo(f"Error: Cannot write to standard output: {error.strerror}.", err=True)
         else:
             where = f" '{error.filename}'" if error.filename else ""
-            click.echo(describe_error(f"Error: {error.strerror}{where}."), err=True)
+            click.echo(bounded_text(f"Error: {error.strerror}{where}."), err=True)
         return 1
 
 

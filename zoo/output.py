@@ -27,14 +27,14 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def describe_error(error: object) -> str:
+def bounded_text(error: object) -> str:
     """An error as text for a terminal: no control characters, of bounded length."""
     return shorten(printable(shorten(error, LONGEST_MESSAGE)), LONGEST_MESSAGE)
 
 
 def one_line(text: str) -> str:
     """The text for a terminal as one line of bounded length."""
-    return describe_error(text).replace("\n", "\\n")
+    return bounded_text(text).replace("\n", "\\n")
 
 
 def can_write(stream: Any) -> bool:

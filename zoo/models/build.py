@@ -125,9 +125,20 @@ def check_tensors(model: SequenceModel) -> None:
                     f"Model {type(model).__name__}: '{name}' is a {kind}, which cannot be stored with the weights. "
                     "Keep a dense tensor on the CPU, and make of it what you need in forward."
                 )
+    refuse_extra_state(model)
+
+
+def refuse_extra_state(model: nn.Module) -> None:
+    """A model keeps nothing beside its tensors, which alone are stored.
+
+    Raises:
+        UsageError: a module keeps extra state (`get_extra_state`), which need not be tensors.
+    """
+    for name, module in model.named_modules():
         if type(module).get_extra_state is not nn.Module.get_extra_state:
             raise UsageError(
-                f"{who} keeps extra state (get_extra_state), which is not stored with the weights. Make it a buffer."
+                f"Model {type(model).__name__}: '{name or type(module).__name__}' keeps extra state (get_extra_state), "
+                "which is not stored with the weights. Make it a buffer."
             )
 
 

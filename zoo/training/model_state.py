@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
-from zoo.models.build import overlaps_itself
+from zoo.models.build import overlaps_itself, refuse_extra_state
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
@@ -21,12 +21,7 @@ def state_of(model: nn.Module) -> dict[str, Tensor]:
     Raises:
         UsageError: a module keeps extra state (`get_extra_state`), which need not be tensors.
     """
-    for name, module in model.named_modules():
-        if type(module).get_extra_state is not nn.Module.get_extra_state:
-            raise UsageError(
-                f"{type(model).__name__}: '{name or type(module).__name__}' keeps extra state (get_extra_state), "
-                "which is not stored with the weights. Make it a buffer."
-            )
+    refuse_extra_state(model)
     return {name: tensor.detach() for name, tensor in _places(model).items()}
 
 
