@@ -1,4 +1,4 @@
-"""Names that become objects when they are asked for, and not before. Standard library only."""
+"""Registries of named objects, each imported on first use. Standard library only."""
 
 from registry.errors import DuplicateNameError, ProviderError, RegistryError, UnknownNameError
 from registry.registry import Entry, Registry

@@ -1,4 +1,4 @@
-"""Import every provider in a process of its own, with a time limit: a broken one harms nothing else.
+"""Import each provider in its own process under a time limit, so that a broken one cannot harm the others.
 
 python -m registry.check zoo.catalog:MODELS wavenet
 """
@@ -13,16 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from registry.errors import RegistryError
 
 _OK = "\nimported\n"
-"""What a child says last; an exit code alone could be the provider's own."""
+"""Last line of a successful child; an exit code alone could come from the provider."""
 
 
 def check(holder: str, names: Sequence[str], *, timeout: float = 60.0) -> dict[str, str | None]:
-    """Name -> what is wrong with its provider, or None; `holder` is where the registry lives, "module:attribute"."""
+    """Map each name to what is wrong with its provider, or None.
+
+    Args:
+        holder: location of the registry, "module:attribute".
+        names: names to import.
+        timeout: seconds that one import may take.
+    """
 
     def one(name: str) -> str | None:
         try:
             done = subprocess.run(
-                # -P: no module of the working directory takes the place of ours
+                # -P: modules of the working directory must not shadow ours
                 [sys.executable, "-P", "-m", "registry.check", holder, name],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -35,8 +41,8 @@ def check(holder: str, names: Sequence[str], *, timeout: float = 60.0) -> dict[s
             return f"'{name}' did not import within {timeout:g} s."
         if done.returncode == 0 and done.stdout.endswith(_OK):
             return None
-        said = done.stderr.strip().splitlines()
-        return said[-1] if said else f"'{name}' ended its process with exit code {done.returncode}."
+        errors = done.stderr.strip().splitlines()
+        return errors[-1] if errors else f"'{name}' ended its process with exit code {done.returncode}."
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(names, pool.map(one, names), strict=True))
@@ -56,4 +62,4 @@ def _main(holder: str, name: str) -> int:
 if __name__ == "__main__":
     code = _main(*sys.argv[1:3])
     sys.stderr.flush()
-    os._exit(code)  # whatever threads and exit hooks a provider left behind
+    os._exit(code)  # skips threads and exit hooks that the provider left behind

@@ -1,12 +1,12 @@
-"""What can go wrong between a name and its object."""
+"""Errors of resolving a name to its object."""
 
 
 class RegistryError(Exception):
-    """Base of the errors here; each message is one line that says what was asked, what exists, what to do."""
+    """Base class; each message is one line that says what was asked, what exists and what to do."""
 
 
 class UnknownNameError(RegistryError, LookupError):
-    """Nobody claims the name."""
+    """No owner claims the name."""
 
 
 class DuplicateNameError(RegistryError):
@@ -14,4 +14,4 @@ class DuplicateNameError(RegistryError):
 
 
 class ProviderError(RegistryError):
-    """The provider of a name cannot be imported, or is not what it should be."""
+    """The provider of a name cannot be imported, or its object is of the wrong kind."""

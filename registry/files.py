@@ -1,4 +1,4 @@
-"""Objects in a file of the user's own, named as `./mine.py:Mine`."""
+"""Import objects from the user's own files, named as `./mine.py:Mine`."""
 
 import hashlib
 import importlib.util
@@ -10,20 +10,24 @@ from types import ModuleType
 _REFERENCE = re.compile(r"(?P<path>.*\.py)(?::(?P<attribute>[A-Za-z_]\w*))?")
 
 _loaded: dict[Path, tuple[ModuleType, dict[Path, str]]] = {}
-"""File -> its module, and the digests of it and of the neighbours that it imported."""
+"""File -> its module, and digests of the file and of the modules that it imported from its folder."""
 _added: set[str] = set()
-"""Folders that stand in sys.path because a file in them was imported."""
+"""Folders appended to sys.path because a file in them was imported."""
 _neighbours: set[str] = set()
-"""Names in sys.modules that came from the folder of some file."""
+"""Names in sys.modules that came from the folder of the last imported file."""
 
 
 def is_file_reference(name: str) -> bool:
-    """True for `./mine.py:Mine`, and for `./mine.py`, which lacks its class and gets its own error."""
+    """True for `./mine.py:Mine`, and for `./mine.py`, whose missing class gets its own error later."""
     return _REFERENCE.fullmatch(name) is not None
 
 
 def split_file_reference(name: str) -> tuple[Path, str | None]:
-    """`./mine.py:Mine` -> (the path as written, "Mine")."""
+    """`./mine.py:Mine` -> (the path as written, "Mine").
+
+    Raises:
+        ValueError: the name is not a file reference.
+    """
     match = _REFERENCE.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r} is not written as ./file.py:Name")
@@ -31,10 +35,13 @@ def split_file_reference(name: str) -> tuple[Path, str | None]:
 
 
 def import_file(path: Path) -> ModuleType:
-    """The module in `path`, imported as a script would be: its folder comes first where it looks for others.
+    """Import `path` as Python runs a script, with its folder first in sys.path; returns the module.
 
-    It is executed again when its text changed, or that of a neighbour; files in two folders that each import a
-    neighbour of the same name get each their own.
+    Executes the file again if it changed, or a module that it imported from its folder. Files in two folders may import
+    modules of the same name; each gets its own.
+
+    Raises:
+        ImportError: Python cannot import the file. An exception of the file's own code passes through.
     """
     path = path.resolve()
     if path in _loaded:
@@ -49,7 +56,7 @@ def import_file(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
     _neighbours.clear()
     before, folder = set(sys.modules), str(path.parent)
-    # a folder that Python looks into anyway: its modules are everybody's
+    # Python searches this folder anyway, so its modules are shared
     usual = path.parent in {Path(entry or ".").resolve() for entry in sys.path if entry not in _added}
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
@@ -65,7 +72,7 @@ def import_file(path: Path) -> ModuleType:
         if not usual:
             _neighbours.update(name for name in set(sys.modules) - before if _stands_in(path.parent, name))
     if not usual and folder not in _added:
-        sys.path.append(folder)  # for what it imports later, inside a function
+        sys.path.append(folder)  # for imports inside its functions, which run later
         _added.add(folder)
     files = [path, *(Path(str(sys.modules[name].__file__)) for name in _neighbours)]
     _loaded[path] = module, {file: _digest(file) for file in files}
@@ -73,7 +80,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def _stands_in(folder: Path, name: str) -> bool:
-    """Whether the module is `folder`/top.py, or in a package `folder`/top/ (and not just anywhere below)."""
+    """Whether the module is `folder`/top.py, or is part of a package `folder`/top/."""
     file = Path(getattr(sys.modules[name], "__file__", None) or "")
     top = folder / name.partition(".")[0]
     return file.is_absolute() and (file == top.with_name(top.name + ".py") or file.is_relative_to(top))

@@ -1,8 +1,7 @@
-"""One class: a registry of one kind of thing (models, corpora), filled from four sources.
+"""Registry of one kind of object (models, corpora), filled from four sources.
 
-A name comes from the built-in table, from an entry point of an installed distribution, from `register` in a
-notebook, or is a file written where a name is expected (`./mine.py:Mine`). Looking at names imports nothing;
-`get` imports the one provider that was asked for.
+A name comes from the built-in table, an entry point of an installed distribution, or `register` in a notebook; or it is
+a file reference (`./mine.py:Mine`). Listing names imports nothing; `get` imports the provider of its name alone.
 """
 
 import difflib
@@ -28,7 +27,7 @@ BUILT_IN = "built in"
 
 @dataclass(frozen=True)
 class Entry:
-    """One claim on a name: `target` is where the object lives, `origin` is who says so."""
+    """One claim on a name: `target` locates the object, `origin` names the owner, `detail` its entry point if any."""
 
     name: str
     target: str
@@ -37,18 +36,19 @@ class Entry:
 
     @property
     def owner(self) -> str:
+        """The origin with the entry point or target, for messages."""
         return f"{self.origin} ({self.detail})" if self.detail else f"{self.origin} ({self.target})"
 
 
 class Registry(Generic[T]):
-    """Names of one `kind` of thing, loaded lazily.
+    """Named objects of one kind, imported lazily.
 
     Args:
-        kind: the word for one of them in messages, "model".
-        group: the entry-point group that plug-ins use, "zoo.models".
+        kind: the word for one object in messages, "model".
+        group: the entry-point group of plug-ins, "zoo.models".
         builtins: name -> "module:attribute".
-        problem: says in a few words what is wrong with a loaded object, or None when it is what it should be.
-        around: what an import of a provider that is not built in is done in; knows what it may not leave changed.
+        problem: describes what is wrong with a loaded object in a few words; None if nothing is.
+        around: gives the context in which a provider that is not built in is imported.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Registry(Generic[T]):
         self._registered: dict[str, tuple[Entry, T]] = {}
 
     def entries(self, pattern: str = "*") -> list[Entry]:
-        """Every claim whose name matches the shell pattern, sorted by name; a name claimed twice stands twice."""
+        """All claims whose name matches the shell pattern, sorted by name; a name claimed twice is listed twice."""
         found = [Entry(name, target, BUILT_IN) for name, target in self._builtins.items()]
         for point in _entry_points(self.group, tuple(map(_changed_at, sys.path))):
             owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown distribution"
@@ -78,16 +78,16 @@ class Registry(Generic[T]):
         return sorted(matching, key=lambda entry: (entry.name, entry.origin))
 
     def names(self, pattern: str = "*") -> list[str]:
-        """The names that match the shell pattern (`"*wave*"`), sorted; imports nothing."""
+        """Names that match the shell pattern (`"*wave*"`), sorted; imports nothing."""
         return sorted({entry.name for entry in self.entries(pattern)})
 
     def find(self, name: str) -> Entry:
-        """The one claim on `name`, not imported.
+        """The only claim on `name`; imports nothing.
 
         Raises:
-            UnknownNameError: nobody claims it; the message lists what exists and the nearest spelling.
-            DuplicateNameError: more than one owner claims it; the message names them.
-            ProviderError: a file reference without its class, or to no file.
+            UnknownNameError: no owner claims it; the message lists the names that exist and the nearest spelling.
+            DuplicateNameError: several owners claim it; the message names them.
+            ProviderError: a file reference lacks its class, or its file does not exist.
         """
         if is_file_reference(name):
             return self._file_entry(name)
@@ -102,10 +102,11 @@ class Registry(Generic[T]):
         return claims[0]
 
     def get(self, name: str) -> T:
-        """The object behind `name`; imports its provider, and no other.
+        """The object named `name`; imports its provider and no other.
 
         Raises:
-            ProviderError: the provider raised on import, or is not what it should be; and all that `find` raises.
+            UnknownNameError, DuplicateNameError: as `find`.
+            ProviderError: as `find`; or the provider raised on import, or the object is of the wrong kind.
         """
         entry = self.find(name)
         if name in self._registered:
@@ -118,11 +119,13 @@ class Registry(Generic[T]):
         return loaded  # type: ignore[return-value]  # `problem` has checked it
 
     def register(self, name: str) -> Callable[[T], T]:
-        """A decorator, `MODELS.register("mine")(Mine)`; running the same notebook cell again replaces the object.
+        """Decorator that registers an object: `MODELS.register("mine")(Mine)`.
+
+        Running the same notebook cell again replaces the object.
 
         Raises:
-            DuplicateNameError: somebody else owns the name.
-            ProviderError: the object is not what it should be.
+            DuplicateNameError: another owner claims the name.
+            ProviderError: the object is of the wrong kind.
         """
 
         def add(loaded: T) -> T:
@@ -143,14 +146,14 @@ class Registry(Generic[T]):
         return add
 
     def unregister(self, name: str) -> None:
-        """Forget a name that `register` added."""
+        """Remove a name added by `register`."""
         self._registered.pop(name, None)
 
     def _file_entry(self, name: str) -> Entry:
         path, attribute = split_file_reference(name)
         if attribute is None:
             raise ProviderError(f"'{name}' does not say which {self.kind}: write {name}:Name.")
-        if not os.path.isfile(path):  # which, unlike Path.is_file, takes any text
+        if not os.path.isfile(path):  # unlike Path.is_file, takes any text
             raise ProviderError(f"No file '{path}' for {self.kind} '{name}'.")
         return Entry(name, name, f"file {path}")
 
@@ -184,12 +187,12 @@ class Registry(Generic[T]):
 
 @lru_cache(maxsize=8)
 def _entry_points(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
-    """Of all distributions; looking reads the files of each, so they are kept while no folder of the path changes."""
+    """Entry points of all distributions, cached until a folder of sys.path changes: listing reads files of each."""
     return entry_points(group=group)
 
 
 def _changed_at(folder: str) -> tuple[str, int]:
-    """A folder of the path, and when something was put into it or taken away."""
+    """A folder of sys.path, and the time when a file was last added to it or removed (ns; 0 if unknown)."""
     place = os.path.abspath(folder)
     try:
         return place, os.stat(place).st_mtime_ns
@@ -198,7 +201,7 @@ def _changed_at(folder: str) -> tuple[str, int]:
 
 
 def _attribute(owner: object, name: str) -> object:
-    """`owner.name`; the error lists the classes and functions that a module has instead."""
+    """`owner.name`; if a module lacks it, the error lists the module's own classes and functions."""
     if not hasattr(owner, name) and isinstance(owner, ModuleType):
         own = [key for key, value in vars(owner).items() if getattr(value, "__module__", None) == owner.__name__]
         raise AttributeError(f"no '{name}' in it; it has: {', '.join(own) or 'nothing of its own'}")
@@ -206,7 +209,7 @@ def _attribute(owner: object, name: str) -> object:
 
 
 def _reason(error: BaseException) -> str:
-    """Type and message in one line, for any exception whatever its `__str__` does."""
+    """Type and message in one line, even if the exception's `__str__` raises."""
     try:
         message = str(error).strip()
     except Exception:
