@@ -1,6 +1,6 @@
 """The sequence-architecture zoo: models behind one interface, and honest comparisons between them.
 
-The names here load what they need when they are first used; importing `zoo` imports no torch.
+Names are loaded on first use; importing `zoo` imports no torch.
 """
 
 from importlib import import_module

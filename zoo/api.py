@@ -1,11 +1,11 @@
-"""The commands as functions, for notebooks and scripts: the same names, the same settings, the same runs.
+"""The commands as functions for notebooks and scripts, with the same names, settings and runs.
 
     run = zoo.train("gru", data="names", steps=2000)
     zoo.sample(run, prompt="ma")
     zoo.compare(["mlp", "wavenet(hidden=96)", Mine], seeds=5)
 
-A flag of the command line is a keyword here, and so is what it takes with `--set`. Progress goes to standard error. A
-wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
+Flags of the command line, and settings given by `--set`, are keywords here. Progress goes to standard error. A wrong
+name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
 """
 
 import inspect
@@ -57,7 +57,7 @@ TYPES: dict[str, Any] = {
     "match": Mapping[str, float] | None,
     "lr_grid": Sequence[float] | None,
 }
-"""Of settings that are written in another way than a study has them."""
+"""Types of settings that are written differently here than in a study."""
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -73,33 +73,33 @@ def train(
     progress: bool = True,
     **settings: Any,
 ) -> TrainedRun:
-    """Train a model once; a run that is there already is loaded instead.
+    """Train a model once, or load the run if it exists.
 
     Args:
-        model: as on the command line, "gru(hidden=96)" or "./mine.py:Mine"; or a class, under the name that it is
-            registered by, or else its own. Or a run, to train it on: with a larger budget as the same run, where its
-            schedule is constant or wsd; otherwise as a new run from its weights.
-        seed: of weights and batches; 1, or the run's, if nothing is said.
-        start: weights to start from: a run, its directory, or a .safetensors file.
-        trust: as for `load`, of a run that is trained on.
-        out: where runs are kept.
-        fresh: train anew, beside what is there.
-        report: draw samples, and the run's page beside its directory.
-        progress: show on standard error what is trained, and what came out.
-        settings: those below; `data` may be a function that returns a Source. The budget is one of steps, train_tokens,
-            seconds and flops.
+        model: a model as on the command line, "gru(hidden=96)" or "./mine.py:Mine"; or a class, under its registered
+            name or its own. Or a run to train further: with a larger budget it continues as the same run if its
+            schedule is constant or wsd; otherwise a new run starts from its weights.
+        seed: seed of weights and batches. [1, or the run's]
+        start: initial weights: a run, its directory, or a .safetensors file.
+        trust: as for `load`, for a run that is trained further.
+        out: folder of runs.
+        fresh: train a new run even if the same run exists.
+        report: draw samples, and write the run's page beside its directory.
+        progress: show progress and results on standard error.
+        settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
+            train_tokens, seconds or flops.
 
     Returns:
-        The run; if it diverged, failed or is refused, its `result.status` says so.
+        The run; if it diverged, failed or was refused, its `result.status` says so.
 
     Raises:
-        RegistryError, ZooError: before anything is trained, if it cannot be.
+        RegistryError, ZooError: the run cannot be trained; raised before training starts.
     """
     check_names(settings, _list_keywords(train))
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
-    told = _make_console(progress)
-    study, origin = describe_training(name, _name_corpus(settings), told, seed=seed, start=begin, trust=trust)
+    console = _make_console(progress)
+    study, origin = describe_training(name, _name_corpus(settings), console, seed=seed, start=begin, trust=trust)
     outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
     if report:
         finish_run(outcome)
@@ -124,20 +124,20 @@ def compare(
     """Train models under the same seeds: which is better?
 
     Args:
-        models: a list of what `train` takes; or the path of a study file, on top of which comes what is given here.
-        seeds: how many, or which ones; 3 if nothing is said.
-        splits: how many splits of the text, each under every seed; 1 if nothing is said.
-        recipe: which of the study file's recipes; its first if nothing is said.
-        name: of the folder of the runs; made of the models and the corpus if nothing is said.
+        models: a list of models as for `train`; or the path of a study file, which the other arguments override.
+        seeds: number of seeds, or the seeds. [3]
+        splits: number of splits of the text, each trained under every seed. [1]
+        recipe: name of one of the study file's recipes. [its first]
+        name: name of the folder of the runs. [from the models and the corpus]
         report: measure costs, draw samples and write report.html.
-        stop_at_first_failure: raise when a run fails; else the others go on, and the model is ranked nowhere.
+        stop_at_first_failure: raise when a run fails; otherwise the others continue, and its model is not ranked.
         out: as for `train`.
         fresh: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
 
     Raises:
-        RegistryError, ZooError: before anything is trained, if it cannot be.
+        RegistryError, ZooError: the study cannot be trained; raised before training starts.
     """
     numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
     own = {"splits": splits, "recipe": recipe, "name": name}
@@ -149,15 +149,15 @@ def compare(
 
 
 def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:
-    """The finished run in a directory.
+    """Load the finished run in a directory.
 
     Args:
-        trust: import a file that the run's record names as its model although it is another by now, or lies in a run's
-            folder; importing runs its code.
+        trust: import the model's file that the run's record names even if it has changed or lies in a folder of runs;
+            importing runs its code.
 
     Raises:
-        RunError: there is none, or it is damaged.
-        UsageError: something else than a directory.
+        RunError: there is no run, or it is damaged.
+        UsageError: `run` is neither a run nor a path.
     """
     if isinstance(run, TrainedRun):
         return run
@@ -167,12 +167,12 @@ def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:
 
 
 def _check_arguments(call: Callable[P, R]) -> Callable[P, R]:
-    """The call; a name that it does not take, or a value out of range, is a UsageError."""
+    """Wrap a call so that an unknown argument or a value out of range is a UsageError."""
     signature, validated = inspect.signature(call), validate_call(config={"arbitrary_types_allowed": True})(call)
 
     @wraps(call)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        by_name = signature.bind_partial(*args).arguments  # a fault is shown with the name of its argument
+        by_name = signature.bind_partial(*args).arguments  # so that an error names the argument
         try:
             return validated(**by_name, **kwargs)  # type: ignore[call-arg]
         except ValidationError as error:
@@ -192,15 +192,18 @@ def evaluate(
     trust: bool = False,
     **settings: Any,
 ) -> dict[str, float]:
-    """Split -> loss (nats a token) of a run's weights on its own corpus, or on another in the run's vocabulary.
+    """Evaluate a run's weights on its own corpus, or on another in the run's vocabulary.
 
     Args:
         splits: any of train, validation and test.
         trust: as for `load`.
-        settings: another corpus, as for `train`.
+        settings: settings of another corpus, as for `train`.
+
+    Returns:
+        Split -> loss (nats per token).
 
     Raises:
-        RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
+        RunError, DataError, UsageError: no such run, no such text, or characters outside the run's vocabulary.
     """
     check_names(settings, _list_keywords(evaluate))
     data = nest_corpus(_name_corpus(settings))
@@ -220,16 +223,18 @@ def sample(
     seed: Seed = 0,
     length: Positive | None = None,
 ) -> list[str]:
-    """Texts from the model of a run, each beginning with the prompt; the same seed gives the same ones.
+    """Sample texts from the model of a run, each beginning with the prompt.
 
     Args:
+        count: number of texts.
         temperature: 0 takes the likeliest token.
-        top_k: draw from so many likeliest tokens.
-        top_p: draw from the fewest tokens that hold this share of the probability.
-        length: tokens after the prompt, at most; 100, or 300 of a stream, if nothing is said.
+        top_k: draw from the k likeliest tokens.
+        top_p: draw from the fewest likeliest tokens that hold this share of the probability.
+        seed: the same seed gives the same texts.
+        length: maximum number of tokens after the prompt. [100; 300 for a stream]
 
     Raises:
-        RunError, UsageError: no such run, or a prompt with a character that it does not know.
+        RunError, UsageError: no such run, or a character of the prompt is not in its vocabulary.
     """
     found = load(run)
     choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
@@ -240,16 +245,16 @@ def sample(
 def check(
     model: SkipValidation[Model], *, context: Positive = 8, vocab_size: int = 27, compile: bool = False
 ) -> Checked:
-    """The contract over a model: shapes, causality, streaming, learning and more.
+    """Check a model against the contract: shapes, causality, streaming, learning and more.
 
     Args:
         model: as for `train`.
         context: N.
         vocab_size: V.
-        compile: torch.compile and torch.export too, which takes a minute and a C++ compiler.
+        compile: also check torch.compile and torch.export, which needs a minute and a C++ compiler.
 
     Raises:
-        RegistryError, ZooError: no such model, or it cannot be made with these options and sizes.
+        RegistryError, ZooError: no such model, or it cannot be built with these options and sizes.
     """
     name = name_of(model, MODELS)
     return Checked(check_model(name, context=context, vocab_size=vocab_size, compile=compile))
@@ -263,7 +268,7 @@ def _build_study(
     recipe: Any = None,
     **own: Any,
 ) -> StudyConfig:
-    """The study of a call, its models and its corpus by their names."""
+    """Build the study of a call, with models and corpus replaced by their names."""
     file, names = None, None
     if isinstance(models, str | os.PathLike):
         file = os.fspath(models)
@@ -283,13 +288,13 @@ def _list_keywords(call: Callable[..., Any]) -> list[str]:
 
 
 def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, `data` by its name."""
+    """Replace `data` in the settings by its name."""
     data = settings.get("data")
     return {**settings, "data": None if data is None else name_of(data, CORPORA)}
 
 
 def _make_console(progress: bool) -> Console:
-    terminal = sys.stderr.isatty()  # given, for a notebook asks for colours and yet cannot draw over what is there
+    terminal = sys.stderr.isatty()  # rich would take a notebook for a terminal, but it cannot redraw lines
     return PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
 
 

@@ -15,8 +15,9 @@ from zoo.errors import StrangerError, ZooError
 ZOO = Path(zoo.__file__).resolve().parent
 LIBRARIES = Path(sysconfig.get_path("purelib")).resolve()
 OTHERS = (ZOO, Path(registry.__file__).resolve().parent, Path(sysconfig.get_path("stdlib")).resolve(), LIBRARIES)
-"""Folders of code that is not a stranger's own, except for the stranger's package."""
+"""Folders whose code is not a stranger's own, except the stranger's package."""
 OURS = ("interface.py", "build.py", "adapt.py")
+"""Files of zoo/models that are no model."""
 
 
 @contextmanager
@@ -24,13 +25,13 @@ def blame(who: str, what: str, *, module: str) -> Iterator[None]:
     """Turn an exception of a stranger's code into a `StrangerError`: "Model './mine.py:Mine' failed <what>: ...".
 
     Args:
-        who: "Model './mine.py:Mine'".
-        what: "on tokens of shape (2, 5)".
-        module: the module of its code; its own lines are those of that package, and of files outside of libraries.
+        who: the model or corpus, "Model './mine.py:Mine'".
+        what: what it failed at, "on tokens of shape (2, 5)".
+        module: name of its module. Its own lines are those of the module's package and of files outside libraries.
 
     Raises:
-        StrangerError: in place of an exception that passed through one of its own lines. Other exceptions are ours:
-            they pass, and keep their traceback.
+        StrangerError: replaces an exception whose traceback has one of its own lines. Other exceptions are ours and
+            pass unchanged.
     """
     try:
         yield
@@ -49,15 +50,17 @@ def describe_error(error: BaseException) -> str:
 
 
 def own_lines(error: BaseException, module: str) -> list[str]:
-    """The lines of the stranger's own code in the traceback, innermost last: file, line, function, text."""
+    """Traceback lines in the stranger's own code, innermost last: file, line, function, text."""
     return _describe_own(traceback.extract_tb(error.__traceback__), module)
 
 
 def own_last_lines(text: str, module: str) -> list[str]:
-    """The same of what faulthandler wrote when the interpreter crashed."""
+    """Like `own_lines`, from the text that faulthandler wrote when the interpreter crashed."""
     found = re.findall(r'^  File "(.+)", line (\d+) in (.+)$', text, re.MULTILINE)
     frames = [traceback.FrameSummary(path, int(line), name) for path, line, name in reversed(found)]
-    inside = dropwhile(lambda frame: not Path(frame.filename).resolve().is_relative_to(ZOO), frames)  # not our caller's
+    inside = dropwhile(
+        lambda frame: not Path(frame.filename).resolve().is_relative_to(ZOO), frames
+    )  # skip our caller's
     return _describe_own(list(inside), module)
 
 
@@ -67,7 +70,7 @@ def _describe_own(frames: Iterable[traceback.FrameSummary], module: str) -> list
 
 
 def _is_own(path: Path, package: str) -> bool:
-    """Whether a file is the stranger's own: a model of the zoo, in the package, or outside of libraries."""
+    """Whether a file is the stranger's own: a model of the zoo, in its package, or outside libraries."""
     if path.is_relative_to(ZOO / "models"):
         return path.name not in OURS
     if path.is_relative_to(LIBRARIES):

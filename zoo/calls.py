@@ -1,4 +1,4 @@
-"""Names with options as a user writes them: `mlp`, `wavenet(hidden=128,embedding=24)`, `./mine.py:Mine(width=8)`."""
+"""Parse names with options: `mlp`, `wavenet(hidden=128,embedding=24)`, `./mine.py:Mine(width=8)`."""
 
 import ast
 import re
@@ -16,11 +16,11 @@ Value = bool | int | float | str
 
 _CALL = re.compile(r"(?P<name>.*\.py(?::\w+)?\s*|[^()]+)(\((?P<options>.*)\))?", re.DOTALL)
 _LARGEST = 10**300
-"""Integers beyond stay text, for a model to refuse: they are no floats, and longer ones cannot be printed."""
+"""Numbers of this size or larger stay text, which a model refuses: they may not fit a float or be printable."""
 
 
 class Call(BaseModel):
-    """A name with options; validation takes the text that a user writes too."""
+    """A name with options; validation also accepts the text that a user writes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -38,10 +38,10 @@ class Call(BaseModel):
 
 
 def parse_call(text: str) -> Call:
-    """One name with its options.
+    """Parse `name` or `name(key=value,...)`.
 
     Raises:
-        UsageError: not written as name(key=value,...), or not UTF-8.
+        UsageError: the text is written otherwise, gives an option twice, or is not UTF-8.
     """
     check_utf_8(text)
     match = _CALL.fullmatch(text.strip())
@@ -57,7 +57,7 @@ def parse_call(text: str) -> Call:
 
 
 def check_utf_8(text: str) -> None:
-    """What is recorded can be written as UTF-8: a file's name need not be.
+    """Check that text can be recorded as UTF-8, which the name of a file need not be.
 
     Raises:
         UsageError: it cannot.
@@ -67,7 +67,7 @@ def check_utf_8(text: str) -> None:
 
 
 def short_names(texts: Sequence[str]) -> list[str]:
-    """What to call each in a table: `./mine.py:Mine(width=8)` is `Mine(width=8)`, where no other is called so too."""
+    """Names for a table: `./mine.py:Mine(width=8)` becomes `Mine(width=8)` unless two would be called that."""
     short = [_without_path(text) for text in texts]
     return [name if short.count(name) == 1 else text for name, text in zip(short, texts, strict=True)]
 
@@ -80,10 +80,10 @@ def _without_path(text: str) -> str:
 
 
 def parse_assignment(text: str) -> tuple[str, Value]:
-    """`key=value`; true, false, numbers and quoted text mean what they say, anything else is text.
+    """Parse `key=value`; true, false, numbers and quoted text become Python values, anything else stays text.
 
     Raises:
-        UsageError: no `=`, or no name before it.
+        UsageError: there is no `=`, or no name before it.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip().isidentifier():
@@ -92,10 +92,10 @@ def parse_assignment(text: str) -> tuple[str, Value]:
 
 
 def split_at_commas(text: str) -> list[str]:
-    """The parts of `text` between commas that stand outside parentheses; empty parts are left out.
+    """Split at commas outside parentheses, without empty parts.
 
     Raises:
-        UsageError: a parenthesis without its partner.
+        UsageError: a parenthesis is unbalanced.
     """
     commas, depth = list[int](), 0
     for sign in re.finditer("[(),]", text):
@@ -115,7 +115,7 @@ def _value(text: str) -> Value:
         return text.lower() == "true"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an escape in quotes that Python does not know
+            warnings.simplefilter("ignore")  # of an invalid escape sequence in quotes
             value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text

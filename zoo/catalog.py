@@ -1,4 +1,4 @@
-"""The registries of models and corpora with their built-in names. Importing this imports no torch."""
+"""Registries of models and corpora, with their built-in names. Imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -69,7 +69,12 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
 
 
 def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
-    """Kind -> rows of name, origin, target and problem; entries are imported only if `check_timeout` is given."""
+    """Kind -> rows of name, origin, target and problem.
+
+    Args:
+        pattern: shell pattern that names must match, or a file reference.
+        check_timeout: seconds that the import of each entry may take; None imports nothing.
+    """
     from registry.check import check
 
     groups = {}
@@ -93,10 +98,10 @@ def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str,
 
 
 def expand_names(text: str) -> list[str]:
-    """`mlp,wavenet(hidden=8),*lstm*` -> the calls, with patterns replaced by the names that match.
+    """Split `mlp,wavenet(hidden=8),*lstm*` into calls, with patterns replaced by the names that match.
 
     Raises:
-        UsageError: a pattern matches nothing.
+        UsageError: a pattern matches nothing, or a parenthesis is unbalanced.
     """
     from zoo.calls import split_at_commas
     from zoo.errors import UsageError
@@ -118,7 +123,7 @@ def require_models(calls: list[str]) -> list[str]:
     """Check that the models of all calls exist, without importing them; returns the calls.
 
     Raises:
-        RegistryError: a name is unknown or claimed twice; this shows before any text is read.
+        RegistryError: a name is unknown or claimed twice. Raised here, before any text is read.
         UsageError: a call is malformed.
     """
     from zoo.calls import parse_call

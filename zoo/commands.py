@@ -1,4 +1,4 @@
-"""What the commands do, for their two faces: cli.py and zoo/api.py. What a command needs is imported inside it."""
+"""Implementation of the commands, called by cli.py and zoo/api.py. Each function imports what it needs."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ Place = str | os.PathLike[str]
 
 
 class Training(NamedTuple):
-    """The study of a single run, and the finished run that it goes on from at the state that was kept, if it does."""
+    """Study of a single run, and the finished run whose kept state it continues from, if any."""
 
     study: "StudyConfig"
     origin: "Run | None" = None
 
 
 class Outcome(NamedTuple):
-    """A comparison, the study's folder that it stands in, and its page, if a report was written."""
+    """Folder of a study, its comparison, and its page if a report was written."""
 
     directory: Path
     comparison: "Comparison"
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
 
 class RunOutcome(NamedTuple):
-    """A run in numbers, the directory that it stands in, and its page, if that could be written."""
+    """Directory of a run, its numbers, and its page if it could be written."""
 
     directory: Path
     summary: "RunSummary"
@@ -46,7 +46,7 @@ class RunOutcome(NamedTuple):
 
 
 def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: bool) -> "Plan":
-    """The plan of a study; its corpus, and sizes that cannot be reached, are described on `console`.
+    """Plan a study; prints its corpus, and sizes that cannot be reached, on `console`.
 
     Raises:
         RegistryError, ZooError: as `make_plan`.
@@ -60,7 +60,7 @@ def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: boo
 
 
 def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_failure: bool = False) -> Outcome:
-    """Train what is missing, with its progress on `console`; measure costs and write the report, if it is wanted.
+    """Train the missing runs, with progress on `console`; with `report`, measure costs and write the report.
 
     Raises:
         RegistryError, ZooError: as `run_study`.
@@ -78,9 +78,13 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
 def compare_sizes(
     plans: Sequence["Plan"], out: Place, console: Console, *, stop_at_first_failure: bool = False
 ) -> tuple["Scaling", list[Outcome], Path]:
-    """Run the same study at several sizes, given by their plans from the smallest, and write what they show together.
+    """Run one study at several sizes and write their joint report.
 
-    Returns the sizes together, the outcome of each, and the file that they are written into.
+    Args:
+        plans: the plan at each size, smallest first.
+
+    Returns:
+        The sizes as one `Scaling`, the outcome at each size, and the file of the joint report.
 
     Raises:
         RegistryError, ZooError: as `run_study`.
@@ -104,17 +108,19 @@ def describe_training(
     start: Place | None = None,
     trust: bool = False,
 ) -> Training:
-    """The study of one run: of a model, from random weights or those of `start`; or of a finished run, trained on.
+    """Describe one run as a study: of a model, or of a finished run to train further.
 
-    Which of the ways to train on it is, and why, is told on `console`.
+    Prints on `console` why a finished run does not continue as itself but as a new run from its weights.
 
     Args:
-        model: a model as it is typed; or the folder of a run.
+        model: a model as typed, or the directory of a run.
         given: settings by name.
-        trust: import a file that the run's record names, though it is another by now.
+        seed: seed of the run; None: 1, or the finished run's.
+        start: initial weights of a model instead of random ones: a run's directory, or a .safetensors file.
+        trust: import a file that the run's record names even if it has changed.
 
     Raises:
-        RegistryError, ZooError: a run or file that is not there, or settings that cannot be.
+        RegistryError, ZooError: a run or file does not exist, or settings are invalid.
     """
     from zoo.errors import UsageError
     from zoo.experiments.runs.trust import Trust
@@ -142,10 +148,10 @@ def describe_training(
 
 
 def is_run(name: Place) -> bool:
-    """Whether this names the directory of a run."""
+    """Whether `name` is the directory of a run."""
     from zoo.experiments.records.run import is_run
 
-    with suppress(OSError):  # a call may be longer than a file's name
+    with suppress(OSError):  # a model with options may be too long for a file name
         return is_run(Path(name))
     return False
 
@@ -193,7 +199,7 @@ def _train_on(
 
 
 def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
-    """Have the only run of a plan go on from the state of a shorter one; what it does instead is told on `console`."""
+    """Make the only run of a plan continue from the kept state of a shorter run; prints the outcome on `console`."""
     from zoo.errors import RunError
     from zoo.experiments.runs.onward import begin_where_it_ended
     from zoo.experiments.runs.working_folder import BusyError
@@ -212,7 +218,7 @@ def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
 
 
 def draw_report(directory: Place) -> Outcome:
-    """The report of a comparison, drawn again from records alone.
+    """Draw the report of a comparison again, from records alone.
 
     Raises:
         RunError: no such record, or a run of it is missing or damaged.
@@ -224,7 +230,7 @@ def draw_report(directory: Place) -> Outcome:
 
 
 def finish_run(outcome: Outcome) -> RunOutcome:
-    """Draw samples of the run that was trained, if it has none, and its page; of one that failed there is none.
+    """Draw samples of a trained run, if it has none, and its page; a failed run gets neither.
 
     Raises:
         RunError: a record is missing or damaged, or the page cannot be written.
@@ -247,7 +253,7 @@ def finish_run(outcome: Outcome) -> RunOutcome:
 
 
 def draw_run_report(directory: Place) -> RunOutcome:
-    """The page of a run, drawn again from records alone, beside its directory.
+    """Draw the page of a run again, from records alone, beside its directory.
 
     Raises:
         RunError: no such run, or it is damaged.
@@ -267,10 +273,13 @@ def draw_run_report(directory: Place) -> RunOutcome:
 def evaluate_run(
     run: Place, splits: Sequence[str], *, device: str, data: Mapping[str, Any], trust: bool = False
 ) -> dict[str, Any]:
-    """Losses of a run's weights on its own corpus, or on what `data` changes of it, as a document; notices on stderr.
+    """Evaluate a run's weights on its own corpus, or on that corpus as changed by `data`; prints notices on stderr.
+
+    Returns:
+        The document that `evaluate --json` prints, with a loss (nats per token) for each split.
 
     Raises:
-        RunError, DataError, UsageError: no such run, no such text, or characters that the run does not know.
+        RunError, DataError, UsageError: no such run, no such text, or characters outside the run's vocabulary.
     """
     from zoo.experiments.runs.evaluate import evaluate_again
     from zoo.output import one_line

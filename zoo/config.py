@@ -1,4 +1,4 @@
-"""The frozen values that travel: what to run, parsed at the edge and stored verbatim in the record. No torch here."""
+"""Frozen, validated settings of runs, stored verbatim in records. Imports no torch."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +22,7 @@ Positive = Annotated[int, Field(ge=1)]
 BUDGETS = ("steps", "tokens", "seconds", "flops")
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1, strict=True)]
 DEFAULT_STEPS = 1000
-"""The budget, where nothing is said of one."""
+"""Default budget."""
 DEFAULT_LENGTH = 64
 MOST_STEPS = 10**12
 MOST_EVALUATIONS = 100_000
@@ -46,13 +46,13 @@ __all__ = [
 
 
 class Frozen(BaseModel):
-    """Immutable, and a key that it does not know is an error."""
+    """Base of frozen models: unknown keys, infinities and NaN are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Recipe(Frozen):
-    """What training a model well takes; a class attribute of every model. docs/results/recipes.md: the built-ins'."""
+    """Training settings that suit a model, a class attribute of it; docs/results/recipes.md has the built-in ones."""
 
     lr: float = Field(default=3e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay of matrices")
@@ -60,34 +60,34 @@ class Recipe(Frozen):
 
 
 USUAL_SPLIT = "80/10/10"
-"""Percent of training, validation and test."""
+"""Default percent of training, validation and test."""
 ONLY_SPLIT = "1/1"
-"""The first of however many splits: the one that begins where the text, or the shuffled order, begins."""
+"""Rotation of the first split, which begins where the text, or its shuffled order, begins."""
 
 
 class DataConfig(Frozen):
-    """Which text, what a token is, and how it is split."""
+    """The text of a run, its tokenization and its splits."""
 
     corpus: Annotated[Call, Flag("data", metavar="NAME|PATH|-", default="")] = Field(
         Call(name="invented"), description="Corpus, file, directory of text, or - for standard input."
     )
     documents: Annotated[Literal["auto", "line", "none"], Flag(default="")] = Field(
-        "auto", description="One document a line, or one stream."
+        "auto", description="line: one document per line; none: one stream; auto: judge by the lines."
     )
     tokens: Annotated[
         Literal["characters", "bytes"],
         Flag("tokenizer"),
-    ] = Field("characters", description="What a token is.")
+    ] = Field("characters", description="Unit of a token.")
     split: Annotated[str, Flag(metavar="A/B/C", after="dedupe")] = Field(
-        USUAL_SPLIT, description="Percent of training/validation/test; without a test part, validation stands in."
+        USUAL_SPLIT, description="Percent of training/validation/test; with 0 for test, validation serves as test."
     )
     split_seed: Annotated[Seed, Flag(parse=parse_seed, metavar="INTEGER")] = Field(
         42, description="Seed of the shuffle before the split."
     )
     rotation: Annotated[str, Internal()] = Field(
-        ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, begun a fifth further on."
+        ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, beginning a fifth into the text."
     )
-    dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also stand in an earlier split.")
+    dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also occur in an earlier split.")
 
     @field_validator("split")
     @classmethod
@@ -114,7 +114,7 @@ class DataConfig(Frozen):
 
     @model_serializer(mode="wrap")
     def _without_the_usual_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Records from before there was a choice keep their names and their contents."""
+        """Leave out defaults, so that records older than these fields keep their names and contents."""
         usual = {"split": USUAL_SPLIT, "rotation": ONLY_SPLIT}
         return {key: value for key, value in dump(self).items() if value != usual.get(key)}
 
@@ -126,12 +126,12 @@ class DataConfig(Frozen):
 
     @property
     def has_test(self) -> bool:
-        """Whether there is a test split; where there is none, validation stands in for it."""
+        """Whether there is a test split; otherwise validation serves as test."""
         return self.shares[2] > 0
 
     @property
     def turn(self) -> tuple[int, int]:
-        """Which split, counted from 1, of how many."""
+        """Number of this split, from 1, and number of splits."""
         number, of = map(int, self.rotation.split("/"))
         return number, of
 
@@ -140,10 +140,10 @@ class DataConfig(Frozen):
         return self.model_copy(update={"rotation": ONLY_SPLIT if number == 1 else f"{number}/{of}"})
 
     def check_splits(self, splits: int) -> None:
-        """Of so many splits no two score the same text.
+        """Check that no two of this many splits score the same text.
 
         Raises:
-            ValueError: they would; the message says how many can be.
+            ValueError: two would; the message gives the largest possible number of splits.
         """
         name, share = ("test", self.shares[2]) if self.has_test else ("validation", self.shares[1])
         if splits * share > 100:
@@ -154,7 +154,7 @@ class DataConfig(Frozen):
 
 
 class TrainingConfig(Frozen):
-    """How to train: it belongs to a comparison, never to a model. None leaves a choice to the model's recipe."""
+    """Training settings of a comparison, never of a model. None: the default, or the model's recipe."""
 
     steps: Annotated[int | None, Flag(parse=parse_count, metavar="COUNT", default=str(DEFAULT_STEPS))] = Field(
         None, ge=1, le=MOST_STEPS, description="Budget in steps, such as 200k; or --train-tokens, --seconds, --flops."
@@ -168,42 +168,45 @@ class TrainingConfig(Frozen):
     flops: Annotated[float | None, Flag(parse=parse_large, metavar="NUMBER")] = Field(
         None, gt=0, le=1e30, description="Budget in FLOPs of training, such as 2e12 or 2T."
     )
-    batch_size: Annotated[int, Flag()] = Field(128, ge=1, le=1_000_000, description="Rows a step.")
+    batch_size: Annotated[int, Flag()] = Field(128, ge=1, le=1_000_000, description="Rows per step.")
     rows: Literal["whole", "windows"] = Field(
-        "whole", description="A row is a document or a crop; or one target and the `length` tokens before it."
+        "whole",
+        description="whole: a row is a document or a crop of a stream; windows: one target and the tokens before it.",
     )
     length: Annotated[int | None, Flag(default=str(DEFAULT_LENGTH), after="flops")] = Field(
-        None, ge=1, description="Tokens of a row of a stream, or of a window."
+        None, ge=1, description="Tokens in a row of a stream, or in a window."
     )
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW, or plain SGD.")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW or plain SGD.")
     schedule: Literal["cosine", "constant", "step", "wsd"] = Field(
         "cosine",
-        description="Learning rate after warm-up; step: a tenth after three quarters; wsd: falls in the last fifth.",
+        description="Learning rate after warm-up; step: a tenth in the last quarter; wsd: falls in the last fifth.",
     )
     lr: Annotated[float | None, Flag(default="each model's recipe")] = Field(
-        None, gt=0, description="Peak learning rate for all."
+        None, gt=0, description="Peak learning rate of all models."
     )
     weight_decay: float | None = Field(None, ge=0, description="Weight decay of matrices, instead of the recipe's.")
     warmup: float | None = Field(
         None, ge=0, lt=1, description="Share of the run in which the learning rate rises, instead of the recipe's."
     )
-    clip: float = Field(1.0, ge=0, description="Largest norm of a gradient; 0 does not clip.")
-    evaluations: int = Field(10, ge=1, le=MOST_EVALUATIONS, description="Evaluations on validation during the run.")
-    score_train: bool = Field(False, description="Evaluate the whole training split at the end too.")
+    clip: float = Field(1.0, ge=0, description="Maximum gradient norm; 0: no clipping.")
+    evaluations: int = Field(10, ge=1, le=MOST_EVALUATIONS, description="Number of evaluations on validation in a run.")
+    score_train: bool = Field(False, description="Also evaluate the whole training split at the end.")
     device: Annotated[str, Flag()] = Field("auto", description="auto, cpu, cuda, cuda:1.")
     dtype: Annotated[Literal["float32", "bfloat16"], Flag()] = Field("float32", description="bfloat16: autocast.")
     compile: Annotated[bool, Flag(after="threads")] = Field(
-        False, description="torch.compile the models; the seconds count."
+        False, description="torch.compile the models; compilation counts as training time."
     )
-    threads: Annotated[int | None, Flag(default="what a probe finds best")] = Field(
+    threads: Annotated[int | None, Flag(default="chosen by a probe")] = Field(
         None, ge=1, le=1024, description="CPU threads of a run."
     )
     checkpoint_every: Annotated[float, Flag(after="threads")] = Field(
-        30.0, gt=0, description="Seconds between two checkpoints of a run; more where they would take 1% of the time."
+        30.0,
+        gt=0,
+        description="Seconds between checkpoints of a run; longer if they would take more than 1% of the time.",
     )
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto",
-        description="Runs one after the other, in a process each, or the seeds of a model as one; auto: a probe.",
+        description="Runs one after the other, one process per run, or all seeds of a model as one; auto: by a probe.",
     )
 
     @model_validator(mode="after")
@@ -215,38 +218,38 @@ class TrainingConfig(Frozen):
 
     @property
     def budget(self) -> str | None:
-        """Which of the four it is."""
+        """Name of the budget that is set, one of `BUDGETS`; None if none is."""
         return next((name for name in BUDGETS if getattr(self, name) is not None), None)
 
 
 class Way(Frozen):
-    """How the runs of a model are executed."""
+    """How the runs of a model are executed, and on how many CPU threads."""
 
     how: Literal["sequential", "side-by-side", "stacked"] = "sequential"
     threads: int = 1
 
 
 class Start(Frozen):
-    """Weights that a run starts from, in place of random ones."""
+    """Weights that a run starts from instead of random ones."""
 
     weights: str
-    """The file, as it was named."""
+    """Path of the weights file."""
     sha256: str
     run: str | None = None
-    """Fingerprint of the run that they are of; None of a file by itself."""
+    """Fingerprint of the run that trained them; None for a file without a run."""
     steps: int | None = None
-    """Steps that they were trained for."""
+    """Number of steps that they were trained for."""
     characters: str | None = None
-    """The vocabulary that they are for, where it is known."""
+    """Characters of their vocabulary, if known."""
 
     @property
     def name(self) -> str:
-        """What they are called: by their run, or by their file."""
+        """Name of the weights: the fingerprint of their run, or the name of their file."""
         return self.run or Path(self.weights).stem
 
 
 class RunConfig(Frozen):
-    """Everything that makes one run: one model, one corpus, one seed."""
+    """All settings of one run: one model, one corpus, one seed."""
 
     model: Call
     label: str
@@ -254,12 +257,12 @@ class RunConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     context: int = Field(8, ge=1, description="N, how many tokens back a model may look")
     seed: Seed = 1
-    stack: tuple[tuple[Seed, float | None], ...] = Field((), description="seeds and rates that were trained as one")
-    chosen_from: tuple[float, ...] = Field((), description="the grid that the learning rate was chosen from, if any")
-    trial: bool = Field(False, description="only chooses a learning rate: never looks at the test split")
-    start: Start | None = Field(None, description="weights that it starts from, in place of random ones")
-    weights_seed: Seed | None = Field(None, description="seed of the initial weights, where it is not `seed`")
-    data_seed: Seed | None = Field(None, description="seed of batches and dropout, where it is not `seed`")
+    stack: tuple[tuple[Seed, float | None], ...] = Field((), description="seeds and learning rates of the stack")
+    chosen_from: tuple[float, ...] = Field((), description="grid that the learning rate was chosen from, if any")
+    trial: bool = Field(False, description="only chooses a learning rate: never sees the test split")
+    start: Start | None = Field(None, description="initial weights instead of random ones")
+    weights_seed: Seed | None = Field(None, description="seed of the initial weights, if not `seed`")
+    data_seed: Seed | None = Field(None, description="seed of batches and dropout, if not `seed`")
 
     @property
     def init_seed(self) -> int:
@@ -268,7 +271,7 @@ class RunConfig(Frozen):
 
     @property
     def batch_seed(self) -> int:
-        """Seed of what training draws: the order of the data, and dropout."""
+        """Seed of batches and dropout."""
         return self.seed if self.data_seed is None else self.data_seed
 
 

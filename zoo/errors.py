@@ -4,35 +4,35 @@ from typing import Any
 
 
 class ZooError(Exception):
-    """Something that the user can mend; the message is one line that says what was asked and what to do."""
+    """An error that the user can mend; the message is one line that says what was asked and what to do."""
 
     exit_code = 1
 
 
 class UsageError(ZooError):
-    """What was asked for does not make sense: an unknown option, a value out of range."""
+    """An invalid request, such as an unknown option or a value out of range."""
 
     exit_code = 2
 
 
 class DataError(ZooError):
-    """The text that was given cannot be used."""
+    """A text that cannot be used."""
 
 
 class RunError(ZooError):
-    """A run directory that is none, or whose files do not fit each other."""
+    """A run, or a file of one, that is missing, damaged, or cannot be used or written."""
 
 
 class StrangerError(RunError):
-    """An exception of a model or corpus; the message says what it is, and where in its own code."""
+    """An exception in the code of a model or corpus; the message has the exception and its own lines."""
 
 
 MOST_FAULTS = 10
-"""Of more faults than these so many are told, and how many more there are."""
+"""Maximum number of faults in one message, which counts the others."""
 
 
 def describe_faults(error: Any) -> str:
-    """All faults of a pydantic ValidationError in one line: what was given, what is wrong."""
+    """Describe the faults of a pydantic ValidationError in one line: what was given, what is wrong."""
     faults = error.errors(include_url=False)
     more = [f"and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
     return "; ".join([*map(_fault, faults[:MOST_FAULTS]), *more])
@@ -42,7 +42,7 @@ def _fault(fault: Any) -> str:
     where = shorten(".".join(str(part) for part in fault["loc"]))
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown option '{where}'"
-    if fault["type"].startswith("missing"):  # of a value, or of an argument of a function
+    if fault["type"].startswith("missing"):  # a value, or an argument of a function
         return f"'{where}' is missing"
     message = fault["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
@@ -50,9 +50,9 @@ def _fault(fault: Any) -> str:
 
 
 def shorten(value: object, most: int = 80) -> str:
-    """A value as text of at most `most` characters, the middle left out of a longer one."""
+    """A value as text of at most `most` characters; a longer text loses its middle."""
     try:
         text = str(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, lists nested thousands deep
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or lists nested thousands deep
         return f"{type(value).__name__} too large to show"
     return text if len(text) <= most else f"{text[: most * 2 // 3]}…{text[-(most // 4) :]}"

@@ -1,13 +1,13 @@
-"""What a command says that was asked to end. Needs the standard library alone: it may have to be said at any moment."""
+"""Message of an interrupted command. Standard library only, because a signal may come at any moment."""
 
 import shlex
 import sys
 
 
 def describe_end(code: int) -> str:
-    """How the command ended by its exit code, and what to type to go on with what can go on."""
+    """Describe how a command with this exit code ended and, for `train` and `compare`, how to go on."""
     lines = ["Terminated." if code == 75 else "Interrupted."]
     if sys.argv[1:2] in (["train"], ["compare"]):
-        words = [word for word in sys.argv if word != "--fresh"]  # that would begin again
+        words = [word for word in sys.argv if word != "--fresh"]  # --fresh would start over
         lines.append(f"To go on: {'python ' * words[0].endswith('.py')}{shlex.join(words)}")
     return "\n".join(lines)

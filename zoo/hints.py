@@ -1,15 +1,17 @@
-"""What to write in place of a flag that no command has, where it is an option of a model that was named."""
+"""Hint for an unknown flag that is an option of a model on the command line."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 
 
 def find_hint(flag: str, words: Sequence[str]) -> str:
-    """A sentence for `--embedding 10` behind `train wavenet`: "Options stand behind a model's name: ..."; or nothing.
+    """For `train wavenet --embedding 10`: "Options of a model stand behind its name: 'wavenet(embedding=10)'.".
+
+    Returns "" if no model on the command line has such an option.
 
     Args:
-        flag: with its dashes.
-        words: of the command line.
+        flag: the unknown flag, with its dashes.
+        words: the words of the command line.
     """
     from registry import RegistryError
     from zoo.calls import parse_call, split_at_commas

@@ -1,9 +1,9 @@
-"""SIGTERM and SIGINT: the first one asks the work to stop where it can go on later, a second one ends it at once.
+"""SIGTERM and SIGINT: the first asks the work to stop so that it can continue later, the second ends the process.
 
-Work that can stop well is inside `stoppable`, asks `requested` between two steps, keeps its state and calls `stop`. In
-any other place inside `raising`, and where no step comes within two seconds, a signal raises `Interrupted`; outside of
-it, where nobody would catch that, it ends the process. A signal waits for an import to end, whose C++ may abort at an
-exception. One that was swallowed (a destructor, a bare `except`) is raised again.
+Work inside `stoppable` calls `requested` between two steps, saves its state and calls `stop`. Elsewhere inside
+`raising`, and if no step ends within two seconds, a signal raises `Interrupted`. Outside `raising`, where nothing would
+catch it, a signal ends the process. During an import a signal waits, because C++ code may abort on an exception. A
+swallowed `Interrupted` (in a destructor, by a bare `except`) is raised again.
 """
 
 import atexit
@@ -19,11 +19,11 @@ from typing import Any, NoReturn
 
 TERMINATED, INTERRUPTED = 75, 130
 PATIENCE = 2.0
-"""Seconds that work, or an import, has to end by itself."""
+"""Seconds that a step or an import may take to end after a signal."""
 AGAIN = 0.2
-"""Seconds between two looks whether an exception was swallowed."""
+"""Seconds between two checks whether `Interrupted` was swallowed."""
 SOON = 0.02
-"""Seconds between two looks whether an import has ended."""
+"""Seconds between two checks whether an import, or work inside `held`, has ended."""
 IMPORT = "<frozen importlib._bootstrap>"
 
 _process: int | None = None
@@ -37,7 +37,7 @@ _threads: frozenset[threading.Thread] = frozenset()
 
 
 class Interrupted(KeyboardInterrupt):
-    """The process is to end; it passes through everything that catches errors."""
+    """Raised by a signal to end the process; not caught by `except Exception`."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -45,21 +45,21 @@ class Interrupted(KeyboardInterrupt):
 
 
 def exit_code(error: BaseException | None) -> int:
-    """What a process that ends by this error tells the shell: 75, "run me again", of SIGTERM, 130 of Ctrl-C."""
+    """Exit code of a process that this error ends: 75 after SIGTERM ("run me again"), 130 after Ctrl-C."""
     return _code(error.signal if isinstance(error, Interrupted) else signal.SIGINT)
 
 
 def listen(farewell: Callable[[int], str] | None = None, *, child: bool = False) -> None:
-    """Handle the two signals from now on; in the main thread of a command.
+    """Install the handlers of both signals, in the main thread of a command.
 
     Args:
-        farewell: what is said on standard error if the process ends at once: exit code -> text.
-        child: of a command that passes on what it is asked: a signal that comes again is the same request.
+        farewell: exit code -> message on standard error if the process ends at once.
+        child: whether this is a child of a command that forwards its signals; a repeated signal is then ignored.
     """
     global _process, _is_child, _farewell, _request, _raises, _raised, _steps, _held, _threads
     _threads = frozenset(threading.enumerate())
     if _process is None:
-        atexit.register(_ignore)  # the first one runs last: all is done, and the interpreter handles no signal any more
+        atexit.register(_ignore)  # registered first, so it runs last, when all work is done
     _process, _is_child, _farewell = os.getpid(), child, farewell
     _request, _raises, _raised, _steps, _held = None, False, False, 0, 0
     signal.signal(signal.SIGTERM, _handle)
@@ -69,22 +69,22 @@ def listen(farewell: Callable[[int], str] | None = None, *, child: bool = False)
 
 
 def listens() -> bool:
-    """Whether this process is a command's: then a KeyboardInterrupt that is not `Interrupted` is nobody's Ctrl-C."""
+    """Whether `listen` handles Ctrl-C here; if so, a KeyboardInterrupt that is not `Interrupted` is not Ctrl-C."""
     return signal.getsignal(signal.SIGINT) is _handle
 
 
 def find_new_threads() -> list[threading.Thread]:
-    """Threads of a command that were started since it listens, and not for its progress bar: by a model."""
+    """Threads that a model started: those since `listen`, except the progress bar's. Empty if nothing listens."""
     others = threading.enumerate() if listens() else []
     return [one for one in others if one not in _threads and type(one).__module__.partition(".")[0] != "rich"]
 
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Work that a signal ends by an exception; whatever else it ends by then was that signal.
+    """Context in which a signal raises `Interrupted`; any exception that leaves it after a signal becomes one.
 
     Raises:
-        Interrupted: the process was asked to stop.
+        Interrupted: a signal came.
     """
     global _raises
     usual, sys.unraisablehook = sys.unraisablehook, _hide(sys.unraisablehook)
@@ -106,7 +106,7 @@ def raising() -> Iterator[None]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Work that asks `requested` between two steps."""
+    """Context of work that calls `requested` between two steps."""
     global _steps
     _steps += 1
     try:
@@ -117,7 +117,7 @@ def stoppable() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """A few lines that no signal comes between."""
+    """Context of a few lines in which no signal raises an exception."""
     global _held
     _held += 1
     try:
@@ -127,12 +127,12 @@ def held() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Whether the process was asked to stop."""
+    """Whether a signal asked the process to stop."""
     return _request is not None
 
 
 def stop() -> NoReturn:
-    """End the work, as it was asked to.
+    """Stop the work after a request.
 
     Raises:
         Interrupted: always.
@@ -145,7 +145,7 @@ def stop() -> NoReturn:
 
 def _handle(number: int, frame: FrameType | None) -> None:
     global _request, _requested_at
-    if os.getpid() != _process:  # it was forked, and does not listen yet
+    if os.getpid() != _process:  # a forked child that does not listen yet
         os._exit(_code(number))
     if _request is not None and _is_child:
         return
@@ -160,11 +160,11 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 
 def _look_again(_: int, frame: FrameType | None) -> None:
-    """Raise what was put off or swallowed."""
+    """Raise `Interrupted` if it was postponed or swallowed."""
     if _request is None or os.getpid() != _process:
         return
     if _raised and _is_passing(sys.exception()):
-        _set_timer(AGAIN)  # things are left in order
+        _set_timer(AGAIN)  # `Interrupted` is on its way up, and cleanup runs
     else:
         _stop_here(frame)
 
@@ -195,7 +195,7 @@ def _is_passing(error: BaseException | None) -> bool:
 
 
 def _end() -> NoReturn:
-    """End the process here."""
+    """Print the farewell and end the process at once."""
     code = _code(_request or signal.SIGINT)
     if _farewell:
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides it
@@ -205,7 +205,7 @@ def _end() -> NoReturn:
 
 
 def _set_timer(seconds: float) -> bool:
-    """Have `_look_again` called; whether that can be."""
+    """Schedule `_look_again` in `seconds`, or cancel it with 0; returns whether the platform has such a timer."""
     if not hasattr(signal, "setitimer"):
         return False
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -213,7 +213,7 @@ def _set_timer(seconds: float) -> bool:
 
 
 def _hide(usual: Callable[[Any], object]) -> Callable[[Any], object]:
-    """The hook for exceptions that nobody can catch, silent for ours, which comes again."""
+    """Wrap the hook for unraisable exceptions to be silent about `Interrupted`, which is raised again."""
     return lambda found: None if isinstance(found.exc_value, Interrupted) else usual(found)
 
 

@@ -1,4 +1,4 @@
-"""Names for what is defined in a notebook or a script: models and corpora that no file and no package offers."""
+"""Register models and corpora that are defined in a notebook or a script."""
 
 import os
 from collections.abc import Callable
@@ -12,16 +12,17 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 
 
 def register(name: str) -> Callable[[Thing], Thing]:
-    """A decorator that gives a model (a class) or a corpus (a function that returns a Source) a name.
+    """Decorator that registers a model (a class) or a corpus (a function that returns a Source) under a name.
 
         @zoo.register("mine")
         class Mine(zoo.SequenceModel): ...
 
-    Running the same notebook cell again replaces it. Keyword arguments of the function are the corpus's options.
+    Running the same notebook cell again replaces the object. Keyword arguments of a function become options of the
+    corpus.
 
     Raises:
-        UsageError: no name.
-        RegistryError: somebody else owns the name, or the object is not what it should be.
+        UsageError: `name` is not text.
+        RegistryError: another owner claims the name, or the object is of the wrong kind.
     """
     if not isinstance(name, str):
         raise UsageError('register takes a name: @zoo.register("mine").')
@@ -34,7 +35,12 @@ def register(name: str) -> Callable[[Thing], Thing]:
 
 
 def name_of(thing: Any, registry: Registry[Any]) -> str:
-    """Text as it is; a class or function by its name in the registry, where it is put if it has none."""
+    """Text unchanged; for a class or function its name in the registry, which registers it if needed.
+
+    Raises:
+        UsageError: `thing` is neither text, nor a class or function.
+        RegistryError: the name belongs to another object, or `thing` is of the wrong kind.
+    """
     if isinstance(thing, str | os.PathLike):
         return os.fspath(thing)
     own = getattr(thing, "__name__", None)

@@ -1,10 +1,10 @@
-"""Pack rows of different lengths one after the other, without padding, as training does with documents.
+"""Pack rows of different lengths one after the other, without padding, for training on documents.
 
     (B, T) with padding        a n n a . . .        packed (M,)   a n n a . b o . c l a r a .
                                b o . . . . .
                                c l a r a . .
 
-Every position has a target: nothing is computed in vain, and no padding enters the statistics of a BatchNorm.
+Every position has a target: no computation is wasted, and no padding enters the statistics of a BatchNorm.
 """
 
 from dataclasses import dataclass
@@ -15,23 +15,24 @@ import torch
 from torch import Tensor
 
 ALIGNED = 16
-"""The length of a chunk is a multiple of it: small matrix products of other sizes are slower."""
+"""Chunk lengths are multiples of this: small matrix products of other sizes are slower."""
 
 
 def chunk_size(length: int) -> int:
-    """Number of positions of a chunk where the longest row has `length`."""
+    """Number of positions in a chunk if the longest row has `length`."""
     return -(-length // ALIGNED) * ALIGNED
 
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """The row, and the position in it, of each of M packed positions.
+    """Row, and position in the row, of each of M packed positions.
 
     Args:
-        position: (M,) its place t in its row.
-        row: (M,) the row that it belongs to; rows follow one another.
-        shape: (B, T) of the same rows with padding, or more; known on the host.
-        lengths: (B,) of the rows, on the CPU; in a stack of packings, where position and row are (K, M), of all rows.
+        position: (M,) position t in its row.
+        row: (M,) index of its row, ascending.
+        shape: (B, T) of the padded rows, or larger; known on the host.
+        lengths: (B,) row lengths, on the CPU; in a stack of packings, where position and row are (K, M), those of all
+            rows.
     """
 
     position: Tensor
@@ -41,7 +42,7 @@ class Packing:
 
     @classmethod
     def of(cls, lengths: Tensor, device: torch.device | str = "cpu") -> "Packing":
-        """The packing of rows of these lengths (B,), all at least 1; on the CPU, which avoids a synchronisation."""
+        """Packing of rows of these lengths (B,), all at least 1, on the CPU to avoid a host-device synchronisation."""
         counts = lengths.numpy()  # on small arrays faster than torch
         ends = counts.cumsum()
         row = torch.from_numpy(np.arange(len(counts)).repeat(counts))
@@ -50,7 +51,7 @@ class Packing:
         return cls(position.to(device, non_blocking=True), row.to(device, non_blocking=True), shape, lengths)
 
     def repeat(self, total: int) -> "Packing":
-        """Repeat the rows until there are `total` >= M positions; the last row is cut."""
+        """Repeat the rows until they fill `total` >= M positions; the last row is cut."""
         lengths = self.lengths.repeat(-(-total // len(self.position)))
         ends = lengths.cumsum(0)
         rows = int(torch.searchsorted(ends, total)) + 1
@@ -84,9 +85,9 @@ class Packing:
 
     @property
     def visible(self) -> Tensor:
-        """(chunks, S, 2·S) whether a position of a chunk may see a position of the previous chunk or of its own.
+        """(chunks, S, 2·S): whether a position may see each position of the previous chunk and of its own.
 
-        A position at some distance before it is in the same row if the distance is at most its position in the row.
+        A position at distance d before it is in the same row if d is at most its position in the row.
         """
         S = self.chunk  # noqa: N806
         place = torch.arange(2 * S, device=self.position.device)
@@ -94,6 +95,6 @@ class Packing:
         return (distance >= 0) & (distance <= self.chunked(self.position).unsqueeze(-1))
 
     def before(self, x: Tensor, distance: int) -> Tensor:
-        """(M, ...) -> (M, ...), the value `distance` positions earlier in the same row, or the first of the row."""
+        """(M, ...) -> (M, ...): the value `distance` positions earlier in the same row, or the row's first value."""
         here = torch.arange(len(self.position), device=x.device)
         return x.index_select(0, here - self.position.clamp(max=distance))

@@ -1,4 +1,4 @@
-"""Write to a terminal or file that does not have every character: what stands for those that it lacks."""
+"""Stand-ins for characters that the encoding of a terminal or file lacks."""
 
 import codecs
 from typing import Any
@@ -19,14 +19,14 @@ STAND_INS = {
     "█": "#",
     "∞": "inf",
 }
-"""What is written for the signs of tables; any other character becomes a question mark."""
+"""Stand-ins for the signs of tables; any other character becomes a question mark."""
 
 
 def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     first = error.object[error.start]
-    if "\udc80" <= first <= "\udcff":  # a byte of a file's name that is not UTF-8
+    if "\udc80" <= first <= "\udcff":  # a byte of a file name that is not UTF-8
         return bytes([ord(first) - 0xDC00]), error.start + 1
     return STAND_INS.get(first, "?"), error.start + 1
 
@@ -35,7 +35,7 @@ codecs.register_error("zoo.plain", _stand_in)
 
 
 def write_plainly(*streams: Any) -> None:
-    """Have each stream write a stand-in for a character that its encoding lacks, instead of raising an error."""
+    """Make streams write a stand-in for a character that their encoding lacks, instead of raising an error."""
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="zoo.plain")

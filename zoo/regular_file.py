@@ -1,6 +1,6 @@
-"""Open what is a regular file, and read no more of it than is said: a pipe or a device may never end.
+"""Open regular files alone and read them up to a limit: a pipe or a device may never end.
 
-A file that is refused is an `OSError`, whose `strerror` says why, as that of a file which is not there does.
+A refused file raises `OSError` with the reason in `strerror`, as a missing file does.
 """
 
 import errno
@@ -20,10 +20,10 @@ UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: "bytes"}
 
 
 def require_regular(path: Path) -> os.stat_result:
-    """The status of a regular file, or of what a link to one leads to. Looks without opening: that may wait, or act.
+    """Status of a regular file; follows links. Does not open the file, since opening a pipe or device may block or act.
 
     Raises:
-        OSError: there is no such file, or it is of another kind.
+        OSError: the file does not exist or is of another kind.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -36,23 +36,23 @@ def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file to read bytes.
 
     Raises:
-        OSError: as `require_regular`, or it cannot be opened.
+        OSError: as `require_regular`, or the file cannot be opened.
     """
     require_regular(path)
     return path.open("rb")
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """The bytes of a regular file of at most `most` bytes.
+    """Read a regular file of at most `most` bytes.
 
     Raises:
-        OSError: as `require_regular`, it cannot be read, or it is larger.
+        OSError: as `require_regular`, or the file is larger or cannot be read.
     """
     size = require_regular(path).st_size
     if size <= most:
         with path.open("rb") as file:
             data = file.read(size + 1)
-            if len(data) > size:  # it has grown, or is one of /proc, which say that they are empty
+            if len(data) > size:  # the file has grown, or is in /proc, where sizes are 0
                 data += file.read(most + 1 - len(data))
         if len(data) <= most:
             return data
@@ -61,6 +61,6 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def describe_size(size: int) -> str:
-    """A number of bytes in the largest unit that it is a whole number of: "64 MiB"."""
+    """A number of bytes in the largest unit that divides it: "64 MiB"."""
     unit = next(unit for unit in UNITS if size % unit == 0)
     return f"{size // unit:,} {UNITS[unit]}"

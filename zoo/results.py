@@ -1,4 +1,4 @@
-"""What the calls of `zoo.api` give back: a run, a comparison and a figure, as a notebook shows and uses them."""
+"""Results of the functions of `zoo.api`, for notebooks: a run, a comparison, a check and a figure."""
 
 import io
 import math
@@ -30,11 +30,11 @@ from zoo.reports.table import print_comparison
 
 
 class TrainedRun:
-    """A finished run: what was asked, what came out, and the model.
+    """A finished run: its settings, its results and its model.
 
     Args:
-        record: the run as it was read from its directory; its curve and its environment stand there.
-        trust: import the model's file although it is no longer what the run was made with.
+        record: the run as read from its directory, with its curve and environment.
+        trust: import the model's file even if it has changed since the run.
     """
 
     def __init__(self, record: Run, *, trust: bool = False) -> None:
@@ -43,49 +43,49 @@ class TrainedRun:
 
     @property
     def directory(self) -> Path:
-        """Where it stands."""
+        """Directory of the run."""
         return self.record.directory
 
     @property
     def config(self) -> RunConfig:
-        """What was asked, verbatim."""
+        """Settings of the run, as they were given."""
         return self.record.recorded.run
 
     @property
     def result(self) -> Result:
-        """Losses (nats a token), and what was used of every budget."""
+        """Losses (nats per token), and steps, tokens, seconds and FLOPs used."""
         return self.record.result
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Training and validation loss (nats a token) at every evaluation; the first is of the untrained model."""
+        """Training and validation loss (nats per token) at every evaluation, the first before training."""
         return self.record.curve
 
     @property
     def report(self) -> Path | None:
-        """Its page, if it was drawn: `train` and `report` write it beside the directory."""
+        """Page of the run, if it exists; `train` and `report` write it beside the directory."""
         page = page_of(self.directory)
         return page if page.is_file() else None
 
     def plot(self, figure: str = "curve") -> "Figure":
-        """A figure of its page: "curve", training and validation loss; or "position", loss by position in context.
+        """Draw a figure: "curve", training and validation loss; or "position", loss by position in context.
 
         Raises:
-            UsageError: it has no such figure; the message lists those that it has.
+            UsageError: the run has no such figure; the message lists its figures.
         """
         return _choose(figure, draw_run(summarise_run(self.directory)), "run")
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """`encode` and `decode`."""
+        """Vocabulary of the run, with `encode` and `decode`."""
         return Vocabulary(self.record.recorded.data.characters)
 
     @cached_property
     def model(self) -> SequenceModel:
-        """The model with the weights that were best on validation, on the CPU, in evaluation mode.
+        """The model with its best weights on validation, on the CPU, in evaluation mode.
 
         Raises:
-            RegistryError, RunError: nobody has the model's name any more, or there are no weights that fit it.
+            RegistryError, RunError: the model's name is unknown, its file is not trusted, or no weights fit the model.
         """
         model, notice = load_model(self.record, Trust(everything=self._trust))
         if notice:
@@ -95,20 +95,20 @@ class TrainedRun:
 
     def __repr__(self) -> str:
         result, losses = self.result, {"validation": self.result.validation_loss, "test": self.result.test_loss}
-        said = [f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None]
+        outcome = [f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None]
         if result.status == "diverged":
-            said = [f"diverged at step {result.diverged_at:,}"]
+            outcome = [f"diverged at step {result.diverged_at:,}"]
         elif result.status in ("refused", "failed"):
-            said = [f"{result.status}: {result.reason}"]
+            outcome = [f"{result.status}: {result.reason}"]
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
-        return f"TrainedRun({', '.join([model, *said, str(self.directory)])})"
+        return f"TrainedRun({', '.join([model, *outcome, str(self.directory)])})"
 
 
 def _check_tokens(model: SequenceModel, given: tuple[Any, ...]) -> None:
-    """What a run's model is called with are tokens (B, T).
+    """Check that a run's model is called with tokens (B, T) of its vocabulary.
 
     Raises:
-        UsageError: they are not; the message says what is.
+        UsageError: it is called with something else; the message describes it.
     """
     tokens = given[0] if given else None
     if not isinstance(tokens, torch.Tensor):
@@ -127,7 +127,7 @@ def _check_tokens(model: SequenceModel, given: tuple[Any, ...]) -> None:
 
 @dataclass(frozen=True)
 class Checked:
-    """The contract over one model, shown as `check` prints it; true if the model holds it."""
+    """Result of checking a model against the contract, shown as `check` prints it; true if the model passed."""
 
     document: dict[str, Any] = field(repr=False)
 
@@ -140,7 +140,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing that a notebook shows."""
+    """An SVG figure, which a notebook displays."""
 
     name: str
     svg: str = field(repr=False)
@@ -149,10 +149,10 @@ class Figure:
         return self.svg
 
     def save(self, path: str | Path) -> Path:
-        """Write it into a file; returns its path.
+        """Write the figure to a file and return its path.
 
         Raises:
-            UsageError: a name for another kind of picture.
+            UsageError: the file's name does not end in .svg.
         """
         file = Path(path)
         if file.suffix != ".svg":
@@ -168,12 +168,12 @@ def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
 
 
 class Compared:
-    """A comparison; shown, it is its table.
+    """A finished comparison, shown as its table.
 
     Args:
-        directory: the study's folder.
-        comparison: every number of it.
-        report: its page, report.html; None if none was asked for.
+        directory: folder of the study.
+        comparison: all numbers of the comparison.
+        report: path of report.html; None if it was not written.
     """
 
     def __init__(self, directory: Path, comparison: Comparison, report: Path | None) -> None:
@@ -183,15 +183,15 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """Which is better, by how much, how surely; empty for one model alone."""
+        """Sentence that says which model is better, by how much and how surely; empty for a single model."""
         return self.comparison.verdict
 
     @property
     def runs(self) -> list[TrainedRun]:
-        """Every run, the models of the first seed first.
+        """All runs; those of the first seed first.
 
         Raises:
-            RunError: one is not there any more.
+            RunError: a run no longer exists or is damaged.
         """
         return [TrainedRun(read_run(self.directory / row.directory)) for row in self.comparison.runs]
 
@@ -206,20 +206,23 @@ class Compared:
         return self.table()
 
     def plot(self, figure: str = "forest") -> Figure:
-        """A figure of the report.
+        """Draw a figure of the report.
 
         Raises:
-            UsageError: it has no such figure; the message lists those that it has.
+            UsageError: the comparison has no such figure; the message lists its figures.
         """
         return _choose(figure, draw(self.comparison), "comparison")
 
     def to_pandas(self, rows: str = "models") -> Any:
-        """A frame with a row a model, best first; or of its "pairs", "runs", or points of learning "curves".
+        """A pandas DataFrame with one row per model, best first; or per pair, run or curve point.
 
-        Losses are nats a token, NaN where there is none; a receptive field without bound is infinite.
+        Losses are in nats per token, NaN if missing; an unbounded receptive field is infinite.
+
+        Args:
+            rows: "models", "pairs", "runs" or "curves".
 
         Raises:
-            UsageError: other rows.
+            UsageError: `rows` is none of these.
             ZooError: pandas is not installed.
         """
         if rows not in FRAMES:
@@ -238,7 +241,7 @@ class Compared:
 
 
 NOTHING = {"receptive_field": math.inf}
-"""What stands for None in a frame, where that is not NaN."""
+"""Column -> value that replaces None in a frame, if it is not NaN."""
 
 
 def _model_row(row: ModelRow) -> dict[str, Any]:

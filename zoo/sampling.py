@@ -15,7 +15,7 @@ from zoo.surroundings import torch_seed
 from zoo.tokens import BOUNDARY
 
 LEAST = torch.finfo(torch.float32).tiny
-"""The lowest temperature above 0: what is smaller is 0 in float32."""
+"""Lowest temperature above 0; a lower one would be 0 in float32."""
 
 
 def choose(
@@ -26,7 +26,7 @@ def choose(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """(B, V) -> (B,) tokens drawn from softmax(logits / temperature); at temperature 0 the likeliest.
+    """(B, V) -> (B,): tokens drawn from softmax(logits / temperature); the likeliest ones at temperature 0.
 
     Args:
         top_k: draw from the k likeliest tokens (Fan et al. 2018, section 5.4).
@@ -66,16 +66,19 @@ def stream(
     stops: bool = True,
     seed: int = 0,
 ) -> Iterator[Tensor]:
-    """Yield `count` continuations of one prompt in evaluation mode, the next token (count,) of each at a time.
+    """Sample `count` continuations of one prompt in evaluation mode; yields their next tokens, (count,), at each step.
 
     Args:
-        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; a boundary token is put
-            before them.
-        length: most tokens after the prompt.
+        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; a boundary token is prepended.
+        count: number of samples.
+        length: maximum number of tokens after the prompt.
         temperature, top_k, top_p: as in `choose`.
-        stops: whether a boundary token ends a sample (documents), and fills the rest of it; otherwise boundary tokens
-            are never drawn (streams).
+        stops: for documents: a boundary token ends a sample, and fills the rest of it. If False, for streams, boundary
+            tokens are never drawn.
         seed: the same seed gives the same samples.
+
+    Raises:
+        RunError: as `choose`.
     """
     device = prompt.device
     generator = torch.Generator(device).manual_seed(torch_seed(seed))
@@ -100,7 +103,7 @@ def stream(
 
 
 def generate(model: SequenceModel, prompt: Tensor, *, count: int, **options: Any) -> list[list[int]]:
-    """Collect the tokens of `stream`, under the same options, into one list for each sample, without boundaries."""
+    """Collect the tokens of `stream`, with the same options, into one list per sample, without boundary tokens."""
     columns = list(stream(model, prompt, count=count, **options))
     rows = torch.stack(columns, dim=1).tolist() if columns else [[] for _ in range(count)]
     return [[token for token in row if token != BOUNDARY] for row in rows]

@@ -1,4 +1,4 @@
-"""Write a package for a new model, which passes its checks and tests as it is: the command `new`. Imports no torch."""
+"""Write a package for a new model that passes its checks and tests unchanged: the command `new`. Imports no torch."""
 
 import keyword
 import os
@@ -34,7 +34,7 @@ class Names(NamedTuple):
 
 
 class Package(NamedTuple):
-    """The written package."""
+    """A written package: its names, directory and files."""
 
     names: Names
     directory: str
@@ -50,10 +50,10 @@ class Package(NamedTuple):
 
 
 def write_package(name: str, out: str) -> Package:
-    """Write the package `out`/`name`, completely or not at all.
+    """Write the package `out`/`name`, whole or not at all.
 
     Raises:
-        UsageError: it cannot be the name of a package and of a model.
+        UsageError: `name` cannot name a package and a model.
         ZooError: the folder already exists.
     """
     names = spell_name(name)
@@ -72,10 +72,10 @@ def write_package(name: str, out: str) -> Package:
 
 
 def spell_name(name: str) -> Names:
-    """Check a name, and spell it in its three ways.
+    """Check a name and return its three spellings.
 
     Raises:
-        UsageError: it is malformed, or already means something to Python, pytest or the zoo.
+        UsageError: the name is malformed, or Python, pytest or the zoo already use it.
     """
     if not NAME.fullmatch(name):
         likely = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-")
@@ -91,7 +91,7 @@ def spell_name(name: str) -> Names:
 
 
 def _find_clash(names: Names) -> str | None:
-    """Describe what a name already means; None if nothing."""
+    """Describe what already uses a name; None if nothing does."""
     name, module, class_name = names
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):
         return "it is a word of Python's own"

@@ -1,4 +1,4 @@
-"""The contract as a pytest test, for whoever writes a model.
+"""The contract as a pytest test, for authors of models.
 
 from zoo.testing import contract
 
@@ -30,14 +30,14 @@ def contract(
     compile: bool = False,
     **options: Any,
 ) -> Callable[..., None]:
-    """A test function with one case a check; assign it to a name that begins with `test_`.
+    """A test function with one case per check; assign it to a name that begins with `test_`.
 
     Args:
-        model: as it is written on the command line, or a class.
+        model: a model as on the command line, or a class.
         context: N.
         vocab_size: V.
-        compile: torch.compile and torch.export too, which takes a minute and a C++ compiler.
-        options: of the model's `Config`.
+        compile: also check torch.compile and torch.export, which needs a minute and a C++ compiler.
+        options: options of the model, fields of its `Config`.
     """
 
     @cache

@@ -1,7 +1,7 @@
-"""The two numbers that every part agrees on."""
+"""Reserved numbers of tokens and targets."""
 
 BOUNDARY = 0
-"""The token before the start and after the end of a document; every vocabulary has it at 0."""
+"""Token before the start and after the end of a document; 0 in every vocabulary."""
 
 IGNORED = -100
-"""A target that is not scored (padding after the end of a row)."""
+"""Target that is not scored (padding after the end of a row)."""

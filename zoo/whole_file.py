@@ -1,6 +1,6 @@
-"""Write a file so that it is there whole or not at all, whatever ends the process or the disk in between.
+"""Write files atomically: whole or not at all, even if the process is killed or the disk fills up.
 
-.<name>.<process>.partial     a file that is being written: locked by its process; without an owner it is a leftover
+.<name>.<process>.partial     a file being written, locked by its process; unlocked, it is a leftover
 """
 
 import glob
@@ -19,10 +19,10 @@ except ImportError:  # Windows
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a temporary file beside it, make it last, and give it its name; what a killed process left of it goes.
+    """Write to a temporary file beside `path`, sync and rename it; removes leftovers of killed processes.
 
     Raises:
-        RunError: the disk is full, or anything else that keeps it from being written; what was there stays.
+        RunError: the file cannot be written, as on a full disk; an older file at `path` stays.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -32,19 +32,19 @@ def write_whole(path: Path, data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
             if fcntl is not None:
-                partial.replace(path)  # while it is locked
+                partial.replace(path)  # while locked, or another process might remove it
         if fcntl is None:
-            partial.replace(path)  # Windows gives no open file a name
+            partial.replace(path)  # Windows cannot rename an open file
         _sync(path.parent)
     except OSError as error:
         raise RunError(f"Cannot write '{path}': {error.strerror or error}.") from None
     finally:
-        with suppress(OSError):  # a read-only disk refuses that too, which is not what is to be told
+        with suppress(OSError):  # fails on a read-only disk too, and would hide the first error
             partial.unlink(missing_ok=True)
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what killed processes were writing of a file, where locks tell that no living process does."""
+    """Remove partial files of `path` that killed processes left; locks protect those of living processes."""
     for partial in path.parent.glob(f".{glob.escape(path.name)}.*.partial") if fcntl is not None else []:
         with suppress(OSError):
             handle = os.open(partial, os.O_RDWR)
@@ -56,9 +56,9 @@ def remove_unfinished(path: Path) -> None:
 
 
 def _create(partial: Path) -> BinaryIO:
-    """Open a file that is locked as long as it is open, where the file system has locks."""
+    """Open a partial file, locked while it is open if the file system has locks."""
     while True:
-        file = partial.open("ab")  # nothing is cut before it is ours: a process of the same number may be elsewhere
+        file = partial.open("ab")  # truncated only once locked: a process elsewhere may have the same number
         if fcntl is not None:
             with suppress(OSError):
                 fcntl.flock(file.fileno(), fcntl.LOCK_EX)
@@ -66,11 +66,11 @@ def _create(partial: Path) -> BinaryIO:
             if os.path.samestat(os.fstat(file.fileno()), partial.stat()):
                 file.truncate(0)
                 return file
-        file.close()  # renamed, or taken for a leftover, before it was locked
+        file.close()  # another process renamed or removed it before we locked it
 
 
 def _sync(folder: Path) -> None:
-    """Make a rename in a folder last."""
+    """Sync a folder, so that a rename in it survives a crash."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)
