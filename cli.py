@@ -1,4 +1,4 @@
-"""The command line: each command parses, makes one call and prints. What a command needs is imported inside it."""
+"""The command line: each command parses, makes one call and prints. Each command imports what it needs."""
 
 import io
 import os
@@ -11,7 +11,7 @@ try:
         from zoo import interrupt
         from zoo.farewell import describe_end
 
-        interrupt.listen(describe_end)  # before click is imported, and torch
+        interrupt.listen(describe_end)  # before click and torch are imported
     import click
 except ModuleNotFoundError:
     sys.exit("click is not installed: run `make compare`, then `. .venv/bin/activate`; or `pip install .`.")
@@ -36,14 +36,16 @@ if TYPE_CHECKING:
     from zoo.experiments.study.config import StudyConfig
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Where runs are kept.")
+OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Folder of runs.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-BITS = click.option("--bits", is_flag=True, help="Losses of the table in bits instead of nats.")
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-LATEX = click.option("--latex", "form", flag_value="latex", help="The main table for a paper: LaTeX, booktabs.")
-CSV = click.option("--csv", "form", flag_value="csv", help="The main table for a spreadsheet, with every digit.")
-TRUST = click.option("--trust", is_flag=True, help="Import a file that a record names, though it is another by now.")
-CONTEXT_LENGTH = click.option("--context", default=8, show_default=True, type=click.IntRange(1), help="Tokens back.")
+BITS = click.option("--bits", is_flag=True, help="Show losses of the table in bits instead of nats.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+LATEX = click.option("--latex", "form", flag_value="latex", help="Print the main table as LaTeX (booktabs).")
+CSV = click.option("--csv", "form", flag_value="csv", help="Print the main table as CSV, with all digits.")
+TRUST = click.option("--trust", is_flag=True, help="Import a file that a record names even if it has changed.")
+CONTEXT_LENGTH = click.option(
+    "--context", default=8, show_default=True, type=click.IntRange(1), help="Number of tokens the model may look back."
+)
 
 
 def make_setting_options() -> list[click.Option]:
@@ -55,12 +57,12 @@ def make_setting_options() -> list[click.Option]:
 
 
 def make_tokens_option() -> click.Option:
-    """An older spelling: `--tokens bytes` is --tokenizer bytes, `--tokens 6.4M` is --train-tokens 6.4M."""
+    """Option of an older spelling: `--tokens bytes` is --tokenizer bytes, `--tokens 6.4M` is --train-tokens 6.4M."""
     return click.Option(["--tokens"], type=make_type(parse_tokens), multiple=True, hidden=True)
 
 
 def make_corpus_options() -> list[click.Option]:
-    """Options for the settings of a corpus but --split, which has a second meaning in `evaluate`."""
+    """Options for the settings of a corpus except --split, which has a second meaning in `evaluate`."""
     from zoo.experiments.study.settings import SETTINGS
     from zoo.settings.options import make_options
 
@@ -69,13 +71,13 @@ def make_corpus_options() -> list[click.Option]:
 
 
 def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator: the options of `train` and `compare` that are no settings."""
+    """Decorator that adds the options of `train` and `compare` that are no settings."""
     options = [
         OUT,
         click.option("--stop-at-first-failure", is_flag=True, help="End the study when a run fails."),
-        click.option("--fresh", is_flag=True, help="Train everything anew, beside what is there."),
-        click.option("--dry-run", is_flag=True, help="Say what would be trained, how big, and about how long."),
-        click.option("--print-config", is_flag=True, help="Print the whole study; as a file it runs the same."),
+        click.option("--fresh", is_flag=True, help="Train new runs even if the same runs exist."),
+        click.option("--dry-run", is_flag=True, help="Show what would be trained, its size, and about how long."),
+        click.option("--print-config", is_flag=True, help="Print the whole study; saved to a file, it runs the same."),
         BITS,
         JSON,
     ]
@@ -95,9 +97,9 @@ def cli() -> None:
     """
 
 
-@cli.command("list", short_help="Models and corpora, and where each comes from.")
+@cli.command("list", short_help="List models and corpora with their origins.")
 @click.argument("pattern", default="*")
-@click.option("--check", is_flag=True, help="Import each in a process of its own and show the broken ones.")
+@click.option("--check", is_flag=True, help="Import each in its own process and show the broken ones.")
 @click.option(
     "--timeout",
     default=60.0,
@@ -108,7 +110,7 @@ def cli() -> None:
 )
 @JSON
 def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
-    """Models and corpora, and where each comes from. PATTERN filters as a shell would: '*wave*'."""
+    """List models and corpora with their origins. PATTERN is a shell pattern: '*wave*'."""
     from zoo.catalog import list_names
 
     groups = list_names(pattern, check_timeout=timeout if check else None)
@@ -127,13 +129,13 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
     return None
 
 
-@cli.command(short_help="A model's options, paper and size.")
+@cli.command(short_help="Show a model's options, paper and size.")
 @click.argument("model")
 @CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(1), help="Vocabulary size.")
 @JSON
 def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
-    """Options of MODEL, its paper, and its size; MODEL may have options: 'wavenet(hidden=128)'."""
+    """Show the options, paper and size of MODEL, which may have options: 'wavenet(hidden=128)'."""
     from zoo.experiments.describe import describe_model
     from zoo.reports.description import print_description
 
@@ -141,16 +143,18 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     print_json(description) if as_json else print_description(description)
 
 
-@cli.command(short_help="Does a model hold the contract, or does it cheat?")
+@cli.command(short_help="Check a model against the contract: does it cheat?")
 @click.argument("model")
 @CONTEXT_LENGTH
 @click.option("--vocab", default=27, show_default=True, type=click.IntRange(8), help="Vocabulary size.")
-@click.option("--compile", is_flag=True, help="torch.compile and torch.export too (a minute, and a C++ compiler).")
+@click.option(
+    "--compile", is_flag=True, help="Also torch.compile and torch.export (needs a minute and a C++ compiler)."
+)
 @JSON
 def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) -> None:
     """Check MODEL against the contract: shapes, causality, streaming, learning and more; exit code 1 if it fails.
 
-    MODEL may have options, and may be a file of your own: './mine.py:Mine(hidden=96)'.
+    MODEL may have options, and may stand in a file of your own: './mine.py:Mine(hidden=96)'.
     """
     from zoo.conformance.contract import check_model
     from zoo.reports.conformance import conformance_lines
@@ -161,13 +165,13 @@ def check(model: str, context: int, vocab: int, compile: bool, as_json: bool) ->
         raise click.exceptions.Exit(1)
 
 
-@cli.command(short_help="A package for a model of your own.")
+@cli.command(short_help="Write a package for a model of your own.")
 @click.argument("name")
-@click.option("--out", default=".", show_default=True, type=click.Path(), help="Where its folder is made.")
+@click.option("--out", default=".", show_default=True, type=click.Path(), help="Folder in which NAME is created.")
 def new(name: str, out: str) -> None:
-    """Write the folder NAME: a model with its test, README and entry point, which works as it stands.
+    """Write the folder NAME: a working model with its test, README and entry point.
 
-    Nothing is overwritten.
+    An existing folder is never overwritten.
     """
     from zoo.scaffold import write_package
 
@@ -178,20 +182,20 @@ def new(name: str, out: str) -> None:
 
 
 @cli.command(
-    cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once, or a run further."
+    cls=LateCommand, late=make_setting_options, before="out", short_help="Train one model once, or train a run further."
 )
 @click.argument("model")
 @click.option(
     "--seed", type=make_type(parse_seed), metavar="INTEGER", help="Seed of weights and batches. [1, or the run's]"
 )
-@click.option("--from", "start", metavar="RUN|FILE", help="Weights to start from: of a run, or a .safetensors file.")
+@click.option("--from", "start", metavar="RUN|FILE", help="Initial weights: a run or a .safetensors file.")
 @TRUST
 @take_run_options
 def train(model: str, seed: int | None, start: str | None, trust: bool, **flags: Any) -> None:
-    """Train MODEL once; its run directory is printed last.
+    """Train MODEL once and print its run directory.
 
-    MODEL may be the directory of a run, to train it on: with a larger budget as the same run, where its schedule is
-    constant or wsd; otherwise as a new run from its weights.
+    MODEL may be the directory of a run to train further: with a larger budget it continues as the same run if its
+    schedule is constant or wsd; otherwise a new run starts from its weights.
     """
     from zoo.commands import describe_training
     from zoo.experiments.study.parse import read_flags
@@ -221,16 +225,16 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
     short_help="Train models under the same seeds: which is better?",
 )
 @click.argument("study", required=False, type=click.Path())
-@click.option("--models", metavar="A,B,...", help="Models, with options as a call: 'mlp,wavenet(hidden=128)'.")
-@click.option("--seeds", type=click.IntRange(1), help="How many seeds each model is trained under. [3]")
-@click.option("--splits", type=click.IntRange(1), help="How many splits of the text, each under every seed. [1]")
+@click.option("--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'.")
+@click.option("--seeds", type=click.IntRange(1), help="Number of seeds for each model. [3]")
+@click.option("--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]")
 @click.option(
     "--sizes",
     type=make_type(parse_sizes),
     metavar="10k,30k,...",
-    help="The same comparison with all models at each of these numbers of parameters.",
+    help="Compare all models at each of these numbers of parameters.",
 )
-@click.option("--recipe", help="Which of a study file's recipes. [its first]")
+@click.option("--recipe", help="Name of one of the study file's recipes. [its first]")
 @take_run_options
 @LATEX
 @CSV
@@ -246,7 +250,7 @@ def compare(
 ) -> None:
     """Train several models under the same seeds and say which is better.
 
-    STUDY is a file that declares a comparison (studies/*.toml); flags override what it says.
+    STUDY is a file that declares a comparison (studies/*.toml); flags override its values.
     """
     from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
@@ -270,7 +274,7 @@ def compare(
 
 
 def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) -> None:
-    """Run a study at several sizes and print what came out; or its configurations, or their forecasts."""
+    """Run a study at several sizes and print the results; or print only its configurations or forecasts."""
     if study.match:
         raise click.UsageError("--sizes says how large all models are, and so does match: give one of them.")
     studies = [study.at_size(size) for size in sizes]
@@ -302,7 +306,7 @@ def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) ->
 
 
 def check_form(form: str | None, as_json: bool) -> None:
-    """Refuse two forms of one table."""
+    """Refuse --json together with --latex or --csv."""
     if form and as_json:
         raise click.UsageError(f"--{form} and --json are two ways to print one result: give one of them.")
 
@@ -315,7 +319,7 @@ def _run(
     origin: "Run | None" = None,
     form: str | None = None,
 ) -> "Outcome | None":
-    """Run a study and print what came out; None where its configuration or a forecast is printed instead."""
+    """Run a study and print the results; or print only its configuration or a forecast, and return None."""
     if flags["print_config"]:
         print_json(study.model_dump(mode="json", exclude_none=True))
         return None
@@ -340,9 +344,7 @@ def _run(
     return outcome
 
 
-@cli.command(
-    cls=LateCommand, late=make_corpus_options, before="device", short_help="The loss of a run, evaluated again."
-)
+@cli.command(cls=LateCommand, late=make_corpus_options, before="device", short_help="Evaluate the loss of a run again.")
 @click.argument("run", type=click.Path())
 @click.option(
     "--split",
@@ -350,7 +352,7 @@ def _run(
     type=make_type(parse_split),
     multiple=True,
     metavar="NAME|A/B/C",
-    help="train, validation or test [both held out]; or, as 90/10/0, how to split another corpus.",
+    help="train, validation or test [validation and test]; or shares to split another corpus, such as 90/10/0.",
 )
 @TRUST
 @DEVICE
@@ -359,7 +361,7 @@ def _run(
 def evaluate(
     run: str, splits: tuple[str, ...], trust: bool, device: str, bits: bool, as_json: bool, **data: Any
 ) -> None:
-    """The loss of RUN (a run directory), evaluated again, on its own corpus or another."""
+    """Evaluate the loss of RUN (a run directory) again, on its own corpus or another."""
     from zoo.commands import evaluate_run
     from zoo.experiments.study.parse import read_flags
     from zoo.experiments.study.settings import nest_corpus
@@ -374,9 +376,9 @@ def evaluate(
     print_json(document) if as_json else print_evaluation(document, bits=bits)
 
 
-@cli.command(short_help="Samples of a run.")
+@cli.command(short_help="Draw samples from a run.")
 @click.argument("run", type=click.Path())
-@click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="How many samples.")
+@click.option("-n", "--count", default=10, show_default=True, type=click.IntRange(1), help="Number of samples.")
 @click.option(
     "--temperature",
     default=1.0,
@@ -392,21 +394,21 @@ def evaluate(
     metavar="FLOAT",
     help="Draw from the fewest tokens that hold this share of the probability.",
 )
-@click.option("--prompt", default="", help="What every sample starts with.")
+@click.option("--prompt", default="", help="Text that every sample starts with.")
 @click.option(
     "--seed",
     default="0",
     show_default=True,
     type=make_type(parse_seed),
     metavar="INTEGER",
-    help="The same seed, the same samples.",
+    help="The same seed gives the same samples.",
 )
-@click.option("--length", type=click.IntRange(1), help="Tokens after the prompt, at most. [100; 300 of a stream]")
+@click.option("--length", type=click.IntRange(1), help="Maximum tokens after the prompt. [100; 300 for a stream]")
 @click.option("--stream", "streams", is_flag=True, help="Print samples while they are drawn.")
 @TRUST
 @JSON
 def sample(run: str, streams: bool, trust: bool, as_json: bool, **options: Any) -> None:
-    """Samples of RUN (a run directory); those that also stand in its training text are marked."""
+    """Draw samples from RUN (a run directory), and mark those that also occur in its training text."""
     from zoo.experiments.runs.samples import open_samples
     from zoo.reports.samples import print_pieces, print_samples
 
@@ -423,13 +425,13 @@ def sample(run: str, streams: bool, trust: bool, as_json: bool, **options: Any) 
         print_samples(samples.draw(**options))
 
 
-@cli.command("runs", short_help="The finished runs, and what came out.")
+@cli.command("runs", short_help="List finished runs with their results.")
 @click.argument("pattern", default="*")
 @OUT
 @BITS
 @JSON
 def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
-    """Finished runs whose directory below --out matches PATTERN as a shell would: '*gru*'."""
+    """List finished runs whose directory below --out matches the shell pattern PATTERN: '*gru*'."""
     from zoo.experiments.records.run import list_runs as read
     from zoo.reports.description import print_runs
 
@@ -437,14 +439,14 @@ def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     print_json(rows) if as_json else print_runs(rows, bits=bits)
 
 
-@cli.command(short_help="Draw the report of a comparison, or of a run, again.")
+@cli.command(short_help="Draw the report of a comparison or a run again.")
 @click.argument("directory", type=click.Path())
 @BITS
 @JSON
 @LATEX
 @CSV
 def report(directory: str, bits: bool, as_json: bool, form: str | None) -> None:
-    """The tables and the report of a comparison, or of one run, drawn again from records alone.
+    """Draw the tables and the report of a comparison or a run again, from records alone.
 
     DIRECTORY is a study's folder (its last comparison is drawn), one of the study-*.json in it, or a run's directory.
     """
@@ -459,14 +461,14 @@ def report(directory: str, bits: bool, as_json: bool, form: str | None) -> None:
         print_outcome(*draw_report(directory), bits=bits, as_json=as_json, form=form)
 
 
-@cli.command(short_help="Compute the numbers of runs again.")
+@cli.command(short_help="Compute the numbers of runs again and compare.")
 @click.argument("directory", type=click.Path())
 @TRUST
 @DEVICE
 def verify(directory: str, trust: bool, device: str) -> None:
-    """Numbers of a run, or of all runs and comparisons below DIRECTORY, computed again from weights and corpus.
+    """Compute the numbers of a run, or of all runs and comparisons below DIRECTORY, again from weights and corpus.
 
-    Names the first of each that differs; exit code 1 if any does.
+    Prints the first number of each that differs; exit code 1 if any does.
     """
     from pathlib import Path
 
@@ -480,17 +482,17 @@ def verify(directory: str, trust: bool, device: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-@cli.command(short_help="Remove what is left of runs that were cut.")
+@cli.command(short_help="Remove leftovers of interrupted runs.")
 @OUT
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(out: str, dry_run: bool, yes: bool) -> None:
-    """Remove what is left of runs that were cut, and what can be made again.
+    """Remove leftovers of interrupted runs, and files that can be computed again.
 
-    That is: folders of runs that were cut, with their checkpoints; failures and files that were being written;
-    checkpoints and locks of finished runs, and the states that longer runs would go on from; and, in the cache, large
-    texts as tokens. All of it is shown, with its size, before you are asked. What a process works on stays, and so does
-    every finished run. A run whose folder is removed begins again.
+    These are: folders of interrupted runs, with their checkpoints; partly written failures and files; checkpoints and
+    locks of finished runs, and the states from which longer runs would continue; and the tokens of large texts in the
+    cache. The list, with sizes, is shown before you are asked. Finished runs stay, and so do files that a process works
+    on. A run whose folder is removed starts from the beginning.
     """
     from pathlib import Path
 
@@ -511,7 +513,7 @@ def clean(out: str, dry_run: bool, yes: bool) -> None:
 
 
 def main() -> None:
-    """The console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
+    """Console script: the project's own errors become one line and an exit code; a bug keeps its traceback."""
     from zoo import interrupt
     from zoo.farewell import describe_end
 
@@ -526,7 +528,7 @@ def _run_command() -> int:
     from zoo.errors import ZooError
     from zoo.farewell import describe_end
 
-    if sys.stderr is None:  # closed by whoever started us
+    if sys.stderr is None:  # closed by the parent process
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     write_plainly(sys.stdout, sys.stderr)
     try:
@@ -559,7 +561,7 @@ def _run_command() -> int:
     except OSError as error:
         if error.strerror is None:
             raise
-        if isinstance(error, BrokenPipeError):  # as `| head` has it: who reads has enough
+        if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as `| head` does
             discard(sys.stdout, sys.stderr)
         elif error.filename is None and not can_write(sys.stdout):
             discard(sys.stdout)

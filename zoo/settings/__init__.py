@@ -1,1 +1,1 @@
-"""Settings: each is one pydantic field, from which its flag, its name in Python and its line in the docs are made."""
+"""Settings: one pydantic field each, which gives the flag, the keyword in Python and the line in the docs."""

@@ -1,4 +1,4 @@
-"""Parts of the command line that need click alone."""
+"""Parts of the command line that import click alone."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -8,7 +8,7 @@ import click
 
 
 def make_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The click type of what `parse` takes: its ValueError is shown with the name of the flag."""
+    """Turn a parser into a click type, which shows its ValueError with the name of the flag."""
 
     @wraps(parse)
     def convert(text: str) -> Any:
@@ -21,11 +21,11 @@ def make_type(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 class LateCommand(click.Command):
-    """A command that makes some of its options when it is used: settings need pydantic, a list of commands does not.
+    """A command that makes some options on first use, so that a list of commands does not import pydantic.
 
     Args:
-        late: makes the options.
-        before: the parameter that they stand before.
+        late: makes these options.
+        before: name of the parameter that follows them.
     """
 
     def __init__(self, *args: Any, late: Callable[[], Sequence[click.Parameter]], before: str, **kwargs: Any) -> None:
@@ -34,7 +34,7 @@ class LateCommand(click.Command):
         self._place = [parameter.name for parameter in self.params].index(before)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """All parameters; the late ones are made at the first call."""
+        """All parameters; makes the late ones at the first call."""
         if self._late:
             self.params[self._place : self._place] = self._late()
             self._late = None

@@ -1,4 +1,4 @@
-"""What a setting's pydantic field says of its flag."""
+"""Annotations of a setting's pydantic field that declare its flag."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class Flag:
     """
 
     name: str | None = None
-    """Of the setting on the command line and in Python; None: the field's."""
+    """Name of the setting on the command line and in Python; None: the field's."""
     parse: Callable[[str], Any] | None = None
-    """Makes a value of the text behind the flag, or raises a ValueError; None: what the field's type has."""
+    """Parses the flag's text, or raises a ValueError; None: a parser for the field's type."""
     metavar: str | None = None
-    """What `--help` writes for the value."""
+    """Placeholder for the value in `--help`."""
     default: str | None = None
-    """What `--help` writes in brackets; None: the field's default, "": nothing."""
+    """Default that `--help` shows in brackets; None: the field's default, "": nothing."""
     multiple: bool = False
-    """Whether it may be given several times."""
+    """Whether the flag may be given several times."""
     after: str | None = None
-    """The setting behind which `--help` lists it; None: in the order of the fields."""
+    """Name of the setting after which `--help` lists this one; None: in the order of the fields."""

@@ -1,4 +1,4 @@
-"""Options of the command line, made of settings."""
+"""Make options of the command line from settings."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -54,7 +54,7 @@ def _make_option(setting: Setting) -> click.Option:
 
 
 def _describe_value(setting: Setting) -> dict[str, Any]:
-    """The arguments of an option that say what it takes. Upper bounds are left to pydantic, which tells all faults."""
+    """Arguments of an option that describe its value. Pydantic checks upper bounds, and reports all faults at once."""
     flag, kind, lowest = setting.flag, setting.type, setting.bound("ge")
     metavar = flag.metavar if flag else None
     if flag and flag.parse:

@@ -1,4 +1,4 @@
-"""The settings of a study, read off its pydantic fields."""
+"""Settings of a study, read from its pydantic fields."""
 
 import typing
 from collections.abc import Iterable, Sequence
@@ -14,63 +14,63 @@ from zoo.settings.flag import Flag, Internal
 
 @dataclass(frozen=True)
 class Setting:
-    """A field, and where it stands."""
+    """A pydantic field, and its place in a study file."""
 
     key: str
-    """The field's name."""
+    """Name of the field."""
     section: str
-    """The table of a study file that it stands in; empty for the file itself."""
+    """Table of a study file that has the field; empty for the top level."""
     field: FieldInfo
 
     @property
     def flag(self) -> Flag | None:
-        """Its flag, if it has one."""
+        """Flag of the setting, if it has one."""
         return next((item for item in _take_apart(self.field)[1] if isinstance(item, Flag)), None)
 
     @property
     def internal(self) -> bool:
-        """Whether it is no setting at all."""
+        """Whether the field is no setting."""
         return any(isinstance(item, Internal) for item in _take_apart(self.field)[1])
 
     @property
     def name(self) -> str:
-        """What it is called in Python, by `--set`, and, with dashes, as a flag."""
+        """Name in Python, for `--set` and, with dashes, of the flag."""
         return (self.flag and self.flag.name) or self.key
 
     @property
     def help(self) -> str:
-        """What it is, in a sentence."""
+        """Description in one sentence."""
         return self.field.description or ""
 
     @property
     def type(self) -> Any:
-        """Its type, without None and bounds."""
+        """Type without None and bounds."""
         return _take_apart(self.field)[0]
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that it may have, if they are few."""
+        """Allowed values of a `Literal`; empty for other types."""
         return typing.get_args(self.type) if typing.get_origin(self.type) is Literal else ()
 
     @property
     def value(self) -> Any:
-        """The field's default."""
+        """Default of the field."""
         return self.field.get_default(call_default_factory=True, validated_data={})
 
     @property
     def default(self) -> str:
-        """What holds where nothing is said, in words; empty where that is nothing."""
+        """Default in words; empty if there is none, or it is False or ()."""
         if self.flag and self.flag.default is not None:
             return self.flag.default
         return "" if self.value is None or self.value is False or self.value == () else str(self.value)
 
     def bound(self, name: str) -> float | None:
-        """Its bound `name`, one of ge, gt, le and lt."""
+        """Bound of the value by its `name`, ge, gt, le or lt; None if there is none."""
         return next((getattr(item, name) for item in _take_apart(self.field)[1] if hasattr(item, name)), None)
 
 
 def list_settings(model: type[BaseModel]) -> list[Setting]:
-    """The settings of a study, in the order of `--help`: all fields of its tables, and its own that have a flag."""
+    """Settings of a study in the order of `--help`: the fields of its tables, and its own fields that have a flag."""
     found: list[Setting] = []
     for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -82,7 +82,7 @@ def list_settings(model: type[BaseModel]) -> list[Setting]:
 
 
 def index_by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
-    """Name -> setting; of two with the same name, the first."""
+    """Name -> the first setting of that name."""
     named: dict[str, Setting] = {}
     for setting in settings:
         named.setdefault(setting.name, setting)
@@ -90,16 +90,16 @@ def index_by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
 
 
 def _take_apart(field: FieldInfo) -> tuple[Any, list[Any]]:
-    """A field's type without None and annotations, and what these say: `Positive | None` is an int with ge=1."""
-    kind, said = field.annotation, list(field.metadata)
+    """Type of a field without None and annotations, and its annotations: `Positive | None` is int, with ge=1."""
+    kind, annotations = field.annotation, list(field.metadata)
     if typing.get_origin(kind) in (UnionType, typing.Union):
         kinds = [part for part in typing.get_args(kind) if part is not type(None)]
         kind = kinds[0] if len(kinds) == 1 else kind
     if typing.get_origin(kind) is Annotated:
         kind, *items = typing.get_args(kind)
         for item in items:
-            said += item.metadata if isinstance(item, FieldInfo) else [item]
-    return kind, said
+            annotations += item.metadata if isinstance(item, FieldInfo) else [item]
+    return kind, annotations
 
 
 def _order(settings: Sequence[Setting]) -> list[Setting]:

@@ -1,4 +1,4 @@
-"""Functions that take settings as keywords, and show every one of them."""
+"""List settings in the signature and docstring of functions that take them as keywords."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -12,11 +12,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def show_settings(
     settings: Iterable[Setting], *, before: str, types: Mapping[str, Any]
 ) -> Callable[[Function], Function]:
-    """A decorator: signature and docstring of the function list the settings that it takes as `**settings`.
+    """Decorator that lists the settings in the signature and docstring of a function that takes `**settings`.
 
     Args:
-        before: the parameter that they stand before.
-        types: of those whose values are written in another way than their fields have them.
+        settings: the settings to list.
+        before: name of the parameter that follows them.
+        types: types of settings whose keyword takes other values than the field.
     """
     named = index_by_name(settings).values()
 

@@ -1,4 +1,4 @@
-"""The page of the documentation that lists every setting."""
+"""Render the documentation page of all settings."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ KINDS = {int: "integer", float: "number", bool: "`true`, `false`"}
 
 
 def render_page(settings: Sequence[Setting]) -> str:
-    """The page as Markdown: a line a setting."""
+    """The page as Markdown, with one table row per setting."""
     head = ["name", "flag", "in a study file", "values", "default", "what it is"]
     flagged = {setting.name for setting in settings if setting.flag}
     rows = [head, ["---"] * len(head), *(_make_row(setting, setting.name in flagged) for setting in settings)]

@@ -1,13 +1,13 @@
-"""Parsers of what stands behind a flag; each raises a ValueError whose message says what it takes."""
+"""Parsers of flag values; each raises a ValueError whose message says what the flag takes."""
 
 import math
 
 AUTO = "auto"
-"""In place of a grid of learning rates, or before one: it is extended where it is too narrow."""
+"""Word in place of a grid of learning rates, or before one: extend the grid where it is too narrow."""
 
 
 def parse_seed(text: str) -> int:
-    """A whole number from 0 that torch takes as a seed."""
+    """A seed: a whole number from 0 to 2^63 - 1."""
     if not text.isascii() or not text.isdigit() or len(text.lstrip("0")) > 19 or int(text) >= 2**63:
         raise ValueError(f"'{text}' is not a whole number from 0 to 2^63 - 1.")
     return int(text)
@@ -46,7 +46,7 @@ def parse_share(text: str) -> float:
 
 
 def parse_tokens(text: str) -> str | int:
-    """`--tokens bytes` says what a token is, `--tokens 6.4M` is a budget."""
+    """Value of the older flag `--tokens`: a unit of tokens (`bytes`) or a budget (`6.4M`)."""
     kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
     if kind:
         return kind
@@ -65,7 +65,7 @@ def parse_count(text: str) -> int:
 
 
 def parse_split(text: str) -> str:
-    """`--split test` is one of the splits, `--split 90/10/0` says how to make them."""
+    """Value of `--split` in `evaluate`: the name of a split (`test`) or shares (`90/10/0`)."""
     if "/" not in text and text not in ("train", "validation", "test"):
         raise ValueError(f"'{text}' is neither train, validation nor test, nor shares such as 90/10/0.")
     return text
@@ -80,7 +80,7 @@ def parse_large(text: str) -> float:
 
 
 def parse_rates(text: str) -> list[float | str]:
-    """At least two different learning rates, from the lowest; `auto` alone, or before the rates that it begins with."""
+    """At least two different learning rates in ascending order; or `auto`, alone or before its first rates."""
     parts = text.split(",")
     extends = [AUTO] if AUTO in parts else []
     grid = sorted({parse_positive(part) for part in parts if part != AUTO})
@@ -98,7 +98,7 @@ def parse_match(text: str) -> dict[str, float | int]:
 
 
 def parse_sizes(text: str) -> list[int]:
-    """At least two different numbers of parameters, from the smallest."""
+    """At least two different numbers of parameters in ascending order."""
     sizes = sorted({round(parse_large(part)) for part in text.split(",")})
     if len(sizes) < 2 or sizes[0] < 1:
         raise ValueError(f"'{text}' is not several sizes: give at least two numbers of parameters, such as 10k,30k.")
@@ -106,7 +106,7 @@ def parse_sizes(text: str) -> list[int]:
 
 
 def _parse_float(text: str) -> float:
-    """NaN where it is none."""
+    """The number, or NaN."""
     try:
         return float(text)
     except ValueError:
@@ -114,6 +114,6 @@ def _parse_float(text: str) -> float:
 
 
 def _parse_with_suffix(text: str) -> float:
-    """A number with or without k, M, G or T; NaN where it is none."""
+    """A number with an optional suffix k, M, G or T; NaN if the text is none."""
     factor = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}.get(text[-1:].lower(), 1.0)
     return _parse_float(text[:-1] if factor > 1 else text) * factor
