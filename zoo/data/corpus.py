@@ -1,4 +1,4 @@
-"""Load a corpus from a `DataConfig` as tokens in three splits: the entry point of `zoo.data`."""
+"""Load a corpus that a `DataConfig` describes, as tokens in three splits: the entry point of `zoo.data`."""
 
 import hashlib
 import inspect
@@ -28,7 +28,7 @@ from zoo.errors import DataError, UsageError, describe_faults
 from zoo.surroundings import restore_and_report
 
 ROUNDING = 1e-6
-"""How far above 0 rounding may put a log probability."""
+"""Largest log probability above 0 that is accepted as a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,16 @@ class Corpus:
     """A text, its vocabulary and its splits.
 
     Args:
-        name: its name in reports.
-        is_stream: whether it is one stream rather than documents.
-        text: the documents of each split, or its piece of the stream as a list of one; None for a `prepared` text.
-        overlap: documents of a split that also occur in an earlier one, counted before any were removed, or None.
+        name: name in reports.
+        is_stream: whether the text is one stream rather than documents.
+        vocabulary: encodes the text.
+        text: documents of each split, or its piece of the stream as a list of one; None for a `prepared` text.
+        overlap: number of documents of each split that also occur in an earlier one, before removal; None if unknown.
         deduped: whether these documents were removed.
-        has_test: whether there is a test split of its own; otherwise it is the validation split.
-        log_likelihood: the source's exact log probabilities, or None.
-        prepared: a text too large to be held in memory.
-        remark: what is to be told of how it was read.
+        has_test: whether there is a test split; otherwise validation serves as test.
+        log_likelihood: exact log probabilities of the source, or None.
+        prepared: tokens of a text that is too large for memory.
+        remark: note for the user on how the text was read.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Corpus:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the text of the splits; for a large file, over its bytes and how it is split."""
+        """SHA-256 of the text of the splits; for a large file, of its bytes and split settings."""
         if self.prepared:
             return self.prepared.digest
         digest = hashlib.sha256()
@@ -85,11 +86,11 @@ class Corpus:
 
     @cached_property
     def targets(self) -> dict[str, int]:
-        """Split -> number of target tokens; the end of a document is one of them."""
+        """Split -> number of target tokens, with the ends of documents."""
         return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
-        """The rows of a split on a device; `length` (T) is the row length of a stream."""
+        """Rows of a split on a device; `length` (T) is the row length of a stream."""
         device = torch.device(device)
         if self.is_stream:
             return StreamRows(self.tokens[split], length, device)
@@ -103,10 +104,10 @@ class Corpus:
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
-        """Split -> loss (nats a token) of a perfect model on this split; None where it is unknown.
+        """Split -> loss (nats per token) of a perfect model on this split; None if unknown.
 
         Raises:
-            DataError: the source does not give the log probability of every document.
+            DataError: the source gives no valid log probability for a document.
         """
         if self.log_likelihood is None or self.deduped:
             return dict.fromkeys(SPLITS)
@@ -150,21 +151,22 @@ class Corpus:
 
 
 def load_corpus(config: DataConfig, vocabulary: Vocabulary | None = None) -> Corpus:
-    """Load the corpus that `config` names; `vocabulary` is given where a trained model has fixed it.
+    """Load the corpus that `config` names; `vocabulary` is given if a trained model fixes it.
 
     Raises:
         DataError: the text cannot be read, is too small to split, or too large for more than one split.
-        UsageError: an option that the corpus does not have.
-        RegistryError: an unknown name, or one whose provider is broken.
+        UsageError: the corpus does not have an option, or a name is neither a corpus nor a file.
+        RegistryError: a provider is broken, or a name is claimed twice.
+        StrangerError: the corpus's own code raised.
     """
     return load_corpora([config], vocabulary)[config.rotation]
 
 
 def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = None) -> dict[str, Corpus]:
-    """Rotation -> corpus, for `configs` that differ in their rotation alone; the text is read once.
+    """Rotation -> corpus, for `configs` that differ only in rotation; reads the text once.
 
     Raises:
-        DataError, UsageError, RegistryError: as `load_corpus`.
+        DataError, UsageError, RegistryError, StrangerError: as `load_corpus`.
     """
     if path := _find_large_file(configs[0]):
         if any(config.rotation != ONLY_SPLIT for config in configs):
@@ -217,7 +219,7 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
 
 
 def _find_large_file(config: DataConfig) -> Path | None:
-    """The path of a file that is large enough to be prepared, or None; to be deduped, any text is read into memory."""
+    """Path of a file that is large enough to be prepared, or None. A text to be deduped is read into memory."""
     name = config.corpus.name
     if config.dedupe or config.corpus.options or name in CORPORA.names() or is_file_reference(name):
         return None
@@ -266,7 +268,7 @@ def _read_source(config: DataConfig) -> Source:
         if not isinstance(source.text, Sequence):
             raise DataError(f"Corpus '{name}' gave its documents as a {type(source.text).__name__}, not as a list.")
         return source if config.documents == "auto" else _rearrange(source, config)
-    if name != "-" and not os.path.exists(name):  # which, unlike Path.exists, takes any text
+    if name != "-" and not os.path.exists(name):  # unlike Path.exists, takes any text
         try:
             CORPORA.find(name)
         except RegistryError as error:
@@ -277,7 +279,7 @@ def _read_source(config: DataConfig) -> Source:
 
 
 def _rearrange(source: Source, config: DataConfig) -> Source:
-    """Turn documents of a named corpus into a stream or the reverse, which drops its log probabilities."""
+    """Turn documents of a named corpus into a stream, or a stream into documents; drops log probabilities."""
     if source.is_stream == (config.documents == "none"):
         return source
     return arrange(join_lines(_list_texts(source)), source.name, config.documents)

@@ -1,6 +1,6 @@
-"""The corpora `names` and `shakespeare`: downloaded from their authors, checked by digest, cached.
+"""The corpora `names` and `shakespeare`: downloaded from their authors, checked by digest and cached.
 
-Files are looked for in this order: the directory in ZOO_DATA; the cache (ZOO_CACHE_DIR or the platform's); the network.
+Files are searched in the directory ZOO_DATA, then in the cache (ZOO_CACHE_DIR or the platform's), then on the network.
 """
 
 import contextlib
@@ -27,17 +27,17 @@ SHA256 = {
 
 
 def names() -> Source:
-    """32,033 given names, one a line (karpathy/makemore)."""
+    """32,033 given names, one per line (karpathy/makemore)."""
     return parse(fetch("names.txt"), "names", layout="line", as_bytes=False)
 
 
 def shakespeare() -> Source:
-    """A million characters of Shakespeare's plays, one stream (karpathy/char-rnn)."""
+    """A million characters of Shakespeare's plays, as one stream (karpathy/char-rnn)."""
     return parse(fetch("shakespeare.txt"), "shakespeare", layout="none", as_bytes=False)
 
 
 def cache_directory() -> Path:
-    """The cache directory: ZOO_CACHE_DIR, or the platform's."""
+    """Cache directory: ZOO_CACHE_DIR, or the platform's."""
     if chosen := os.environ.get("ZOO_CACHE_DIR"):
         return Path(chosen)
     import platformdirs
@@ -46,10 +46,15 @@ def cache_directory() -> Path:
 
 
 def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> bytes:
-    """The bytes of a known file, its digest checked.
+    """Bytes of a known file, checked by digest.
+
+    Args:
+        filename: a key of `URLS`.
+        url: address to download from; None: the one in `URLS`.
+        timeout: seconds to wait for the network.
 
     Raises:
-        DataError: there is neither network nor copy, or the file is not the published one.
+        DataError: there is no copy and the download fails, or the file is not the published one.
     """
     if directory := os.environ.get("ZOO_DATA"):
         path = Path(directory) / filename
@@ -59,7 +64,7 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
     if cached.is_file():
         copy = cached.read_bytes()
         if hashlib.sha256(copy).hexdigest() == SHA256[filename]:
-            return copy  # a damaged one is fetched again
+            return copy  # a damaged copy is downloaded again
     url = url or URLS[filename]
     try:
         with urllib.request.urlopen(url, timeout=timeout) as response:
@@ -67,13 +72,13 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it is the response too
+            error.close()  # an HTTPError is also the open response
         raise DataError(
             f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
             f"directory in ZOO_DATA, or use --data invented, which needs no network."
         ) from None
     _check_digest(data, filename, url)
-    with contextlib.suppress(OSError):  # a cache that cannot be written costs another download, nothing else
+    with contextlib.suppress(OSError):  # a cache that cannot be written only costs another download
         cached.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".partial-") as partial:
             (Path(partial) / filename).write_bytes(data)

@@ -13,22 +13,26 @@ PROSE = ".txt .text .md .rst .csv .tsv .json .jsonl .html .xml .tex .toml .yaml 
 CODE = ".py .c .h .cpp .rs .go .java .js .ts .sh"
 TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
-"""Most tokens of a document, which is one row of a batch; a longer text can be read as a stream."""
+"""Maximum tokens of a document, which is one row of a batch; a longer text can be read as a stream."""
 
 LARGEST_TEXT = 1 << 30
-"""Most bytes of a text that is held in memory: of standard input, a file of a directory, or one to be deduped."""
+"""Maximum bytes of a text read into memory: standard input, a file of a directory, or a file to be deduped."""
 
 LONGEST_LISTED = 1000
-"""Most characters of a line that looks like a document."""
+"""Maximum characters of a line if `auto` is to take lines for documents."""
 
 Layout = Literal["auto", "line", "none"]
 
 
 def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """Read the text at a path, or standard input for `-`.
+    """Read the text of a file, of the text files below a directory, or of standard input for `-`.
+
+    Args:
+        layout: one document per line (`line`), one stream (`none`), or judge by the lines (`auto`).
+        as_bytes: keep bytes instead of decoding UTF-8.
 
     Raises:
-        DataError: it is missing, no regular file, empty, not text, or has a document too long for a row.
+        DataError: the text is missing, not in a regular file, empty, not text, or has a document too long for a row.
     """
     if where == "-":
         return parse(_read_standard_input(), "standard input", layout=layout, as_bytes=as_bytes)
@@ -51,22 +55,22 @@ def join_lines(texts: Sequence[Document]) -> Document:
 
 
 def parse(raw: bytes, name: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """Turn raw bytes into documents or a stream.
+    """Turn raw bytes into documents or a stream; arguments as for `read_source`.
 
     Raises:
-        DataError: as `read_source`.
+        DataError: the text is empty, not text, or has a document too long for a row.
     """
     return arrange(decode_text(raw, name, as_bytes=as_bytes), name, layout)
 
 
 def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line: int = 0) -> Document:
-    """Decode UTF-8, dropping a byte-order mark and writing LF for CRLF; `as_bytes` returns the bytes unchanged.
+    """Decode UTF-8, drop a byte-order mark and replace CRLF by LF; `as_bytes` returns the bytes unchanged.
 
     Args:
-        offset, line: bytes and lines of the file before `raw`.
+        offset, line: number of bytes and lines of the file before `raw`.
 
     Raises:
-        DataError: a NUL byte or bytes that are not UTF-8; the message has their place in the file.
+        DataError: there is a NUL byte, or bytes that are not UTF-8; the message has their place in the file.
     """
     if as_bytes:
         return raw
@@ -87,7 +91,7 @@ def decode_text(raw: bytes, name: str, *, as_bytes: bool, offset: int = 0, line:
 
 
 def arrange(text: Document, name: str, layout: Layout) -> Source:
-    """Turn a text into one document a line, skipping blank lines, or into one stream; `auto` judges by the lines.
+    """Turn a text into one document per line, without blank lines, or into one stream; `auto` judges by the lines.
 
     Raises:
         DataError: the text is empty, or a document is too long for a row.
@@ -106,9 +110,9 @@ def arrange(text: Document, name: str, layout: Layout) -> Source:
 
 
 def settle_line_ends(text: Document) -> tuple[Document, str]:
-    """The text with LF for CR where it has CR alone, as old files do; and what is to be told of its line ends.
+    """Replace CR by LF in a text without LF, as in old files; returns the text and a note on its line ends.
 
-    Bytes stay as they are.
+    Bytes stay unchanged.
     """
     if isinstance(text, bytes):
         return text, "it has CR and no LF, so it is one line" if b"\r" in text and b"\n" not in text else ""
@@ -119,19 +123,19 @@ def settle_line_ends(text: Document) -> tuple[Document, str]:
 
 
 def no_text_error(name: str) -> DataError:
-    """The error for an empty text."""
+    """Error for an empty text."""
     return DataError(f"{name} holds no text.")
 
 
 def too_few_error(name: str, documents: int, why: str) -> DataError:
-    """The error for documents that leave a split empty."""
+    """Error for documents that leave a split empty."""
     return DataError(
         f"{name} has {documents} document{'s' * (documents != 1)}, {why}; --documents none reads one stream."
     )
 
 
 def too_long_error(name: str, document: int, tokens: int) -> DataError:
-    """The error for a document that is too long for a row."""
+    """Error for a document that is too long for a row."""
     return DataError(
         f"Document {document:,} of {name} has {tokens:,} tokens, and a document is one row of "
         f"at most {LONGEST_DOCUMENT:,}: split it, or read {name} as one stream with --documents none."
@@ -143,7 +147,7 @@ def _split_lines(text: bytes) -> list[bytes]:
 
 
 def _looks_like_documents(lines: Sequence[Document]) -> bool:
-    """Whether lines are a list of documents: it has no blank line inside and no very long one; prose and code do."""
+    """Whether lines are documents: at least three, none blank inside, none very long. Prose and code fail this."""
     body = list(lines)
     while body and not body[-1].strip():
         body.pop()
@@ -158,7 +162,7 @@ def _read(path: Path) -> bytes:
 
 
 def _cannot_read_error(path: Path, error: OSError) -> DataError:
-    """The error for a file that cannot be read; what comes through a pipe can be read as standard input."""
+    """Error for a file that cannot be read; for a pipe it points to standard input."""
     hint = "" if path.is_file() or not path.exists() else " Text from a pipe is read with --data -."
     return DataError(f"Cannot read '{path}': {error.strerror}.{hint}")
 

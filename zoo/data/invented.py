@@ -1,14 +1,14 @@
 """The corpus `invented`: coined words from a small stochastic grammar whose exact probabilities are known.
 
-A word is syllables and an ending, and two dependencies span the whole of it:
+A word consists of syllables and, usually, an ending. Two dependencies span the whole word:
 
-- **Vowel harmony.** The first vowel sets it: words go on with back vowels (a, o, u) or front vowels (e, y). The
-  neutral i goes with both, so after a first i the harmony is still hidden.
-- **Agreement.** The consonant of the ending is set by the first consonant of the word: m after a labial, n after a
-  coronal, k after a dorsal; a word that starts with a vowel ends in s.
+- **Vowel harmony.** All vowels are back (a, o, u) or front (e, y), as the first vowel decides. The neutral i occurs
+  with both, so after a first i the harmony is still hidden.
+- **Agreement.** The first consonant of the word sets the consonant of the ending: m after a labial, n after a coronal,
+  k after a dorsal; the ending of a word that starts with a vowel has s.
 
 The grammar is a hidden Markov model whose arcs emit letters, so the forward algorithm (Rabiner 1989, section III.A)
-gives the probability of every next letter exactly, and the loss of a perfect model on any split is known: the floor.
+gives the exact probability of every next letter. Hence the floor, the loss of a perfect model, is known for any split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def _normalize(weights: Weights) -> dict[str, float]:
 
 
 def _grammar() -> dict[str, list[Arc]]:
-    """State -> its arcs. A state's name says what the word has fixed so far: first consonant, harmony, syllables."""
+    """State -> its arcs. The name of a state has what is fixed so far: first consonant, harmony, syllables."""
     arcs: dict[str, list[Arc]] = {"start": [], "final": [("", "end", 1.0)]}
     onset = _normalize({letter: weight for group in ONSETS.values() for letter, weight in group.items()})
     chances = {"back": BACK, "front": 1 - BACK}
@@ -100,14 +100,14 @@ def _tables() -> tuple[list[str], NDArray[np.float64]]:
 
 @cache
 def _blocks() -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]]:
-    """For each letter: the states in which it can be read, the states that may follow, and the arcs between them."""
+    """For each letter: states that emit it, states that may follow, and the probabilities of the arcs between them."""
     tables = _tables()[1]
     ends = [(np.flatnonzero(table.any(axis=1)), np.flatnonzero(table.any(axis=0))) for table in tables]
     return [(states, next_, table[np.ix_(states, next_)]) for (states, next_), table in zip(ends, tables, strict=True)]
 
 
 def sample(count: int, seed: int) -> list[str]:
-    """Draw `count` words independently; the same count and seed give the same words on every machine."""
+    """Draw `count` independent words; the same count and seed give the same words on every machine."""
     letters, table = _tables()
     arcs = [np.argwhere(table[:, state]) for state in range(table.shape[1])]  # (letter, next state) rows
     width = max(map(len, arcs))
@@ -133,9 +133,9 @@ def sample(count: int, seed: int) -> list[str]:
 
 
 def log_likelihood(words: Sequence[str]) -> list[float]:
-    """Exact log probability (nats) of each word, its end included, by the forward algorithm; -inf if impossible.
+    """Exact log probability (nats) of each word, with its end, by the forward algorithm; -inf if impossible.
 
-    Common prefixes of words are computed once.
+    Computes shared prefixes of words once.
     """
     letters, table = _tables()
     number = {letter: index for index, letter in enumerate(letters)}
@@ -146,7 +146,9 @@ def log_likelihood(words: Sequence[str]) -> list[float]:
         codes[row, : len(word)] = [number.get(letter, -1) for letter in word]
     result = np.full(len(words), -np.inf)
     alive = np.flatnonzero((codes >= 0).all(axis=1))
-    prefix = np.zeros(len(alive), dtype=np.int64)  # of each word that is not over, which one it has begun with
+    prefix = np.zeros(
+        len(alive), dtype=np.int64
+    )  # for each word that has not ended, the row of its prefix in `forward`
     forward, nats = np.eye(1, table.shape[1]), np.zeros(1)
     for position in range(longest):
         keys, prefix = np.unique(prefix * count + codes[alive, position], return_inverse=True)
@@ -168,5 +170,5 @@ def log_likelihood(words: Sequence[str]) -> list[float]:
 def load(
     *, documents: Annotated[int, Field(ge=1, le=100_000_000)] = 32_000, seed: Annotated[int, Field(ge=0)] = 0
 ) -> Source:
-    """`documents` coined words from `seed`, with their exact probabilities."""
+    """`documents` coined words drawn under `seed`, with their exact probabilities."""
     return Source("invented", sample(documents, seed), log_likelihood)

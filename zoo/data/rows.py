@@ -1,7 +1,7 @@
 """Tokens on a device, and the batches that training and evaluation draw from them.
 
-A batch is a pure function of (seed, step), independent of the model and its context: no data order has to be saved, and
-two models under one seed see the same batches.
+A batch is a pure function of (seed, step), independent of the model and its context: a checkpoint stores no data order,
+and two models under one seed see the same batches.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,19 +19,19 @@ from zoo.packing import Packing
 from zoo.tokens import BOUNDARY, IGNORED
 
 MOST_SCORES = 1 << 20
-"""Most scores of an evaluation; in a split with more rows, several neighbours share one."""
+"""Maximum number of scores of an evaluation; in a split with more rows, neighbouring rows share a score."""
 SORTED = 1 << 20
 """Documents that an evaluation sorts by length at a time."""
 
 Shape = tuple[int, int, int]
-"""Of a batch: rows B, length T of the longest, and number of tokens without padding."""
+"""Shape of a batch: rows B, length T of the longest, number of tokens without padding."""
 
 
 class Batch(NamedTuple):
-    """A batch of training, with the next token as target.
+    """A training batch: tokens, and the next token as target.
 
-    Shapes of `tokens` and `targets`: of a stream (B, T) and (B, T); of windows (B, W) and (B, 1), the token after the
-    window; of documents (M,) and (M,), one document after the other as `packing` describes.
+    Shapes of `tokens` and `targets`: (B, T) and (B, T) for a stream; (B, W) and (B, 1), the token after the window, for
+    windows; (M,) and (M,) for documents, packed as `packing` describes.
     """
 
     tokens: Tensor
@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        """Its shape, on which the cost of a step depends."""
+        """Shape of the batch, on which the cost of a step depends."""
         rows, length = self.packing.shape if self.packing else self.tokens.shape
         return rows, length, self.tokens.numel()
 
@@ -50,19 +50,19 @@ class Batch(NamedTuple):
         return self.targets.numel()
 
     def pad(self) -> tuple[Tensor, Tensor]:
-        """Tokens and targets of the same rows padded to (B, T), with targets IGNORED after the end of a row."""
+        """Tokens and targets padded to (B, T), with targets IGNORED after the end of a row."""
         if self.packing is None:
             return self.tokens, self.targets
         return self.packing.pad(self.tokens, BOUNDARY), self.packing.pad(self.targets, IGNORED)
 
 
 class ScoredBatch(NamedTuple):
-    """A batch of evaluation.
+    """An evaluation batch.
 
     Attributes:
-        tokens, targets: (B, T).
-        row: (B,) the number of the score (of a document, or stretch) that a row adds to.
-        following: (B, T) the targets, and of a stream also the tokens that another row scores.
+        tokens, targets: (B, T); targets that this row does not score are IGNORED.
+        row: (B,) index of the score, of a document or stretch, to which each row adds.
+        following: (B, T) next tokens: the targets and, in a stream, also those that another row scores.
     """
 
     tokens: Tensor
@@ -72,21 +72,21 @@ class ScoredBatch(NamedTuple):
 
 
 class Rows(Protocol):
-    """One split on a device, to draw batches from."""
+    """One split on a device, from which batches are drawn."""
 
     targets: int
-    """Target tokens of the whole split."""
+    """Number of target tokens of the split."""
     count: int
-    """Number of scores of an evaluation: of documents, or stretches of a stream."""
+    """Number of scores of an evaluation, of documents or of stretches of a stream."""
     rows_per_score: int
-    """Number of neighbouring documents, or stretches, that share a score."""
+    """Number of neighbouring documents or stretches that share a score."""
     device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch: ...
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]: ...
     def count_targets(self, rows: int) -> NDArray[np.int64]:
-        """(n,) targets of each of the first documents, or stretches, `rows` of them at most."""
+        """(n,) number of targets of each of the first n <= `rows` documents or stretches."""
 
 
 def _generator(*numbers: int) -> torch.Generator:
@@ -96,7 +96,7 @@ def _generator(*numbers: int) -> torch.Generator:
 
 
 class DocumentRows:
-    """Documents, one a row, beginning with the boundary: packed for training, padded on the right for evaluation."""
+    """One document per row, after a boundary token; packed for training, padded on the right for evaluation."""
 
     def __init__(self, documents: Tokens, device: torch.device) -> None:
         self.device = device
@@ -115,7 +115,7 @@ class DocumentRows:
         return Batch(self._flat[place].long(), self._flat[place + 1].long(), packing)
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
-        """Random targets, each with the `width` tokens before it; boundary tokens before the start of its document."""
+        """Random targets, each with the `width` tokens before it; boundary tokens stand before a document."""
         drawn = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step)).numpy()
         row = np.searchsorted(self._ends, drawn)
         start, length = self._documents.locate(row)
@@ -125,7 +125,7 @@ class DocumentRows:
         return _take_windows(self._flat, place.to(self.device, non_blocking=True), first, width)
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every document once, sorted by length (in evaluation mode rows do not influence each other)."""
+        """Yield every document once, sorted by length: in evaluation mode rows do not influence each other."""
         for block in range(0, len(self._documents), SORTED):
             rows = np.arange(block, min(block + SORTED, len(self._documents)))
             lengths = self._documents.locate(rows)[1]
@@ -143,13 +143,13 @@ class DocumentRows:
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
-        """(documents,) number of targets up to the end of each row."""
+        """(documents,) cumulative number of targets up to the end of each row."""
         if self._documents.order is None:
             return self._documents.starts[1:]
         return self._documents.locate(np.arange(len(self._documents)))[1].cumsum()
 
     def _shuffle(self, seed: int, epoch: int) -> Callable[[int, int], NDArray[np.int64]]:
-        """The shuffled order of an epoch, as a function of (first, last) that returns rows first to last - 1."""
+        """Shuffled order of an epoch, as a function (first, last) -> rows at places first to last - 1."""
         count = len(self._documents)
         if count > STORED:
             permutation = Permutation(count, seed, epoch)
@@ -158,7 +158,7 @@ class DocumentRows:
         return lambda first, last: order[first:last]
 
     def _rows(self, seed: int, step: int, batch_size: int) -> NDArray[np.int64]:
-        """The documents of a batch, drawn without replacement within an epoch; a batch may span two epochs."""
+        """(B,) documents of a batch, drawn without replacement within an epoch; a batch may span several epochs."""
         first, last, count = step * batch_size, (step + 1) * batch_size, len(self._documents)
         parts = []
         for epoch in range(first // count, (last - 1) // count + 1):
@@ -167,7 +167,7 @@ class DocumentRows:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _pad(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Tokens and targets (B, T)."""
+        """(B,) documents -> padded tokens and targets (B, T)."""
         found, counts = (torch.from_numpy(part) for part in self._documents.locate(rows))
         width = int(counts.max())
         starts = found.to(self.device, non_blocking=True).unsqueeze(1)
@@ -182,7 +182,7 @@ class DocumentRows:
 class StreamRows:
     """One stream: random crops of `length` for training, overlapping rows for evaluation.
 
-    A boundary stands before it, so that its first token is predicted too.
+    A boundary token precedes the stream, so that its first token is a target too.
     """
 
     def __init__(self, stream: Tokens, length: int, device: torch.device) -> None:
@@ -203,7 +203,7 @@ class StreamRows:
         return Batch(*_shift(self._rows(start)))
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
-        """Random targets, each with the `width` tokens before it; boundary tokens before the start of the stream."""
+        """Random targets, each with the `width` tokens before it; boundary tokens stand before the stream."""
         place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))
         self._stream.count_reads(batch_size)
         return _take_windows(
@@ -211,9 +211,9 @@ class StreamRows:
         )
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
-        """Every token once, each except the first ones of the stream with at least half of `length` before it.
+        """Yield rows that score every token once, with at least half of `length` before it except in the first row.
 
-        The first row scores all its tokens, every other row those after its first half.
+        The first row scores all its tokens, every other row only those that no earlier row has scored.
         """
         size = max(1, max_tokens // self.length)
         position = torch.arange(self.length, device=self.device)
@@ -241,7 +241,7 @@ class StreamRows:
 def _shift(taken: Tensor) -> tuple[Tensor, Tensor]:
     """(B, T + 1) -> tokens and targets (B, T), in memory of their own.
 
-    As views of one tensor, tokens would lie beside their targets, where a model could read and overwrite them.
+    Views of one tensor would put targets in the memory of the tokens, where a model could read and overwrite them.
     """
     return taken[:, :-1].clone(), taken[:, 1:].clone()
 
@@ -262,7 +262,7 @@ def _rows_per_score(rows: int) -> int:
 
 
 def _take_windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
-    """The targets at `place` (B,) with the `width` tokens before each; before `start` (B, 1) there are boundaries."""
+    """Targets at `place` (B,) with the `width` tokens before each; boundary tokens stand before `start` (B, 1)."""
     before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
     tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
     return Batch(tokens, flat[place].long().unsqueeze(1))

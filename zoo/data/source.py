@@ -1,4 +1,4 @@
-"""The text of a corpus, as documents or one stream, before it becomes tokens."""
+"""Text of a corpus before tokenization, as documents or one stream."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from zoo.errors import DataError
 
 Document = str | bytes
 LogLikelihood = Callable[[Sequence[Any]], "list[float]"]
-"""Exact log probability (nats) of each whole document, its end included, under the source that generated it."""
+"""Documents -> exact log probability (nats) of each, with its end, under the source that generated it."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,13 @@ class Source:
     """Text of one corpus.
 
     Args:
-        name: its name in reports.
+        name: name in reports.
         text: documents, or one stream (a single str or bytes).
-        log_likelihood: the exact log probabilities, where they are known; they give the floor.
-        remark: what is to be told of how it was read, as a part of a sentence.
+        log_likelihood: exact log probabilities if known, from which the floor is computed.
+        remark: note for the user on how the text was read, as part of a sentence.
+
+    Raises:
+        DataError: a document is neither str nor bytes.
     """
 
     name: str
@@ -35,8 +38,9 @@ class Source:
 
     @property
     def is_stream(self) -> bool:
+        """Whether the text is one stream."""
         return isinstance(self.text, str | bytes)
 
 
 CorpusLoader = Callable[..., Source]
-"""An entry of the corpora registry: a function of keyword options."""
+"""Entry of the registry of corpora: a function from keyword options to a `Source`."""

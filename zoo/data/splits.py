@@ -32,15 +32,15 @@ USUAL = (80, 10, 10)
 
 
 Turn = tuple[int, int]
-"""Which rotation, counted from 1, of how many: they begin at evenly spaced points of the text, read as a circle."""
+"""Number of a rotation, from 1, and number of rotations; they begin at evenly spaced points of the circular text."""
 ONLY: Turn = (1, 1)
 
 
 def split_points(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, int]:
-    """The points where validation and test begin; without a test split the second is the end.
+    """Positions where validation and test begin; without a test split the second is the end.
 
-    Of several rotations the last part has at most its share of the circle, so that those of two rotations never
-    overlap: one item less than in a single split, where that was rounded up.
+    With several rotations the last split is no longer than the distance between two of them, so that those of two
+    rotations never overlap. It may have one item less than in a single split.
     """
     first, second = count * shares[0] // 100, count * (shares[0] + shares[1]) // 100
     room = count // turn[1]
@@ -48,16 +48,21 @@ def split_points(count: int, shares: Shares, turn: Turn = ONLY) -> tuple[int, in
 
 
 def can_split(count: int, shares: Shares, turn: Turn = ONLY) -> bool:
-    """Whether no wanted split is empty."""
+    """Whether every split with a share has an item."""
     first, second = split_points(count, shares, turn)
     return 0 < first < second and (second < count or not shares[2])
 
 
 def rotate(sequence: T, length: int, turn: Turn) -> T:
-    """Rotate by (number - 1)/of of the length: what stands before that point comes last; `sequence` slices and adds.
+    """Rotate by (number - 1)/of of the length, so that items before that point come last.
 
-    The two ends of a stream meet in a seam, as two files of a directory do. The last part, which is scored for a
-    verdict, never contains it: `split_points` makes it no longer than the first rotation.
+    The two ends of a stream meet at a seam, as two files of a directory do. The last split, which is scored for a
+    verdict, never contains the seam: `split_points` makes it no longer than the distance between rotations.
+
+    Args:
+        sequence: supports slicing and `+`.
+        length: its length.
+        turn: number of the rotation, and number of rotations.
     """
     number, of = turn
     begins = length * (number - 1) // of
@@ -65,21 +70,21 @@ def rotate(sequence: T, length: int, turn: Turn) -> T:
 
 
 def shuffle_numbers(count: int, seed: int) -> NDArray[np.int32]:
-    """(count,) numbers of the documents in the shuffled order of `split_documents`."""
+    """(count,) indices of the documents in the shuffled order of `split_documents`."""
     numbers = array("i", range(count))
     random.Random(seed).shuffle(numbers)
     return np.frombuffer(numbers, np.int32)
 
 
 def split_documents(documents: Sequence[T], seed: int, shares: Shares = USUAL, turn: Turn = ONLY) -> Split[list[T]]:
-    """Shuffle with `random.Random(seed)`, then cut; names with 80/10/10 and seed 42 give the lecture's own split."""
+    """Shuffle with `random.Random(seed)`, then cut; `names`, 80/10/10 and seed 42 give the lecture's split."""
     shuffled = list(documents)
     random.Random(seed).shuffle(shuffled)
     return split_stream(shuffled, len(shuffled), shares, turn)
 
 
 def split_stream(stream: T, length: int, shares: Shares = USUAL, turn: Turn = ONLY) -> "Split[T]":
-    """Cut into three contiguous blocks, in order; `stream` is anything of `length` that slices and adds."""
+    """Cut into three contiguous blocks, in order; `stream` has `length` items and supports slicing and `+`."""
     first, second = split_points(length, shares, turn)
     turned: Any = rotate(stream, length, turn)
     return Split(turned[:first], turned[first:second], turned[second:])

@@ -11,23 +11,23 @@ from numpy.typing import DTypeLike, NDArray
 from zoo.tokens import BOUNDARY
 
 RELEASED_AFTER = 1024
-"""Rows read before pages are released: the system maps up to 64 KB of a file around each place that is read, and
-counts all of it as resident."""
+"""Rows read before pages are released: the system maps up to 64 KB of a file around each place read, and counts all of
+it as resident."""
 
 
 def narrowest_dtype(vocab_size: int) -> np.dtype[Any]:
-    """The narrowest unsigned type for the tokens of a vocabulary; int32 where 16 bits are too few."""
+    """Narrowest unsigned type for the tokens of a vocabulary; int32 if 16 bits are too few."""
     return np.dtype(np.uint8 if vocab_size <= 256 else np.uint16 if vocab_size <= 65_536 else np.int32)
 
 
 class Tokens(Sequence[NDArray[Any]]):
-    """A sequence of documents (a stream is the only one), each an array of tokens without boundaries.
+    """A sequence of documents, each an array of tokens without boundaries; a stream is a single document.
 
     Args:
         flat: 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
-        starts: (documents + 1,) int64, the positions of the boundaries in `flat`.
-        order: (documents,) number of the document that comes first, second, ...; None if they stand in order.
-        mappings: the memory-mapped files behind the arrays.
+        starts: (documents + 1,) int64, positions of the boundaries in `flat`.
+        order: (documents,) index of the document that comes first, second, ...; None: in the order of `flat`.
+        mappings: memory-mapped files behind the arrays.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Tokens(Sequence[NDArray[Any]]):
 
     @classmethod
     def of(cls, documents: Iterable[NDArray[Any]], dtype: DTypeLike = np.int32) -> "Tokens":
-        """Tokens of documents in memory."""
+        """Tokens of documents in memory, of type `dtype`."""
         boundary = np.full(1, BOUNDARY, dtype)
         pieces, lengths = [boundary], [0]
         for document in documents:
@@ -52,7 +52,7 @@ class Tokens(Sequence[NDArray[Any]]):
 
     @classmethod
     def map_files(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
-        """Map the files `tokens`, `starts` and, if it exists, `order`; pages are read when they are needed."""
+        """Map the files `tokens`, `starts` and, if it exists, `order` of a directory; pages are read on demand."""
         (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)
         order = _map(directory / "order", np.int32)[0] if (directory / "order").exists() else None
         return cls(flat, starts, order, (text, places))
@@ -73,18 +73,18 @@ class Tokens(Sequence[NDArray[Any]]):
         return self.flat[start[0] + 1 : start[0] + length[0]]
 
     def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(B,) rows -> position of the boundary before each, and number of its targets, its end included."""
+        """(B,) rows -> (B,) positions of the boundary before each, (B,) numbers of its targets, with its end."""
         documents = rows if self.order is None else self.order[rows]
         starts = self.starts[documents]
         return starts, self.starts[documents + 1] - starts
 
     @property
     def targets(self) -> int:
-        """Number of targets of all documents, their ends included."""
+        """Number of targets of all documents, with their ends."""
         return int(self.starts[-1])
 
     def count_reads(self, rows: int) -> None:
-        """Count rows read from mapped files; every `RELEASED_AFTER` rows, release the pages (they stay cached)."""
+        """Count rows read from mapped files; every `RELEASED_AFTER` rows, release their pages (which stay cached)."""
         self._reads += rows
         if self._reads >= RELEASED_AFTER:
             self._reads = 0

@@ -13,23 +13,23 @@ from zoo.data.tokens import narrowest_dtype
 from zoo.errors import UsageError
 
 PIECE = 1 << 20
-"""Characters that are encoded at a time: encoding takes twenty times their memory."""
+"""Characters encoded at a time: encoding takes twenty times their memory."""
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """(T,) code points of the characters, lone surrogates included."""
+    """(T,) code points of the characters, with lone surrogates."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The symbols that have tokens 1, 2, ...: characters, sorted; or None for the 256 bytes."""
+    """Symbols of the tokens 1, 2, ...: sorted characters; or None for the 256 bytes."""
 
     characters: str | None
 
     @classmethod
     def of(cls, texts: Iterable[Document]) -> "Vocabulary":
-        """The characters that occur in `texts`; for bytes, all 256."""
+        """Vocabulary of the characters that occur in `texts`; of all 256 bytes if the texts are bytes."""
         seen: set[str] = set()
         for text in texts:
             if isinstance(text, bytes):
@@ -38,19 +38,19 @@ class Vocabulary:
         return cls("".join(sorted(seen)))
 
     def __len__(self) -> int:
-        """Vocabulary size V, the boundary token included."""
+        """Vocabulary size V, with the boundary token."""
         return 257 if self.characters is None else len(self.characters) + 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of tokens."""
+        """Narrowest type that holds the tokens."""
         return narrowest_dtype(len(self))
 
     def encode(self, text: Document) -> NDArray[Any]:
-        """(T,) tokens, without boundaries, of `dtype`.
+        """(T,) tokens of `dtype`, without boundaries.
 
         Raises:
-            UsageError: a character is not in the vocabulary; the message names it, and those nearest to it.
+            UsageError: a character is not in the vocabulary; the message names it and its nearest ones.
         """
         if self.characters is None:
             data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
@@ -71,7 +71,7 @@ class Vocabulary:
         return (index + 1).astype(self.dtype)
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of the tokens, without boundaries; bytes that are not UTF-8 become the replacement character."""
+        """Text of the tokens, without boundaries; bytes that are not UTF-8 become the replacement character."""
         kept = [token - 1 for token in tokens if token]
         if self.characters is None:
             return bytes(kept).decode(errors="replace")
@@ -79,7 +79,7 @@ class Vocabulary:
 
 
 def find_nearest(character: str, known: str, count: int = 5) -> list[str]:
-    """The nearest of `known` to a character: in another case or without its accent, then by number."""
+    """The `count` nearest of `known` to a character: other case or accent first, then by code point."""
 
     def plain(text: str) -> str:
         return unicodedata.normalize("NFKD", text)[:1].casefold()

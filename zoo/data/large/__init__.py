@@ -1,1 +1,1 @@
-"""Files of gigabytes: read in pieces, stored on disk as tokens, never shuffled in memory."""
+"""Large text files: read in pieces and stored on disk as tokens."""

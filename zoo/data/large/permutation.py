@@ -4,21 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 STORED = 10_000_000
-"""Most items whose order is drawn and stored; larger sets use a `Permutation`."""
+"""Maximum items whose order is drawn and stored; larger sets use a `Permutation`."""
 
 ROUNDS = 6
 BLOCK = 1 << 13
-"""Numbers mixed at a time, few enough for a processor's cache."""
+"""Numbers mixed at a time, few enough for a CPU cache."""
 
 Places = NDArray[np.int64]
 
 
 class Permutation:
-    """A bijection of 0, ..., count - 1 that is a pure function of the key.
+    """Bijection of 0, ..., count - 1 that is a pure function of the key.
 
     A Feistel network over the next power of two (Luby and Rackoff 1988) mixes the two halves of a number's bits in
-    turn; results that are too large are fed back in (cycle walking: Black and Rogaway 2002), on average fewer than two
-    times.
+    turn. Results that are too large go through it again (cycle walking: Black and Rogaway 2002), on average fewer than
+    two times.
     """
 
     def __init__(self, count: int, *key: int) -> None:
@@ -29,11 +29,11 @@ class Permutation:
         self._keys = list(enumerate(np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)))
 
     def __call__(self, places: Places) -> Places:
-        """(n,) places -> (n,) items at these places."""
+        """(n,) int64 places -> (n,) int64 items at these places."""
         return self._walk(places, self._keys)
 
     def inverse(self, items: Places) -> Places:
-        """(n,) items -> (n,) places of these items."""
+        """(n,) int64 items -> (n,) int64 places of these items."""
         return self._walk(items, self._keys[::-1])
 
     def _walk(self, places: Places, keys: list[tuple[int, np.uint64]]) -> Places:
@@ -54,7 +54,7 @@ class Permutation:
 
 
 def _scramble(numbers: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), shortened: its high bits."""
+    """High 32 bits of a shortened finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
     numbers = (numbers ^ key) * np.uint64(0xBF58476D1CE4E5B9)
     numbers ^= numbers >> np.uint64(27)
     return (numbers * np.uint64(0x94D049BB133111EB)) >> np.uint64(32)

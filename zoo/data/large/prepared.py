@@ -1,4 +1,4 @@
-"""Prepare a large text file: its tokens are written into the cache once, and mapped into memory from then on."""
+"""Prepare a large text file: write its tokens to the cache once, and map them into memory from then on."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError
 
 LARGE = 64 << 20
-"""Bytes above which a file is prepared; smaller ones are read into memory."""
+"""Bytes above which a file is prepared; smaller files are read into memory."""
 
 FORMAT = 1
-"""Version of the files in the cache; files of another version are prepared again."""
+"""Version of the files in the cache; a text with files of another version is prepared again."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared text; `digest` covers its bytes, the kind of its tokens, and how it is split."""
+    """A prepared text; `digest` covers its bytes, its layout, the unit of its tokens and its split settings."""
 
     digest: str
     is_stream: bool
@@ -33,12 +33,12 @@ class Prepared:
 
 
 def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
-    """The tokens of a file, from the cache or written into it; `vocabulary` is given where a trained model fixed it.
+    """Tokens of a file, which are written to the cache if missing; `vocabulary` is given if a trained model fixes it.
 
     Raises:
-        DataError: not text, too little of it, a document too long for a row; the file changes while it is read; or the
-            cache cannot be written.
-        UsageError: a character that the fixed vocabulary does not have.
+        DataError: the file is not text, too short, has a document too long for a row, or changes while it is read; or
+            the cache cannot be written.
+        UsageError: a character is not in the given vocabulary.
     """
     try:
         changed = path.stat().st_mtime_ns
@@ -47,7 +47,7 @@ def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None
     except OSError as error:
         raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
     key = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
-    key += [config.split] if config.split != USUAL_SPLIT else []  # whose digests are older than the choice
+    key += [config.split] if config.split != USUAL_SPLIT else []  # digests of the usual split predate this setting
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     own = _open_or_write(path, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
@@ -85,5 +85,5 @@ def _move(written: Path, directory: Path) -> None:
     try:
         written.rename(directory)
     except OSError:
-        if not directory.is_dir():  # where it is one, somebody else was as fast
+        if not directory.is_dir():  # otherwise another process wrote it meanwhile
             raise

@@ -12,14 +12,14 @@ from zoo.data.vocabulary import code_points
 from zoo.errors import DataError
 
 PIECE = 1 << 19
-"""Bytes read at a time, few enough for a processor's cache."""
+"""Bytes read at a time, few enough for a CPU cache."""
 NEWLINE = ord("\n")
 
 Codes = NDArray[Any]
 """(n,) bytes (uint8), ASCII code points (uint8) or code points (uint32)."""
 
 LONGEST_LINE = 1 << 16
-"""Most bytes of a line that is not split; a longer one is no document, and may come in parts."""
+"""Maximum bytes of a line that is never cut; a longer line is too long for a document and may come in parts."""
 
 SPACES = {
     True: np.array([bytes([code]).isspace() for code in range(256)]),
@@ -28,22 +28,26 @@ SPACES = {
 
 
 class Lines(NamedTuple):
-    """Lines that are not blank, each with its newline."""
+    """Several lines that are not blank, each with its newline."""
 
     codes: Codes
     ends: NDArray[np.int64]
     """Positions of the newlines."""
     gap: bool
-    """Whether a blank line stood before the last of them."""
+    """Whether a blank line was removed before the last of these lines."""
     trailing: bool
-    """Whether a blank line stood after the last of them."""
+    """Whether a blank line was removed after the last of these lines."""
 
 
 def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[Codes]:
-    """Yield the text, decoded by `decode_text`; with `lines`, pieces end with a line, and bytes have LF for CRLF too.
+    """Yield a text, decoded by `decode_text`, in pieces.
+
+    Args:
+        as_bytes: yield bytes instead of code points.
+        lines: end pieces at ends of lines, end the text with a newline, and replace CRLF by LF in bytes too.
 
     Raises:
-        DataError: the file cannot be read; a NUL byte, or bytes that are not UTF-8, with their place in the file.
+        DataError: the file cannot be read, or has a NUL byte or bytes that are not UTF-8; the message has their place.
     """
     offset = line = 0
     rest, block = b"", b"-"
@@ -70,7 +74,7 @@ def read_pieces(path: Path, *, as_bytes: bool, lines: bool = False) -> Iterator[
 
 
 def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
-    """Yield the lines that are not blank, many at a time; a line that is too long comes in parts, without newline.
+    """Yield the lines that are not blank, many at a time; a very long line comes in parts without a newline.
 
     Raises:
         DataError: as `read_pieces`.
@@ -79,7 +83,7 @@ def read_lines(path: Path, *, as_bytes: bool) -> Iterator[Lines]:
     for codes in read_pieces(path, as_bytes=as_bytes, lines=True):
         ends = np.flatnonzero(codes == NEWLINE)
         starts = np.concatenate([[0], ends[:-1] + 1])
-        if len(ends) and _are_spaces(spaces, codes[starts]).any():  # no blank line begins otherwise
+        if len(ends) and _are_spaces(spaces, codes[starts]).any():  # a blank line begins with a space or newline
             kept = np.logical_or.reduceat(~_are_spaces(spaces, codes), starts)
             codes = codes[np.repeat(kept, ends - starts + 1)]
             found = np.flatnonzero(kept)
@@ -94,7 +98,7 @@ def _are_spaces(spaces: NDArray[np.bool_], codes: Codes) -> NDArray[np.bool_]:
 
 
 def _find_end(raw: bytes, lines: bool) -> int:
-    """Find where a piece may end: after a line, or between characters other than CR and LF."""
+    """Position where a piece may end: after a line, or between characters except CR and LF."""
     if lines and ((after := raw.rfind(b"\n") + 1) or len(raw) <= LONGEST_LINE):
         return after
     cut = len(raw) - 1

@@ -1,7 +1,7 @@
-"""Tokenize a large text in two passes: find its vocabulary, then write its tokens to files of the splits.
+"""Tokenize a large text in two passes: find its vocabulary, then write the tokens of each split to files.
 
-Tokens and splits are the same as those of the file in memory. Only files of more than STORED documents differ: these
-are dealt to the splits by a keyed permutation of their numbers, and stand in the order of the file.
+Tokens and splits equal those of the same file read into memory, except with more than STORED documents: a keyed
+permutation deals these to the splits, and they keep the order of the file.
 """
 
 import json
@@ -23,22 +23,22 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.tokens import BOUNDARY
 
 Deal = Callable[[int, int], NDArray[np.integer[Any]]]
-"""(first, last) -> the split (0, 1, 2) of the documents first to last - 1."""
+"""(first, last) -> split (0, 1, 2) of each of the documents first to last - 1."""
 
 
 class _Found(NamedTuple):
-    """The result of the first pass: characters or bytes that occur, and number of characters or documents."""
+    """Result of the first pass: code points or bytes that occur, and number of them or of documents in the text."""
 
     codes: NDArray[np.int64]
     size: int
 
 
 def write_tokens(path: Path, config: DataConfig, directory: Path, vocabulary: Vocabulary | None) -> None:
-    """Write a directory with the files of `Tokens.map_files` for every split, and text.json, which describes them.
+    """Write a directory with the files of `Tokens.map_files` for each split, and text.json, which describes them.
 
     Raises:
-        DataError: not text, too little of it, or a document too long for a row.
-        UsageError: a character that the vocabulary does not have.
+        DataError: the file is not text, too short, or has a document too long for a row.
+        UsageError: a character is not in the vocabulary.
         OSError: the files cannot be written.
     """
     as_bytes = config.tokens == "bytes"
@@ -68,7 +68,7 @@ def _scan_stream(path: Path, as_bytes: bool) -> _Found:
 
 
 def _scan_documents(path: Path, config: DataConfig) -> _Found | None:
-    """Scan a file with one document a line; None where `documents=auto` and it does not look like a list."""
+    """Scan a file with one document per line; None if `documents=auto` and its lines do not look like documents."""
     as_bytes, judge = config.tokens == "bytes", config.documents == "auto"
     seen, count, gap = np.zeros(0x110000, bool), 0, False
     for lines in read_lines(path, as_bytes=as_bytes):
@@ -95,16 +95,16 @@ def _scan_documents(path: Path, config: DataConfig) -> _Found | None:
 
 
 def _mark_seen(codes: Codes, seen: NDArray[np.bool_]) -> None:
-    if codes.dtype == np.uint8:  # an index would be cast to 64 bits first: what is known already goes four times faster
+    if codes.dtype == np.uint8:  # indices are cast to 64 bits; removing bytes already seen is four times faster
         codes = np.frombuffer(codes.tobytes().translate(None, bytes(np.flatnonzero(seen[:256]).tolist())), np.uint8)
-    if not seen.take(codes, mode="clip").all():  # reading is faster than writing
+    if not seen.take(codes, mode="clip").all():  # gathering is faster than scattering
         seen[codes] = True
 
 
 def _look_up(codes: Codes, table: NDArray[Any]) -> NDArray[Any]:
     if codes.dtype == table.dtype == np.uint8:
         return np.frombuffer(codes.tobytes().translate(table[:256].tobytes()), np.uint8)
-    return table.take(codes, mode="clip")  # nothing to clip: it skips looking for that, and takes half as long
+    return table.take(codes, mode="clip")  # all codes are valid; "clip" skips the check and takes half the time
 
 
 def _summarize(name: str, seen: NDArray[np.bool_], count: int) -> _Found:
@@ -115,14 +115,14 @@ def _summarize(name: str, seen: NDArray[np.bool_], count: int) -> _Found:
 
 
 def _make_table(codes: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[Any]:
-    """Table of code -> token; the newline that ends a document becomes the boundary."""
+    """Table of code -> token; a newline that ends a document becomes the boundary token."""
     table = np.full(max(256, int(codes[-1]) + 1), BOUNDARY, vocabulary.dtype)
     table[codes] = codes + 1 if vocabulary.characters is None else vocabulary.encode("".join(map(chr, codes)))
     return table
 
 
 class _Writer:
-    """Writes the files of one split; in the tokens that `add` takes, every boundary ends a document."""
+    """Write the files of one split; every boundary token passed to `add` ends a document."""
 
     def __init__(self, directory: Path, dtype: np.dtype[Any]) -> None:
         directory.mkdir(parents=True)
@@ -134,7 +134,7 @@ class _Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._flat, self._starts:  # both, when one cannot be
+        with self._flat, self._starts:  # closes both even if one fails
             pass
 
     def add(self, tokens: NDArray[Any]) -> None:
@@ -143,7 +143,7 @@ class _Writer:
         self._written += len(tokens)
 
     def end(self) -> None:
-        """Write a boundary."""
+        """Write a boundary token."""
         self.add(self._boundary)
 
 
@@ -171,7 +171,7 @@ def _write_documents(path: Path, as_bytes: bool, table: NDArray[Any], writers: l
 
 
 def _deal(count: int, config: DataConfig, directory: Path) -> Deal:
-    """Deal documents to the splits; up to STORED documents, their shuffled order is written to files as well."""
+    """Deal documents to the splits; for up to STORED documents, also write their shuffled order to files."""
     first, second = split_points(count, config.shares)
     if count > STORED:
         permutation = Permutation(count, config.split_seed)
@@ -182,6 +182,6 @@ def _deal(count: int, config: DataConfig, directory: Path) -> Deal:
     for split, part in enumerate(parts):
         splits[part] = split
     for split, part in enumerate(parts):
-        place = np.cumsum(splits == split, dtype=np.int32) - 1  # of each document among those of its split
+        place = np.cumsum(splits == split, dtype=np.int32) - 1  # index of each document in its split
         (directory / SPLITS[split] / "order").write_bytes(place[part].tobytes())
     return lambda a, b: splits[a:b]
