@@ -1,4 +1,4 @@
-"""Layers that the models share, one idea a file. Channels last: (B, T, C)."""
+"""Layers that the models share, one idea per file. Channels are last: (B, T, C)."""
 
 from zoo.layers.attention import CausalSelfAttention
 from zoo.layers.batch_norm import BatchNorm

@@ -9,14 +9,17 @@ from zoo.layers.rotary import rotate
 
 
 class CausalSelfAttention(nn.Module):
-    """(B, T, C) -> (B, T, C): every position takes a weighted mean of values at itself and before.
+    """(B, T, C) -> (B, T, C): every position takes a weighted mean of the values at itself and earlier positions.
 
     Args:
         channels: C, divisible by heads.
-        heads: how many attention patterns run side by side.
+        heads: H, number of attention heads.
         rotary: whether queries and keys are rotated by their position.
         dropout: probability of dropping an attention weight, and an output channel.
-        gain: scale of the output's initial weights.
+        gain: scale of the output layer's initial weights.
+
+    Raises:
+        ValueError: heads does not divide C, or rotary positions are asked for with an odd C/H.
     """
 
     def __init__(self, channels: int, *, heads: int, rotary: bool, dropout: float = 0.0, gain: float = 1.0) -> None:
@@ -36,23 +39,25 @@ class CausalSelfAttention(nn.Module):
         return self._merge(self._attend(q, k, v))
 
     def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
-        """(chunks, S, C) -> (chunks, S, C): rows one after the other, each looking at itself alone.
+        """(chunks, S, C) -> (chunks, S, C), for packed rows that attend to themselves alone.
 
         Args:
-            position: (chunks, S) of each in its row.
-            visible: (chunks, S, 2·S) added to the scores of the chunk before and of its own: 0, or minus infinity
-                where not `Packing.visible`. The last chunk stands in for the one before the first.
+            position: (chunks, S) position of each input in its row.
+            visible: (chunks, S, 2·S) added to the scores of the previous chunk and of its own: 0 where
+                `Packing.visible`, minus infinity elsewhere. The last chunk serves as the one before the first.
         """
         q, k, v = self._heads(x, position)
         k, v = (torch.cat([part.roll(1, dims=0), part], dim=1) for part in (k, v))
         return self._merge(self._attend(q, k, v, visible.unsqueeze(1).to(q.dtype)))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
-        """(B, T, C) -> (B, T, C), after `position` inputs, in evaluation mode.
+        """(B, T, C) -> (B, T, C), after `position` earlier inputs, in evaluation mode.
 
         Args:
-            keys: (B, H, S, D), those of the inputs before; room for all these: S >= position + T. Updated in place.
-            values: likewise.
+            x: the next T inputs.
+            keys: (B, H, S, D), S >= position + T: keys of the earlier inputs; the new ones are written in place.
+            values: (B, H, S, D), likewise.
+            position: number of earlier inputs.
         """
         end = position + x.shape[1]
         q, k, v = self._heads(x, torch.arange(position, end, device=x.device))
@@ -71,7 +76,7 @@ class CausalSelfAttention(nn.Module):
         return q, k, v
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, visible: Tensor | None = None) -> Tensor:
-        """Queries (B, T, H, D) on keys and values (B, S, H, D) -> (B, T, H, D), causal where no mask is given."""
+        """Queries (B, T, H, D), keys and values (B, S, H, D) -> (B, T, H, D); causal if no mask is given."""
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, visible, is_causal=visible is None, dropout_p=dropout)

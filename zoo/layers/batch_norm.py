@@ -1,7 +1,7 @@
 """Batch normalisation of channels-last tensors with any number of leading axes (Ioffe & Szegedy 2015).
 
-The lecture's first version reduced over the batch axis alone, so a (B, T, C) input had statistics per position: it
-ran, and trained a little worse. `per_position` keeps that version, because a study shows what it costs.
+The lecture's first version reduced over the batch axis alone, so a (B, T, C) input had statistics per position: it ran,
+but trained a little worse. `per_position` keeps that version for a study that shows its cost.
 """
 
 import torch
@@ -10,16 +10,16 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.Module):
-    """(..., C) -> (..., C), every channel normalised over all other axes, then scaled and shifted.
+    """(..., C) -> (..., C): every channel normalised over all other axes, then scaled and shifted.
 
     Args:
         channels: C.
-        per_position: None, or the length L of the last-but-one axis, to normalise each of its positions by itself.
+        per_position: None, or the length L of the last-but-one axis, whose positions are then normalised separately.
         momentum: weight of the new batch in the running statistics.
         eps: added to the variance.
 
-    Training mode uses the biased variance of the batch and moves the running statistics (which take the unbiased
-    variance) towards it; evaluation mode uses the running ones. Both as torch.nn.BatchNorm1d does.
+    As in torch.nn.BatchNorm1d, training mode normalises by the batch with its biased variance and moves the running
+    statistics towards the batch, with its unbiased variance; evaluation mode normalises by the running statistics.
     """
 
     running_mean: Tensor
@@ -40,14 +40,14 @@ class BatchNorm(nn.Module):
         """(..., C) -> (..., C).
 
         Raises:
-            ValueError: the last axis is not C (or, per position, the one before it is not L); or a training batch
-                holds a single value a channel, which has no variance.
+            ValueError: the last axis is not C (or, per position, the one before it is not L); or a training batch has
+                a single value per channel, which has no variance.
         """
         expected = tuple(self.running_mean.shape)
         if tuple(x.shape[-len(expected) :]) != expected:
             raise ValueError(f"BatchNorm expects an input that ends in {expected}, got shape {tuple(x.shape)}")
         positions = self.per_position or 1
-        # view of the statistics, so that batch_norm updates them in place; their type, for vmap has no mixed ones
+        # views, so that batch_norm updates the statistics in place; x takes their dtype, because vmap cannot mix dtypes
         flat = F.batch_norm(
             x.reshape(-1, self.running_mean.numel()).to(self.running_mean.dtype),
             self.running_mean.view(-1),

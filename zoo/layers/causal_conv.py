@@ -12,7 +12,13 @@ from zoo.packing import Packing
 class CausalConv(nn.Module):
     """(B, T, C_in) -> (B, T, C_out): output t sees inputs t, t - d, ..., t - (k-1)·d; zeros before the start.
 
-    Written as a SlidingFlatten and one matrix product, which on channels-last rows is faster on a CPU than conv1d.
+    A SlidingFlatten and one matrix product: on channels-last rows this is faster on a CPU than conv1d.
+
+    Args:
+        inputs: C_in.
+        outputs: C_out.
+        kernel: k, number of inputs that an output sees.
+        dilation: d, distance between these inputs.
     """
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int, dilation: int = 1) -> None:
@@ -26,11 +32,11 @@ class CausalConv(nn.Module):
         return self.linear(self.flatten(padded))
 
     def packed(self, x: Tensor, packing: Packing) -> Tensor:
-        """(M, C_in) -> (M, C_out), each row by itself; zeros before its start."""
+        """(M, C_in) -> (M, C_out), for packed rows; zeros before the start of each."""
         ways = [k * self.flatten.dilation for k in range(self.flatten.n - 1, 0, -1)]
         past = [packing.before(x, way) * (packing.position >= way).unsqueeze(-1) for way in ways]
         return self.linear(torch.cat([*past, x], dim=-1))
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
-        """(B, T, C_in) -> (B, T, C_out), after `position` inputs of which the last stand in `ring`, at first zeros."""
+        """(B, T, C_in) -> (B, T, C_out), after `position` earlier inputs; `ring`, at first zeros, has the last ones."""
         return self.linear(self.flatten.stream(x, ring, position))

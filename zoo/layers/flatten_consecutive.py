@@ -1,7 +1,7 @@
-"""Fuse neighbours in time: the step that makes a flat network hierarchical.
+"""Fuse neighbours in time, the step that makes a flat network hierarchical.
 
-`FlattenConsecutive(n)` fuses groups of n (one output a group, as in the lecture's tree); `SlidingFlatten(n)` fuses
-the last n at every position, which computes the same thing for every window of a row at once.
+`FlattenConsecutive(n)` fuses groups of n into one output each, as in the lecture's tree. `SlidingFlatten(n)` fuses the
+last n at every position, which computes the same for all windows of a row at once.
 """
 
 import torch
@@ -12,7 +12,7 @@ from zoo.packing import Packing
 
 
 class FlattenConsecutive(nn.Module):
-    """(..., T, C) -> (..., T/n, n·C): the channels of n consecutive positions side by side, the oldest first."""
+    """(..., T, C) -> (..., T/n, n·C): the channels of n consecutive positions concatenated, the oldest first."""
 
     def __init__(self, n: int) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class FlattenConsecutive(nn.Module):
 
 
 class SlidingFlatten(nn.Module):
-    """(B, T, C) -> (B, T - (n-1)·dilation, n·C): what FlattenConsecutive gives for the group that ends at t.
+    """(B, T, C) -> (B, T - (n-1)·dilation, n·C): FlattenConsecutive of the group that ends at each position.
 
-    Position t of the output holds the inputs t, t - dilation, ..., t - (n-1)·dilation, the oldest first. Followed by
-    a Linear it is a dilated convolution whose weights are those of the tree.
+    The output at position t holds the inputs t - (n-1)·dilation, ..., t - dilation, t. Followed by a Linear it is a
+    dilated convolution with the weights of the tree.
 
-    `stream` computes the same for a row that comes in parts. It keeps the last `reach` inputs in a ring, where the
-    newest takes the place of the oldest, so that a position costs n reads whatever the dilation (Paine et al. 2016,
-    Fast Wavenet Generation Algorithm, section 2).
+    `stream` computes the same for a row that comes in parts. It keeps the last `reach` inputs in a ring, in which the
+    newest replaces the oldest, so that a position costs n reads at any dilation (Paine et al. 2016, Fast Wavenet
+    Generation Algorithm, section 2).
     """
 
     def __init__(self, n: int, dilation: int = 1) -> None:
@@ -53,7 +53,7 @@ class SlidingFlatten(nn.Module):
 
     @property
     def reach(self) -> int:
-        """How many positions before t an output at t sees: by so many the output is shorter than the input."""
+        """How far before t an output at t looks; the output is shorter than the input by as many positions."""
         return (self.n - 1) * self.dilation
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,22 +70,23 @@ class SlidingFlatten(nn.Module):
         return torch.cat([x.narrow(1, k * self.dilation, length) for k in range(self.n)], dim=-1)
 
     def replicate(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, n·C), as if the first position stood before the row again and again."""
+        """(B, T, C) -> (B, T, n·C), as if copies of the first position preceded the row."""
         here = torch.arange(x.shape[1], device=x.device)
         past = [x.index_select(1, (here - k * self.dilation).clamp(min=0)) for k in range(self.n - 1, 0, -1)]
         return torch.cat([*past, x], dim=-1)
 
     def packed(self, x: Tensor, packing: Packing) -> Tensor:
-        """(M, C) -> (M, n·C), what `replicate` gives for every row of a packing."""
+        """(M, C) -> (M, n·C): `replicate` of every row of a packing."""
         past = [packing.before(x, k * self.dilation) for k in range(self.n - 1, 0, -1)]
         return torch.cat([*past, x], dim=-1)
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> Tensor:
-        """(B, T, C) -> (B, T, n·C), after `position` inputs; T >= 1.
+        """(B, T, C) -> (B, T, n·C), after `position` earlier inputs; T >= 1.
 
         Args:
-            ring: (B, reach, C), input s at s mod reach; before the first input, what stands before the row.
-                Updated in place.
+            x: the next T inputs.
+            ring: (B, reach, C) last inputs, input s at s mod reach; at first those before the row. Updated in place.
+            position: number of earlier inputs.
         """
         if self.n == 1:
             return x
@@ -95,7 +96,7 @@ class SlidingFlatten(nn.Module):
             fused = torch.cat([*past, x[:, 0]], dim=-1).unsqueeze(1)
             ring[:, now] = x[:, 0]
             return fused
-        row = torch.cat([ring.roll(-now, dims=1), x], dim=1)  # in time's order
+        row = torch.cat([ring.roll(-now, dims=1), x], dim=1)  # in order of time
         ring.copy_(row[:, -self.reach :].roll(now + x.shape[1], dims=1))
         return self(row)
 

@@ -1,4 +1,4 @@
-"""Linear layers and embeddings that start as in the lecture: normal weights of variance 1/fan-in, zero bias."""
+"""Linear layers initialised as in the lecture: normal weights of variance 1/fan-in, zero bias."""
 
 from torch import nn
 
@@ -13,5 +13,5 @@ def linear(inputs: int, outputs: int, *, bias: bool = True, gain: float = 1.0) -
 
 
 def output_head(channels: int, vocab_size: int) -> nn.Linear:
-    """(..., C) -> (..., V) logits, scaled by 0.1 so that a fresh model is nearly uniform and its loss near log V."""
+    """(..., C) -> (..., V) logits; weights scaled by 0.1 make a fresh model nearly uniform, with a loss near log V."""
     return linear(channels, vocab_size, gain=0.1)

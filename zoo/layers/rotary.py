@@ -5,12 +5,14 @@ from torch import Tensor
 
 
 def rotate(x: Tensor, position: Tensor, *, base: float = 10_000.0) -> Tensor:
-    """(..., D) -> (..., D): pair (i, i + D/2) of a vector is turned by the angle position·base^(-2i/D).
+    """(..., D) -> (..., D): rotates pair (i, i + D/2) of a vector by the angle position·base^(-2i/D).
 
-    The dot product of two rotated vectors depends on their distance alone, so positions need no table and no limit.
+    The dot product of two rotated vectors depends on their positions only by the distance between them. Positions need
+    no table and have no limit.
 
     Args:
-        position: of each vector in its row; broadcasts over the axes of `x` but the last.
+        position: position of each vector in its row; broadcasts over all axes of `x` except the last.
+        base: base of the angles' geometric progression.
 
     Raises:
         ValueError: D is odd.

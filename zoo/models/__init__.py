@@ -1,1 +1,1 @@
-"""The architectures, one file each, behind the interface in `interface.py`."""
+"""Architectures, one file each, behind the interface in `interface.py`."""

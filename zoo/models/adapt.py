@@ -1,4 +1,4 @@
-"""A torch module from elsewhere as a model of the zoo, in one line.
+"""Adapt a torch module from elsewhere to a model of the zoo, in one line.
 
     Mine = adapt(Thing)
 
@@ -7,7 +7,7 @@
     def Other(vocab_size, width: int = 64, dropout: float = 0.0):
         return thing.Decoder(thing.Options(tokens=vocab_size, channels=width), dropout=dropout)
 
-What the class or function takes beside the sizes becomes the options of the model: `./mine.py:Other(width=96)`.
+Parameters of the class or function other than the sizes become options of the model: `./mine.py:Other(width=96)`.
 """
 
 import inspect
@@ -31,14 +31,15 @@ Make = Callable[..., nn.Module]
 Sees = int | Callable[[int], int] | None
 
 _made: WeakSet[nn.Module] = WeakSet()
+"""Modules of all adapted models, to recognise one that is returned twice."""
 
 
 class AdaptError(ZooError, TypeError):
-    """What was to be adapted, or what it gives, cannot be a model."""
+    """The adapted object, or its output, does not fit the interface of a model."""
 
 
 class Adapted(SequenceModel):
-    """What the models that `adapt` returns share: a module that somebody else wrote."""
+    """Base of the models that `adapt` returns; wraps a module from elsewhere."""
 
     make: ClassVar[Make]
     sees: ClassVar[Sees]
@@ -60,12 +61,12 @@ class Adapted(SequenceModel):
 
     @property
     def receptive_field(self) -> int | None:
-        """As it was given to `adapt`."""
+        """Number of tokens that a logit depends on, as given to `adapt`; None if unbounded."""
         sees = type(self).sees
         return sees(self.context) if callable(sees) else sees
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, V); no rows give no logits, which a module that infers a shape may not know."""
+        """(B, T) -> (B, T, V). Empty tokens skip the module, which may fail to infer their shape."""
         if not tokens.numel():
             return torch.empty(*tokens.shape, self.vocab_size, device=tokens.device)
         match self.module(tokens):
@@ -100,26 +101,26 @@ def adapt(
     receptive_field: Sees = None,
     paper: str = "",
 ) -> type[SequenceModel] | Callable[[Make], type[SequenceModel]]:
-    """A model from a class or function that makes a torch module; without `make`, a decorator.
+    """Make a model from a class or function that returns a torch module; without `make`, a decorator.
 
-    The module takes tokens (B, T) and gives logits (B, T, V), causal as those of every model: as a tensor, first in a
-    tuple or list, as `.logits` or as `["logits"]`.
+    The module takes tokens (B, T) and returns causal logits (B, T, V): as a tensor, first in a tuple or list, as
+    `.logits` or as `["logits"]`.
 
     Args:
-        make: takes `vocab_size`; `context` too, if it wants to know it. Its other parameters of type bool, int, float,
-            str or a `Literal` of them become options, their type taken from the default where it is not annotated;
-            `Annotated[int, Field(ge=1, description="...")]` bounds and describes one. Those of other types keep their
-            defaults.
-        recipe: what training it well takes.
-        scales_with: the option that makes it wider, which `--match` turns.
-        receptive_field: how many tokens a logit depends on, or a function of the context that says so; None where
-            there is no bound.
-        paper: where the idea comes from.
+        make: takes `vocab_size` and, optionally, `context`. Other parameters of type bool, int, float, str or a
+            `Literal` become options; without an annotation the default gives the type.
+            `Annotated[int, Field(ge=1, description="...")]` bounds and describes an option. Parameters of other types
+            keep their defaults.
+        recipe: training settings that suit the model.
+        scales_with: name of the option that makes the model wider, which `--match` varies.
+        receptive_field: number of tokens that a logit depends on, or a function from the context to it; None if
+            unbounded.
+        paper: source of the idea.
 
     Raises:
-        AdaptError: a TypeError; `make` is a module rather than something that makes one, takes no `vocab_size`, needs
-            what cannot be an option, or has no option `scales_with`. The model raises it where `make` gives no module,
-            or one that it gave before, and where the module gives no logits.
+        AdaptError: a TypeError; `make` is a module instead of a class or function, takes no `vocab_size`, requires a
+            parameter that cannot be an option, or has no option `scales_with`. The model raises it if `make` returns no
+            module or the same one twice, and if the module returns no logits.
     """
     if make is None:
         return partial(adapt, recipe=recipe, scales_with=scales_with, receptive_field=receptive_field, paper=paper)
@@ -143,7 +144,7 @@ def adapt(
 
 
 def _options(signature: inspect.Signature, name: str) -> dict[str, Any]:
-    """Name -> (type, field), for every parameter that can be an option."""
+    """Name -> (type, field) of every parameter that can be an option."""
     options = {}
     for key, parameter in signature.parameters.items():
         if key in ("vocab_size", "context") or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -164,7 +165,7 @@ def _options(signature: inspect.Signature, name: str) -> dict[str, Any]:
 
 
 def _can_be_written(annotation: Any) -> bool:
-    """Whether `name=value` can say a value of the type."""
+    """Whether `name=value` can express a value of the type."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _can_be_written(parts[0])

@@ -1,6 +1,6 @@
 """Bigram: a table of logits, one row for each last token.
 
-The least a model can do: p(next | last). With counts for logits this is the maximum-likelihood bigram.
+It models p(next | last) alone. With log counts as logits it is the maximum-likelihood bigram.
 
     (B, T) -> (B, T, V)
 """
@@ -14,7 +14,7 @@ from zoo.packing import Packing
 
 
 class Bigram(SequenceModel):
-    """A table of logits."""
+    """A table of logits, one row for each last token."""
 
     recipe = Recipe(lr=1.5e-2, weight_decay=0.013, warmup=0.13)
     paper = "Shannon 1948, A Mathematical Theory of Communication, section 3"

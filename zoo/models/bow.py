@@ -1,7 +1,7 @@
-"""Causal bag of words: the mean of everything that came before, then an MLP.
+"""Causal bag of words: the mean of the embeddings up to each position, then an MLP.
 
-It knows which tokens occurred and how often, and not in which order; the current token has its own embedding, so
-that a bag is at least a bigram.
+The mean says which tokens occurred and how often, but not in which order. The MLP also gets the embedding of the
+current token, so that the model is at least a bigram.
 
     (B, T) -> embed (B, T, C) -> running mean (B, T, C) -> MLP -> (B, T, V)
 """
@@ -17,7 +17,7 @@ from zoo.packing import Packing
 
 
 class BagOfWords(SequenceModel):
-    """The mean of what came before, then an MLP."""
+    """Mean of the embeddings up to each position, then an MLP."""
 
     class Config(ModelOptions):
         scales_with = "hidden"
@@ -59,13 +59,13 @@ class BagOfWords(SequenceModel):
         return True
 
     def begin(self, batch_size: int) -> State:
-        """The running sum and how many it holds."""
+        """A fresh state: running sum of embeddings (B, C) and their number (B, 1)."""
         weight = self.embedding.weight
         count = torch.zeros(batch_size, 1, dtype=torch.long, device=weight.device)
         return {"sum": weight.new_zeros(batch_size, weight.shape[1]), "count": count}
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state."""
         x = self.embedding(tokens)
         state = {"sum": state["sum"] + x.sum(dim=1), "count": state["count"] + tokens.shape[1]}
         return self._read(x[:, -1], state["sum"], state["count"]), state

@@ -1,4 +1,4 @@
-"""A model from a class, options as they were written, and sizes: every fault of the options is told at once."""
+"""Build a model from its class, options and sizes; report all faults of the options at once."""
 
 import inspect
 
@@ -14,14 +14,14 @@ from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.surroundings import random_numbers, restore_and_report
 
 LONGEST_REASON = 200
-"""Characters of a library's message that are told."""
+"""Maximum characters of a library's message in ours."""
 
 
 def model_config(model: type[SequenceModel], options: dict[str, Value], name: str) -> ModelOptions:
     """The model's `Config` with these options.
 
     Raises:
-        UsageError: unknown options or values out of range, all of them in one line.
+        UsageError: options are unknown or out of range; one line lists all of them.
     """
     try:
         return model.Config(**options)
@@ -35,12 +35,12 @@ def model_config(model: type[SequenceModel], options: dict[str, Value], name: st
 def build(
     model: type[SequenceModel], config: ModelOptions, *, vocab_size: int, context: int, seed: int
 ) -> SequenceModel:
-    """A fresh model on the CPU, its weights drawn under `seed`; the process is left as it was.
+    """Build a model on the CPU with weights drawn under `seed`; restores the state of the process.
 
     Raises:
-        UsageError: the sizes do not fit the model, its `__init__` does not take what every model is given, or it keeps
-            what cannot be stored.
-        StrangerError: its `__init__` raised something else; the message says what, and where.
+        UsageError: the sizes do not fit the model, its `__init__` does not take the arguments of every model, or it
+            keeps state that cannot be stored.
+        StrangerError: its `__init__` raised another exception; the message has the exception and its lines.
     """
     name = model.__name__
     what = f"to start (V={vocab_size}, N={context})"
@@ -62,13 +62,13 @@ def build(
 
 
 def describe_refusal(error: Exception) -> str:
-    """Say in one line why a model does not take options or sizes.
+    """Describe in one line why a model refuses options or sizes.
 
     Args:
-        error: what `model_config`, `build` or a first forward pass raised.
+        error: the exception of `model_config`, `build` or a first forward pass.
     """
     if isinstance(error, ZooError) and isinstance(error.__context__, Exception):
-        error = error.__context__  # as its constructor, or the check of its options, raised it
+        error = error.__context__  # the original exception of the constructor or of the options' validation
     if isinstance(error, ValidationError) and error.title == "Config":
         return describe_faults(error)
     text = " ".join(str(error).split()).rstrip(".")
@@ -77,8 +77,10 @@ def describe_refusal(error: Exception) -> str:
 
 
 def count_buffers(model: SequenceModel, fresh: SequenceModel) -> int:
-    """Numbers beside the trainable ones that training changed: of every tensor that is kept with the weights and is not
-    as in `fresh`, the model before it; all of such a tensor, and once."""
+    """Count the numbers that training changed in tensors of the state dict that are not trainable.
+
+    A tensor that differs from the one in `fresh`, the model before training, counts whole, and a shared one once.
+    """
     before = fresh.state_dict()
     trained = {parameter.data_ptr() for parameter in model.parameters() if parameter.requires_grad}
     changed = {
@@ -106,10 +108,10 @@ def _check_signature(model: type[SequenceModel]) -> None:
 
 
 def check_tensors(model: SequenceModel) -> None:
-    """What a model keeps can be stored: parameters and buffers that are dense numbers in memory, and nothing else.
+    """Check that a model's state can be stored: parameters and buffers are dense tensors, and there is no other state.
 
     Raises:
-        UsageError: it cannot; the message names what, and what to do.
+        UsageError: it cannot be stored; the message names the tensor or module and what to do.
     """
     for path, module in model.named_modules():
         who = f"Model {type(model).__name__}: '{path or type(module).__name__}'"
@@ -129,10 +131,10 @@ def check_tensors(model: SequenceModel) -> None:
 
 
 def refuse_extra_state(model: nn.Module) -> None:
-    """A model keeps nothing beside its tensors, which alone are stored.
+    """Check that no module keeps extra state, because only tensors are stored.
 
     Raises:
-        UsageError: a module keeps extra state (`get_extra_state`), which need not be tensors.
+        UsageError: a module defines `get_extra_state`, which may return anything.
     """
     for name, module in model.named_modules():
         if type(module).get_extra_state is not nn.Module.get_extra_state:
@@ -143,19 +145,19 @@ def refuse_extra_state(model: nn.Module) -> None:
 
 
 def own_memory(model: SequenceModel) -> None:
-    """Give what is expanded memory of its own: torch writes into no tensor of which one number stands for several."""
+    """Give expanded tensors memory of their own: torch refuses to write in place to tensors that overlap themselves."""
     for tensor in [*model.parameters(), *model.buffers()]:
         if overlaps_itself(tensor):
             tensor.data = tensor.detach().clone(memory_format=torch.contiguous_format)
 
 
 def overlaps_itself(tensor: torch.Tensor) -> bool:
-    """Whether one number in memory stands for several of the tensor."""
+    """Whether several elements of the tensor share one number in memory (an expanded tensor)."""
     return any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
 
 
 def describe_unusual(tensor: torch.Tensor) -> str:
-    """What kind of tensor this is, if it is not dense numbers in memory."""
+    """Kind of a tensor that is not dense numbers in memory; "" for a dense one."""
     if tensor.is_meta:
         return "tensor without numbers (device meta)"
     if tensor.is_quantized:
@@ -168,5 +170,5 @@ def describe_unusual(tensor: torch.Tensor) -> str:
 
 
 def count_parameters(model: SequenceModel) -> int:
-    """Trainable numbers; a tied matrix counts once."""
+    """Number of trainable numbers; a tied matrix counts once."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

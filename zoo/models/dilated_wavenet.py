@@ -1,7 +1,7 @@
 """WaveNet with dilated causal convolutions, gates, residual and skip connections (van den Oord et al. 2016).
 
-Each layer looks twice as far as the one below: dilations 1, 2, 4, ... Every layer writes to the residual stream (so
-the next can refine it) and to the skip sum (so the head sees all depths).
+Dilations grow by the kernel size: 1, 2, 4, ... for kernel 2. Every layer adds to the residual stream, which the next
+layer refines, and to the skip sum, through which the head sees all depths.
 
     (B, T) -> embed (B, T, C) -> layers: tanh(conv) · sigmoid(conv) -> + residual (B, T, C), + skip (B, T, S)
            -> relu, Linear, relu, Linear -> (B, T, V)
@@ -21,16 +21,16 @@ from zoo.packing import Packing
 
 
 class GatedLayer(nn.Module):
-    """A gated convolution with its two ways out (section 2.3, equation 2, and figure 4)."""
+    """A gated convolution with a residual and a skip output (section 2.3, equation 2, and figure 4)."""
 
     def __init__(self, channels: int, skip: int, *, kernel: int, dilation: int, last: bool) -> None:
         super().__init__()
         self.conv = CausalConv(channels, 2 * channels, kernel=kernel, dilation=dilation)
         self.skip = linear(channels, skip)
-        self.residual = None if last else linear(channels, channels)  # nobody reads the last layer's
+        self.residual = None if last else linear(channels, channels)  # nothing reads that of the last layer
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, C) -> (B, T, C), (B, T, S): what goes up, and what goes out."""
+        """(B, T, C) -> residual stream (B, T, C), skip output (B, T, S)."""
         return self._both(x, self.conv(x))
 
     def packed(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
@@ -38,7 +38,7 @@ class GatedLayer(nn.Module):
         return self._both(x, self.conv.packed(x, packing))
 
     def stream(self, x: Tensor, ring: Tensor, position: int) -> tuple[Tensor, Tensor]:
-        """(B, T, C) -> (B, T, C), (B, T, S), after `position` inputs of which the last stand in `ring`."""
+        """(B, T, C) -> (B, T, C), (B, T, S), after `position` earlier inputs, see `CausalConv.stream`."""
         return self._both(x, self.conv.stream(x, ring, position))
 
     def _both(self, x: Tensor, convolved: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,7 +49,7 @@ class GatedLayer(nn.Module):
 
 
 class DilatedWaveNet(SequenceModel):
-    """Dilated causal convolutions, gated, with residual and skip connections."""
+    """Gated, dilated causal convolutions with residual and skip connections."""
 
     class Config(ModelOptions):
         scales_with = "channels"
@@ -104,12 +104,12 @@ class DilatedWaveNet(SequenceModel):
         return self.head(self.drop(F.relu(self.hidden(F.relu(total)))))
 
     def _named_layers(self) -> Iterator[tuple[str, GatedLayer]]:
-        """From the tokens up: the name of a layer's ring in a state, and the layer."""
+        """Yield the name of a layer's ring in a state, and the layer, lowest first."""
         for index, layer in enumerate(self.layers):
-            yield f"layer{index}", layer  # type: ignore[misc]  # a ModuleList does not say of what
+            yield f"layer{index}", layer  # type: ignore[misc]  # a ModuleList has no element type
 
     def begin(self, batch_size: int) -> State:
-        """A ring of each layer's last inputs, zeros at first, and how many there have been."""
+        """A fresh state: a ring of each layer's last inputs, at first zeros, and their number."""
         C, weight = self.config.channels, self.embedding.weight
         rings = {
             name: weight.new_zeros(batch_size, layer.conv.flatten.reach, C) for name, layer in self._named_layers()
@@ -117,7 +117,7 @@ class DilatedWaveNet(SequenceModel):
         return {"position": torch.zeros(batch_size, dtype=torch.long), **rings}
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state."""
         x, position = self.embedding(tokens), int(state["position"][0])
         total = x.new_zeros(())
         for name, layer in self._named_layers():
@@ -129,15 +129,15 @@ class DilatedWaveNet(SequenceModel):
 def dilations_for(context: int, kernel: int, stacks: int) -> list[int]:
     """The fewest dilations, in `stacks` runs 1, k, k², ..., whose receptive field covers `context` tokens.
 
-    The runs are as long as fits; what is still missing goes into a smaller dilation at their end. With kernel 2 the
-    receptive field is the context exactly, with kernel k at most k - 2 more.
+    Runs are as long as fits; a smaller dilation at the end of a run covers the rest. With kernel 2 the receptive field
+    equals the context; with kernel k it is at most k - 2 longer.
 
     Raises:
-        ValueError: a context of 1 leaves nothing to convolve.
+        ValueError: the context is 1, so there is nothing to convolve.
     """
     if context < 2:
         raise ValueError(f"dilated-wavenet convolves over at least 2 tokens: context (={context}) must be 2 or more")
-    missing = -(-(context - 1) // (kernel - 1))  # the sum that the dilations must reach
+    missing = -(-(context - 1) // (kernel - 1))  # sum of dilations that is still needed
     run: list[int] = []
     while stacks * (sum(run) + kernel ** len(run)) <= missing:
         run.append(kernel ** len(run))

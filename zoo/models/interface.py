@@ -1,4 +1,4 @@
-"""The one interface of the zoo: dense, causal, (B, T) -> (B, T, V).
+"""The interface of all models: dense, causal, (B, T) -> (B, T, V).
 
 A model predicts the next token at every position of a row, from the past alone:
 
@@ -10,9 +10,9 @@ A model predicts the next token at every position of a row, from the past alone:
         def forward(self, tokens):  # (B, T) -> (B, T, V)
             return self.table(tokens)
 
-It returns logits; the loss lives once, in `zoo.training.loss`. Streaming works without another line: by default a
-state holds the tokens that the model may still look at, and `forward` runs on them again. A model with a state of its
-own, such as a hidden vector, overrides `begin` and `prefill`.
+A model returns logits; `zoo.training.loss` computes the loss. Streaming works by default: the state holds the tokens
+that the model may still look at, and `forward` runs on them again. A model with a state of its own, such as a hidden
+vector, overrides `begin` and `prefill`.
 """
 
 from collections.abc import Mapping
@@ -27,45 +27,45 @@ from zoo.packing import Packing
 from zoo.tokens import BOUNDARY
 
 State = dict[str, Tensor]
-"""What a model remembers of a stream: tensors, batch first."""
+"""State of a stream: tensors by name, batch first."""
 
 
 class ModelOptions(BaseModel):
-    """Base of every model's `Config`: frozen, unknown keys and values of another type refused."""
+    """Base of every model's `Config`: frozen; refuses unknown keys and values of another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     scales_with: ClassVar[str | None] = None
-    """The option that makes the model wider: what `--match` turns. None: it cannot be scaled."""
+    """Name of the option that makes the model wider, which `--match` varies; None: the model cannot be scaled."""
 
     follows: ClassVar[Mapping[str, str]] = {}
-    """What is no option because it follows from others: name -> from what, told to whoever asks for it."""
+    """Name that a user may take for an option -> what it follows from, for the error message."""
 
 
 class SequenceModel(nn.Module):
     """Base class of every model.
 
     Args:
-        config: the architecture; every field changes parameters, outputs or cost.
-        vocab_size: V, boundary token included.
-        context: N, how far back the model may look; models that look back without bound ignore it.
+        config: options of the architecture, each of which changes parameters, outputs or cost.
+        vocab_size: V, with the boundary token.
+        context: N, how many tokens back the model may look; models that look back without bound ignore it.
 
     Raises:
-        TypeError: `config` is not of the class's own `Config`.
-        ValueError: a size is not positive.
+        TypeError: `config` is not an instance of the class's own `Config`.
+        ValueError: `vocab_size` or `context` is less than 1.
     """
 
     class Config(ModelOptions):
         """No options."""
 
     recipe: ClassVar[Recipe] = Recipe()
-    """What training this model well takes."""
+    """Training settings that suit this model."""
 
     paper: ClassVar[str] = ""
-    """Where the idea comes from."""
+    """Source of the idea."""
 
     config: Any
-    """Of the class's own `Config`."""
+    """Options, an instance of the class's own `Config`."""
 
     def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
         super().__init__()
@@ -79,12 +79,12 @@ class SequenceModel(nn.Module):
 
     @property
     def receptive_field(self) -> int | None:
-        """How many tokens a logit depends on, its own position included; None where there is no bound."""
+        """Number of tokens that a logit depends on, with its own position; None if unbounded."""
         return None
 
     @property
     def bounded_state(self) -> bool:
-        """Whether the state of a stream stops growing; where it does, a token costs the same however long the past."""
+        """Whether the state of a stream stops growing, so that the cost of a token does not grow with the past."""
         return self.receptive_field is not None
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -92,32 +92,32 @@ class SequenceModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V): the logits of `forward` for rows without padding between them; training on documents.
+        """(M,) -> (M, V): logits of `forward` for packed rows, for training on documents.
 
-        A model that overrides it computes nothing for padding.
+        Override it to avoid computing padding.
         """
         return packing.pack(self.forward(packing.pad(tokens, BOUNDARY)))
 
     def last(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, V): logits after the last token; a windowed model computes nothing else."""
+        """(B, T) -> (B, V): logits after the last token. A windowed model overrides it to compute only these."""
         return self.forward(tokens)[:, -1]
 
     def begin(self, batch_size: int) -> State:
-        """A fresh state for `batch_size` streams, where the weights are. Streams are for evaluation mode."""
+        """A fresh state for `batch_size` streams, on the device of the weights. Streams need evaluation mode."""
         device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
         return {"tokens": torch.empty(batch_size, 0, dtype=torch.long, device=device)}
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B,) and a state -> (B, V) logits of the token after, and the state to go on with.
+        """(B,) and a state -> (B, V) logits of the token after, and the next state.
 
-        The memory of the given state may be reused: to come back to it, copy its tensors before.
+        The next state may reuse the memory of the given one: to return to a state, copy its tensors first.
         """
         return self.prefill(tokens.unsqueeze(1), state)
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with; T >= 1."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state; T >= 1."""
         past = torch.cat([state["tokens"], tokens], dim=1)
         if self.receptive_field is None:
             return self.last(past), {"tokens": past}
-        window = past[:, -self.receptive_field :].contiguous()  # as all tokens are that a model is given
+        window = past[:, -self.receptive_field :].contiguous()  # like all tokens that a model is given
         return self.last(window), {"tokens": past[:, max(0, past.shape[1] - self.receptive_field + 1) :]}

@@ -1,7 +1,7 @@
 """MLP over a window: embed the last N tokens, concatenate, one hidden layer (Bengio et al. 2003).
 
-The flat network that the lecture starts from. The whole window is squeezed into one hidden layer at once, which is
-what the hierarchical WaveNet does step by step.
+The flat network from which the lecture starts. It fuses the whole window in one step; the hierarchical WaveNet fuses it
+level by level.
 
     (B, T) -> embed (B, T, C) -> fuse N (B, T, N·C) -> Linear, BatchNorm, tanh (B, T, H) -> (B, T, V)
 """
@@ -49,7 +49,7 @@ class MLP(SequenceModel):
         return self._fuse(pad_start(tokens, self.context - 1).unfold(1, self.context, 1))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V), from M windows: what stands before a row is what stands first in it, the boundary."""
+        """(M,) -> (M, V), from M windows; copies of a row's first token, the boundary, stand before it."""
         back = range(self.context - 1, -1, -1)
         return self._fuse(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
 

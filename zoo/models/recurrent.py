@@ -1,6 +1,6 @@
 """Recurrent networks: RNN (Elman 1990), GRU (Cho et al. 2014), LSTM (Hochreiter & Schmidhuber 1997).
 
-One vector carries everything that came before. The cells are torch's own fused ones.
+A hidden vector carries all of the past. The cells are torch's own fused ones.
 
     (B, T) -> embed (B, T, C) -> layers of cells (B, T, H) -> (B, T, V)
 """
@@ -18,7 +18,7 @@ from zoo.packing import Packing
 
 
 class Recurrent(SequenceModel):
-    """What the three share; a subclass names its cell."""
+    """Base of the three networks; a subclass names its cell."""
 
     class Config(ModelOptions):
         scales_with = "hidden"
@@ -48,7 +48,7 @@ class Recurrent(SequenceModel):
         return self.head(self.drop(hidden))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V); the cells run on padded rows, which torch does faster than on packed ones."""
+        """(M,) -> (M, V); the cells run on padded rows, which is faster in torch than on packed ones."""
         hidden, _ = self.cells(packing.pad(self.embedding(tokens)))
         return self.head(self.drop(packing.pack(hidden)))
 
@@ -57,14 +57,14 @@ class Recurrent(SequenceModel):
         return True
 
     def begin(self, batch_size: int) -> State:
-        """The hidden vectors of every layer, and an LSTM's cell states."""
+        """A fresh state: hidden vectors (B, layers, H), and an LSTM's cell states of the same shape."""
         names = ("hidden", "cell") if isinstance(self.cells, nn.LSTM) else ("hidden",)
         size = batch_size, self.config.layers, self.config.hidden
         return {name: self.embedding.weight.new_zeros(size) for name in names}
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
-        before = [tensor.transpose(0, 1).contiguous() for tensor in state.values()]  # torch has the layers first
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state."""
+        before = [tensor.transpose(0, 1).contiguous() for tensor in state.values()]  # torch puts the layers first
         hidden, after = self.cells(self.embedding(tokens), tuple(before) if len(before) > 1 else before[0])
         vectors = after if len(before) > 1 else (after,)
         state = {name: vector.transpose(0, 1) for name, vector in zip(state, vectors, strict=True)}

@@ -1,6 +1,6 @@
 """Transformer: a pre-norm decoder (Vaswani et al. 2017; pre-norm after Xiong et al. 2020).
 
-Every position asks all the positions before it. Positions are rotated into queries and keys, or read from a learned
+Every position attends to itself and all earlier ones. Positions enter by rotation of queries and keys, or by a learned
 table.
 
     (B, T) -> embed (B, T, C) -> layers: + attention(norm(x)), + MLP(norm(x)) -> norm -> (B, T, V)
@@ -17,14 +17,14 @@ from zoo.models.interface import ModelOptions, SequenceModel, State
 from zoo.packing import Packing
 
 ROOM = 64
-"""Tokens that a fresh key-value cache has room for; it doubles when it is full."""
+"""Positions of a fresh key-value cache, which doubles when it is full."""
 
 LONGEST = 256
-"""Positions of the longest chunk; longer rows are padded, which is as fast where they fill half of the longest."""
+"""Positions of the longest chunk; longer rows are padded, which is as fast if they fill half of the longest."""
 
 
 class Block(nn.Module):
-    """Attention, then an MLP, each on a normalised input and added to the stream."""
+    """Attention, then an MLP, each on a normalised input and added to the residual stream."""
 
     def __init__(self, channels: int, *, heads: int, mlp: int, rotary: bool, dropout: float, gain: float) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Block(nn.Module):
         return self._mlp(x + self.attention.chunked(self.norm1(x), position, visible))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
-        """(B, T, C) -> (B, T, C), after `position` inputs, whose keys and values stand in the cache."""
+        """(B, T, C) -> (B, T, C), after `position` earlier inputs, see `CausalSelfAttention.stream`."""
         return self._mlp(x + self.attention.stream(self.norm1(x), keys, values, position))
 
     def _mlp(self, x: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class Block(nn.Module):
 
 
 class Transformer(SequenceModel):
-    """Causal self-attention over everything before."""
+    """Causal self-attention over all earlier positions."""
 
     class Config(ModelOptions):
         scales_with = "channels"
@@ -103,7 +103,7 @@ class Transformer(SequenceModel):
                     mlp=options.mlp,
                     rotary=self.positions is None,
                     dropout=options.dropout,
-                    gain=(2 * options.layers) ** -0.5,  # so that depth does not grow the stream
+                    gain=(2 * options.layers) ** -0.5,  # so that depth does not grow the residual stream
                 )
                 for _ in range(options.layers)
             )
@@ -119,31 +119,31 @@ class Transformer(SequenceModel):
         return self.head(self.norm(self.blocks(self.drop(self._embed(tokens, place)))))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V), cut into chunks that see the one before; long rows, where attention counts most, padded."""
+        """(M,) -> (M, V), in chunks that also see the previous one; rows longer than `LONGEST` are padded instead."""
         if packing.chunk > LONGEST:
             return super().packed(tokens, packing)
         position = packing.chunked(packing.position)
         x = self.drop(self._embed(packing.chunked(tokens), position))
-        visible = torch.where(packing.visible, 0.0, -torch.inf)  # once, not in every layer
+        visible = torch.where(packing.visible, 0.0, -torch.inf)  # computed once for all layers
         for block in self.blocks:
             x = block.chunked(x, position, visible)  # type: ignore[operator]
         return self.head(self.norm(x.flatten(0, 1)[: len(tokens)]))
 
     def _embed(self, tokens: Tensor, place: Tensor) -> Tensor:
-        """(B, T) tokens at the places (T,) or (B, T) of their rows -> (B, T, C)."""
+        """(B, T) tokens at positions (T,) or (B, T) of their rows -> (B, T, C)."""
         x = self.embedding(tokens)
         if self.positions is None:
             return x
         return x + self.positions(place.clamp(max=self.positions.num_embeddings - 1))
 
     def begin(self, batch_size: int) -> State:
-        """An empty key-value cache, (B, layers, heads, room, channels a head), and how many positions it holds."""
+        """A fresh state: an empty key-value cache (B, layers, heads, room, C/heads), and its number of positions."""
         layers, heads, C = self.config.layers, self.config.heads, self.config.channels
         room = self.embedding.weight.new_zeros(batch_size, layers, heads, ROOM, C // heads)
         return {"keys": room, "values": room.clone(), "position": torch.zeros(batch_size, dtype=torch.long)}
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state."""
         position, T = int(state["position"][0]), tokens.shape[1]
         keys, values = (with_room(state[name], position + T) for name in ("keys", "values"))
         x = self._embed(tokens, torch.arange(position, position + T, device=tokens.device))
@@ -153,6 +153,6 @@ class Transformer(SequenceModel):
 
 
 def with_room(cache: Tensor, length: int) -> Tensor:
-    """(..., S, D) -> the same with room for `length` positions; where it has to grow, at least to twice its size."""
+    """(..., S, D) -> (..., S', D) with S' >= `length`; a cache that grows at least doubles."""
     missing = length - cache.shape[-2]
     return cache if missing <= 0 else F.pad(cache, (0, 0, 0, max(missing, cache.shape[-2])))

@@ -1,12 +1,12 @@
-"""The hierarchical WaveNet of the lecture: fuse n neighbours a level, until one vector holds the window.
+"""The hierarchical WaveNet of the lecture: each level fuses n neighbours, until one vector holds the window.
 
 After van den Oord et al. 2016, figure 3, without gates and skips: with n = 2 and N = 8, three levels fuse two, four
-and eight tokens. The model is one list of blocks, run in two ways that agree in evaluation mode. As a tree on every
-window by itself (the lecture):
+and eight tokens. The levels run in two ways that agree in evaluation mode. As a tree on each window separately (the
+lecture):
 
     windows (B·T, N) -> embed (B·T, N, C) -> level (B·T, N/n, H) -> ... -> (B·T, 1, H) -> (B, T, V)
 
-or sliding over the whole row, where level l is a convolution of dilation n^l, which computes nothing twice:
+or sliding over the whole row, where level l is a convolution of dilation n^l and nothing is computed twice:
 
     (B, T) -> embed (B, 1+T, C) -> level (B, 1+T, H) -> ... -> (B, T, V)
 """
@@ -25,7 +25,7 @@ from zoo.tokens import BOUNDARY
 
 
 class Level(nn.Module):
-    """What a level does with fused neighbours: Linear, BatchNorm, tanh."""
+    """Linear, BatchNorm and tanh on fused neighbours."""
 
     def __init__(self, inputs: int, outputs: int, *, positions: int | None) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Level(nn.Module):
 
 
 class WaveNet(SequenceModel):
-    """Hierarchical fusion, n tokens a level."""
+    """Hierarchical fusion of n neighbours per level."""
 
     class Config(ModelOptions):
         scales_with = "hidden"
@@ -88,13 +88,13 @@ class WaveNet(SequenceModel):
         if self.config.tree:
             windows = pad_start(tokens, self.context - 1).unfold(1, self.context, 1)  # (B, T, N)
             return self._tree(windows.flatten(0, 1)).unflatten(0, tokens.shape)
-        x = self.embedding(pad_start(tokens, 1))  # one boundary is enough: a level makes the same of all of them
+        x = self.embedding(pad_start(tokens, 1))  # one boundary is enough: a level maps all of them alike
         for _, slide, level in self._stages():
             x = level(slide.replicate(x))
         return self.head(self.drop(x[:, 1:]))  # of (B, T, H)
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
-        """(M,) -> (M, V); a row begins with the boundary, and before it stands the same."""
+        """(M,) -> (M, V); copies of a row's first token, the boundary, stand before it."""
         if self.config.tree:
             back = range(self.context - 1, -1, -1)
             return self._tree(torch.stack([packing.before(tokens, distance) for distance in back], dim=1))
@@ -104,18 +104,18 @@ class WaveNet(SequenceModel):
         return self.head(self.drop(x))  # of (M, H)
 
     def _stages(self) -> Iterator[tuple[str, SlidingFlatten, Level]]:
-        """From the tokens up: the name of a level's ring in a state, how it slides, and what it does."""
+        """Yield the name of a level's ring in a state, its SlidingFlatten and the level, lowest first."""
         for index, (slide, level) in enumerate(zip(self.slides, self.levels, strict=True)):
-            yield f"level{index}", slide, level  # type: ignore[misc]  # a ModuleList does not say of what
+            yield f"level{index}", slide, level  # type: ignore[misc]  # a ModuleList has no element type
 
     def last(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, V), as a tree on one window."""
         return self._tree(last_window(tokens, self.context))
 
     def begin(self, batch_size: int) -> State:
-        """A ring of each level's last inputs, at first those of boundary tokens, and how many there have been.
+        """A fresh state: a ring of each level's last inputs, at first those of boundary tokens, and their number.
 
-        Statistics for each position need the window as a whole: then a state is the tokens themselves.
+        With `per_position` the state is the tokens instead, because its statistics need whole windows.
         """
         if self.config.per_position:
             return super().begin(batch_size)
@@ -127,7 +127,7 @@ class WaveNet(SequenceModel):
         return state
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the next state."""
         if self.config.per_position:
             return super().prefill(tokens, state)
         x, position = self.embedding(tokens), int(state["position"][0])
@@ -136,7 +136,7 @@ class WaveNet(SequenceModel):
         return self.head(x[:, -1]), {**state, "position": state["position"] + tokens.shape[1]}
 
     def _tree(self, windows: Tensor) -> Tensor:
-        """(B, N) -> (B, V)."""
+        """(B, N) -> (B, V), by fusing groups."""
         x = self.embedding(windows)
         for level in self.levels:
             x = level(self.group(x))
@@ -144,7 +144,7 @@ class WaveNet(SequenceModel):
 
 
 def levels_for(context: int, n: int) -> int:
-    """How many levels of n fuse `context` tokens into one.
+    """Number of levels, each fusing n, that fuse `context` tokens into one.
 
     Raises:
         ValueError: the context is not n, n², n³, ...
