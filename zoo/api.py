@@ -294,7 +294,7 @@ def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make_console(progress: bool) -> Console:
-    terminal = sys.stderr.isatty()  # rich would take a notebook for a terminal, but it cannot redraw lines
+    terminal = sys.stderr.isatty()  # explicit: notebooks set FORCE_COLOR, which rich takes for a terminal
     return PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
 
 

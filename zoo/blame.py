@@ -26,7 +26,7 @@ def blame(who: str, what: str, *, module: str) -> Iterator[None]:
 
     Args:
         who: the model or corpus, "Model './mine.py:Mine'".
-        what: what it failed at, "on tokens of shape (2, 5)".
+        what: the failed task, "on tokens of shape (2, 5)".
         module: name of its module. Its own lines are those of the module's package and of files outside libraries.
 
     Raises:

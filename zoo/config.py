@@ -236,7 +236,7 @@ class Start(Frozen):
     """Path of the weights file."""
     sha256: str
     run: str | None = None
-    """Fingerprint of the run that trained them; None for a file without a run."""
+    """Fingerprint of the run that trained them; None for a bare file."""
     steps: int | None = None
     """Number of steps that they were trained for."""
     characters: str | None = None

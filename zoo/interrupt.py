@@ -132,7 +132,7 @@ def requested() -> bool:
 
 
 def stop() -> NoReturn:
-    """Stop the work after a request.
+    """Raise `Interrupted`, after a request to stop.
 
     Raises:
         Interrupted: always.

@@ -47,7 +47,7 @@ def can_write(stream: Any) -> bool:
 
 
 def discard(*streams: Any) -> None:
-    """Discard buffered output, which the interpreter would otherwise try to write at exit, and report an error."""
+    """Discard buffered output, which the interpreter would otherwise fail to write at exit."""
     for stream in streams:
         with suppress(OSError):  # a stream without a file descriptor
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Open regular files alone and read them up to a limit: a pipe or a device may never end.
+"""Open only regular files, and read them up to a limit: a pipe or a device may never end.
 
 A refused file raises `OSError` with the reason in `strerror`, as a missing file does.
 """

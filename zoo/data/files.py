@@ -48,7 +48,7 @@ def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
 
 
 def join_lines(texts: Sequence[Document]) -> Document:
-    """Concatenate the texts, each ending in at least one newline."""
+    """Concatenate texts, after adding a newline to each that does not end in one."""
     if isinstance(texts[0], bytes):
         return b"".join(text.removesuffix(b"\n") + b"\n" for text in texts if isinstance(text, bytes))
     return "".join(text.removesuffix("\n") + "\n" for text in texts if isinstance(text, str))

@@ -119,7 +119,7 @@ def sample(count: int, seed: int) -> list[str]:
             cumulative[number, : len(out)] = running / running[-1]
             target[number, : len(out)] = out
     generator = np.random.Generator(np.random.PCG64(seed))
-    columns = []  # (count,) letter numbers, one array a position
+    columns = []  # (count,) letter numbers, one array per position
     state = np.zeros(count, dtype=np.int64)
     letter = np.zeros(count, dtype=np.int64)
     end = len(letters) - 1

@@ -72,7 +72,11 @@ class ScoredBatch(NamedTuple):
 
 
 class Rows(Protocol):
-    """One split on a device, from which batches are drawn."""
+    """One split on a device, from which batches are drawn.
+
+    `batch` gives the rows of a training step, `windows` random targets with the `width` tokens before each, and
+    `evaluation_batches` batches of up to `max_tokens` tokens (at least one row) that score every token once.
+    """
 
     targets: int
     """Number of target tokens of the split."""
@@ -108,6 +112,7 @@ class DocumentRows:
         self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        """Packed documents of a step, without replacement within an epoch."""
         starts, counts = (torch.from_numpy(part) for part in self._documents.locate(self._rows(seed, step, batch_size)))
         packing = Packing.of(counts, self.device)
         place = starts.to(self.device, non_blocking=True)[packing.row] + packing.position
@@ -139,6 +144,7 @@ class DocumentRows:
                 first += size
 
     def count_targets(self, rows: int) -> NDArray[np.int64]:
+        """(n,) number of targets of each of the first n <= `rows` documents."""
         return self._documents.locate(np.arange(min(rows, len(self._documents))))[1]
 
     @cached_property
@@ -197,6 +203,7 @@ class StreamRows:
         self.count = -(-self._stretches // self.rows_per_score)
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch:
+        """Random crops (B, T) of the stream."""
         start = torch.randint(self.targets - self.length + 1, (batch_size, 1), generator=_generator(seed, step)).to(
             self.device, non_blocking=True
         )
@@ -228,6 +235,7 @@ class StreamRows:
             yield ScoredBatch(tokens, targets, numbers, following)
 
     def count_targets(self, rows: int) -> NDArray[np.int64]:
+        """(n,) number of targets of each of the first n <= `rows` stretches."""
         ends = np.minimum(self.length + self._half * np.arange(min(rows, self._stretches)), self.targets)
         return np.diff(ends, prepend=0)
 

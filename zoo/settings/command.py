@@ -1,4 +1,4 @@
-"""Parts of the command line that import click alone."""
+"""Parts of the command line that import only click."""
 
 from collections.abc import Callable, Sequence
 from functools import wraps

@@ -138,6 +138,7 @@ class _Writer:
             pass
 
     def add(self, tokens: NDArray[Any]) -> None:
+        """Append (T,) tokens."""
         self._flat.write(np.ascontiguousarray(tokens).data)
         self._starts.write((np.flatnonzero(tokens == BOUNDARY) + self._written).data)
         self._written += len(tokens)
