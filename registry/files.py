@@ -57,7 +57,7 @@ def import_file(path: Path) -> ModuleType:
     _neighbours.clear()
     before, folder = set(sys.modules), str(path.parent)
     # Python searches this folder anyway, so its modules are shared
-    usual = path.parent in {Path(entry or ".").resolve() for entry in sys.path if entry not in _added}
+    shared = path.parent in {Path(entry or ".").resolve() for entry in sys.path if entry not in _added}
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     sys.path.insert(0, folder)
@@ -69,9 +69,9 @@ def import_file(path: Path) -> ModuleType:
         raise
     finally:
         sys.path.remove(folder)
-        if not usual:
-            _neighbours.update(name for name in set(sys.modules) - before if _stands_in(path.parent, name))
-    if not usual and folder not in _added:
+        if not shared:
+            _neighbours.update(name for name in set(sys.modules) - before if _lies_in(path.parent, name))
+    if not shared and folder not in _added:
         sys.path.append(folder)  # for imports inside its functions, which run later
         _added.add(folder)
     files = [path, *(Path(str(sys.modules[name].__file__)) for name in _neighbours)]
@@ -79,7 +79,7 @@ def import_file(path: Path) -> ModuleType:
     return module
 
 
-def _stands_in(folder: Path, name: str) -> bool:
+def _lies_in(folder: Path, name: str) -> bool:
     """Whether the module is `folder`/top.py, or is part of a package `folder`/top/."""
     file = Path(getattr(sys.modules[name], "__file__", None) or "")
     top = folder / name.partition(".")[0]

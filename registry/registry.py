@@ -90,10 +90,10 @@ class Registry(Generic[T]):
             ProviderError: a file reference lacks its class, or its file does not exist.
         """
         if is_file_reference(name):
-            return self._file_entry(name)
+            return self._make_file_entry(name)
         claims = [entry for entry in self.entries() if entry.name == name]
         if not claims:
-            raise UnknownNameError(self._unknown(name))
+            raise UnknownNameError(self._describe_unknown(name))
         if len(claims) > 1:
             owners = " and ".join(claim.owner for claim in claims)
             raise DuplicateNameError(
@@ -149,7 +149,7 @@ class Registry(Generic[T]):
         """Remove a name added by `register`."""
         self._registered.pop(name, None)
 
-    def _file_entry(self, name: str) -> Entry:
+    def _make_file_entry(self, name: str) -> Entry:
         path, attribute = split_file_reference(name)
         if attribute is None:
             raise ProviderError(f"'{name}' does not say which {self.kind}: write {name}:Name.")
@@ -166,16 +166,16 @@ class Registry(Generic[T]):
                 module, _, attribute = entry.target.partition(":")
                 value = importlib.import_module(module)
             for part in (attribute or "").split("."):
-                value = _attribute(value, part) if part else value
+                value = _get_attribute(value, part) if part else value
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plug-in may raise anything, SystemExit included
             raise ProviderError(
-                f"{self.kind.capitalize()} '{entry.name}' from {entry.owner} cannot be imported: {_reason(error)}"
+                f"{self.kind.capitalize()} '{entry.name}' from {entry.owner} cannot be imported: {_describe(error)}"
             ) from error
         return value
 
-    def _unknown(self, name: str) -> str:
+    def _describe_unknown(self, name: str) -> str:
         available = self.names()
         close = difflib.get_close_matches(name, available, n=1, cutoff=0.6)
         hint = f" Did you mean '{close[0]}'?" if close else ""
@@ -200,7 +200,7 @@ def _changed_at(folder: str) -> tuple[str, int]:
         return place, 0
 
 
-def _attribute(owner: object, name: str) -> object:
+def _get_attribute(owner: object, name: str) -> object:
     """`owner.name`; if a module lacks it, the error lists the module's own classes and functions."""
     if not hasattr(owner, name) and isinstance(owner, ModuleType):
         own = [key for key, value in vars(owner).items() if getattr(value, "__module__", None) == owner.__name__]
@@ -208,7 +208,7 @@ def _attribute(owner: object, name: str) -> object:
     return getattr(owner, name)
 
 
-def _reason(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """Type and message in one line, even if the exception's `__str__` raises."""
     try:
         message = str(error).strip()

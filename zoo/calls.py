@@ -28,7 +28,7 @@ class Call(BaseModel):
     options: dict[str, Value] = {}
 
     def __str__(self) -> str:
-        pairs = (f"{key}={_written(value)}" for key, value in self.options.items())
+        pairs = (f"{key}={_format_value(value)}" for key, value in self.options.items())
         return f"{self.name}({','.join(pairs)})" if self.options else self.name
 
     @model_validator(mode="before")
@@ -68,11 +68,11 @@ def check_utf_8(text: str) -> None:
 
 def short_names(texts: Sequence[str]) -> list[str]:
     """Names for a table: `./mine.py:Mine(width=8)` becomes `Mine(width=8)` unless two would be called that."""
-    short = [_without_path(text) for text in texts]
+    short = [_drop_path(text) for text in texts]
     return [name if short.count(name) == 1 else text for name, text in zip(short, texts, strict=True)]
 
 
-def _without_path(text: str) -> str:
+def _drop_path(text: str) -> str:
     match = _CALL.fullmatch(text)
     if match is None or not is_file_reference(match["name"].strip()) or ":" not in match["name"]:
         return text
@@ -88,7 +88,7 @@ def parse_assignment(text: str) -> tuple[str, Value]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip().isidentifier():
         raise UsageError(f"'{shorten(text.strip())}' is not written as key=value.")
-    return key.strip(), _value(value.strip())
+    return key.strip(), _parse_value(value.strip())
 
 
 def split_at_commas(text: str) -> list[str]:
@@ -110,7 +110,7 @@ def split_at_commas(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _value(text: str) -> Value:
+def _parse_value(text: str) -> Value:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -124,5 +124,5 @@ def _value(text: str) -> Value:
     return value if isinstance(value, int | float) and -_LARGEST < value < _LARGEST else text
 
 
-def _written(value: Value) -> str:
+def _format_value(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zoo.models.interface import SequenceModel
 
 
-def _model_problem(loaded: object) -> str | None:
+def _find_model_problem(loaded: object) -> str | None:
     from zoo.config import Recipe
     from zoo.models.interface import ModelOptions, SequenceModel
 
@@ -24,7 +24,7 @@ def _model_problem(loaded: object) -> str | None:
     return None
 
 
-def _corpus_problem(loaded: object) -> str | None:
+def _find_corpus_problem(loaded: object) -> str | None:
     from functools import partial
     from inspect import isroutine
 
@@ -51,7 +51,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "lstm": "zoo.models.recurrent:LSTM",
         "transformer": "zoo.models.transformer:Transformer",
     },
-    _model_problem,
+    _find_model_problem,
     _restore_after_import,
 )
 
@@ -63,7 +63,7 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "names": "zoo.data.download:names",
         "shakespeare": "zoo.data.download:shakespeare",
     },
-    _corpus_problem,
+    _find_corpus_problem,
     _restore_after_import,
 )
 

@@ -143,7 +143,7 @@ def describe_training(
         console.print(
             f"{start}: whether its tokens mean what they mean here cannot be told.", markup=False, soft_wrap=True
         )
-    base = {"models": [{"label": f"{_short(name)} from {weights.name}", "model": name}], "start": weights}
+    base = {"models": [{"label": f"{_shorten_name(name)} from {weights.name}", "model": name}], "start": weights}
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
 
 
@@ -156,7 +156,7 @@ def is_run(name: Place) -> bool:
     return False
 
 
-def _short(name: str) -> str:
+def _shorten_name(name: str) -> str:
     from zoo.calls import short_names
 
     return short_names([name])[0]

@@ -35,10 +35,10 @@ def describe_faults(error: Any) -> str:
     """Describe the faults of a pydantic ValidationError in one line: what was given, what is wrong."""
     faults = error.errors(include_url=False)
     more = [f"and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
-    return "; ".join([*map(_fault, faults[:MOST_FAULTS]), *more])
+    return "; ".join([*map(_describe_fault, faults[:MOST_FAULTS]), *more])
 
 
-def _fault(fault: Any) -> str:
+def _describe_fault(fault: Any) -> str:
     where = shorten(".".join(str(part) for part in fault["loc"]))
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown option '{where}'"

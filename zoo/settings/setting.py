@@ -25,12 +25,12 @@ class Setting:
     @property
     def flag(self) -> Flag | None:
         """Flag of the setting, if it has one."""
-        return next((item for item in _take_apart(self.field)[1] if isinstance(item, Flag)), None)
+        return next((item for item in _unwrap(self.field)[1] if isinstance(item, Flag)), None)
 
     @property
     def internal(self) -> bool:
         """Whether the field is no setting."""
-        return any(isinstance(item, Internal) for item in _take_apart(self.field)[1])
+        return any(isinstance(item, Internal) for item in _unwrap(self.field)[1])
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class Setting:
     @property
     def type(self) -> Any:
         """Type without None and bounds."""
-        return _take_apart(self.field)[0]
+        return _unwrap(self.field)[0]
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class Setting:
 
     def bound(self, name: str) -> float | None:
         """Bound of the value by its `name`, ge, gt, le or lt; None if there is none."""
-        return next((getattr(item, name) for item in _take_apart(self.field)[1] if hasattr(item, name)), None)
+        return next((getattr(item, name) for item in _unwrap(self.field)[1] if hasattr(item, name)), None)
 
 
 def list_settings(model: type[BaseModel]) -> list[Setting]:
@@ -78,7 +78,7 @@ def list_settings(model: type[BaseModel]) -> list[Setting]:
             found += [setting for setting in fields if not setting.internal]
         elif (setting := Setting(key, "", field)).flag:
             found.append(setting)
-    return _order(found)
+    return _sort(found)
 
 
 def index_by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
@@ -89,7 +89,7 @@ def index_by_name(settings: Iterable[Setting]) -> dict[str, Setting]:
     return named
 
 
-def _take_apart(field: FieldInfo) -> tuple[Any, list[Any]]:
+def _unwrap(field: FieldInfo) -> tuple[Any, list[Any]]:
     """Type of a field without None and annotations, and its annotations: `Positive | None` is int, with ge=1."""
     kind, annotations = field.annotation, list(field.metadata)
     if typing.get_origin(kind) in (UnionType, typing.Union):
@@ -102,7 +102,7 @@ def _take_apart(field: FieldInfo) -> tuple[Any, list[Any]]:
     return kind, annotations
 
 
-def _order(settings: Sequence[Setting]) -> list[Setting]:
+def _sort(settings: Sequence[Setting]) -> list[Setting]:
     ordered = [setting for setting in settings if not (setting.flag and setting.flag.after)]
     for setting in settings:
         if setting.flag and setting.flag.after:
