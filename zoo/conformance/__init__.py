@@ -1,4 +1,4 @@
-"""The contract that every model must hold, one check a file.
+"""The contract of models, one check per file.
 
-`python cli.py check MODEL` runs it, `zoo.testing.contract` makes a pytest test of it.
+`python cli.py check MODEL` runs it; `zoo.testing.contract` turns it into a pytest test.
 """

@@ -1,4 +1,4 @@
-"""Check that logits at t depend only on tokens up to t, by changing later tokens and by gradients."""
+"""Check that logits at t depend only on tokens up to t: change later tokens, and measure gradients."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,19 +15,19 @@ from zoo.surroundings import isolated
 
 ADVICE = "A model predicts the token after t from those up to t: mask or shift what reaches further."
 FADED = {torch.float64: 1e-9, torch.float32: 1e-5}
-"""Gradients up to this share of the largest are rounding, as a Fourier transform has it."""
+"""Gradients up to this fraction of the largest count as rounding, for example that of a Fourier transform."""
 LONG, PLACES = 150, 16
-"""Least tokens of a long row, and about how many places of a row are cut, beside those near powers of two."""
+"""Minimum length of a long row; approximate number of cuts per row, in addition to those near powers of two."""
 VERY_LONG, FEW_PLACES = 400, 8
-"""Tokens of a row of which only about so many places are cut: what breaks at short contexts breaks there too."""
+"""Length from which a row is cut at only about `FEW_PLACES` places: shorter rows reveal the same leaks."""
 SHORT = 64
-"""Tokens of a row that is cut at each place twice, once with many kinds of tokens and once with few."""
+"""Maximum length of rows that are cut twice at each place: once with all V token values, once with `FEW`."""
 FEW = 4
-"""Tokens that half of the rows are made of, the boundary among them: a model may treat it as the end of the past."""
+"""Number of token values in half of the rows. They include the boundary, where a model may forget the past."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Try rows shorter and longer than N, and batches as in evaluation; both modes, with and without gradients."""
+    """Try rows shorter and longer than N, and evaluation batches; in both modes, with and without gradients."""
     N, probed = subject.context, 3 * subject.context + 2
     exact = FreshModel(subject)
     scored, recorded = replace(exact, dtype=torch.float32), replace(exact, gradients=True)
@@ -73,10 +73,15 @@ def _check_training(subject: Subject, T: int) -> Iterator[Finding]:
 
 
 def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, int]:
-    """Largest relative change of logits at or before any t when all tokens after t change; and that t.
+    """Return the largest relative change of logits at or before any t when all tokens after t change, and that t.
 
-    First every row is cut at a place of its own: if nothing changes, nothing leaks. Otherwise rows may only have seen
-    each other, so all of them are cut at the same place, one place after the other.
+    First cut every row at a different place: if nothing changes, nothing leaks. A change may also come from other
+    rows of the batch, so then cut all rows at the same place, one place after another.
+
+    Args:
+        fresh: the model, and how it is called.
+        T: length of the rows.
+        B: rows of the batch; None for one per place, or two where T is at most `SHORT`.
     """
     subject, documents = fresh.subject, (B, T) in DOCUMENTS
     places = _choose_places(T - 1, near=subject.context)
@@ -99,7 +104,7 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
 
 
 def _choose_places(count: int, *, near: int) -> list[int]:
-    """Evenly spread places, and those around powers of two; of a very long row fewer, and those around N."""
+    """Choose evenly spaced places and places near powers of two; fewer of a very long row, plus those around N."""
     powers = (2**power + off for power in range(count.bit_length()) for off in (-2, -1, 0))
     every = sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
     if count < VERY_LONG:
@@ -108,13 +113,13 @@ def _choose_places(count: int, *, near: int) -> list[int]:
 
 
 def _find_gradient_leak(fresh: FreshModel, length: int) -> str | None:
-    """Describe a leak that gradients show; None where there is none, or where gradients cannot be probed."""
+    """Describe a leak that gradients show; None if there is none or gradients cannot be measured."""
     model, subject = fresh.build(), fresh.subject
     for t in sorted({0, subject.context // 2, subject.context, length // 2}):
         try:
             with isolated(CPU, seed=0):
                 strongest = gradient_by_position(model, 2, length, at=t)
-        except Exception:  # the model uses tokens for more than a look-up; changing them was the test
+        except Exception:  # tokens are not only an embedding index; find_leak has tested this model
             return None
         later = strongest[t + 1 :].max().item()
         if later > FADED[subject.precise_dtype] * strongest.max().item():
@@ -123,13 +128,13 @@ def _find_gradient_leak(fresh: FreshModel, length: int) -> str | None:
 
 
 def _measure_statistics_leak(subject: Subject, T: int) -> float:
-    """Relative change of earlier logits by later tokens through batch statistics."""
+    """Return the relative change of earlier logits that later tokens cause through batch statistics."""
     fresh, tokens = FreshModel(subject, training=True), subject.tokens(4, T)
     return fresh.change(fresh(tokens), tokens, subject.other_tokens(tokens), torch.full((4,), T // 2))
 
 
 def _freeze_statistics(model: SequenceModel) -> list[str]:
-    """Put the layers with running statistics into evaluation mode, and no others; returns their names."""
+    """Put only the layers with running statistics into evaluation mode; return their names."""
     layers = {
         name: layer
         for name, layer in model.named_modules()

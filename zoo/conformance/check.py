@@ -9,24 +9,24 @@ from zoo.conformance.subject import Subject
 
 
 class Finding(NamedTuple):
-    """A finding of a check: a failure, a remark (the check passes, with a reservation), or information."""
+    """A finding of a check. A remark is a reservation about a check that passes."""
 
     kind: Literal["failure", "remark", "information"]
     text: str
 
 
 def failure(text: str) -> Finding:
-    """A finding that breaks the contract; the text says how, and what to do."""
+    """Make a finding that the contract is broken; `text` says how, and what to do."""
     return Finding("failure", text)
 
 
 def remark(text: str) -> Finding:
-    """A finding that users should know although the contract holds."""
+    """Make a finding that users should know although the contract holds."""
     return Finding("remark", text)
 
 
 def information(text: str) -> Finding:
-    """A finding that is neither good nor bad."""
+    """Make a finding that is neither good nor bad."""
     return Finding("information", text)
 
 
@@ -35,10 +35,10 @@ class Check:
     """One part of the contract.
 
     Args:
-        name: one word or two.
-        holds: what it checks, in a sentence.
-        find: yields findings; an exception is a failure too.
-        needs: checks that must pass first; if one of them fails, this one would only report the same.
+        name: one or two words.
+        holds: the claim that it checks, as one sentence.
+        find: yields findings; an exception counts as a failure.
+        needs: checks that must pass first, because this one would repeat their failure.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Check:
 
 @contextmanager
 def note_place(where: str) -> Iterator[None]:
-    """Add a note of where it happened to an exception raised inside."""
+    """Add `where` as a note to an exception raised inside."""
     try:
         yield
     except Exception as error:

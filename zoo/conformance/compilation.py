@@ -10,11 +10,11 @@ from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.subject import Subject, compute_logits, relative_difference
 
 TOLERANCE = 1e-4
-"""Relative difference of logits that compilation may make."""
+"""Largest relative difference of logits that compilation may cause."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Try a row longer than N, in evaluation mode and float32."""
+    """Compare logits of rows longer than N, in evaluation mode and float32."""
     model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     logits = compute_logits(model, tokens)
     ways: dict[str, Callable[[], Any]] = {

@@ -1,4 +1,4 @@
-"""Run the checks of the contract in order over one model."""
+"""Run the checks of the contract on one model, in order."""
 
 import sys
 import warnings
@@ -47,11 +47,11 @@ CHECKS: dict[str, Check] = {
     )
 }
 SLOW: dict[str, Check] = {compilation.CHECK.name: compilation.CHECK}
-"""Checks that take long and run only on request."""
+"""Slow checks, which run only on request."""
 
 
 class Outcome(NamedTuple):
-    """The result of a check; a skipped one needs the checks in `waits_for`, which failed."""
+    """The result of a check. A skipped check waits for those in `waits_for`, which failed."""
 
     check: Check
     status: Literal["passed", "failed", "skipped"]
@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 
 
 class Contract:
-    """The contract over one model; a check runs once, when its outcome is first requested, after those it needs."""
+    """The contract on one model. A check runs once, when its outcome is first requested, after the checks it needs."""
 
     def __init__(self, subject: Subject, *, compile: bool = False) -> None:
         self.subject = subject
@@ -68,7 +68,7 @@ class Contract:
         self._outcomes: dict[str, Outcome] = {}
 
     def outcome(self, name: str) -> Outcome:
-        """The outcome of the check of that name."""
+        """Return the outcome of the check called `name`, and run it if it has not run."""
         if name not in self._outcomes:
             check = self.checks[name]
             failed = [cause for need in check.needs for cause in self._causes(need)]
@@ -77,11 +77,11 @@ class Contract:
         return self._outcomes[name]
 
     def outcomes(self) -> list[Outcome]:
-        """The outcomes of all checks."""
+        """Return the outcomes of all checks."""
         return [self.outcome(name) for name in self.checks]
 
     def _causes(self, name: str) -> tuple[str, ...]:
-        """The failed checks because of which this one did not pass."""
+        """Return the failed checks that keep the check `name` from passing: itself, or those it waits for."""
         outcome = self.outcome(name)
         return (name,) if outcome.status == "failed" else outcome.waits_for
 
@@ -98,10 +98,10 @@ class Contract:
 
 
 def check_model(text: str, *, context: int, vocab_size: int, compile: bool = False) -> dict[str, Any]:
-    """Run the contract over the model that `text` names; returns a JSON document.
+    """Run the contract on the model that `text` names; return a JSON document.
 
     Raises:
-        RegistryError, UsageError, StrangerError: no such model, or it cannot be built with these options and sizes.
+        RegistryError, UsageError, StrangerError: the model is unknown, or cannot be built with these options and sizes.
     """
     call: Call = parse_call(text)
     subject = Subject.of(call, context=context, vocab_size=vocab_size)
@@ -126,7 +126,7 @@ def check_model(text: str, *, context: int, vocab_size: int, compile: bool = Fal
 
 
 def _describe_failure(error: BaseException, module: str) -> str:
-    """Describe an exception: what was raised, where in the contract, and where in the model's own code."""
+    """Describe an exception: its message, its notes (where in the contract), and the last of the model's own lines."""
     notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
     own = own_lines(error, module)
     what = str(error) if isinstance(error, ZooError) else f"Raises {describe_error(error)}"

@@ -1,4 +1,4 @@
-"""Check that a seed fixes weights and logits, calls leave no traces, and only the model sets its weights."""
+"""Check that a seed determines weights and logits, calls have no side effects, and only the model sets its weights."""
 
 import hashlib
 import random
@@ -35,7 +35,7 @@ DRAW = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Compare weights under one seed, weights in the harness, logits of two calls, and weights after an evaluation."""
+    """Compare weights of one seed, weights with and without the harness, and logits and weights after a call."""
     surroundings = Surroundings()
     model, again = subject.build(seed=3), subject.build(seed=3)
     weights = digests(model)
@@ -78,14 +78,14 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
-    """Find what an evaluation leaves behind, in weights or for the next call, on tokens that no model has seen.
+    """Find a side effect of an evaluation, on saved weights or on the next call's logits; use unseen tokens.
 
-    A cache that grows is no trace, even if it is a buffer: it is not saved, and changes no logits.
+    A growing cache is no side effect, even as a buffer: it is not saved and changes no logits.
     """
     model, fresh = (subject.build_perturbed(torch.float32) for _ in range(2))
     tokens = subject.unseen_tokens(B, T)
     B = len(tokens)
-    other = replace_future(tokens, subject.other_tokens(tokens), torch.arange(B) % T)  # rows that begin alike
+    other = replace_future(tokens, subject.other_tokens(tokens), torch.arange(B) % T)  # rows with common beginnings
     saved = digests(model, saved=True)
     before = random_state()
     with torch.no_grad():
@@ -104,7 +104,7 @@ def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
 
 
 def _reseeds(subject: Subject) -> bool:
-    """Whether the model seeds random numbers itself: after two seeds they go on alike, after construction or a call."""
+    """Return whether construction or a call seeds a generator: its state is then the same after two different seeds."""
     after = []
     for seed in (0, 1):
         with isolated(CPU, seed=seed):
@@ -117,24 +117,24 @@ def _reseeds(subject: Subject) -> bool:
 
 
 def _generator_states() -> tuple[object, ...]:
-    """The states of the generators of torch, Python and numpy, comparable with ==."""
+    """Return the states of the generators of torch, Python and numpy, comparable with ==."""
     return torch.get_rng_state().tolist(), random.getstate(), np.random.get_state(legacy=False)["state"]["key"].tolist()
 
 
 def digests(model: nn.Module, *, saved: bool = False) -> dict[str, str]:
-    """Name -> SHA-256 of every parameter and buffer, or only of those that are saved."""
+    """Map the name of every parameter and buffer, or only of the `saved` ones, to its SHA-256."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     names = [name for name in model.state_dict() if name in tensors] if saved else tensors
     return {name: hashlib.sha256(_bytes(tensors[name])).hexdigest() for name in names}
 
 
 def first_difference(one: dict[str, str], other: dict[str, str]) -> str | None:
-    """The first name whose digests differ; None if there is none."""
+    """Return the first name whose digests differ, or None."""
     return next((name for name in {**one, **other} if one.get(name) != other.get(name)), None)
 
 
 def _build_alone(subject: Subject) -> nn.Module:
-    """Call the class itself, without the harness."""
+    """Build the model by its class alone, without the harness."""
     return subject.model(subject.config, vocab_size=subject.vocab_size, context=subject.context)
 
 

@@ -1,4 +1,4 @@
-"""Check that a model computes in the type that it was moved to, and under autocast."""
+"""Check that a model computes in the dtype it is moved to, and under autocast."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ ADVICE = (
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Try float32 and float64 by `to`, and bfloat16 by autocast as in `--dtype bfloat16`."""
+    """Cast to float32 and float64, and use autocast to bfloat16 as `--dtype bfloat16` does."""
     tokens = subject.tokens(2, subject.context + 1)
     for dtype in (torch.float32, torch.float64):
         name = str(dtype).removeprefix("torch.")

@@ -1,4 +1,4 @@
-"""A model that is built afresh for every call, so that no earlier call can influence a result."""
+"""A model rebuilt for every call, so that no earlier call influences a result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from zoo.probes.future import mask_future, replace_future
 
 @dataclass(frozen=True)
 class FreshModel:
-    """One way to call a freshly built model: type, mode, gradients.
+    """A freshly built model and how to call it: dtype, mode, gradients.
 
-    Restoring the weights of a used model is not enough: its plain attributes would stay and no longer fit its buffers.
+    Restoring the weights of a used model would not reset its plain attributes, which could then contradict its buffers.
 
     Args:
         subject: the model under check.
-        dtype: of the weights; None for the most precise that the model can compute in.
-        training: whether it is in training mode.
-        gradients: whether gradients are recorded.
-        prepare: called with the model before the call.
+        dtype: dtype of the weights; None for the most precise one that the model computes in.
+        training: whether the model is in training mode.
+        gradients: whether calls record gradients.
+        prepare: called with the model before each call.
     """
 
     subject: Subject
@@ -33,20 +33,28 @@ class FreshModel:
 
     @property
     def tolerance(self) -> float:
+        """Largest relative change of logits that rounding may cause."""
         return ROUNDING[self.dtype or self.subject.precise_dtype]
 
     def build(self) -> SequenceModel:
-        """Build the model, with the same weights every time."""
+        """Build the model, always with the same weights."""
         model = self.subject.build_perturbed(self.dtype).train(self.training)
         self.prepare(model)
         return model
 
     def __call__(self, tokens: Tensor) -> Tensor:
-        """(B, T) -> (B, T, V) logits of a freshly built model."""
+        """Compute logits with a freshly built model, (B, T) -> (B, T, V)."""
         return compute_logits(self.build(), tokens, gradients=self.gradients)
 
     def change(self, logits: Tensor, tokens: Tensor, others: Tensor, cuts: Tensor) -> float:
-        """Relative change of the `logits` (B, T, V) of `tokens` up to the cuts (B,) with `others` after the cuts."""
+        """Return how much logits up to the cuts change when `others` replace the tokens after the cuts.
+
+        Args:
+            logits: (B, T, V), those of `tokens`.
+            tokens: (B, T).
+            others: (B, T), tokens for the places after the cuts.
+            cuts: (B,), the last place of each row that stays.
+        """
         return relative_difference(
             mask_future(logits, cuts), mask_future(self(replace_future(tokens, others, cuts)), cuts)
         )

@@ -1,4 +1,4 @@
-"""Check that rows of a batch do not see each other in evaluation mode."""
+"""Check that rows of a batch do not influence each other in evaluation mode."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,11 +10,11 @@ from zoo.conformance.fresh_model import FreshModel
 from zoo.conformance.subject import DOCUMENTS, SCORED, Subject, begin_with_boundary, relative_difference
 
 FEWER = 33
-"""Rows of the smaller batch that is compared with a batch of evaluation."""
+"""Rows of the smaller batch that is compared with an evaluation batch."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Compare a row beside other rows, at another place, and alone; with few rows, and as many as in evaluation."""
+    """Change, reorder and remove the other rows, in a small batch and in evaluation batches."""
     exact, T = FreshModel(subject), 2 * subject.context + 1
     tokens = subject.tokens(3, T)
     logits = exact(tokens)
@@ -45,7 +45,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _first_failure(differences: dict[str, float], fresh: FreshModel) -> Finding | None:
-    """The failure for the first difference larger than rounding; None if there is none."""
+    """Return a failure for the first difference larger than rounding, or None."""
     for what, difference in differences.items():
         if difference > fresh.tolerance:
             return failure(

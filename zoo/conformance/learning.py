@@ -1,4 +1,4 @@
-"""Check that a model memorises eight documents, as far as its receptive field allows, with all of its parameters."""
+"""Check that a model memorises 8 documents as far as its receptive field allows, and uses all of its parameters."""
 
 import math
 from collections import Counter
@@ -24,17 +24,17 @@ from zoo.training.trainable import why_not_trained
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
 STEPS, EVALUATE_EVERY = 600, 20
-"""Steps of training at most, and between two evaluations; the learning rate warms up until the first."""
+"""Maximum number of training steps; steps between evaluations. Warm-up ends at the first evaluation."""
 LONG, LONG_ROW_MODELS = 150, 4
-"""Least tokens of a long row, and models that are given long rows."""
+"""Minimum length of a long row; number of models that run on long rows."""
 LEARNED_WITHIN = 0.05
-"""Nats above the least loss that the receptive field allows, up to which the documents count as learned."""
+"""Distance in nats from the lowest loss that the receptive field allows, within which documents count as learned."""
 REMARKABLE = 0.5
-"""Nats between the first loss and that of a uniform guess from which on a remark is made."""
+"""Difference in nats between the first loss and that of a uniform guess, above which a remark is made."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Train on full batches by AdamW at the recipe's rate, then at others, last without dropout, until one works."""
+    """Train on full batches with AdamW until one trial works: the recipe's rate, other rates, then evaluation mode."""
     if why := why_not_trained(subject.build()):
         yield failure(f"It {why}")
         return
@@ -75,14 +75,14 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def documents(vocab_size: int) -> Batch:
-    """The documents as one batch."""
+    """Return `DOCUMENTS` as one batch."""
     tokens = [np.array([ord(letter) - ord("a") + 1 for letter in text], dtype=np.int32) for text in DOCUMENTS]
     rows = DocumentRows(Tokens.of(document % vocab_size for document in tokens), CPU)
     return rows.batch(0, 0, len(DOCUMENTS))
 
 
 def conditional_entropy(batch: Batch, field: int | None) -> float:
-    """Least loss on the batch itself, nats a token, of a model that sees the last `field` tokens (None: all)."""
+    """Return the lowest loss on the batch (nats per token) of a model that sees the last `field` tokens (None: all)."""
     follows: dict[tuple[int, ...], Counter[int]] = {}
     for tokens, targets in zip(*(rows.tolist() for rows in batch.pad()), strict=True):
         for t, target in enumerate(targets):
@@ -94,12 +94,12 @@ def conditional_entropy(batch: Batch, field: int | None) -> float:
 
 
 def _are_probabilities(logits: Tensor) -> bool:
-    """Whether (B, T, V) are numbers that add up to 1 at every token."""
+    """Return whether (B, T, V) are nonnegative and sum to 1 over V."""
     return bool((logits >= 0).all()) and torch.allclose(logits.sum(-1), torch.ones(()), atol=1e-3)
 
 
 def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
-    """Add to `moved` the parameters that have a gradient on long rows of many tokens: rare experts, high levels."""
+    """Add to `moved` the parameters that have a gradient on long, varied rows, as rare experts may need."""
     for seed in range(LONG_ROW_MODELS):
         model, tokens = subject.build(seed=seed), subject.tokens(4, max(LONG, 3 * subject.context + 2), seed=seed)
         with isolated(CPU, seed=seed), torch.enable_grad():
@@ -109,14 +109,16 @@ def _backpropagate_long_rows(subject: Subject, moved: set[str]) -> None:
 
 
 def loss_of(model: SequenceModel, batch: Batch) -> float:
-    """Mean loss, nats a token."""
+    """Return the mean loss in nats per token."""
     tokens, targets = batch.pad()
     return cross_entropy(compute_logits(model, tokens), targets).item()
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:
-    """Train until the least loss or the last step; returns the best loss in evaluation mode. `moved` gains the names
-    of parameters that had a gradient."""
+    """Train until the documents are learned or the steps end; return the best loss in evaluation mode.
+
+    Adds the names of parameters that had a nonzero gradient to `moved`.
+    """
     for name, parameter in model.named_parameters():
 
         def remember(parameter: Tensor, name: str = name) -> None:

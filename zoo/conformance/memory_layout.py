@@ -1,4 +1,4 @@
-"""Check that logits do not depend on how tokens lie in memory, or on what lies beside them."""
+"""Check that logits depend neither on the memory layout of tokens nor on neighbouring memory."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from zoo.conformance.subject import relative_difference
 
 
 def compare_memory_layouts(fresh: FreshModel, T: int) -> Iterator[Finding]:
-    """Compare tokens (B, T) in memory of their own with the same tokens as two kinds of views of a larger tensor."""
+    """Compare logits of tokens in their own memory with those of two views of a larger tensor, one not contiguous."""
     tokens = fresh.subject.tokens(4, T)
     expected = fresh(tokens)
     for view in (pad(tokens, (1, 1))[:, 1:-1], pad(tokens, (0, 0, 1, 1))[1:-1]):  # the second one is contiguous

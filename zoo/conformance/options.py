@@ -15,13 +15,13 @@ from zoo.models.interface import ModelOptions
 from zoo.probes.flops import FlopCounter
 
 MOST_VALUES = 6
-"""Values of an option that are tried beside the same others."""
+"""Maximum number of values tried for an option while the other options stay."""
 MISTAKES = (AttributeError, NameError)
-"""Exceptions that no value of an option explains: the code that a value leads to is wrong."""
+"""Exceptions that show a bug in the model's code, not an unsupported value."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Change one option after the other, starting from the given options and from those with one other changed."""
+    """Change each option in turn, starting from the given options and from variants with one other option changed."""
     trials = Trials(subject.at_short_context())
     idle, untried = [], []
     for name in trials.subject.model.Config.model_fields:
@@ -42,7 +42,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _remarks(trials: "Trials", untried: list[str]) -> Iterator[Finding]:
-    """Values that can be built and not run, and options of which no other value can be built."""
+    """Report values that build but do not run, and options without another value that builds."""
     bound = "Bound it in Config: Field(ge=..., multiple_of=...)."
     for name, (value, why) in trials.broken.items():
         yield remark(f"{name}={value!r} can be built and not run: {why}. {bound}")
@@ -56,24 +56,24 @@ def _remarks(trials: "Trials", untried: list[str]) -> Iterator[Finding]:
 
 
 class Trials:
-    """Options of a model tried with other values, and what came of it."""
+    """Trials of other option values of a model, and their results."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.effects = cache(lambda config: _measure_effects(subject, config))
         self.refused: dict[str, dict[Any, str]] = {}
-        """Option -> value -> why the model's constructor does not take it."""
+        """Option -> value -> why the model's constructor refuses it."""
         self.broken: dict[str, tuple[Any, str]] = {}
-        """Option -> the first value that can be built and not run, and why."""
+        """Option -> the first value that builds but does not run, and why."""
 
     def pairs(self, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
-        """Pairs of options that differ in one field only, and that the model takes."""
+        """Yield pairs of options that the model accepts and that differ only in the field `name`."""
         for base in self._bases():
             others = (self._change(base, name, value) for value in self._other_values(base, name))
             yield from ((base, other) for other in islice(filter(None, others), MOST_VALUES))
 
     def _bases(self) -> Iterator[ModelOptions]:
-        """The given options, and those with one of them changed: an option may only matter beside another's value."""
+        """Yield the given options, then variants with one changed: an option may matter only beside another value."""
         given = self.subject.config
         yield given
         for name in self.subject.model.Config.model_fields:
@@ -85,10 +85,10 @@ class Trials:
         return _other_values(getattr(base, name), self.subject.model.Config.model_fields[name].annotation)
 
     def _change(self, base: ModelOptions, name: str, value: Any) -> ModelOptions | None:
-        """The options with one changed, or None where the model does not take it, which is noted.
+        """Return the options with one changed; None, and a note in `refused` or `broken`, if the model refuses it.
 
         Raises:
-            Exception: one of `MISTAKES`.
+            Exception: one of `MISTAKES`, or an error caused by one.
         """
         try:
             config = self.subject.model.Config(**{**dict(base), name: value})
@@ -100,7 +100,7 @@ class Trials:
                 self.subject.build(config=config)
                 built = True
                 self.effects(config)
-        except Exception as error:  # a library refuses a value in its own way
+        except Exception as error:  # libraries raise any type for a value they refuse
             if isinstance(error, MISTAKES) or isinstance(error.__cause__, MISTAKES):
                 raise
             if built:
@@ -112,6 +112,7 @@ class Trials:
 
 
 def _other_values(value: Any, annotation: Any) -> list[Any]:
+    """Return other values to try; none unless the type is Literal, bool, int or float."""
     if get_origin(annotation) is Literal:
         return [other for other in get_args(annotation) if other != value]
     if isinstance(value, bool):
@@ -125,7 +126,7 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 
 
 def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
-    """What an option may change: weights and their shapes, logits in both modes, FLOPs, the size of a state."""
+    """Return what an option may change: weights, their shapes, logits in both modes, FLOPs, sizes of the state."""
     length = 3 * subject.context
     model, tokens = subject.build(config=config), subject.tokens(2, length)
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]

@@ -1,4 +1,4 @@
-"""Check that packed rows, as in training on documents, have the same logits as padded ones."""
+"""Check that packed rows, as in training on documents, have the same logits as padded rows."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from zoo.tokens import BOUNDARY
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Try rows of one token, of some, and of more than N, each beginning with the boundary."""
+    """Compare rows shorter and longer than N, down to one token; each begins with the boundary."""
     model, N = subject.build_perturbed(), subject.context
     tokens = subject.tokens(4, N + 3)
     tokens[:, 0] = BOUNDARY

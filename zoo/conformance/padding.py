@@ -1,4 +1,4 @@
-"""Check that padding after the end of a row does not change its logits."""
+"""Check that padding a row on the right does not change its logits."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from zoo.tokens import BOUNDARY
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Pad rows shorter and longer than N, a little and a lot."""
+    """Pad rows shorter and longer than N, with 1 to 4N tokens."""
     model, N = subject.build_perturbed(), subject.context
     for T in sorted({1, max(1, N - 1), N, 2 * N + 1}):
         tokens = subject.tokens(2, T)

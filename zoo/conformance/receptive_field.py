@@ -1,4 +1,4 @@
-"""Check that the receptive field that a model declares is the measured one."""
+"""Check that the declared receptive field equals the measured one."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from zoo.probes.receptive_field import find_receptive_field
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Measure by gradients and by changing tokens, over several times N."""
+    """Measure it with gradients and changed tokens, on rows of several times N."""
     declared = subject.build().receptive_field
     found, length = find_receptive_field(subject.build)
     if declared is None and found is not None:

@@ -1,4 +1,4 @@
-"""Check the shape of logits for every batch, length and vocabulary, and that tokens are not written into."""
+"""Check the shape of logits for many B, T and V, and that the model does not write into its tokens."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ WRITES = "It writes into the tokens that it is given: copy them first (tokens.cl
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Try no row, one and several; rows shorter than N, as long, longer, much longer, and of a prime length."""
+    """Try 0, 1 and more rows, of lengths below, at and above N, and of a prime length."""
     N = subject.context
     for V in (subject.vocab_size, 2, 300):
         model = subject.build(vocab_size=V).eval()

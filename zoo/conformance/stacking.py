@@ -1,4 +1,4 @@
-"""Report whether models of several seeds can be trained as one stack by torch.func.vmap."""
+"""Report whether torch.func.vmap can train models of several seeds as one stack."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows":
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Stack two seeds on documents, streams and windows; report where that works and why not, and never fail."""
+    """Stack two seeds on documents, streams and windows; report where that works, and why not. Never fails."""
     can: list[str] = []
     cannot: dict[str, list[str]] = {}
     for layout, rows in ROWS.items():

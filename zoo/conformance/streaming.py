@@ -1,4 +1,4 @@
-"""Check that streamed logits are those of the forward pass, and that all memory of a stream is in its state."""
+"""Check that streaming gives the logits of `forward`, and that the state holds everything a stream needs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,15 +10,16 @@ from zoo.conformance.subject import Subject, compute_logits, relative_difference
 from zoo.models.interface import SequenceModel, State
 
 LONG = 150
-"""Tokens of a stream if the model looks further back than that: rings and caches have to wrap around."""
+"""Length of a stream if the model looks further back: ring buffers must wrap around, caches must grow."""
 VERY_LONG, SINGLE = 400, 32
-"""Tokens of a stream that is not fed one by one to its end, but so many before and after the first N."""
+"""Length from which a stream is no longer fed token by token to its end, only `SINGLE` before and after N tokens."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+"""Largest relative difference between streamed logits and those of `forward`."""
 
 
 @torch.no_grad()
 def find(subject: Subject) -> Iterator[Finding]:
-    """Feed streams of 3N tokens and more by step and prefill in several ways; then check `last` and the state."""
+    """Feed streams of at least 3N tokens through combinations of step and prefill; then check `last` and the state."""
     field = subject.build().receptive_field
     T = max(3 * subject.context + 2, LONG if field is None else min(2 * field + subject.context, LONG))
     for dtype in dict.fromkeys((torch.float32, subject.precise_dtype)):
@@ -48,7 +49,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _partitions(length: int, context: int) -> list[list[int]]:
-    """Ways to divide a stream into parts, as lists of their lengths."""
+    """Return ways to divide a stream, each a list of part lengths."""
     pieces = [[length], [1, context, 1, length - context - 2]]
     if length >= VERY_LONG:
         return [*pieces, [1] * SINGLE + [context] + [1] * SINGLE + [length - context - 2 * SINGLE]]
@@ -62,7 +63,7 @@ def _describe_parts(parts: Sequence[int]) -> str:
 
 
 def _feed(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """The logits after every part, (B, parts, V), and the positions that they belong to."""
+    """Return the logits after every part, (B, parts, V), and their positions."""
     state, logits, places, start = model.begin(len(tokens)), [], [], 0
     for size in parts:
         part = tokens[:, start : start + size].clone()
@@ -74,7 +75,7 @@ def _feed(model: SequenceModel, tokens: Tensor, parts: Sequence[int]) -> tuple[T
 
 
 def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: Subject) -> Iterator[Finding]:
-    """A state is tensors, batch first, in no other stream's way, copied and moved, and no larger than declared."""
+    """Check that a state is a dict of tensors, batch first, independent of other streams, copyable, bounded."""
     half, close = tokens.shape[1] // 2, TOLERANCE[subject.precise_dtype]
     fresh = model.begin(3)
     if not isinstance(fresh, dict):
@@ -88,7 +89,7 @@ def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: 
         return
     saved = clone_state(state)
     model.step(subject.other_tokens(tokens[:, half]), state)
-    model.prefill(subject.other_tokens(tokens), model.begin(3))  # another stream, in between
+    model.prefill(subject.other_tokens(tokens), model.begin(3))  # an interleaved stream
     if relative_difference(model.step(tokens[:, half], clone_state(saved))[0], dense[:, half]) > close:
         yield failure("A copy of a state does not go on where it was taken: something is kept outside of the state.")
         return
@@ -110,12 +111,12 @@ def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: 
 
 
 def clone_state(state: State) -> State:
-    """Copy a state into memory of its own."""
+    """Copy a state into new memory."""
     return {name: value.clone() for name, value in state.items()}
 
 
 def _describe_growth(model: SequenceModel, subject: Subject) -> str | None:
-    """Describe how the state grows once a stream is longer than the receptive field; None if it does not."""
+    """Describe how the state grows after a stream exceeds the receptive field; None if it does not."""
     tokens = subject.tokens(1, max(subject.context, model.receptive_field or 0, LONG) + 1)
     state, sizes = model.begin(1), []
     for _ in range(3):

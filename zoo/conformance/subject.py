@@ -1,4 +1,4 @@
-"""The model under check: a class with options and sizes, built as often as a check needs it."""
+"""The model under check: its class, options and sizes, and helpers that build and call it."""
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,17 +24,17 @@ from zoo.training.evaluation import MAX_TOKENS
 
 CPU = torch.device("cpu")
 ROUNDING = {torch.float64: 1e-6, torch.float32: 1e-4}
-"""Relative change of logits that rounding alone may cause."""
+"""Largest relative change of logits that rounding may cause."""
 LOW_PRECISION = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
 DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
 SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
-"""Shapes (B, T) of evaluation batches: of short documents, of long ones, and of a stream."""
+"""Shapes (B, T) of evaluation batches: short documents, long documents, a stream."""
 MOST_LOGITS = 1 << 25
-"""Most logits of a batch of a check."""
+"""Maximum number of logits in a batch of a check."""
 LONGEST_FIRST = 128
-"""Most tokens of the rows that every model is called with once before a check."""
+"""Maximum length, less 1, of the rows in a model's first call."""
 _calls = count(1 << 32)
-"""Unused seeds, for tokens that no model of this process has seen."""
+"""Unused seeds, for tokens that no model in this process has seen."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Subject:
     """A model under check.
 
     Args:
-        name: as it was written.
-        model: its class.
-        config: its options.
+        name: the call as the user wrote it.
+        model: class of the model.
+        config: options of the model.
         context: N.
         vocab_size: V.
     """
@@ -57,10 +57,10 @@ class Subject:
 
     @classmethod
     def of(cls, call: Call, *, context: int, vocab_size: int) -> "Subject":
-        """The model that a call names.
+        """Look up the model that a call names.
 
         Raises:
-            RegistryError, UsageError: no such model, or options that it does not take.
+            RegistryError, UsageError: the model is unknown, or does not accept the options.
         """
         model = MODELS.get(call.name)
         return cls(str(call), model, model_config(model, call.options, call.name), context, vocab_size)
@@ -68,15 +68,15 @@ class Subject:
     def build(
         self, *, seed: int = 0, config: ModelOptions | None = None, vocab_size: int | None = None
     ) -> SequenceModel:
-        """Build a model as for training, in training mode and float32."""
+        """Build the model as training does: in training mode and float32."""
         size = vocab_size or self.vocab_size
         return build(self.model, config or self.config, vocab_size=size, context=self.context, seed=seed)
 
     def build_perturbed(self, dtype: torch.dtype | None = None, *, seed: int = 0) -> SequenceModel:
-        """Build a model in evaluation mode with perturbed weights and statistics, so that zeros hide no path.
+        """Build a model in evaluation mode with perturbed weights and statistics, because zeros would hide dependences.
 
-        It has `dtype`, or the most precise type that it can compute in, before its first call: what it caches is then
-        of that type too. The same seed gives the same model.
+        It is cast to `dtype` (default: `precise_dtype`) before its first call, so that its caches have that dtype too.
+        The same seed gives the same model.
         """
         model = cast_model(self.build(seed=seed), dtype or self.precise_dtype)
         with isolated(CPU, seed=seed), torch.no_grad():
@@ -85,7 +85,7 @@ class Subject:
         return model.eval()
 
     def at_short_context(self) -> "Subject":
-        """The model at the least context from 8 to 16 that it accepts: long enough to tell, short enough to train."""
+        """Return the model at the smallest context from 8 to 16 that it accepts, for quick training; else unchanged."""
         for context in range(8, 17):
             other = replace(self, context=context)
             with suppress(ZooError):
@@ -95,7 +95,7 @@ class Subject:
 
     @cached_property
     def precise_dtype(self) -> torch.dtype:
-        """float64, or float32 where the model cannot be moved to float64 or computes a part in lower precision."""
+        """float64, or float32 if the model cannot compute in float64 or computes a part in lower precision."""
         try:
             model = self.build().double().eval()
             with _PrecisionWatch() as narrow:
@@ -106,21 +106,21 @@ class Subject:
 
     @property
     def tolerance(self) -> float:
-        """Relative change of logits that rounding alone may cause at `precise_dtype`."""
+        """Largest relative change of logits that rounding may cause in `precise_dtype`."""
         return ROUNDING[self.precise_dtype]
 
     def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
-        """Random tokens (B, T), the same every time."""
+        """Return random tokens (B, T), the same for the same seed."""
         return torch.randint(self.vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
 
     def unseen_tokens(self, B: int, T: int) -> Tensor:
-        """Random tokens (B, T), or fewer rows if the logits were too many; never the same ones twice."""
+        """Return random tokens (B, T), different in every call; fewer rows as in `fitting_rows`."""
         return begin_with_boundary(
             self.tokens(self.fitting_rows(B, T), T, seed=next(_calls)), documents=(B, T) in DOCUMENTS
         )
 
     def fitting_rows(self, B: int, T: int) -> int:
-        """B rows of T tokens, or fewer where their logits would be more than `MOST_LOGITS`; at least 2."""
+        """Return the number of rows of T tokens, at most B, whose logits are at most `MOST_LOGITS`; at least 2."""
         return max(2, min(B, MOST_LOGITS // (T * self.vocab_size)))
 
     def other_tokens(self, tokens: Tensor) -> Tensor:
@@ -129,24 +129,24 @@ class Subject:
 
 
 def compute_logits(model: nn.Module, tokens: Tensor, *, gradients: bool = False) -> Tensor:
-    """(B, T) -> (B, T, V), with or without gradients recorded, and with the same random numbers in every call."""
+    """Compute logits, (B, T) -> (B, T, V), with the same random numbers in every call; `gradients` records them."""
     with isolated(CPU, seed=1), torch.set_grad_enabled(gradients):
         logits: Tensor = model(tokens)
-    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # it may return the same memory again
+    return logits.detach().clone() if isinstance(logits, Tensor) else logits  # a later call may reuse its memory
 
 
 def begin_with_boundary(tokens: Tensor, *, documents: bool) -> Tensor:
-    """Let rows begin with the boundary if they are documents."""
+    """Replace the first token of every row by the boundary if the rows are documents."""
     return pad(tokens[:, 1:], (1, 0), value=BOUNDARY) if documents else tokens
 
 
 def cast_model(model: SequenceModel, dtype: torch.dtype) -> SequenceModel:
-    """Cast a model to float32 or float64; complex parameters stay complex, unlike with `to`."""
+    """Cast a model to float32 or float64. Complex parameters stay complex, unlike with `to`."""
     return model.double() if dtype is torch.float64 else model.float()
 
 
 class _PrecisionWatch(TorchDispatchMode):
-    """A mode that notes whether something is computed in less than float64."""
+    """Dispatch mode that records whether an operation gives less than float64 precision."""
 
     found = False
 
@@ -157,7 +157,7 @@ class _PrecisionWatch(TorchDispatchMode):
 
 
 def relative_difference(one: Tensor, other: Tensor) -> float:
-    """Largest difference, relative to the largest value (or to 1, if that is smaller); infinite for nan."""
+    """Return the largest absolute difference, divided by max(1, largest absolute value of `one`); infinite for nan."""
     if not one.numel():
         return 0.0
     difference = (one - other).abs().max().item() / max(1.0, one.abs().max().item())

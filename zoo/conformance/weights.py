@@ -1,4 +1,4 @@
-"""Check that weights survive a file and a move to another device: tied ones stay tied, no buffer is lost."""
+"""Check that weights survive saving, loading and moving to a device: ties stay, no buffer is lost."""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,17 +22,17 @@ from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.model_state import state_of
 
 ELSEWHERE = ("device", "meta")
-"""Words in error messages about tensors on different devices."""
+"""Words of torch's error messages about tensors on different devices."""
 ATEN = torch.ops.aten
 MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.index_put_.default, ATEN.index_put.default}
-"""Operations that may take tensors of several devices."""
+"""Operations that accept tensors of several devices."""
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Save and load through a file and through `state_dict`, and move."""
+    """Save and load through a file and through `state_dict`, then move the model."""
     model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
     with isolated(CPU, seed=1):
-        perturb_weights(model)  # after the last call: a model that copies its weights in a call has old ones
+        perturb_weights(model)  # after the last call: copies that a call made of the weights are now stale
     logits = compute_logits(model, tokens)
     stored, handed = subject.build(seed=1).eval(), subject.build(seed=1).eval()
     with tempfile.TemporaryDirectory() as folder:
@@ -62,14 +62,14 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 
 def _cast(model: SequenceModel) -> SequenceModel:
-    """The model in float64, where it can be; tensors get new memory then."""
+    """Cast the model to float64 if possible, which gives its tensors new memory."""
     with suppress(Exception):
         return model.double()
     return model
 
 
 def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
-    """Move a model to CUDA if available, else to the meta device, which has no numbers, and call it there."""
+    """Move the model to CUDA if available, else to the meta device (which holds no data), and call it there."""
     device = "cuda" if torch.cuda.is_available() else "meta"
     model, tokens = subject.build().to(device).eval(), tokens.to(device)
     try:
@@ -84,7 +84,7 @@ def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
 
 
 class _OneDevice(TorchDispatchMode):
-    """A mode that refuses operations on tensors of several devices, some of which the meta device lets pass."""
+    """Dispatch mode that refuses operations on tensors of several devices; the meta device permits some of them."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim())
@@ -95,13 +95,13 @@ class _OneDevice(TorchDispatchMode):
 
 
 def _digest_saved(model: SequenceModel) -> dict[str, str]:
-    """Name -> SHA-256 of every tensor that is saved."""
+    """Map the name of every saved tensor to its SHA-256."""
     saved = state_of(model)
     return {name: digest for name, digest in digests(model).items() if name in saved}
 
 
 def _tied_groups(model: SequenceModel) -> list[list[str]]:
-    """Groups of names of parameters that share memory."""
+    """Return groups of names of parameters that share memory."""
     groups: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         groups.setdefault(parameter.data_ptr(), []).append(name)
