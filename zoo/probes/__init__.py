@@ -1,1 +1,1 @@
-"""Measurements of a model alone: FLOPs, receptive field, memory, what its logits depend on."""
+"""Measurements of a model: FLOPs, receptive field, memory, forbidden dependences. They need no data or training."""

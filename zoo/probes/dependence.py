@@ -1,4 +1,4 @@
-"""Find what logits must not depend on: random numbers, earlier calls, later tokens, other rows."""
+"""Detect forbidden dependences of logits: on random numbers, earlier calls, later tokens or other rows."""
 
 import random
 
@@ -22,10 +22,10 @@ MIXES = (
 
 
 def describe_dependence(model: SequenceModel, tokens: Tensor) -> str | None:
-    """Describe what logits in evaluation mode wrongly depend on, as the rest of a sentence; None if on nothing.
+    """Describe a forbidden dependence of logits in evaluation mode, as the rest of a sentence; None if there is none.
 
-    Looking ahead is reported only if the same tokens give the same logits before and after the probe: otherwise the
-    model draws random numbers or keeps something from one call to the next, and that is reported.
+    If the same tokens give other logits before and after the probe, it reports random numbers or kept state, because
+    those would also look like a dependence on later tokens.
 
     Args:
         tokens: (B, T), at least two rows of two tokens.
@@ -33,19 +33,19 @@ def describe_dependence(model: SequenceModel, tokens: Tensor) -> str | None:
 
     def logits(given: Tensor) -> Tensor:
         result: Tensor = model(given.clone())
-        return result.clone()  # a model may return the same memory again
+        return result.clone()  # a later call may reuse its memory
 
     def repeats() -> bool:
         return _close(logits(tokens), expected)
 
     def agrees(cuts: Tensor) -> bool:
-        """Whether logits up to the cuts (B,) stay the same when all later tokens change."""
+        """Return whether logits up to the cuts (B,) stay the same when all later tokens change."""
         return _close(mask_future(logits(replace_future(tokens, others, cuts)), cuts), mask_future(expected, cuts))
 
     rows, length = tokens.shape
     before, others, expected = random_state(), (tokens + 1) % model.vocab_size, logits(tokens)
     if repeats():
-        if agrees(torch.arange(rows) % (length - 1)):  # rows that see each other do not, since each changes elsewhere
+        if agrees(torch.arange(rows) % (length - 1)):  # fails for rows that see each other: cuts differ
             return None
         ahead = not all(agrees(torch.full((rows,), t)) for t in range(length - 1))
         if repeats():
@@ -54,7 +54,7 @@ def describe_dependence(model: SequenceModel, tokens: Tensor) -> str | None:
 
 
 def random_state() -> tuple[object, ...]:
-    """The states of the random generators: torch's on the CPU, Python's, numpy's."""
+    """Return the states of the random generators of torch (CPU), Python and numpy."""
     return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())
 
 

@@ -1,12 +1,11 @@
-"""Count floating-point operations of a model on the operations that really run.
+"""Count FLOPs of a model from the operations that run.
 
 A multiply-add of a matrix product, a convolution or attention counts as two; additions, norms and activations count
-nothing, as is usual (Kaplan et al. 2020, section 2.1). Attention counts every pair of positions, also masked ones. On a
-CPU the LSTM and fused attention hide their products (torch 2.13): for the count both run in plain forms, which do the
-same products.
+as zero (Kaplan et al. 2020, section 2.1). Attention counts every pair of positions, including masked ones. On a CPU
+torch 2.13 hides the products of the LSTM and of fused attention, so both run in plain forms with the same products.
 
-A count names what it leaves out: elementwise arithmetic where it is a large share, since it may be a product written in
-another way, and operations of unknown cost. The FLOPs are then a lower bound.
+A count lists what it leaves out: operations of unknown cost, and elementwise arithmetic where its share is large,
+because it may be a product written elementwise. The FLOPs are then a lower bound.
 """
 
 from collections import Counter
@@ -24,45 +23,45 @@ from zoo.packing import Packing, chunk_size
 from zoo.probes.products import OperationCounter, count_into
 
 ROWS = 2
-"""Rows of a count, enough for BatchNorm; a second count has one more, to see whether FLOPs are proportional to rows."""
+"""Rows of a count, enough for BatchNorm. A second count has one more, to test that FLOPs are proportional to rows."""
 LARGE_SHARE = 0.25
-"""Elementwise operations for each FLOP from which on a count is called incomplete. Built-in models of ordinary width
-have 0.08 at most; (a.unsqueeze(-1) * b).sum(-2) has 1 for each FLOP of the matrix product that it is."""
+"""Elementwise operations per FLOP above which a count is incomplete. Built-in models of ordinary width have at most
+0.08; (a.unsqueeze(-1) * b).sum(-2) has 1 per FLOP of the equivalent matrix product."""
 ELEMENTWISE = "elementwise arithmetic"
 FIT_TOLERANCE = 1e-3
-"""Relative error of the fit by rows, tokens and chunks, from which on FLOPs are called approximate."""
+"""Relative error of the fit to rows, tokens and chunks above which FLOPs are approximate."""
 
 Shape = tuple[int, int, int]
-"""Rows, tokens of the longest, and tokens of all, as `Batch.shape` has them."""
+"""Number of rows, tokens of the longest row, and tokens of all rows, as in `Batch.shape`."""
 
 Layout = Literal["dense", "windows", "packed"]
-"""Rows of one length; windows with one target, which a model may compute more cheaply; rows without padding."""
+"""Rows of equal length; windows with one target each, which a model may compute more cheaply; packed rows."""
 
 
 class Flops(NamedTuple):
-    """A count of FLOPs, and how complete it is."""
+    """A FLOP count and its completeness."""
 
     total: int | None
-    """None: they cannot be counted."""
+    """None if they cannot be counted."""
     uncounted: tuple[str, ...] = ()
-    """What ran and is not counted: `total` is then a lower bound. Without a total, the reason."""
+    """Operations that ran uncounted, so that `total` is a lower bound. If `total` is None, the reason."""
     fitted: bool = False
     """Whether `total` is approximate: FLOPs depend on more than rows, tokens and the longest row."""
 
 
 class _Costs(NamedTuple):
     amounts: NDArray[np.float64]
-    """FLOPs for each row, for each token, and for each chunk."""
+    """FLOPs per row, per token and per chunk."""
     uncounted: frozenset[str]
     fitted: bool
 
 
 class FlopCounter:
-    """Counts FLOPs of a model.
+    """Count FLOPs of a model.
 
     Args:
-        model: best built for this: it is moved to the CPU and put into training mode.
-        layout: how rows lie in a batch, on which the computation depends.
+        model: the model, preferably built for this: it is moved to the CPU and put into training mode.
+        layout: arrangement of rows in a batch, on which the computation depends.
     """
 
     def __init__(self, model: SequenceModel, layout: Layout = "dense") -> None:
@@ -71,15 +70,15 @@ class FlopCounter:
         self._costs = cache(self._measure)
 
     def forward(self, length: int) -> float:
-        """FLOPs of a forward pass of one row of T tokens."""
+        """Return FLOPs of a forward pass of one row of `length` tokens."""
         return self.total(Counter({(1, length, length): 1}), backward=False)
 
     def training(self, length: int) -> float:
-        """FLOPs of a forward and a backward pass of one row of T tokens."""
+        """Return FLOPs of a forward and a backward pass of one row of `length` tokens."""
         return self.total(Counter({(1, length, length): 1}))
 
     def total(self, shapes: Counter[Shape], *, backward: bool = True) -> int:
-        """FLOPs of training on batches of these shapes, or of their forward passes alone.
+        """Return FLOPs of training on batches of these shapes, or of their forward passes only.
 
         Raises:
             Exception: any exception of the model on a CPU.
@@ -90,7 +89,7 @@ class FlopCounter:
         return total
 
     def count(self, shapes: Counter[Shape], *, backward: bool = True) -> Flops:
-        """Like `total`, with what the count leaves out.
+        """Like `total`, with the operations left out.
 
         Raises:
             Exception: as `total`.
@@ -101,14 +100,14 @@ class FlopCounter:
         return Flops(self.total(shapes, backward=backward), tuple(sorted(uncounted)), fitted)
 
     def try_count(self, shapes: Counter[Shape]) -> Flops:
-        """Like `count` of training; if the model raises an exception, its message instead of a total."""
+        """Like `count` of training; an exception of the model becomes a `Flops` with its message and no total."""
         try:
             return self.count(shapes)
         except Exception as error:
             return Flops(None, (f"{type(error).__name__}: {error}".splitlines()[0],))
 
     def _measure(self, length: int, backward: bool) -> _Costs:
-        """Measure the cost of batches whose longest row has T tokens."""
+        """Measure the cost of batches whose longest row has `length` tokens."""
         if self._layout != "packed":
             found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
             a_row = found.flops / ROWS
@@ -133,14 +132,14 @@ class FlopCounter:
             with count_into(products):
                 logits = forward()
             if backward:
-                total = logits.sum()  # the loss is no part of the model; a gradient by hand would import sympy
+                total = logits.sum()  # the loss is not part of the model; passing a gradient would import sympy
                 with count_into(products):
                     total.backward()
         self._model.zero_grad(set_to_none=True)
         return products
 
     def _forward_of(self, tokens: Tensor, lengths: list[int]) -> Callable[[], Tensor]:
-        """The forward pass of (B, T) tokens in this layout, without the packing."""
+        """Return the forward pass of tokens (B, T) in this layout; packing happens here, outside of the count."""
         if self._layout == "windows":
             return partial(self._model.last, tokens)
         if self._layout == "dense":
@@ -159,5 +158,5 @@ def _uncounted(products: OperationCounter) -> frozenset[str]:
 
 
 def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:
-    """Rows, tokens, and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
+    """Return the numbers of rows, tokens and chunks (see `Packing.chunk`) of a batch whose longest row has T tokens."""
     return np.array([rows, tokens, -(-tokens // chunk_size(length))], dtype=np.float64)

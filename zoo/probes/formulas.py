@@ -1,8 +1,8 @@
-"""FLOPs of every operation of torch that is a product.
+"""FLOP formulas of the products among torch's operations.
 
-The formulas are those of `torch.utils.flop_counter` in torch 2.13, corrected where it is wrong: it counts the weights'
-gradient of a grouped convolution as if there were one group, and `mv`, `dot`, `nn.Bilinear`, weighted embedding bags
-and their kin as 0. (It also counts a complex product as a real one: see `OperationCounter`.)
+They are those of `torch.utils.flop_counter` in torch 2.13 with corrections: torch ignores the groups in the weight
+gradient of a grouped convolution, and counts `mv`, `dot`, `nn.Bilinear`, weighted embedding bags and similar
+operations as 0. (It also counts a complex product as a real one: see `OperationCounter`.)
 """
 
 from collections.abc import Callable
@@ -17,27 +17,27 @@ aten = torch.ops.aten
 
 
 def mv_flop(matrix: Tensor, vector: Tensor, **_: Any) -> int:
-    """(m, k) by (k,)."""
+    """(m, k) @ (k,)."""
     return 2 * matrix.numel()
 
 
 def addmv_flop(added: Tensor, matrix: Tensor, vector: Tensor, **_: Any) -> int:
-    """(m, k) by (k,), and (m,) added."""
+    """(m,) + (m, k) @ (k,)."""
     return 2 * matrix.numel()
 
 
 def dot_flop(a: Tensor, b: Tensor, **_: Any) -> int:
-    """(k,) by (k,)."""
+    """(k,) @ (k,)."""
     return 2 * a.numel()
 
 
 def addbmm_flop(added: Tensor, a: Tensor, b: Tensor, **_: Any) -> int:
-    """(b, m, k) by (b, k, n), added up over b."""
+    """(b, m, k) @ (b, k, n), summed over b."""
     return 2 * a.numel() * b.shape[2]
 
 
 def grouped_mm_flop(a: Tensor, b: Tensor, *_: Any, **__: Any) -> int:
-    """Rows in groups, (m, k) by (g, k, n): each row meets one matrix; k in groups, (m, k) by (k, n); or a batch."""
+    """Groups of rows, (m, k) @ (g, k, n), one matrix per row; groups of k, (m, k) @ (k, n); or a batched product."""
     return 2 * a.numel() * b.shape[-1]
 
 
@@ -55,10 +55,10 @@ def convolution_backward_flop(
     output_mask: list[bool],
     **_: Any,
 ) -> int:
-    """The FLOPs of the forward pass, once for the inputs and once for the weights, where `output_mask` wants them.
+    """FLOPs of the forward pass, for each requested gradient (`output_mask`) of inputs and weights.
 
-    Weights are (out, in / groups, ...), transposed (in, out / groups, ...): each is used once for every position of the
-    outputs (transposed: of the inputs).
+    Weights are (out, in / groups, ...), or (in, out / groups, ...) if transposed; each is used once per position of
+    the outputs (transposed: of the inputs).
     """
     batch, _channels, *places = (x if transposed else grad).shape
     return 2 * weight.numel() * batch * prod(places) * sum(output_mask[:2])
@@ -75,9 +75,9 @@ def trilinear_flop(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Of nn.Bilinear: `a` by `b`, summed over the axes that `c` lacks, and the result by `c`; new axes have size 1.
+    """nn.Bilinear: `a` times `b`, summed over the axes that `c` lacks, then times `c`. New axes have size 1.
 
-    If nothing is summed, the first of the two is an elementwise product and counts nothing.
+    Without a sum the first product is elementwise and counts as zero.
     """
     shapes = [_with_axes(tensor, axes) for tensor, axes in ((a, new_a), (b, new_b), (c, new_c))]
     pair = [max(sizes) for sizes in zip(*shapes[:2], strict=True)]
@@ -104,12 +104,12 @@ def embedding_bag_flop(
     *_: Any,
     **__: Any,
 ) -> int:
-    """Sums of rows of a table: a product where rows have weights."""
+    """Sums of table rows, which are a product if the rows have weights."""
     return 2 * indices.numel() * table.shape[1] if weights is not None else 0
 
 
 def embedding_bag_backward_flop(grad: Tensor, indices: Tensor, *others: Any, **_: Any) -> int:
-    """Gradient of the table; the ninth of the other arguments is the weights."""
+    """Gradient of the table; `others[8]` are the weights."""
     return 2 * indices.numel() * grad.shape[1] if others[8] is not None else 0
 
 
@@ -132,4 +132,4 @@ FORMULAS: dict[Any, Callable[..., int]] = {
     aten._embedding_bag_backward: embedding_bag_backward_flop,
     aten._embedding_bag_per_sample_weights_backward: embedding_bag_weights_flop,
 }
-"""Operation -> function of its arguments and of `out_val`, its result, that gives its FLOPs."""
+"""Operation -> function that returns its FLOPs from its arguments and its result `out_val`."""

@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work: allocations on CUDA, resident pages of the process on Linux."""
+"""Measure peak memory of a function call: allocations on CUDA, resident pages of the process on Linux."""
 
 import ctypes
 from collections.abc import Callable
@@ -10,18 +10,18 @@ import torch
 STATUS = Path("/proc/self/status")
 RESET = Path("/proc/self/clear_refs")
 SLACK = 1 << 20
-"""Bytes by which the kernel's counters of pages, which it keeps for each CPU, may be off."""
+"""Error in bytes of the kernel's page counters, which are kept per CPU."""
 
 
 def kind_of_memory(device: torch.device) -> Literal["CUDA", "RSS"]:
-    """What `peak_memory` counts there."""
+    """Return the kind of memory that `peak_memory` measures on this device."""
     return "CUDA" if device.type == "cuda" else "RSS"
 
 
 def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
-    """Peak bytes of `work` beyond those in use before; None where it cannot be measured.
+    """Run `work`; return its peak bytes above those in use before, or None if they cannot be measured.
 
-    What libraries allocate on first use counts too: run the work, or something like it, once before.
+    Allocations of libraries on first use count too: run `work`, or similar work, once before.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -40,7 +40,7 @@ def peak_memory(work: Callable[[], object], device: torch.device) -> int | None:
 
 
 def _reset_peak() -> int | None:
-    """Return freed pages to the system and reset the peak; returns the resident bytes now, None where it fails."""
+    """Give freed pages back to the system and reset the peak; return the resident bytes, or None on failure."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
         RESET.write_text("5")
@@ -51,7 +51,7 @@ def _reset_peak() -> int | None:
 
 
 def _read_status(name: str) -> int | None:
-    """A line of the status of the process, in bytes."""
+    """Return an entry of /proc/self/status in bytes, or None."""
     try:
         lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
         return int(lines[name].split()[0]) * 1024

@@ -1,6 +1,6 @@
-"""Classify operations of torch: those that only move data, and those that are elementwise.
+"""Classify torch operations as data movement or elementwise.
 
-torch 2.13 tags pointwise operations and reductions; the lists here are the other operations that models run.
+torch 2.13 tags pointwise operations and reductions; the lists here hold other operations that models run.
 """
 
 from functools import cache
@@ -44,21 +44,21 @@ ELEMENTWISE = _names(
     upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_trilinear3d
     """
 )
-"""Operations that cost in proportion to elements (sorting and pooling: nearly); torch tags most others itself."""
+"""Operations whose cost is (nearly, for sorting and pooling) proportional to elements, where torch has no tag."""
 
 LEAVING = frozenset({"numpy", "__array__", "__dlpack__", "data_ptr", "storage", "untyped_storage"})
-"""Methods of a tensor that hand its content to code outside of torch."""
+"""Tensor methods that give the data to code outside of torch."""
 
 
 @cache
 def is_move(op: OpOverload) -> bool:
-    """Whether an operation only moves data: views, copies, new tensors, gathering."""
+    """Return whether an operation only moves data: a view, a copy, a new tensor, a gather."""
     return op.is_view or torch.Tag.inplace_view in op.tags or _name(op) in MOVES
 
 
 @cache
 def is_elementwise(op: OpOverload) -> bool:
-    """Whether the cost of an operation is proportional to the elements that it reads or writes."""
+    """Return whether the cost of an operation is proportional to the elements it reads or writes."""
     name = _name(op)
     kind = getattr(aten, name, None)
     tags = {tag for overload in kind.overloads() for tag in getattr(kind, overload).tags} if kind else set()
@@ -66,7 +66,7 @@ def is_elementwise(op: OpOverload) -> bool:
 
 
 def _name(op: OpOverload) -> str:
-    """The name without namespace, the same for gradient and in-place forms; "" outside of aten."""
+    """Return the name without namespace, gradient and in-place endings; "" outside of aten."""
     name = op.overloadpacket.__name__ if op.namespace == "aten" else ""
     for ending in ("_backward_data", "_backward", "_forward", "_"):
         name = name.removesuffix(ending)

@@ -1,4 +1,4 @@
-"""Count FLOPs of the operations that really run, and note operations that a count of products leaves out."""
+"""Count FLOPs of the operations that run, and record those that a count of products leaves out."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,11 +21,11 @@ FLEX = "torch.nn.attention.flex_attention"
 
 
 class OperationCounter(TorchDispatchMode):
-    """A mode that counts every operation that runs inside, the backward pass included.
+    """Dispatch mode that counts every operation inside, including the backward pass.
 
     Attributes:
-        flops: of matrix products, convolutions and attention. A multiply-add is two; of complex numbers, eight.
-        elements: read or written (the larger of the two) by all other arithmetic.
+        flops: those of matrix products, convolutions and attention; two per multiply-add, eight if complex.
+        elements: number that all other arithmetic reads or writes, whichever is larger.
         unknown: names of operations of unknown cost.
     """
 
@@ -39,7 +39,7 @@ class OperationCounter(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """False: True would make torch load its compiler, which takes seconds, to exclude every call here from it."""
+        """Return False: with True torch loads its compiler, which takes seconds, to exclude the calls here from it."""
         return False
 
     def __torch_dispatch__(
@@ -50,9 +50,9 @@ class OperationCounter(TorchDispatchMode):
             self.unknown.add(op.name())
             return op(*args, **kwargs)
         if any(kind.__torch_dispatch__ != torch.Tensor.__torch_dispatch__ for kind in types):
-            return NotImplemented  # a tensor of another kind runs in operations on plain ones, which come here
+            return NotImplemented  # a tensor subclass runs plain operations, which are dispatched here
         with self:
-            out = op.decompose(*args, **kwargs)  # into parts that come here by themselves
+            out = op.decompose(*args, **kwargs)  # into parts, each dispatched here
         if out is NotImplemented:
             out = op(*args, **kwargs)
             self._count(op, args, kwargs, out)
@@ -75,10 +75,10 @@ class OperationCounter(TorchDispatchMode):
 
 
 class PlainForms(TorchFunctionMode):
-    """A mode that runs higher-order operations such as flex_attention in plain forms, and notes what leaves torch.
+    """Function mode that runs higher-order operations (flex_attention) in plain forms, and records exits from torch.
 
     Attributes:
-        left: methods that handed tensors to code that is not counted: numpy, numba, a C library.
+        left: methods that gave tensors to uncounted code: numpy, numba, a C library.
     """
 
     def __init__(self) -> None:
@@ -98,8 +98,8 @@ class PlainForms(TorchFunctionMode):
 
 
 def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
-    """The uncompiled form of an operation, in operations that autograd knows."""
-    if op is torch.ops.higher_order.cond:  # its own plain form refuses to be counted
+    """Return the uncompiled form of an operation, made of operations that autograd supports."""
+    if op is torch.ops.higher_order.cond:  # its plain form fails under a dispatch mode
         return lambda condition, true, false, given=(): (true if condition else false)(*given)
     form: Callable[..., Any] = op.py_kernels.get(DispatchKey.CompositeExplicitAutograd, op)
     return form
@@ -107,7 +107,7 @@ def _plain_form(op: HigherOrderOperator) -> Callable[..., Any]:
 
 @contextmanager
 def count_into(products: OperationCounter) -> Iterator[None]:
-    """Count into `products` what runs inside, in plain forms whose products are visible."""
+    """Count the operations inside into `products`, in plain forms that expose their products."""
     plain = PlainForms()
     with _plain_kernels(), plain, products:
         yield
@@ -118,7 +118,7 @@ def count_into(products: OperationCounter) -> Iterator[None]:
 def _plain_kernels() -> Iterator[None]:
     """Turn off fused attention, oneDNN's LSTM and torch.compile, and allow gradients of flex_attention on a CPU.
 
-    (`torch.backends.mkldnn.flags` would set more than that, and warn.)
+    (`torch.backends.mkldnn.flags` would set more, and warn.)
     """
     set_flags = torch.backends.mkldnn.set_flags
     before = set_flags(_enabled=False, _fp32_precision=None)[0]

@@ -1,8 +1,8 @@
-"""Measure the receptive field of a model: how far back it really looks, independent of what it declares.
+"""Measure the receptive field of a model: how many of the last tokens its last logits depend on.
 
-There are two probes; each may miss a dependence but never invents one, so the longer field counts. The gradient of the
-last logits with respect to the embeddings follows influences that fade, as in a recurrent network, far below what an
-addition would round away. Changing tokens finds dependences that have no gradient, or no embedding.
+Each of two probes may miss a dependence but never invents one, so the longer result counts. Gradients of the last
+logits with respect to embeddings show influences too small to survive rounding, as in a recurrent network. Changing
+tokens shows dependences without a gradient or an embedding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,29 +20,29 @@ from zoo.tokens import BOUNDARY
 
 CPU = torch.device("cpu")
 SHORTEST = 64
-"""Least number of tokens that a probe covers."""
+"""Minimum number of tokens that a probe covers."""
 FURTHEST = 512
-"""Most tokens that a probe covers beyond a known field."""
+"""Maximum number of tokens that a probe covers beyond a known receptive field."""
 ROWS, TOKENS = 16, 4096
-"""Most random rows of a probe, and most tokens of all rows together."""
+"""Maximum number of random rows of a probe, and of tokens of all its rows."""
 FADED_GRADIENT, FADED_CHANGE = 1e20, 100
-"""Below so many times the smallest normal number (of a gradient) or the tolerance (of a change), an influence at the
-edge of the field has faded rather than ended: no bound was found."""
+"""An influence at the edge of the field has faded rather than ended, so there is no bound, if it is below this factor
+times the smallest normal number (gradient) or times the tolerance (change)."""
 
 
 class ReceptiveField(NamedTuple):
-    """A measured receptive field in tokens; `field` is None where it is all of the `length` that was probed."""
+    """A measured receptive field in tokens. `field` is None if it covers all `length` probed tokens."""
 
     field: int | None
     length: int
 
 
 def find_receptive_field(make: Callable[[], SequenceModel]) -> ReceptiveField:
-    """The receptive field of a model on the CPU, in evaluation mode and float64 (float32 where it takes no other).
+    """Measure the receptive field on the CPU, in evaluation mode and float64 (float32 if float64 fails).
 
     Args:
-        make: builds a model to throw away: its weights are perturbed, so that no path is hidden by weights that start
-            at zero. It is called again for float32, since a model may have cached something in float64.
+        make: builds a model whose weights may be perturbed, because weights initialised to zero hide dependences. It is
+            called again for float32, since a model may cache tensors in float64.
 
     Raises:
         Exception: any exception of the model on random tokens.
@@ -68,15 +68,15 @@ def _measure(model: SequenceModel, rows: int, length: int) -> int:
     changed = measure_by_change(model, rows, length)
     try:
         return max(changed, measure_by_gradient(model, rows, length))
-    except Exception:  # a model may use tokens for more than a look-up, and those here are beyond the vocabulary
+    except Exception:  # a model may compute with tokens, and those of the probe exceed the vocabulary
         return changed
 
 
 def measure_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
-    """Number of last tokens of random rows that the last logits have a gradient to, through the embeddings."""
+    """Return how many of the last tokens of random rows the last logits have a gradient to, through the embeddings."""
     strongest, middle = gradient_by_position(model, rows, length), length // 2
     later = gradient_by_position(model, rows, length, at=middle)[middle + 1 :]
-    noise = later.max()  # of a causal model it is rounding, which a Fourier transform, for one, has
+    noise = later.max()  # rounding, if the model is causal; a Fourier transform has some
     seen = (strongest > 10 * noise).nonzero()
     if not len(seen):
         return 0
@@ -86,16 +86,16 @@ def measure_by_gradient(model: SequenceModel, rows: int, length: int) -> int:
 
 
 def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int = -1) -> Tensor:
-    """(T,) largest gradient of the logits at position `at` of random rows with respect to each token's embedding.
+    """Return (T,), the largest gradient of the logits at position `at` of random rows to each token's embedding.
 
-    Every position of every row gets a token of its own, numbered beyond the vocabulary, and the embeddings are replaced
-    by a table with a row for each. So it does not matter how a model arranges its tokens, in windows or one by one.
+    Every position of every row gets a unique token beyond the vocabulary, and each embedding is replaced by a table
+    with a row for it. So it does not matter whether a model arranges tokens in windows or one by one.
 
     Raises:
         ValueError: the model has no embedding of tokens, or a gradient is not finite.
-        Exception: the model uses its tokens for more than a look-up.
+        Exception: the model uses its tokens for more than an embedding.
     """
-    first = max(model.vocab_size, length) + 1  # beyond what a table of positions is asked for
+    first = max(model.vocab_size, length) + 1  # beyond the indices of a position embedding
     tokens = first + torch.arange(rows * length).view(rows, length)
     usual = torch.randint(_lowest_token(model), model.vocab_size, (first + tokens.numel(),))
     usual[: model.vocab_size] = torch.arange(model.vocab_size)
@@ -112,7 +112,7 @@ def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int =
 
 
 def measure_by_change(model: SequenceModel, rows: int, length: int) -> int:
-    """Least number of last tokens of random rows that fix the last logits, however the tokens before them change."""
+    """Return how many of the last tokens of random rows determine the last logits, whatever precedes them."""
     lowest = _lowest_token(model)
     kinds = model.vocab_size - lowest
     tokens = torch.randint(lowest, model.vocab_size, (rows, length))
@@ -121,11 +121,11 @@ def measure_by_change(model: SequenceModel, rows: int, length: int) -> int:
     tolerance = 100 * torch.finfo(expected.dtype).eps * max(1.0, expected.abs().max().item())
 
     def change(kept: int) -> float:
-        """Change of the last logits when everything before the last `kept` tokens changes."""
+        """Return the change of the last logits when everything before the last `kept` tokens changes."""
         changed = torch.cat([other[:, : length - kept], tokens[:, length - kept :]], dim=1)
         return (_last_logits(model, changed) - expected).abs().max().item()
 
-    enough, few, edge = length, -1, 0.0  # enough tokens allow no change, few do; the least change that was seen
+    enough, few, edge = length, -1, 0.0  # `enough` tokens allow no change, `few` do, by `edge`
     while enough - few > 1:
         middle = (enough + few) // 2
         moved = change(middle)
@@ -146,12 +146,12 @@ def _last_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
 
 
 def _lowest_token(model: SequenceModel) -> int:
-    """The lowest token of random rows: the boundary is left out, as a model may treat it as the end of the past."""
+    """Return the lowest token for random rows, without the boundary: a model may forget the past there."""
     return BOUNDARY + 1 if model.vocab_size > 2 else BOUNDARY
 
 
 def perturb_weights(model: SequenceModel) -> None:
-    """Add random noise to every weight, so that no path is hidden by weights that start at zero."""
+    """Add random noise to every weight, because weights initialised to zero hide dependences."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
@@ -160,7 +160,7 @@ def perturb_weights(model: SequenceModel) -> None:
 
 @contextmanager
 def _replace_embeddings(model: SequenceModel, usual: Tensor) -> Iterator[Sequence[Tensor]]:
-    """Replace the embeddings of tokens by tables whose row i is the embedding of token usual[i]; yields the tables."""
+    """Replace token embeddings by tables whose row i is the embedding of token usual[i]; yield the tables."""
     embeddings = [
         module
         for module in model.modules()
@@ -169,7 +169,7 @@ def _replace_embeddings(model: SequenceModel, usual: Tensor) -> Iterator[Sequenc
     if not embeddings:
         raise ValueError("no embedding of tokens")
     tables = [module.weight.detach()[usual].requires_grad_() for module in embeddings]
-    own = [module.__dict__.get("forward") for module in embeddings]  # of a library that has wrapped it
+    own = [module.__dict__.get("forward") for module in embeddings]  # set by a library that wraps it
     for module, table in zip(embeddings, tables, strict=True):
         module.forward = partial(_look_up, table)  # type: ignore[method-assign]
     try:

@@ -1,7 +1,6 @@
-"""The state that all models of a process share (torch's globals, random numbers, working directory, ...): watch and
-restore it.
+"""Watch and restore the global state of a process: torch's globals, random numbers, working directory and more.
 
-A model's file that sets some of it would change the numbers of other models. Importing this imports torch.
+A model's file that changes it would change the numbers of other models. Importing this imports torch.
 """
 
 from zoo.surroundings.arithmetic import describe_arithmetic

@@ -1,6 +1,6 @@
-"""The globals of torch that change results, or the order of summation.
+"""Globals of torch that change results, including the order of summation.
 
-Where a public setter may refuse (the frozen flags of `torch.backends`), the private setter beneath it is called.
+Where a public setter may refuse (the frozen flags of `torch.backends`), the code calls the private one beneath it.
 """
 
 import sys
@@ -35,11 +35,11 @@ ATTENTIONS = ("flash", "mem_efficient", "math", "cudnn")
 DEVICES = ("cpu", "cuda")
 
 _left_behind: list[Any] = []
-"""Guards that are never exited: exiting would undo what they set."""
+"""Guards that are never exited, because exiting would undo their setting."""
 
 
 def _set_device(device: torch.device) -> None:
-    torch.set_default_device(None if device.type == "cpu" else device)  # None costs nothing, "cpu" is a mode
+    torch.set_default_device(None if device.type == "cpu" else device)  # None has no cost; "cpu" installs a mode
 
 
 def _set_inference_mode(enabled: bool) -> None:
@@ -58,7 +58,7 @@ def _set_deterministic(mode: tuple[bool, bool]) -> None:
 
 def _read_precisions() -> dict[str, str]:
     found = {f"{where} {what}": _C._get_fp32_precision_getter(where, what) for where, what in PRECISIONS}
-    with suppress(RuntimeError):  # torch refuses where its older and its newer settings were mixed
+    with suppress(RuntimeError):  # torch refuses if its older and newer settings were mixed
         found["matmul"] = torch.get_float32_matmul_precision()
     return found
 
@@ -108,7 +108,7 @@ def _set_einsum(found: tuple[bool, str | None]) -> None:
 
 
 def _flushes_denormals() -> bool:
-    """Whether denormals are flushed: torch has no getter, and Python's own numbers obey the same processor flag."""
+    """Return whether denormals are flushed. torch has no getter; Python's floats obey the same processor flag."""
     return sys.float_info.min / 2 == 0
 
 
@@ -137,7 +137,7 @@ ARITHMETIC = (
 
 
 def describe_arithmetic() -> tuple[str, ...]:
-    """Every setting with its value, as "name: value", for the fingerprint of a run."""
+    """Return every setting as "name: value", for the fingerprint of a run."""
     found: dict[str, str] = {}
     for setting in ARITHMETIC:
         value = setting.read()

@@ -1,4 +1,4 @@
-"""Restore the surroundings after a stranger's code has run: silently, with a report, or with an error."""
+"""Restore the surroundings after foreign code has run: silently, with a notice, or with an error."""
 
 import sys
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from zoo.surroundings.patches import PATCHES
 from zoo.surroundings.process import MODES, PROCESS
 from zoo.surroundings.random_numbers import random_numbers
 
-SETTINGS = (MODES, *ARITHMETIC, *PROCESS, PATCHES)  # a mode may stand in the way of all that torch says of itself
+SETTINGS = (MODES, *ARITHMETIC, *PROCESS, PATCHES)  # modes first: one may intercept torch's own getters
 
 _reported: set[str] = set()
 _watching = False
 
 
 class Surroundings:
-    """A snapshot of what all models of this process share; taking it needs well under a millisecond."""
+    """A snapshot of the global state of this process; takes well under a millisecond."""
 
     def __init__(self) -> None:
         self._values = [setting.read() for setting in SETTINGS]
 
     def restore(self) -> list[str]:
-        """Restore the snapshot; returns the changes: "torch's default dtype from float32 to float64".
+        """Restore the snapshot; return the changes, as "torch's default dtype from float32 to float64".
 
         A change that cannot be undone is marked "(which stays)".
         """
@@ -40,7 +40,7 @@ class Surroundings:
 
 @contextmanager
 def restore_silently() -> Iterator[None]:
-    """Restore what the work inside changes, silently; of nested contexts the outermost does it."""
+    """Silently restore what the code inside changes; of nested contexts only the outermost does it."""
     global _watching
     if _watching:
         yield
@@ -55,11 +55,11 @@ def restore_silently() -> Iterator[None]:
 
 @contextmanager
 def restore_and_report(who: str, when: str) -> Iterator[None]:
-    """Restore what a stranger's code changes, and report it once on standard error; random numbers silently.
+    """Restore what foreign code changes, and report it once on standard error. Random numbers are restored silently.
 
     Args:
-        who: "'./mine.py:Mine'".
-        when: "at import".
+        who: subject of the notice, as "'./mine.py:Mine'".
+        when: end of the notice, as "at import".
     """
     with random_numbers():
         before = Surroundings()
@@ -71,11 +71,11 @@ def restore_and_report(who: str, when: str) -> Iterator[None]:
 
 
 class Watch:
-    """Collects and undoes what a stranger's code changes, at every `look`.
+    """Collect and undo changes that foreign code makes, at every `look`.
 
     Args:
-        who: "Model './mine.py:Mine'".
-        when: "in training".
+        who: subject of the complaint, as "Model './mine.py:Mine'".
+        when: end of the complaint, as "in training".
     """
 
     def __init__(self, who: str, when: str) -> None:
@@ -84,12 +84,12 @@ class Watch:
         self._changes: list[str] = []
 
     def look(self) -> None:
-        """Restore what has changed since the last look, and remember it."""
+        """Undo the changes since the last look, and record them."""
         self._changes += [change for change in self._before.restore() if change not in self._changes]
 
     @property
     def complaint(self) -> str | None:
-        """A sentence about what was changed; None if nothing was."""
+        """A sentence that names all changes; None if there are none."""
         if not self._changes:
             return None
         return (
@@ -100,10 +100,10 @@ class Watch:
 
 @contextmanager
 def watch_changes(who: str, when: str) -> Iterator[Watch]:
-    """Watch work that should change nothing; afterwards the `Watch` has a `complaint` if it did.
+    """Watch code that should change nothing; if it does, the `Watch` has a `complaint` afterwards.
 
     Raises:
-        RunError: in place of another exception if something was changed that may have led to it.
+        StrangerError: replaces an exception of the code if changes may have caused it.
     """
     watch = Watch(who, when)
     try:
@@ -119,10 +119,11 @@ def watch_changes(who: str, when: str) -> Iterator[Watch]:
 
 @contextmanager
 def forbid_changes(who: str, when: str) -> Iterator[None]:
-    """Restore what the work inside changes, and raise an error if it changed something.
+    """Restore what the code inside changes, and raise an error about it.
 
     Raises:
-        RunError: at the end; the message names the changes.
+        RunError: at the end; names the changes.
+        StrangerError: as `watch_changes`.
     """
     with watch_changes(who, when) as watch:
         yield

@@ -1,4 +1,4 @@
-"""A stretch of work with random numbers and threads of its own."""
+"""Contexts with their own random numbers and thread count."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from zoo.surroundings.random_numbers import random_numbers
 
 @contextmanager
 def own_random_numbers(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers, of the device too; those outside are as before."""
+    """Give the code inside its own random numbers, also on `device`; restore those outside."""
     with random_numbers(seed, devices=[device] if device.type == "cuda" else []):
         yield
 
 
 @contextmanager
 def isolated(device: torch.device, *, threads: int | None = None, seed: int | None = None) -> Iterator[None]:
-    """A stretch of work with its own random numbers and thread count; all that a process shares is as before."""
+    """Give the code inside its own random numbers and thread count; restore all surroundings at the end."""
     before = torch.get_num_threads()
     with restore_silently(), own_random_numbers(device, seed):
         if threads is not None:

@@ -1,6 +1,6 @@
-"""Find and undo monkeypatches: functions of torch and the zoo that were replaced by others.
+"""Find and undo monkeypatches of functions of torch and the zoo.
 
-Functions in the modules below and in their classes are covered; those held in C++ or in deeper objects are not.
+This covers functions in the modules below and in their classes, not those held in C++ or in deeper objects.
 """
 
 import sys
@@ -18,17 +18,17 @@ TORCH = torch.__path__[0]
 COMPILER = (f"{TORCH}/_dynamo", f"{TORCH}/_compile")
 
 COMPILED = ("__compiled_fn_", "__resume_at_")
-"""Prefixes of names that torch's compiler writes into the module of a function that it has compiled."""
+"""Prefixes of names that torch's compiler adds to the module of a compiled function."""
 
 Members = dict[str, dict[str, Any]]
 """Name of a module or class -> its members."""
 
 
 class Patches(Setting):
-    """Replaced functions, and new methods that hide inherited ones; other new names are no patch."""
+    """Setting of replaced functions and of new methods that hide inherited ones; other new names are no patch."""
 
     def changes(self, before: Members, now: Members) -> list[str]:
-        """The names of the replaced functions."""
+        """List the replaced functions."""
         return [f"{self.name} {owner}.{key}" for owner, key, _ in _find_replaced(before, now)]
 
 
@@ -42,7 +42,7 @@ def _find_owners() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _find_owners_among(_: int) -> dict[str, Any]:
-    """Name -> module or class; cached by the number of imported modules, as the search takes a while."""
+    """Map names to modules and classes; cached by the number of imported modules, because the search is slow."""
     found: dict[Any, str] = {torch.Tensor: "torch.Tensor"}
     for name, module in list(sys.modules.items()):
         if name in MODULES or name.startswith(PREFIXES):
@@ -56,7 +56,7 @@ def _find_owners_among(_: int) -> dict[str, Any]:
 
 
 def _find_replaced(before: Members, now: Members) -> list[tuple[str, str, Any]]:
-    """List (owner, name, the original, or None for a new method that hides an inherited one)."""
+    """List (owner, name, original); the original is None for a new method that hides an inherited one."""
     found = []
     for owner, old in before.items():
         new = now.get(owner, old)
@@ -92,7 +92,7 @@ def _is_other(value: Any, now: Any) -> bool:
 
 
 def _is_torchs_own(value: Any, now: Any) -> bool:
-    """Whether torch itself replaced it: its compiler replaces functions, and optimizer classes wrap their `step`."""
+    """Return whether torch itself made the replacement: its compiler does, and optimizer classes wrap their `step`."""
     place = getattr(getattr(now, "__code__", None), "co_filename", "")
     return place.startswith(COMPILER) or (place.startswith(TORCH) and getattr(now, "__wrapped__", None) is value)
 

@@ -1,4 +1,4 @@
-"""Other global state of a process: threads, modes and hooks of torch, directory, environment, signal handlers."""
+"""Other global settings of a process: torch's threads, modes and hooks, folder, environment, signal handlers."""
 
 import gc
 import locale
@@ -29,14 +29,14 @@ TORCHS_OWN = (
     "CUDA_HOME",
     "CUDA_MODULE_LOADING",
 )
-"""Environment variables that torch itself sets when it compiles, or first uses CUDA."""
+"""Environment variables that torch sets when it compiles or first uses CUDA."""
 COMPILERS_DEPTH = 2000
-"""The recursion limit that torch's compiler raises a lower one to."""
+"""Recursion limit that torch's compiler sets if the limit is lower."""
 HOOKS = [name for name in vars(modules) if name.startswith("_global_") and isinstance(vars(modules)[name], dict)]
 
 
 def _set_interop_threads(count: int) -> None:
-    with suppress(RuntimeError):  # torch allows it once
+    with suppress(RuntimeError):  # torch permits this once
         torch.set_num_interop_threads(count)
 
 
@@ -46,7 +46,7 @@ def _read_modes() -> tuple[list[Any], list[Any]]:
 
 
 def _leave_modes(before: tuple[list[Any], list[Any]]) -> None:
-    """Leave the modes that were entered since; a mode that was left since cannot be entered again from outside."""
+    """Exit modes entered since `before`; a mode exited since then cannot be entered again from here."""
     for kept, pop, now in zip(before, (_pop_mode, _pop_dispatch_mode), _read_modes(), strict=True):
         for _ in now[len(kept) :]:
             pop()
@@ -73,7 +73,7 @@ def _set_anomaly(found: tuple[bool, bool]) -> None:
 def _read_folder() -> str:
     try:
         return os.getcwd()
-    except OSError:  # it was removed
+    except OSError:  # the folder was removed
         return ""
 
 
@@ -104,7 +104,7 @@ def _read_handlers() -> dict[str, Any]:
 
 def _set_handlers(handlers: Mapping[str, Any]) -> None:
     if threading.current_thread() is not threading.main_thread():
-        return  # nor could a model have set one there
+        return  # only the main thread can set handlers, so a model has set none
     for name, handler in handlers.items():
         number = signal.Signals[name]
         if handler is not None and signal.getsignal(number) is not handler:
@@ -112,7 +112,7 @@ def _set_handlers(handlers: Mapping[str, Any]) -> None:
 
 
 def _select_general(filters: list[Any]) -> list[Any]:
-    """The filters without a message, module or own category; libraries add the others for themselves."""
+    """Select filters without a message, module or non-builtin category; libraries add others for their own warnings."""
     return [each for each in filters if each[1] is None and each[3] is None and each[2].__module__ == "builtins"]
 
 
@@ -126,7 +126,7 @@ def _set_collecting(enabled: bool) -> None:
 
 
 MODES = Setting("torch's function and dispatch modes", _read_modes, _leave_modes, show=None)
-# values of environment variables are not shown: some are secrets
+# messages omit values of environment variables: some are secrets
 PROCESS = (
     Setting("torch's threads", torch.get_num_threads, torch.set_num_threads),
     Setting("torch's interop threads", torch.get_num_interop_threads, _set_interop_threads),

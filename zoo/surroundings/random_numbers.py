@@ -1,4 +1,4 @@
-"""The random numbers of torch, Python's `random` and numpy; a model may draw from all of them."""
+"""Seed, store and restore the random generators of torch, Python's `random` and numpy."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ import torch
 
 @contextmanager
 def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] = ()) -> Iterator[None]:
-    """Give the work inside random numbers of its own; those outside go on as if it had not run.
+    """Give the code inside its own random numbers; restore the generators at the end.
 
     Args:
-        seed: of all three generators; without one they continue from their current states.
-        devices: CUDA devices whose generators are covered too.
+        seed: seed of all three generators; None continues from their current states.
+        devices: CUDA devices whose generators are included.
     """
     pythons, numpys = random.getstate(), np.random.get_state()
     try:
@@ -25,7 +25,7 @@ def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] =
             if seed is not None:
                 seed_torch(seed)
                 random.seed(seed)
-                # [seed] would give numpy the very numbers of Python's random.seed(seed)
+                # np.random.seed([seed]) would give the same numbers as Python's random.seed(seed)
                 np.random.seed(np.random.SeedSequence(seed).generate_state(8))
             yield
     finally:
@@ -34,7 +34,7 @@ def random_numbers(seed: int | None = None, *, devices: Sequence[torch.device] =
 
 
 def take_random_state(device: torch.device) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Where the generators of torch, Python and numpy stand: tensors by name, and values that JSON can hold."""
+    """Return the states of the generators of torch, Python and numpy: tensors by name, and JSON values."""
     tensors = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state(device)
@@ -43,14 +43,14 @@ def take_random_state(device: torch.device) -> tuple[dict[str, torch.Tensor], di
 
 
 def digest_random_state(device: torch.device) -> str:
-    """A digest of where the generators of torch, Python and numpy stand."""
+    """Return the SHA-256 of the states of the generators of torch, Python and numpy."""
     tensors, values = take_random_state(device)
     words = [json.dumps(values), *(tensor.numpy().tobytes().hex() for tensor in tensors.values())]
     return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
 def put_random_state(device: torch.device, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
-    """Put the generators to where they stood."""
+    """Restore generator states that `take_random_state` returned."""
     torch.set_rng_state(tensors["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(tensors["cuda"], device)
@@ -61,14 +61,19 @@ def put_random_state(device: torch.device, tensors: Mapping[str, torch.Tensor], 
 
 
 def seed_torch(seed: int) -> None:
-    """Seed the generators of the CPU and of every CUDA device, as `torch.manual_seed` does, 100 to 1000 times as fast
-    where there is no CUDA: that function writes down a stack trace for every kind of device that is not there."""
+    """Seed the generators of the CPU and of every CUDA device.
+
+    Without CUDA it is 100 to 1000 times as fast as `torch.manual_seed`, which formats a stack trace for every kind of
+    device that is missing.
+    """
     torch.default_generator.manual_seed(torch_seed(seed))
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(torch_seed(seed))
 
 
 def torch_seed(seed: int) -> int:
-    """The seed for a generator of torch: seeds from 2**32 on are hashed, since on a CPU torch 2.13 uses the lower 32
-    bits alone, and 1 and 2**32 + 1 would be the same seed."""
+    """Return the seed for a torch generator; those from 2**32 are hashed.
+
+    On a CPU torch 2.13 uses only the lower 32 bits, so 1 and 2**32 + 1 would be the same seed.
+    """
     return seed if seed < 1 << 32 else int(np.random.SeedSequence(seed).generate_state(1)[0])

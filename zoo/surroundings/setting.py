@@ -1,11 +1,11 @@
-"""One global setting of a process: how to read it, restore it, and describe a change."""
+"""A global setting of a process: read it, restore it, describe its changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 LONGEST = 40
-"""Most characters of a value in a message."""
+"""Maximum number of characters of a value in a message."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,11 @@ class Setting:
     """A global of torch, of Python or of the process.
 
     Args:
-        name: as in "changes torch's default dtype"; for a mapping it has a place for the key, "the handler of {}".
-        read: returns its current value; a mapping stands for one setting a key.
-        write: restores a value that was read.
-        compared: the part of a value that is compared.
-        show: formats a value for messages; None leaves values out.
+        name: name in messages, as "torch's default dtype"; for a mapping with a place for the key, "the handler of {}".
+        read: returns the current value; a mapping is one setting per key.
+        write: restores a value that `read` returned.
+        compared: selects the part of a value to compare.
+        show: formats a value for messages; None omits values.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Setting:
     show: Callable[[Any], str] | None = str
 
     def changes(self, before: Any, now: Any) -> list[str]:
-        """List the differences, as "torch's default dtype from float32 to float64"."""
+        """List the changes, each as "torch's default dtype from float32 to float64"."""
         before, now = self.compared(before), self.compared(now)
         if before == now:
             return []
