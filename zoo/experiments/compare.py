@@ -1,8 +1,7 @@
 """Plan and run a study: match sizes, resolve every run, choose how they are executed, train, record.
 
-The way of a model, each stop once: `match_sizes` gives it its width, `resolve_all` finds, builds and checks it,
-`choose_ways` times it, `search_rates` gives it a learning rate, `execute_all` trains it. From `resolve_all` on its runs
-are `Cell`s, and nothing is looked up again.
+Each model passes once through `match_sizes` (its width), `resolve_all` (find, build and check it), `choose_ways` (time
+it), `search_rates` (its learning rate) and `execute_all` (train it). From `resolve_all` on its runs are `Cell`s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,33 +33,33 @@ from zoo.experiments.study.config import Matched, StudyConfig
 from zoo.whole_file import remove_unfinished
 
 SAMPLES = 12
-"""Samples of each model in a report."""
+"""Number of samples per model in a report."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study with every run resolved; what is still open is the learning rates, if there is a grid."""
+    """A study with every run resolved, except for the learning rates if there is a grid."""
 
     study: StudyConfig
     corpora: Mapping[str, Corpus]
     matched: Mapping[str, Matched]
     directory: Path
     cells: Sequence[Cell]
-    """Every run, as it was asked for: those that choose learning rates first."""
+    """Every run as requested, those that choose learning rates first."""
     choices: Mapping[str, Choice]
 
     @property
     def corpus(self) -> Corpus:
-        """The text in its first split: what is told of it, and what sizes and costs are measured on."""
+        """The corpus in its first split, for descriptions and for measuring sizes and costs."""
         return next(iter(self.corpora.values()))
 
     def summary(self) -> str:
-        """The corpus in one line."""
+        """Describe the corpus in one line."""
         several = f"; the first of {len(self.corpora)} splits" if len(self.corpora) > 1 else ""
         return self.corpus.summary() + several
 
     def notices(self) -> list[str]:
-        """What is known beforehand of what will weaken a verdict: sizes that are missed, and the grid; a line each."""
+        """List what will weaken a verdict and is known beforehand, one line each: missed sizes, the grid."""
         missed = [
             describe_size(label, matched)
             for label, matched in self.matched.items()
@@ -74,11 +73,11 @@ class Plan:
         return {label: choice.way for label, choice in self.choices.items()}
 
     def configs(self) -> list[RunConfig]:
-        """All runs, as they were asked for, before ways and learning rates were chosen."""
+        """Return all runs as requested, before ways and learning rates are chosen."""
         return [cell.config for cell in self.cells]
 
     def trials(self, rates: Rates | None = None) -> list[Cell]:
-        """The runs that choose learning rates, in their ways: those of the grid, or at other rates."""
+        """Return the runs that choose learning rates, with their ways; default: at the rates of the grid."""
         cells = [cell for cell in self.cells if cell.config.trial]
         if rates is not None:
             models = {cell.config.label: cell for cell in cells}.values()
@@ -86,12 +85,11 @@ class Plan:
         return place(cells, self.ways)
 
     def runs(self, rates: Mapping[str, float], grid: Rates = ()) -> list[Cell]:
-        """The runs that are reported, in their ways, at the learning rates (label -> rate) that were chosen.
-
-        A label without one keeps what it was resolved with: its own rate, or the lowest of the grid.
+        """Return the reported runs, with their ways, at the chosen learning rates.
 
         Args:
-            grid: the rates that they were chosen from.
+            rates: label -> rate; other labels keep their resolved rate, their own or the lowest of the grid.
+            grid: the rates from which these were chosen.
         """
         cells = [cell for cell in self.cells if not cell.config.trial]
         rated = [cell.at_rate(rates[cell.config.label], grid) if cell.config.label in rates else cell for cell in cells]
@@ -99,7 +97,7 @@ class Plan:
 
 
 def describe_grid(study: StudyConfig) -> list[str]:
-    """The grid of learning rates and what trying it takes, in a line; none where there is no grid."""
+    """Describe the grid of learning rates and its number of runs in one line; empty without a grid."""
     rates = study.lr_grid
     if not rates:
         return []
@@ -112,11 +110,15 @@ def describe_grid(study: StudyConfig) -> list[str]:
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
-    """The plan of a study: its text read, its sizes matched, its runs resolved, their ways of execution chosen.
+    """Plan a study: load its text, match sizes, resolve its runs, choose their ways of execution.
+
+    Args:
+        out: folder of all studies.
+        fresh: whether to begin a new folder beside an existing one.
 
     Raises:
         DataError: the text cannot be read.
-        RegistryError, UsageError, RunError: a model that cannot be built, or not scaled, or does not hold its contract.
+        RegistryError, UsageError, RunError: a model cannot be built or scaled, or violates the contract.
     """
     corpora, directory = load_corpora(study.in_splits()), study_directory(out, study.name, fresh=fresh)
     matched = match_sizes(study, next(iter(corpora.values())))
@@ -124,15 +126,15 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
     cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
     if study.start and not is_done(cells[0].directory):
-        cells[0].build()  # the weights fit, or that is told now
+        cells[0].build()  # report weights that do not fit now, not after training
     return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory))
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
-    """Train what is not there yet; returns the record of the comparison, and the file that it stands in.
+    """Execute the missing runs; return the file of the comparison's record, and the record.
 
     Raises:
-        RunError: a folder that is no run stands where one belongs, or a source changed meanwhile.
+        RunError: a folder that is no run has the path of a run, or a source changed meanwhile.
     """
     cells, planned = plan.runs({}), 0
 
@@ -175,9 +177,10 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
 
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
-    """The record with each model's costs and samples, measured if it has none yet; now nothing else is running.
+    """Return the record with each model's costs and samples; measure them if they are missing.
 
-    Of two processes on one study the first one measures, and the other waits: both report the same numbers.
+    Nothing else runs meanwhile. Of two processes on one study the first one measures and the other waits, so both
+    report the same numbers.
     """
     if has_probes(record, path.parent):
         return record
@@ -190,7 +193,7 @@ def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
 
 
 def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | None]:
-    """The record of a single run with samples of it, drawn if it has none; and why there are none, where there are not.
+    """Return the record of a single run with samples, drawn if missing, and why there are none, or None.
 
     Of two processes the first one draws, as in `add_probes`.
     """
@@ -203,7 +206,7 @@ def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | Non
             return now, None
         try:
             samples = {**now.samples, run.label: tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))}
-        except Exception as error:  # a stranger's model may train and not stream
+        except Exception as error:  # a foreign model may train but fail to stream
             return now, f"no samples: {type(error).__name__}: {error}".splitlines()[0]
         now = now.model_copy(update={"samples": samples})
         write_study(path, now)
@@ -211,7 +214,7 @@ def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | Non
 
 
 def has_probes(record: StudyRecord, directory: Path) -> bool:
-    """Whether the costs of every model that did not fail are there: what would a probe do that training could not?"""
+    """Return whether the record has costs of every model that did not fail; a failed one cannot be probed."""
     found = record.read_runs(directory)
     return set(record.costs) >= {run.label for run in found} - _failed(found)
 
@@ -221,18 +224,18 @@ def _failed(runs: Sequence[Run]) -> set[str]:
 
 
 def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRecord:
-    """The record with costs and samples, measured now."""
+    """Measure costs and samples; return the record with them."""
     found = record.read_runs(directory)
-    runs, failed = {run.label: run for run in reversed(found)}, _failed(found)  # the first seed's in the first split
-    threads = max(way.threads for way in plan.ways.values())  # the same for all, whatever each ran on
-    first = in_first_split(plan.runs({}))  # as the costs of a comparison on one split
+    runs, failed = {run.label: run for run in reversed(found)}, _failed(found)  # of the first seed in the first split
+    threads = max(way.threads for way in plan.ways.values())  # the same for all, for comparable speeds
+    first = in_first_split(plan.runs({}))  # costs equal those of a comparison on one split
     cells = {cell.config.label: cell.on_threads(threads) for cell in first if cell.config.label not in failed}
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
         if run.result.status == "finished":
             try:
                 samples[label] = tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))
-            except Exception as error:  # a stranger's model may train and not stream
+            except Exception as error:  # a foreign model may train but fail to stream
                 why = str(error).partition("\n")[0] if isinstance(error, ZooError) else describe_error(error)
                 costs[label] = costs[label].model_copy(
                     update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
@@ -241,7 +244,7 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
 
 
 def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
-    """Numbers of seeds under which this comparison has been looked at, each less than now; two are no look."""
+    """Return the numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, at least `FEWEST_SEEDS`."""
 
     def same(other: StudyConfig) -> bool:
         fewer = FEWEST_SEEDS <= len(other.seeds) < len(study.seeds) and set(other.seeds) < set(study.seeds)
@@ -249,20 +252,20 @@ def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
 
     looks = set()
     for path in directory.glob("study-*.json"):
-        with suppress(RunError):  # a damaged record of another comparison is for `verify` to tell
+        with suppress(RunError):  # `verify` reports damaged records of other comparisons
             other = read_study(path).study
             looks |= {len(other.seeds)} if same(other) else set()
     return tuple(sorted(looks))
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:
-    """The file of a comparison's record: named after what was asked, and after the trials and runs that answer it."""
+    """Return the file name of a comparison's record, a fingerprint of its settings, trials and runs."""
     fingerprints = [run.recorded.fingerprint for run in runs]
     return f"study-{fingerprint({'study': describe_study(study), 'runs': fingerprints})}.json"
 
 
 def study_directory(out: Path, name: str, *, fresh: bool) -> Path:
-    """The folder of a study: the newest of `name`, `name.2`, `name.3`, ... that is there, or a new one beside it."""
+    """Return the folder of a study: the newest of `name`, `name.2`, `name.3`, ...; if `fresh`, the next one."""
     folder = file_name(name)
 
     def numbered(number: int) -> Path:

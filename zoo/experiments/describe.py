@@ -1,4 +1,4 @@
-"""What a model is, in plain values: options, paper, recipe, and its size at given sizes."""
+"""Describe a model in plain values: options, paper, recipe, number of parameters."""
 
 import typing
 from typing import Any
@@ -10,10 +10,10 @@ from zoo.models.build import build, count_parameters, model_config
 
 
 def describe_model(text: str, *, context: int, vocab_size: int) -> dict[str, Any]:
-    """A document about the model that `text` names, with options or without.
+    """Describe the model that `text` names, with or without options, as a JSON document.
 
     Raises:
-        RegistryError, UsageError: no such model, or options that it does not take.
+        RegistryError, UsageError: the model is unknown, or does not accept the options.
     """
     call = parse_call(text)
     entry = MODELS.find(call.name)

@@ -1,4 +1,4 @@
-"""Forecast what a study would train, how big, and about how long, from a few real steps of each model."""
+"""Forecast the runs of a study, their sizes and durations, from a few real steps of each model."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from zoo.experiments.runs.workers import count_cores
 
 
 def forecast(plan: Plan) -> list[dict[str, Any]]:
-    """A row a run: its directory below `out`, whether it is there already, its size, and seconds if it is not.
+    """Return a row per run: its directory, whether it is done, its parameters, and its seconds (0 if done).
 
-    The seconds are those of training; evaluations come on top. `at_once` is how many such runs share the time.
+    Seconds are those of training, without evaluations. `at_once` is the number of runs that share this time.
 
     Raises:
-        RunError: a trial that is there is damaged.
+        RunError: a stored trial is damaged.
     """
     trials, rates = list[Cell](), dict[str, float]()
 

@@ -1,4 +1,4 @@
-"""Find and remove what is left of work that was cut, and what can be made again."""
+"""Find and remove files of interrupted work, and files that can be rebuilt."""
 
 import shutil
 import time
@@ -15,13 +15,13 @@ from zoo.experiments.runs.working_folder import CHECKPOINTS, LOCK, BusyError, is
 
 LOCK_SUFFIX = ".lock"
 PREPARED, WRITTEN = "prepared", ".partial-"
-"""Texts in the cache, and how the names begin of those that are being written."""
+"""Folder of texts in the cache; prefix of names of those being written."""
 LONG_AGO = 3600.0
-"""Seconds without a write after which a text in the cache is nobody's; it has no lock."""
+"""Seconds without a write after which an unfinished text in the cache counts as abandoned; it has no lock."""
 
 
 class Leftover(NamedTuple):
-    """A file or folder that nobody needs, what it is, and its bytes."""
+    """A removable file or folder, a description of it, and its bytes."""
 
     path: Path
     what: str
@@ -29,10 +29,10 @@ class Leftover(NamedTuple):
 
 
 def find_leftovers(out: Path) -> list[Leftover]:
-    """What can be removed below a folder of runs, and in the cache; nothing that a process works on.
+    """Find what can be removed below a folder of runs and in the cache, except what a process is using.
 
     Raises:
-        RunError: there is no such folder.
+        RunError: the folder does not exist.
     """
     if not out.is_dir():
         raise RunError(f"'{out}' is no folder of runs.")
@@ -40,7 +40,7 @@ def find_leftovers(out: Path) -> list[Leftover]:
 
 
 def remove(leftovers: Sequence[Leftover]) -> None:
-    """Remove them; what is gone by now, or worked on, is passed over."""
+    """Remove leftovers, except those that are gone or in use by now."""
     for path, _, _ in leftovers:
         if path.is_dir() and path.name.endswith(".partial"):
             with suppress(BusyError), lock(path / LOCK):
@@ -61,7 +61,7 @@ def _find_in_runs(out: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _describe(path: Path) -> str:
-    """What a leftover is; nothing of any other path."""
+    """Describe a leftover; empty for any other path."""
     hidden, folder = path.name.startswith("."), path.is_dir()
     if hidden and folder and path.suffix == ".partial":
         started = any(path.glob(CHECKPOINTS))
@@ -83,7 +83,7 @@ def _describe(path: Path) -> str:
 
 
 def _is_worked_on(path: Path) -> bool:
-    """Whether a living process holds the lock of a leftover, or has just written a part of a text."""
+    """Return whether a process holds the lock of a leftover, or has recently written an unfinished text."""
     if path.parent.name == PREPARED or path.parent == cache_directory():
         newest = max((part.stat().st_mtime for part in path.rglob("*")), default=path.stat().st_mtime)
         return path.name.startswith(WRITTEN) and time.time() - newest < LONG_AGO

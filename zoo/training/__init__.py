@@ -1,1 +1,1 @@
-"""One loop for every model: loss, optimizer, evaluation, checkpoints."""
+"""Training, the same for every model: loss, optimizer, loop, evaluation, checkpoints."""

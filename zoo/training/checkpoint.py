@@ -1,10 +1,10 @@
-"""Weights as safetensors: reading executes no code, and a digest tells whether the file is the recorded one.
+"""Save and load weights as safetensors: reading executes no code, and a digest identifies the recorded file.
 
-The same weights are the same bytes in every process (`zoo.training.tensor_file`); beside the tensors stands
+Equal weights give equal bytes in every process (`zoo.training.tensor_file`). The file also has
 
-    ties    name of a tied tensor -> the name that its numbers are stored under
+    ties    name of a tied tensor -> the name under which its values are stored
 
-Numbers are stored as they are; save_model of safetensors 0.8 writes the memory behind a conjugate or negative view.
+Conjugate and negative views are resolved; save_model of safetensors 0.8 would write the memory behind them.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from zoo.training.tensor_file import from_file, has_values, to_file
 from zoo.whole_file import write_whole
 
 BESIDE = 64 << 20
-"""Most bytes that a file of weights has beside the tensors: their names, and which are tied."""
+"""Maximum bytes of a weights file besides the tensors: names and ties."""
 
 _TIES = TypeAdapter(dict[str, str])
 
 
 class UnfitWeightsError(RunError):
-    """Weights that do not fit a model: `reason` says in which way."""
+    """Weights that do not fit a model; `reason` says why."""
 
     def __init__(self, path: Path, model: nn.Module, reason: str) -> None:
         super().__init__(f"Weights '{path}' do not fit {type(model).__name__} as it is now: {reason}")
@@ -36,11 +36,11 @@ class UnfitWeightsError(RunError):
 
 
 def save_weights(model: nn.Module, path: Path) -> str:
-    """Write every parameter and persistent buffer (a tied one once); returns the SHA-256 of the file.
+    """Write every parameter and persistent buffer (tied ones once); return the SHA-256 of the file.
 
     Raises:
-        RunError: the disk is full, or anything else that keeps the file from being written.
-        UsageError: the model keeps state that is no tensor.
+        RunError: the file cannot be written, for example because the disk is full.
+        UsageError: the model has extra state, as `state_of`.
     """
     state = state_of(model)
     ties = find_ties(state)
@@ -51,15 +51,18 @@ def save_weights(model: nn.Module, path: Path) -> str:
 
 
 def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
-    """Load weights into a model that has exactly the names, shapes and types of the file.
+    """Load weights into a model that has exactly the names, shapes and dtypes of the file.
+
+    Args:
+        sha256: the recorded digest of the file.
 
     Raises:
-        RunError: the file is missing or changed.
-        UnfitWeightsError: it belongs to another architecture.
+        RunError: the file is missing, unreadable or changed.
+        UnfitWeightsError: its names, shapes, dtypes or ties are not those of the model.
     """
     state_bytes = sum(tensor.nbytes for tensor in state_of(model).values())
     try:
-        data = read_regular(path, BESIDE + 2 * state_bytes)  # of another program's, tied tensors may stand there twice
+        data = read_regular(path, BESIDE + 2 * state_bytes)  # other programs may store tied tensors twice
     except OSError as error:
         raise RunError(f"Cannot read weights '{path}': {error.strerror}.") from None
     digest = hashlib.sha256(data).hexdigest()
@@ -69,7 +72,7 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
         if has_values(data):
             tensors, values = from_file(data)
             state = tensors | {name: tensors[first] for name, first in _TIES.validate_python(values["ties"]).items()}
-        else:  # a file of another program's, or of version 0.1: of tied tensors it may have either
+        else:  # from another program or version 0.1: it may have either name of tied tensors
             state = load(data)
             for name, first in find_ties(state_of(model)).items():
                 found = state.get(name, state.get(first))
@@ -82,12 +85,12 @@ def load_weights(model: nn.Module, path: Path, sha256: str) -> None:
 
 
 def _describe_difference(state: dict[str, Tensor], own: dict[str, Tensor]) -> str:
-    """Describe the first difference between the state in a file and that of a model; empty if there is none."""
+    """Describe the first difference between the state of a file and the model's `own`; empty if there is none."""
     if lacking := sorted(own.keys() - state.keys()):
         return f"'{lacking[0]}' is not in the file."
     if extra := sorted(state.keys() - own.keys()):
         return f"'{extra[0]}' of the file is not in the model."
-    for name, tensor in sorted(state.items()):  # safetensors 0.8 gives them in an order that changes
+    for name, tensor in sorted(state.items()):  # safetensors 0.8 returns them in random order
         stored, here = (f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (tensor, own[name]))
         if stored != here:
             return f"'{name}' is {stored}, in the model {here}."

@@ -1,8 +1,8 @@
-"""Clipping by the global norm of the gradients (Pascanu et al. 2013, section 3.2), safe for large gradients.
+"""Clip gradients by their global norm (Pascanu et al. 2013, section 3.2), without overflow for large gradients.
 
-In float32 squares overflow from 1e19 on: torch.nn.utils.clip_grad_norm_ then finds an infinite norm and turns finite
-gradients into zeros. Here squares are computed in float64 in that case, and always on CUDA, which avoids a host-device
-synchronisation. Gradients in float64 may be as large as 1e154.
+In float32, squares overflow above 1e19: torch.nn.utils.clip_grad_norm_ then finds an infinite norm and turns finite
+gradients into zeros. This module then computes squares in float64; on CUDA always, which avoids a host-device
+synchronisation. float64 gradients may be as large as 1e154.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def clip(gradients: list[Tensor], limit: float) -> None:
-    """Scale all gradients in place so that their global norm is at most `limit`; all are on one device."""
+    """Scale all gradients in place so that their global norm is at most `limit`; all must be on one device."""
     if not gradients:
         return
     on_cpu = gradients[0].device.type == "cpu"
@@ -24,7 +24,7 @@ def clip(gradients: list[Tensor], limit: float) -> None:
 
 
 def _norm(tensors: list[Tensor], dtype: torch.dtype | None = None) -> Tensor:
-    """The norm () of all numbers together."""
+    """Return the norm () over all elements of all tensors."""
     return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors, 2, dtype)))
 
 
@@ -46,6 +46,6 @@ def row_clip_factors(gradient: Tensor, limits: Tensor) -> Tensor:
 
 
 def as_real(tensor: Tensor | None) -> Tensor:
-    """View complex numbers as pairs of real ones: the kernels know only these."""
+    """View a complex tensor as pairs of real numbers, because the kernels are real; resolve lazy views."""
     assert tensor is not None
     return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor.resolve_neg()

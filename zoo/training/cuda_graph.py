@@ -1,11 +1,11 @@
-"""A whole training step as a CUDA graph: recorded once, then replayed without Python between its kernels.
+"""Record a whole training step as a CUDA graph, then replay it without Python between its kernels.
 
-A graph works on the memory that it was recorded with: every batch is first copied into static buffers, and every
-shape of batch has a graph of its own. Packed documents are filled up to a multiple of `MULTIPLE` positions (see
-`zoo.training.stacked.filling`), which keeps the shapes few. The first steps of a shape are real steps on a side
-stream, the warm-up that capture needs; recording computes nothing.
+A graph is bound to memory: every batch is first copied into static buffers, and every batch shape has its own graph.
+Packed documents are filled up to a multiple of `MULTIPLE` positions (see `zoo.training.stacked.filling`), which keeps
+the number of shapes small. The first steps of a shape are real steps on a side stream, the warm-up that capture needs;
+recording computes nothing.
 
-If recording fails (a model reads a number back, for instance), training goes on eagerly and `reason` says why.
+If recording fails, for instance because a model reads a value back, training continues eagerly and `reason` says why.
 """
 
 from collections.abc import Callable, Hashable
@@ -20,15 +20,15 @@ from zoo.data.rows import Batch
 from zoo.training.stacked.filling import round_up
 
 WARMUP = 3
-"""Eager steps of a shape before it is recorded."""
+"""Eager steps of a shape before recording."""
 GRAPHS = 8
-"""Shapes that are recorded; rarer ones are run eagerly."""
+"""Maximum number of recorded shapes; later ones run eagerly."""
 MULTIPLE = 128
-"""Packed documents are filled up to a multiple of so many positions."""
+"""Packed documents are filled up to a multiple of this number of positions."""
 
 
 class Step(Protocol):
-    """A step of one model, or of a stack: `TrainStep`, `StackedStep`."""
+    """A training step of one model or of a stack: `TrainStep`, `StackedStep`."""
 
     @property
     def execution(self) -> str: ...
@@ -38,7 +38,7 @@ class Step(Protocol):
 
 
 class Graph(Protocol):
-    """Work on a device that can be recorded."""
+    """Recordable work on a device."""
 
     def run(self) -> Tensor: ...
     def record(self) -> None: ...
@@ -51,11 +51,11 @@ def capture(step: Step, device: torch.device) -> Step:
 
 
 class CapturedStep:
-    """A step that is recorded once for every shape of batch, then replayed; it is called like the step itself.
+    """A step recorded once per batch shape, then replayed; called like the step itself.
 
     Args:
-        step: a whole step without host-device synchronisation, which takes the learning rate as a tensor too.
-        graph: makes the graph of a piece of work; by default `CudaGraph`.
+        step: a whole step without host-device synchronisation that accepts the learning rate as a tensor.
+        graph: makes a `Graph` of a function; by default `CudaGraph`.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class CapturedStep:
         self.step, self.device = step, device
         self.graph = graph or CudaGraph
         self.reason = ""
-        """Why steps run eagerly; empty while they are captured."""
+        """Why steps run eagerly; empty unless recording failed."""
         self._slots: dict[Hashable, _Slot] = {}
 
     @property
     def execution(self) -> str:
-        """How steps run: `captured`, or `eager: ` and the reason; before it what the step itself says, as `stacked`."""
+        """How steps run: the step's own word (`eager`, `stacked`) with `captured`, or with the reason why not."""
         if self.reason:
             return f"{self.step.execution}: {self.reason}"
         if not any(slot.recorded for slot in self._slots.values()):
@@ -81,11 +81,11 @@ class CapturedStep:
 
     @property
     def multiple(self) -> int:
-        """Fill packed batches up to a multiple of so many positions."""
+        """Packed batches must be filled up to a multiple of this number of positions."""
         return 1 if self.reason else MULTIPLE
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
-        """One update; returns the loss before it, still on the device. The batch may be on the CPU."""
+        """Make one update; return the loss before it, on the device. The batch may be on the CPU."""
         batch = _round_up_shape(batch)
         key = batch.tokens.shape, batch.targets.shape, batch.packing and batch.packing.shape
         if not self.reason and (key in self._slots or len(self._slots) < GRAPHS):
@@ -102,11 +102,11 @@ class CapturedStep:
 
 
 class _RecordError(Exception):
-    """Why a step cannot be recorded."""
+    """A step cannot be recorded; the message says why."""
 
 
 class _Slot:
-    """The static buffers of one shape, and its graph."""
+    """The static buffers and the graph of one batch shape."""
 
     def __init__(self, owner: CapturedStep, batch: Batch, lr: float | Tensor) -> None:
         self.batch = _copy_to(batch, owner.device)
@@ -116,7 +116,7 @@ class _Slot:
         self.recorded = False
 
     def _batch_to_record(self) -> Batch:
-        """The static buffers, with a packing that has cached nothing of an earlier batch."""
+        """Return the static buffers with a new packing, which has no cached values of an earlier batch."""
         packing = self.batch.packing
         return self.batch._replace(packing=packing and replace(packing))
 
@@ -142,7 +142,7 @@ class _Slot:
 
 
 class CudaGraph:
-    """torch.cuda.CUDAGraph, with its warm-up on the stream that it is recorded on."""
+    """A `torch.cuda.CUDAGraph` whose warm-up runs on the stream of the recording."""
 
     def __init__(self, work: Callable[[], Tensor], device: torch.device) -> None:
         self.work, self.device = work, device
@@ -159,7 +159,7 @@ class CudaGraph:
         return result
 
     def record(self) -> None:
-        """Record the work without computing it; a failure leaves the random numbers as they were."""
+        """Record the work without computing it; a failure restores the state of random numbers."""
         random_numbers = torch.cuda.get_rng_state(self.device)
         try:
             with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
@@ -170,13 +170,13 @@ class CudaGraph:
             raise
 
     def replay(self) -> Tensor:
-        """Run the recorded work on the current content of its buffers; the next replay overwrites the result."""
+        """Run the recorded work on the current buffers; the next replay overwrites the result."""
         self.graph.replay()
         return self.result
 
 
 def _round_up_shape(batch: Batch) -> Batch:
-    """Round the shape that a packed batch declares up, in rows and length, so that fewer shapes occur."""
+    """Round up the declared rows and length of a packed batch, so that fewer shapes occur."""
     if batch.packing is None:
         return batch
     rows, length = batch.packing.shape
@@ -189,7 +189,7 @@ def _tensors(batch: Batch) -> list[Tensor]:
 
 
 def _copy_to(batch: Batch, device: torch.device) -> Batch:
-    """A copy of the batch on the device."""
+    """Copy the batch to the device."""
     tokens, targets, *places = (tensor.to(device, copy=True) for tensor in _tensors(batch))
     packing = batch.packing and replace(batch.packing, position=places[0], row=places[1])
     return Batch(tokens, targets, packing)

@@ -1,11 +1,11 @@
-"""What an evaluation finds beside a loss a document: losses by position, and losses token by token.
+"""Details of an evaluation: losses by position, and losses of single tokens.
 
-position.nats, position.squares, position.tokens    (P,) over all rows: sum of the losses, and of their squares, of the
-                                                    tokens that follow p + 1 tokens of a row, and their number (the
-                                                    boundary that opens a document is one of the p + 1)
-kept.tokens                                         (R,) how many tokens are kept of each of the first R documents, or
-                                                    stretches of a stream
-kept.targets, kept.nats                             (M,) these tokens, and their losses, one document after the other
+position.nats, position.squares, position.tokens    (P,) sum of losses, sum of squared losses and number of the tokens
+                                                    that follow p + 1 tokens of a row, over all rows (the boundary
+                                                    that opens a document is one of the p + 1)
+kept.tokens                                         (R,) number of kept tokens of each of the first R documents, or
+                                                    segments of a stream
+kept.targets, kept.nats                             (M,) the kept tokens and their losses, in order of documents
 """
 
 from typing import Any
@@ -19,18 +19,18 @@ from zoo.data.rows import Rows, ScoredBatch
 from zoo.tokens import IGNORED
 
 POSITIONS = 4096
-"""Positions of a row whose losses are added up, from the first."""
+"""Number of positions, from the start of a row, whose losses are summed."""
 KEPT = 1 << 16
-"""Tokens of a split whose losses are kept, at most: all of 9,000 names, and 0.4 MB."""
+"""Maximum number of kept tokens of a split: enough for 9,000 names, 0.4 MB."""
 KEPT_OF_A_ROW = 1024
-"""Tokens that are kept of one document, so that a few long ones do not fill the room."""
+"""Maximum number of kept tokens of one document, so that a few long ones do not use up `KEPT`."""
 
 
 class Detail:
-    """Adds up the losses of a split by position, and keeps those of its first tokens.
+    """Sum the losses of a split by position, and keep those of its first tokens.
 
-    The documents of a split are in random order, so that the first ones are a random choice; of a stream they are one
-    passage. Which they are depends on the split alone: all models keep the losses of the same tokens.
+    The documents of a split are in random order, so the first ones are a random sample; of a stream they are one
+    passage. The choice depends only on the split: all models keep losses of the same tokens.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -40,7 +40,7 @@ class Detail:
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.float32]]] = []
 
     def add(self, batch: ScoredBatch, nats: Tensor) -> None:
-        """Add a batch and the losses (B, T) of the tokens that follow, also of those that another row scores."""
+        """Add a batch and the losses (B, T) of all following tokens, including those that another row scores."""
         width = min(nats.shape[1], POSITIONS)
         each, known = nats[:, :width].double(), batch.following[:, :width] != IGNORED
         self._sums[:, :width] += torch.stack([each.sum(0), each.square().sum(0), known.sum(0)])
@@ -56,7 +56,7 @@ class Detail:
         self._parts.append((number, target.astype(np.uint16), loss.astype(np.float32)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What was found, by name."""
+        """Return the arrays of the module's docstring by name."""
         nats, squares, tokens = self._sums.cpu().numpy()
         end = int(np.flatnonzero(tokens)[-1]) + 1
         nothing = (np.zeros(0, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float32))

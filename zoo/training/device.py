@@ -9,10 +9,10 @@ from zoo.errors import UsageError
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; `auto` is CUDA if available, else the CPU.
+    """Return the device called `name`; `auto` is CUDA if available, else the CPU.
 
     Raises:
-        UsageError: no such device here; the message lists the available ones.
+        UsageError: the device is not available; the message lists those that are.
     """
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if name == "auto":
@@ -24,14 +24,14 @@ def resolve_device(name: str) -> torch.device:
 
 
 def autocast(device: torch.device, dtype: str) -> AbstractContextManager[None]:
-    """Context of forward passes: bfloat16 by autocast, nothing for float32."""
+    """Return the context of forward passes: autocast for bfloat16, none for float32."""
     if dtype == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 class Stopwatch:
-    """Counts seconds of training; stopped during evaluations."""
+    """Count seconds of training, without evaluations; synchronises with the device at start and stop."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -44,7 +44,7 @@ class Stopwatch:
         return self._total + running
 
     def resume(self, seconds: float) -> None:
-        """Go on from so many seconds."""
+        """Start with `seconds` on the clock."""
         self._total = seconds
         self.start()
 

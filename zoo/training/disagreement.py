@@ -1,4 +1,4 @@
-"""Compare losses that were scored again with those before, and explain a difference."""
+"""Compare rescored losses with the recorded ones, and explain a difference."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -14,14 +14,14 @@ from zoo.training.rescoring import Rescoring, losses_differ, rescore_row
 from zoo.training.rounding import ALWAYS_ALLOWED, loss_change
 
 FLIPS = {"float32": 0.0, "bfloat16": 0.01}
-"""Share of tokens whose loss may change by more than rounding explains: a hard decision of a model may flip."""
+"""Fraction of tokens whose loss may change by more than rounding: a hard decision of a model may flip."""
 FLIPS_ALONE = {"float32": 0.0, "bfloat16": 0.1}
-"""The same share for rows scored alone: they are few, and one decision is more than a hundredth of their tokens."""
+"""The same fraction for rows scored alone, where one flip is more than a hundredth of the few tokens."""
 DEVIATIONS = 4
-"""Standard errors that the mean change at the cuts may be from zero: rounding has no direction, a peek has one."""
+"""Maximum mean change, in standard errors: rounding has no direction, a peek has one."""
 
 EXPLAINED = 8
-"""Changed rows that are cut one by one to find the reason."""
+"""Maximum number of changed rows that are cut one by one to find the reason."""
 
 NOT_AGAIN = (
     "the same tokens score otherwise the next time: the model draws random numbers in evaluation mode, or keeps "
@@ -38,7 +38,7 @@ ALONE_WAYS = {
 
 
 class Disagreement(NamedTuple):
-    """Losses that were not reproduced: how many tokens, their mean in nats before and now, and the reason."""
+    """Losses that were not reproduced: number of tokens, their mean loss in nats before and now, and the reason."""
 
     tokens: int
     recorded: float
@@ -49,7 +49,7 @@ class Disagreement(NamedTuple):
 def compare_batches(
     model: SequenceModel, parts: Sequence[Rescoring], allowed: float, precision: str
 ) -> Disagreement | None:
-    """What whole batches did not reproduce: tokens whose loss changed, or small changes with a direction."""
+    """Find what whole batches did not reproduce: losses that changed, or small changes with a direction."""
     before, now, last = (torch.cat([getattr(part, name) for part in parts]) for name in ("before", "now", "last"))
     difference = loss_change(before, now)
     far = ~(difference.abs() <= allowed)
@@ -73,7 +73,7 @@ def _is_biased(difference: Tensor, near: float) -> bool:
 def compare_rows(
     model: SequenceModel, single: Mapping[str, Sequence[Rescoring]], allowed: float, precision: str
 ) -> Disagreement | None:
-    """What rows that were scored alone did not reproduce."""
+    """Find what rows scored alone did not reproduce."""
     for way, parts in single.items():
         if not parts:
             continue
@@ -90,7 +90,7 @@ def _summarize(before: Tensor, now: Tensor, why: str) -> Disagreement:
 
 
 def _explain(model: SequenceModel, part: Rescoring, allowed: float) -> str:
-    """Find why the losses of a cut batch changed, by changing one thing at a time."""
+    """Find why losses of a cut batch changed, by changing one thing at a time."""
     cut, again, batch = part.cut, part.again, part.cut.batch
     every = batch.targets != IGNORED
 
@@ -109,7 +109,7 @@ def _explain(model: SequenceModel, part: Rescoring, allowed: float) -> str:
 
 
 def _explain_row(model: SequenceModel, part: Rescoring, way: str, allowed: float) -> str:
-    """Find why the losses of a row alone changed: because it was alone, or because of the way it was scored."""
+    """Find whether losses of a row changed because it was alone or because of `way` (a key of `ALONE_WAYS`)."""
     assert part.row is not None
     targets = part.cut.batch.targets
     now = losses_of(model, part.cut.tokens, targets)

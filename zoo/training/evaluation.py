@@ -1,4 +1,4 @@
-"""The loss of a model on a whole split, every token once, weighted by token."""
+"""Compute the loss of a model on a split: every token once, all with equal weight."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,7 @@ from zoo.training.loss import plain_tensor, token_losses
 from zoo.training.reservoir import Reservoir
 
 MAX_TOKENS = 4096
-"""Positions of an evaluation batch: small enough for a CPU's cache, large enough for a GPU. Results do not depend on
-it."""
+"""Positions of an evaluation batch: fits a CPU's cache, fills a GPU. It does not affect results."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,8 @@ class Score:
     """Losses of one split.
 
     Args:
-        nats: (rows,) summed loss of each document or stretch of a stream; in very large splits of several neighbours.
-        tokens: (rows,) number of targets of each.
+        nats: (rows,) summed loss of each document or segment of a stream; in very large splits, of several neighbours.
+        tokens: (rows,) number of targets of each row.
     """
 
     nats: NDArray[np.float64]
@@ -36,7 +35,7 @@ class Score:
 
     @property
     def loss(self) -> float:
-        """Nats per token over the whole split."""
+        """Nats per token over the split."""
         return float(self.nats.sum() / self.tokens.sum())
 
 
@@ -50,11 +49,12 @@ def evaluate(
     reservoir: Reservoir | None = None,
     detail: Detail | None = None,
 ) -> Score:
-    """Score every token of `rows` exactly once, in evaluation mode; mode and random numbers are left as they were.
+    """Score every token of `rows` exactly once, in evaluation mode; restore mode and random numbers.
 
     Args:
-        reservoir: is given every batch with the losses of its tokens.
-        detail: is given every batch with the losses of all tokens that follow, scored or not.
+        max_tokens: maximum number of positions of a batch.
+        reservoir: receives every batch with the losses of its targets.
+        detail: receives every batch with the losses of all following tokens, including those another row scores.
 
     Raises:
         RunError: as `losses_of`.
@@ -82,7 +82,7 @@ def evaluate(
 
 
 def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
-    """(B, T), (B, T) -> (B, T) nats of every target; 0 where it is IGNORED.
+    """(B, T), (B, T) -> (B, T), the nats of every target; 0 where it is IGNORED.
 
     Raises:
         RunError: as `compute_checked_logits`.
@@ -91,10 +91,10 @@ def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:
 
 
 def compute_checked_logits(model: SequenceModel, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a plain tensor.
+    """Compute logits, (B, T) -> (B, T, V), as a plain tensor.
 
     Raises:
-        RunError: the model returns something other than logits of that shape.
+        RunError: the model does not return logits of that shape.
     """
     logits = model(tokens.clone())  # a model may write into its tokens
     who = f"Model '{type(model).__name__}'"

@@ -1,6 +1,6 @@
-"""The training loop: `fit` trains one model, `advance` is the loop that one model and a stack of models share.
+"""The training loop: `fit` trains one model; `Loop` is shared with stacks of models.
 
-It prints nothing and touches no files: progress goes to a callback.
+It prints nothing and uses no files: progress goes to a callback.
 """
 
 import copy
@@ -52,15 +52,18 @@ def fit(
     build: Callable[[], SequenceModel] | None = None,
     keeper: Keeper | None = None,
 ) -> Fit:
-    """Train `model` in place and leave it with the weights that were best on validation.
+    """Train `model` in place; it ends with the weights that were best on validation.
 
     Args:
         train, validation: rows on the device.
-        seed: of the batches.
-        report: called with the progress after every few steps and after every evaluation.
+        seed: seed of the batches.
+        report: receives the progress every few steps and after every evaluation.
         evaluation_model: as in `Replica`.
-        build: builds `model` as it is now again, on the CPU; a copy of it is taken otherwise.
-        keeper: keeps the state of the run, and gives one to go on from.
+        build: builds another `model` in its initial state, on the CPU; default: a copy of it.
+        keeper: stores states of the run, and loads the one to continue from.
+
+    Raises:
+        RunError: a loaded state does not fit the model, or as `evaluate`.
     """
     model.train()
     train_step = TrainStep(model, settings, device)
@@ -81,12 +84,12 @@ def fit(
 
 @dataclass
 class Loop:
-    """Where the loop stands between two steps.
+    """The loop over steps of K replicas, and its state between two steps.
 
     Args:
-        replicas: K of them; the settings of the first give budget and evaluations, those of each its learning rate.
-        step: an update of all K on the batch and at the learning rate of each; returns their losses, K on the device.
-        moments: the optimizer's tensors by name, in its own memory.
+        replicas: K replicas. The settings of the first determine budget and evaluations, those of each its own rate.
+        step: updates all replicas, each on its batch and at its learning rate; returns their K losses, on the device.
+        moments: tensors of the optimizer by name, in its own memory.
     """
 
     replicas: Sequence[Replica]
@@ -97,17 +100,17 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.clock, self.settings = Stopwatch(self.device), self.replicas[0].settings
-        self.steps, self.next_evaluation = 0, 0  # evaluation 0 is of the untrained model
-        self.unread: list[Tensor] = []  # losses that are still on the device
+        self.steps, self.next_evaluation = 0, 0  # evaluation 0 is that of the untrained model
+        self.unread: list[Tensor] = []  # losses still on the device
         self.started = digest_random_state(self.device)
 
     @property
     def drew(self) -> bool:
-        """Whether random numbers were drawn since the first step, in whichever process that was."""
+        """Whether random numbers were drawn since the first step, which an earlier process may have made."""
         return digest_random_state(self.device) != self.started
 
     def run(self, train: Rows, validation: Rows) -> float:
-        """Train until the budget is spent or every replica has diverged; returns the seconds without evaluations."""
+        """Train until the budget is spent or every replica has diverged; return the seconds without evaluations."""
         if state := self.keeper.load(self._note):
             self.put(state)
             self._note(f"goes on at step {self.steps:,}")
@@ -132,7 +135,7 @@ class Loop:
             self._make_step(train)
 
     def _keep_common(self) -> None:
-        """Keep the state that runs of larger budgets go on from."""
+        """Keep the state from which runs of larger budgets continue."""
         if self.steps == self.settings.common_steps and not any(replica.diverged for replica in self.replicas):
             self.keeper.keep(self.take())
 
@@ -149,7 +152,7 @@ class Loop:
 
     def _make_step(self, train: Rows) -> None:
         batches = [draw(train, self.settings, replica.seed, self.steps) for replica in self.replicas]
-        middle = self.steps + 0.5, self.clock.seconds  # so that the first step moves too
+        middle = self.steps + 0.5, self.clock.seconds  # mid-step, or the first rate would be 0
         self.unread.append(self.step(batches, [replica.settings.rate(*middle) for replica in self.replicas]))
         for replica, batch in zip(self.replicas, batches, strict=True):
             if not replica.diverged:
@@ -157,7 +160,7 @@ class Loop:
         self.steps += 1
 
     def take(self) -> RunState:
-        """The state between two steps."""
+        """Copy the state between two steps."""
         self.clock.stop()
         states = {str(number): take_replica(replica) for number, replica in enumerate(self.replicas)}
         random_tensors, random_values = take_random_state(self.device)
@@ -179,10 +182,10 @@ class Loop:
         return RunState(tensors, values)
 
     def put(self, state: RunState) -> None:
-        """Go on from a state that was taken of a loop made alike.
+        """Continue from a state that an equal loop gave.
 
         Raises:
-            RunError: it does not fit; the message says where.
+            RunError: the state does not fit; the message says where.
         """
         values, tensors = state.values, state.tensors
         for number, (replica, own) in enumerate(zip(self.replicas, values["replicas"], strict=True)):
@@ -196,7 +199,7 @@ class Loop:
 
 
 def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float, *, report: bool) -> None:
-    """Move the losses off the device, (K,) a step, and hand each replica its own; `report` tells its last one."""
+    """Read the losses, (K,) per step, from the device into the replicas; `report` the last loss of each."""
     losses = torch.stack(unread).view(len(unread), len(replicas)).T.tolist()
     unread.clear()
     for replica, own in zip(replicas, losses, strict=True):
@@ -207,7 +210,7 @@ def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float
 
 
 def draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:
-    """The batch of a step: whole rows, or windows where the settings have a window."""
+    """Draw the batch of a step: whole rows, or windows if the settings have a window."""
     if settings.window is None:
         return train.batch(seed, step, settings.batch_size)
     return train.windows(seed, step, settings.batch_size, settings.window)

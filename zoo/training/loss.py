@@ -1,4 +1,4 @@
-"""Cross-entropy in nats per token, the one loss of training and evaluation."""
+"""Cross-entropy in nats per token, the loss of training and evaluation."""
 
 import torch
 import torch.nn.functional as F
@@ -9,24 +9,24 @@ from zoo.tokens import IGNORED
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """(..., V), (...) -> () mean nats over the targets that are not IGNORED, in float32 or the logits' wider type."""
+    """(..., V), (...) -> () mean nats over the targets that are not IGNORED, in float32 or the logits' wider dtype."""
     logits = plain_tensor(logits)
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return F.cross_entropy(precise.flatten(0, -2), targets.flatten(), ignore_index=IGNORED)
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """(B, T, V), (B, T) -> (B, T) nats of every target, in float32; 0 where it is IGNORED."""
+    """(B, T, V), (B, T) -> (B, T), the nats of every target in float32; 0 where it is IGNORED."""
     each = plain_tensor(logits).flatten(0, 1).float()
     losses = F.cross_entropy(each, targets.flatten(), ignore_index=IGNORED, reduction="none")
     return losses.view(targets.shape)
 
 
 def plain_tensor(logits: Tensor) -> Tensor:
-    """Strip a tensor subclass, which could redefine functions of torch such as the loss, from the logits.
+    """Convert logits of a tensor subclass, which could redefine torch functions such as the loss, to a plain tensor.
 
     Raises:
-        RunError: a subclass with `__torch_dispatch__`, whose numbers are not plain memory.
+        RunError: the subclass has its own `__torch_dispatch__`, so its values are not plain memory.
     """
     if type(logits) is Tensor:
         return logits

@@ -1,7 +1,7 @@
-"""The state of a model: its parameters and persistent buffers by name, read and restored without `state_dict` hooks.
+"""Read and restore the state of a model, its parameters and persistent buffers by name, without `state_dict` hooks.
 
-A hook may rename, drop or add an entry when saving and not when loading, and `load_state_dict` cannot fill a tensor
-that is expanded or has grown. Names are those of a `state_dict` without hooks.
+A hook may rename, drop or add an entry only on saving, and `load_state_dict` cannot fill a tensor that is expanded or
+has grown. Names are those of a `state_dict` without hooks.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ from zoo.models.build import overlaps_itself, refuse_extra_state
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:
-    """Every parameter and persistent buffer under each of its names, detached, in the model's own memory.
+    """Return every parameter and persistent buffer under each of its names, detached, sharing the model's memory.
 
     Raises:
-        UsageError: a module keeps extra state (`get_extra_state`), which need not be tensors.
+        UsageError: a module has extra state (`get_extra_state`), which need not be tensors.
     """
     refuse_extra_state(model)
     return {name: tensor.detach() for name, tensor in _places(model).items()}
 
 
 def copy_state(model: nn.Module) -> dict[str, Tensor]:
-    """Copy the state of a model into memory of its own.
+    """Return a copy of the state of a model.
 
     Raises:
         UsageError: as `state_of`.
@@ -35,7 +35,7 @@ def copy_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def find_ties(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Name of a tied tensor -> the alphabetically first name of the same view of the same memory."""
+    """Map the name of each tied tensor to the alphabetically first name of the same view of the same memory."""
     firsts: dict[Any, str] = {}
     views = {
         name: (
@@ -55,13 +55,13 @@ def find_ties(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 @torch.no_grad()
 def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Write `state`, taken from this model or from one built alike, back into a model.
+    """Write `state`, which comes from this model or an equal one, into a model.
 
-    Numbers are written in place, so tied tensors stay tied; if `state` has different values for them, they are untied.
-    A tensor that has another shape or type by now gets new memory. Tensors that are not in `state` stay as they are.
+    Values are written in place, so tied tensors stay tied, unless `state` has different values for them. A tensor
+    whose shape or dtype has changed gets new memory. Tensors that are not in `state` stay unchanged.
 
     Raises:
-        UsageError: the model lacks a name, or tensors that share memory have different values in `state`.
+        UsageError: the model lacks a name, or cannot hold the values because tensors share memory.
     """
     places = _places(model)
     if gone := sorted(state.keys() - places.keys()):
@@ -84,30 +84,30 @@ def restore_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def _find_unequal(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Names whose numbers in the model differ from those of `state`."""
+    """Return the names whose values in the model differ from those in `state`."""
     places = _places(model)
     return [name for name, saved in state.items() if not same_bits(places[name], saved)]
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are of one shape, type and content, nan included."""
+    """Return whether two tensors have the same shape, dtype and bits, nan included."""
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
     return torch.equal(to_bytes(one), to_bytes(other).to(one.device))
 
 
 def to_bytes(tensor: Tensor) -> Tensor:
-    """(bytes,) uint8, the bytes of the numbers in order, also where the memory is strided, conjugate or negative."""
+    """Return the bytes of the values in order, (bytes,) uint8, also for strided, conjugate and negative views."""
     return materialize(tensor).flatten().view(torch.uint8)
 
 
 def materialize(tensor: Tensor) -> Tensor:
-    """The same numbers, detached, contiguous, with conjugate and negative views resolved."""
+    """Return the same values detached, contiguous, with conjugate and negative views resolved."""
     return tensor.detach().resolve_conj().resolve_neg().contiguous()
 
 
 def _places(model: nn.Module) -> dict[str, Tensor]:
-    """The tensors themselves by name; a shared one under each of its names."""
+    """Return the tensors themselves by name; a shared one under each of its names."""
     return {
         f"{path}.{name}" if path else name: tensor
         for path, module in model.named_modules(remove_duplicate=False)

@@ -15,12 +15,12 @@ from zoo.training.model_state import materialize
 class Optimizer:
     """AdamW (Loshchilov & Hutter 2019) or SGD; weight decay applies to matrices, not to biases and norms.
 
-    It calls the kernels of torch.optim.AdamW(fused=True) and SGD(fused=True) directly: torch.optim imports torch's
-    compiler, which takes as long as torch itself, and sorts its parameters anew at every step.
+    It calls the kernels of torch.optim.AdamW(fused=True) and SGD(fused=True) directly: importing torch.optim imports
+    torch's compiler, which takes as long as torch itself, and torch.optim sorts its parameters at every step.
 
     Args:
         kind: "adamw" or "sgd".
-        clip: the largest global norm of the gradients; 0 for no limit.
+        clip: maximum global norm of the gradients; 0 for no limit.
 
     Raises:
         UsageError: the model has no parameters.
@@ -43,7 +43,7 @@ class Optimizer:
         self._update, self._clip = (_adamw if kind == "adamw" else _sgd), clip
 
     def tensors(self) -> dict[str, Tensor]:
-        """The moments and step counts of all parameters by name, in the optimizer's own memory."""
+        """Return the moments and step counts of all parameters by name, in the optimizer's own memory."""
         return {
             f"{number}.{kind}.{index}": tensor
             for number, group in enumerate(self._groups)
@@ -53,7 +53,7 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, lr: float | Tensor) -> None:
-        """Clip the gradients, update the parameters that have one, and clear all gradients."""
+        """Clip the gradients, update the parameters that have one, and clear the gradients."""
         if self._clip:
             clip([parameter.grad for parameter in self.parameters if parameter.grad is not None], self._clip)
         for group in self._groups:
@@ -65,7 +65,7 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class _Group:
-    """Parameters of one type and one weight decay, with the moments and step counts of AdamW."""
+    """Parameters of one dtype and weight decay, with the moments and step counts of AdamW."""
 
     parameters: list[Tensor]
     means: list[Tensor]
@@ -82,7 +82,7 @@ class _Group:
         return cls(parameters, means, squares, list(steps.unbind()), weight_decay)
 
     def with_gradient(self) -> "_Group":
-        """The group of those parameters that have a gradient."""
+        """Return the group without the parameters that lack a gradient."""
         has = [parameter.grad is not None for parameter in self.parameters]
         if all(has):
             return self
@@ -135,21 +135,21 @@ def _sgd(group: _Group, lr: float | Tensor) -> None:
 
 
 def _own_memory(parameter: Tensor) -> None:
-    """Give a conjugate, negative, expanded or strided view memory of its own: the kernels read memory in order."""
+    """Give a conjugate, negative, expanded or strided view its own memory, because the kernels read memory in order."""
     if parameter.is_conj() or parameter.is_neg() or torch.empty_like(parameter).stride() != parameter.stride():
         parameter.data = materialize(parameter).clone()
 
 
 DECAY = 0.2
-"""Share of a `wsd` run in which the rate falls."""
+"""Fraction of a `wsd` run during which the rate falls."""
 
 
 def learning_rate(share: float, *, peak: float, schedule: str, warmup: float, total: float = 1.0) -> float:
-    """The rate when `share` of `total` is spent: a linear rise while less than `warmup` is, then the schedule.
+    """Return the rate after `share` of `total`: a linear rise until `warmup`, then the schedule.
 
-    `cosine` falls to a hundredth of the peak, `constant` stays, `step` drops to a tenth after three quarters of
-    the run (the lecture's way). `wsd`, warm-up-stable-decay (Hu et al. 2024, section 4), stays until the last fifth and
-    then falls to 0 as 1 - sqrt(share of that fifth) (Hägele et al. 2024, section 4).
+    `cosine` falls to a hundredth of the peak, `constant` stays there, `step` drops to a tenth after three quarters of
+    the run, as in the lecture. `wsd`, warm-up-stable-decay (Hu et al. 2024, section 4), stays at the peak until the
+    last fifth, then falls to 0 as 1 - sqrt(fraction of that fifth) (Hägele et al. 2024, section 4).
     """
     if share < warmup:
         return peak * share / warmup
@@ -164,5 +164,5 @@ def learning_rate(share: float, *, peak: float, schedule: str, warmup: float, to
 
 
 def stable_part(total: float) -> float:
-    """How much of a `wsd` run is spent before its rate falls."""
+    """Return the part of `total` of a `wsd` run before its rate falls."""
     return (1 - DECAY) * total

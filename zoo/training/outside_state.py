@@ -1,8 +1,8 @@
-"""State of a model that is neither parameter nor buffer: a counter, a list, a generator. A checkpoint does not hold it.
+"""Detect state of a model outside of parameters and buffers (a counter, a list, a generator): checkpoints lack it.
 
-Plain values and generators of random numbers in the attributes of its modules are digested when the model is built and
-when a checkpoint is taken; those that differ are what a run that goes on from there starts anew. Objects of other
-classes are not looked into.
+Plain values and random generators in the attributes of its modules are digested when the model is built and when a
+checkpoint is taken. A run that continues from the checkpoint resets those that differ. Objects of other classes are
+not examined.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 OWN = frozenset(nn.Module().__dict__)
 DEEPEST = 8
-"""Levels of nested lists and dicts that are looked into."""
+"""Maximum depth of nested containers that are examined."""
 
 
 def digest_attributes(model: nn.Module) -> dict[str, str]:
-    """Dotted name of every plain attribute of a model's modules -> digest of its value."""
+    """Map the dotted name of every plain attribute of a model's modules to the digest of its value."""
     stored = {_address(tensor) for tensor in (*model.parameters(), *model.buffers())}
     digests = {}
     for prefix, module in model.named_modules():
@@ -33,13 +33,13 @@ def digest_attributes(model: nn.Module) -> dict[str, str]:
 
 
 def find_changes(before: Mapping[str, str], model: nn.Module) -> list[str]:
-    """Names of the attributes that are not what they were."""
+    """Return the names of attributes whose digests differ from `before`."""
     now = digest_attributes(model)
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def describe_restart(names: Sequence[str]) -> str:
-    """One line on what starts anew where a run goes on."""
+    """Describe in one line the attributes that a continued run resets."""
     it = "it" if len(names) == 1 else "them"
     return (
         f"keeps {', '.join(map(repr, names))} outside of parameters and buffers: "
@@ -48,7 +48,7 @@ def describe_restart(names: Sequence[str]) -> str:
 
 
 def _describe(value: Any, stored: Set[Any], depth: int) -> Iterator[bytes]:
-    """Bytes that are the same for equal plain values; of anything else nothing."""
+    """Yield the same bytes for equal plain values; nothing for other objects."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         yield f"{type(value).__name__}:{value!r};".encode(errors="surrogatepass")
     elif isinstance(value, Tensor):
@@ -77,13 +77,13 @@ def _describe(value: Any, stored: Set[Any], depth: int) -> Iterator[bytes]:
 
 
 def _describe_tensor(tensor: Tensor, stored: Set[Any]) -> Iterator[bytes]:
-    """Shape, type and content; a tensor in the memory of a parameter or buffer is in the checkpoint."""
+    """Yield shape, dtype and content; no content in the memory of a parameter or buffer, which a checkpoint holds."""
     yield f"tensor:{tuple(tensor.shape)}:{tensor.dtype};".encode()
     try:
         if _address(tensor) not in stored:
             yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     except (RuntimeError, TypeError, NotImplementedError):
-        return  # sparse, or a wrapper without content: its shape has to do
+        return  # sparse, or a wrapper without memory: only the shape counts
 
 
 def _address(tensor: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""One model in training with its curve, best weights and divergence."""
+"""One model in training: its curve, best weights and divergence."""
 
 import math
 from collections import Counter
@@ -29,14 +29,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the callback is given after every few steps and after every evaluation."""
+    """Progress of a run, for the callback: every few steps and after every evaluation."""
 
     spent: float
-    """Share of the budget, 0 to 1."""
+    """Fraction of the budget, 0 to 1."""
     train_loss: float | None
     validation_loss: float | None
     note: str = ""
-    """Something that the reader has to know, in words: that the run goes on from a checkpoint."""
+    """A message for the user, such as that the run continues from a checkpoint."""
 
 
 @dataclass
@@ -47,28 +47,28 @@ class Fit:
     best: Point | None = None
     steps: int = 0
     tokens: int = 0
-    """Targets of all steps."""
+    """Number of targets of all steps."""
     seconds: float = 0.0
-    """Of training, evaluations not counted."""
+    """Seconds of training, without evaluations."""
     diverged_at: int | None = None
-    """Step of the first loss that was not finite."""
+    """Step of the first loss that is not finite."""
     shapes: Counter[Shape] = field(default_factory=Counter)
     """Shape of a batch -> number of steps."""
     execution: str = "eager"
-    """How steps ran: "eager", "captured" (as a CUDA graph), "eager: " and why not captured; or one of these after
-    "compiled" or "stacked"."""
+    """How steps ran: "eager", "captured" (a CUDA graph), or "eager: " and why not captured. "compiled" or "stacked"
+    replaces "eager" or precedes "captured"; differences from plain runs follow as "unlike ..."."""
     compile_seconds: float = 0.0
-    """Of the first step, if it was compiled."""
+    """Seconds of the first step, if it was compiled."""
     restarted: list[str] = field(default_factory=list)
-    """Attributes of the model that began anew where the run went on from a checkpoint, which does not hold them."""
+    """Attributes of the model that were reset when the run continued from a checkpoint, which lacks them."""
 
 
 class Replica:
     """A model in training, its settings, the seed of its batches, and its `Fit` so far.
 
     Args:
-        evaluation_model: a freshly built model of the same class, given the weights for every evaluation, so that the
-            model in training never sees validation; None evaluates the model in training itself.
+        evaluation_model: another model of the same class that gets the weights for every evaluation, so that the model
+            in training never sees validation; None evaluates the model in training.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Replica:
         self._attributes = digest_attributes(model)
 
     def find_outside_state(self) -> list[str]:
-        """Names of what the model keeps outside of parameters and buffers and has changed since it was built."""
+        """Return the names of attributes outside of parameters and buffers that have changed, or were reset."""
         return sorted({*self.fit.restarted, *find_changes(self._attributes, self.model)})
 
     @property
@@ -97,20 +97,20 @@ class Replica:
         return self.fit.diverged_at is not None
 
     def count_step(self, batch: Batch) -> None:
-        """Count a step on this batch; its loss may still be on the device."""
+        """Count a step on this batch. Its loss may still be on the device."""
         self.fit.tokens += batch.target_count
         self.fit.shapes[batch.shape] += 1
         self.fit.steps += 1
 
     def read_losses(self, losses: Sequence[float]) -> None:
-        """Take the losses of the last steps; the first one that is not finite is where the model diverged."""
+        """Record the losses of the last steps; the first one that is not finite marks divergence."""
         wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
         if wrong is not None:
             self.fit.diverged_at = self.fit.steps - len(losses) + wrong + 1
         self.recent += losses
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
-        """Add a point to the curve and report it; keep the weights (copied before) if it is the best so far."""
+        """Evaluate, add a point to the curve and report it; keep the weights if it is the best so far."""
         weights = copy_state(self.model)
         loss = evaluate(self._model_with(weights), validation, device=device, dtype=self.settings.dtype).loss
         if not math.isfinite(loss):
@@ -126,14 +126,14 @@ class Replica:
         self.report(Progress(spent, train_loss, loss))
 
     def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
-        """The model to evaluate, with these weights; the one in training if the state of the other has other names."""
+        """Return the evaluation model with these weights, or the model in training if the names differ."""
         if self._evaluation_model is None or state_of(self._evaluation_model).keys() != weights.keys():
             return self.model
         restore_state(self._evaluation_model, weights)
         return self._evaluation_model
 
     def finish(self, seconds: float, execution: str) -> Fit:
-        """Put the weights of the best point back into the model, and return the result."""
+        """Restore the weights of the best point in the model, and return the result."""
         restore_state(self.model, self.best_weights)
         if self.fit.restarted:
             names = ", ".join(map(repr, self.fit.restarted))

@@ -1,10 +1,10 @@
-"""Reproduce the scores of an evaluation where a model cannot peek at its targets.
+"""Reproduce the scores of an evaluation on inputs that do not contain the targets.
 
-An evaluation hands whole rows to a model, targets included, and trusts that logits at t depend on the tokens up to t
-alone. Here some rows are scored again by the same weights in a freshly built model. Each row is cut at a random target:
+An evaluation gives a model whole rows, targets included, and assumes that logits at t depend only on tokens up to t.
+This module scores some rows again with the same weights in a freshly built model. Each row is cut at a random target:
 every token after the cut is replaced by a foreign one, and a quarter of the rows are replaced as a whole. Losses up to
 the cut stay the same only if they do not depend on the replaced tokens. A few rows are also scored alone: the cut row,
-the same with gradients recorded, and only the tokens up to the cut.
+the cut row with gradients recorded, and only the tokens up to the cut.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import coarser_precision, measure_rounding
 
 CUTS = 200
-"""Least number of rows that are cut and scored again."""
+"""Minimum number of rows to cut and score again."""
 ALIKE = 3
-"""Least number of batches that are cut where all rows have one length, as in a stream; else every kept batch is."""
+"""Minimum number of batches to cut if all rows have one length, as in a stream; otherwise every kept batch is cut."""
 ROUNDS = 200
-"""Most times that a batch is cut: a split of few rows is cut at other places every time."""
+"""Maximum number of times to cut a batch; a split of few rows is cut repeatedly, at other places."""
 ALONE = 36
-"""Cut rows that are also scored alone."""
+"""Number of cut rows that are also scored alone."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How many cuts and tokens were scored again, the largest change of a loss (nats), and what was not reproduced."""
+    """Number of cuts and tokens scored again, largest change of a loss (nats), and what was not reproduced."""
 
     cuts: int = 0
     tokens: int = 0
@@ -51,15 +51,15 @@ def reproduce(
     cuts: int = CUTS,
     alone: int = ALONE,
 ) -> Reproduction:
-    """Cut batches of an evaluation and score them again: each of them once, then again until there are enough cuts.
+    """Cut batches of an evaluation and score them again: each once, then repeatedly until there are enough cuts.
 
     Args:
-        model: freshly built, on the device, with the weights that scored the batches.
-        kept: the first batch of the evaluation, the last, and some others.
-        dtype: that of the evaluation.
-        seed: of the cuts and the foreign tokens.
-        cuts: least number of rows to cut.
-        alone: most cut rows to score alone.
+        model: freshly built model on the device, with the weights that scored the batches.
+        batches: the first batch of the evaluation, the last, and some others.
+        dtype: dtype of the evaluation.
+        seed: seed of the cuts and the foreign tokens.
+        cuts: minimum number of rows to cut.
+        alone: maximum number of cut rows to score alone.
     """
     model.eval()
     generator, precision = torch.Generator().manual_seed(seed), coarser_precision(model, dtype)
@@ -79,7 +79,7 @@ def reproduce(
 def _rescore(
     model: SequenceModel, batches: Sequence[KeptBatch], generator: torch.Generator, cuts: int, alone: int
 ) -> tuple[list[Rescoring], dict[str, list[Rescoring]]]:
-    """Cut and score batches until there are enough cuts; returns whole batches, and way -> rows scored alone."""
+    """Cut and score batches until there are enough cuts; return whole batches, and way -> rows scored alone."""
     alike = len({batch.tokens.shape[1] for batch in batches}) == 1
     once = min(len(batches), ALIKE) if alike else len(batches)
     whole: list[Rescoring] = []

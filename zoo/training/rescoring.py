@@ -1,4 +1,4 @@
-"""Score a batch again with foreign tokens after a cut in each row: losses up to the cut must stay the same."""
+"""Rescore a batch with foreign tokens after a cut in each row: losses up to the cut must stay the same."""
 
 from typing import NamedTuple
 
@@ -12,18 +12,18 @@ from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import loss_change
 
 FOREIGN_ROWS = 0.25
-"""Share of the rows that are replaced as a whole."""
+"""Fraction of rows that are replaced as a whole."""
 
 
 class CutBatch(NamedTuple):
     """A batch whose rows are cut.
 
     Attributes:
-        batch: as it was scored.
-        tokens: (B, T) with foreign tokens after the cuts.
-        compared: (B, T) whether the loss of a target must stay the same.
-        at: (B, 1) the position of the cut, the last compared target of its row.
-        own: (B, 1) whether a row keeps its tokens up to the cut; the others are foreign as a whole.
+        batch: the batch as it was scored.
+        tokens: (B, T), with foreign tokens after the cuts.
+        compared: (B, T), whether the loss of a target must stay the same.
+        at: (B, 1), position of the cut, the last compared target of the row.
+        own: (B, 1), whether the row keeps its tokens up to the cut; otherwise the whole row is foreign.
     """
 
     batch: KeptBatch
@@ -34,14 +34,14 @@ class CutBatch(NamedTuple):
 
 
 class Rescoring(NamedTuple):
-    """Losses of the compared targets before and now, of a whole batch that was cut or of one row of it alone.
+    """Losses of the compared targets before and now, of a whole cut batch or of one of its rows alone.
 
     Attributes:
-        cut: the batch.
-        again: (B, T) losses of the whole batch when it was scored again.
-        before, now: (n,) losses of the compared targets.
-        last: (n,) whether the target is the one at the cut.
-        row: the row that was scored alone; None for a whole batch.
+        cut: the cut batch.
+        again: (B, T), rescored losses of the whole batch.
+        before, now: (n,), losses of the compared targets.
+        last: (n,), whether the target is at the cut; all False for a row alone.
+        row: index of the row that was scored alone; None for a whole batch.
     """
 
     cut: CutBatch
@@ -52,12 +52,12 @@ class Rescoring(NamedTuple):
     row: int | None = None
 
     def differs(self, allowed: float) -> bool:
-        """Whether any loss changed by more than is allowed."""
+        """Return whether any loss changed by more than `allowed`."""
         return losses_differ(self.before, self.now, allowed)
 
 
 def losses_differ(before: Tensor, now: Tensor, allowed: float) -> bool:
-    """Whether any loss changed by more than is allowed; nan counts as a change."""
+    """Return whether any loss changed by more than `allowed`; a new nan counts as a change."""
     return bool((~(loss_change(before, now).abs() <= allowed)).any())
 
 
@@ -76,15 +76,14 @@ def cut_rows(batch: KeptBatch, vocab_size: int, generator: torch.Generator) -> C
 
 
 def rescore_batch(model: SequenceModel, cut: CutBatch) -> Rescoring:
-    """Score a cut batch again as a whole."""
+    """Rescore a cut batch as a whole."""
     again = losses_of(model, cut.tokens, cut.batch.targets)
     last = (torch.arange(again.shape[1]) == cut.at).to(again.device)
     return Rescoring(cut, again, cut.batch.nats[cut.compared], again[cut.compared], last[cut.compared])
 
 
 def rescore_row(model: SequenceModel, whole: Rescoring, row: int, way: str) -> Rescoring:
-    """Score one row of a cut batch in a batch of its own; `recorded`: with gradients; `bare`: without what is after
-    the cut."""
+    """Rescore one row of a cut batch alone; `recorded` with gradients, `bare` without the tokens after the cut."""
     cut, end = whole.cut, int(whole.cut.at[row]) + 1
     width = end if way == "bare" else cut.tokens.shape[1]
     with torch.set_grad_enabled(way == "recorded"):

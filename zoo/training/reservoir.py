@@ -1,4 +1,4 @@
-"""Keep a few batches of an evaluation with the loss of every token, to score them again."""
+"""Keep a few batches of an evaluation with their losses, to rescore them."""
 
 import random
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from torch import Tensor
 from zoo.data.rows import ScoredBatch
 
 OTHERS = 4
-"""Most batches kept beside the first and the last: together they are most of an ordinary split of names."""
+"""Maximum number of kept batches besides the first and the last; together they are most of a split of names."""
 
 
 class KeptBatch(NamedTuple):
-    """`tokens` and `targets` (B, T) as they were scored, and `nats` (B, T), the loss of every target."""
+    """`tokens` and `targets` (B, T) of a scored batch, and `nats` (B, T), the loss of every target."""
 
     tokens: Tensor
     targets: Tensor
@@ -20,16 +20,16 @@ class KeptBatch(NamedTuple):
 
 
 class Reservoir:
-    """The first batch of an evaluation, the last, and a random sample of the others, drawn while they pass.
+    """The first batch of an evaluation, the last, and a random sample of the others.
 
-    Documents come sorted by length: the first and the last batch hold the longest and the shortest rows.
+    Documents come sorted by length, so the first and the last batch hold the extremes.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed, self._random = seed, random.Random(seed)
         self._ends: list[KeptBatch] = []
         self._others: list[KeptBatch] = []
-        self._passed = 0  # of the others
+        self._passed = 0  # number of other batches so far
 
     @property
     def batches(self) -> list[KeptBatch]:
@@ -43,7 +43,7 @@ class Reservoir:
         self._ends.append(KeptBatch(batch.tokens, batch.targets, nats))
 
     def _choose(self, batch: KeptBatch) -> None:
-        """Reservoir sampling (Vitter 1985, algorithm R): every batch so far is kept with the same probability."""
+        """Keep every batch so far with equal probability: reservoir sampling (Vitter 1985, algorithm R)."""
         self._passed += 1
         if len(self._others) < OTHERS:
             self._others.append(batch)

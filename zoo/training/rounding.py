@@ -1,7 +1,7 @@
-"""How much rounding alone changes the loss of a token, measured where a model cannot peek.
+"""Measure how much rounding changes the loss of a token, on inputs that do not contain the target.
 
-A prefix of a row is scored alone and in a batch of copies. The losses of every token of the vocabulary after it are
-compared: the true next token is in neither input. The two shapes differ in rounding and in nothing else.
+A prefix of a row is scored alone and in a batch of copies, and the losses of all V possible next tokens are compared.
+The true next token is in neither input, and the two shapes differ only in rounding.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from zoo.training.evaluation import compute_checked_logits
 from zoo.training.reservoir import KeptBatch
 
 ALWAYS_ALLOWED = {"float32": 1e-4, "bfloat16": 2**-8}
-"""Change of a token's loss that is always put down to rounding: nats, or a share of a loss of more than one nat."""
+"""Change of a token's loss that always counts as rounding: nats, or a fraction of a loss above one nat."""
 AT_MOST_ALLOWED = {"float32": 1e-2, "bfloat16": 0.1}
-"""The most that is allowed to a model that rounds more."""
+"""Maximum change that counts as rounding for a model that rounds more."""
 MARGIN = 4
-"""Factor on the largest measured change: the largest of a few is less than the largest of all."""
+"""Factor on the largest measured change, because a small sample underestimates the maximum."""
 PREFIXES, COPIES = 8, 8
-"""Prefixes that are measured, and rows of the batch of copies."""
+"""Number of measured prefixes; number of rows in a batch of copies."""
 
 
 def coarser_precision(model: SequenceModel, dtype: str) -> str:
-    """The coarser of a run's type and the types of the model's own tensors; float16 counts as bfloat16."""
+    """Return the coarser of a run's dtype and those of the model's tensors; float16 counts as bfloat16."""
     own = [*model.parameters(), *model.buffers()]
     half = any(tensor.is_floating_point() and tensor.element_size() < 4 for tensor in own)
     return "bfloat16" if half else dtype
@@ -34,10 +34,10 @@ def coarser_precision(model: SequenceModel, dtype: str) -> str:
 def measure_rounding(
     model: SequenceModel, batches: Sequence[KeptBatch], dtype: str, generator: torch.Generator
 ) -> float:
-    """How much rounding may change the loss of a token, as `loss_change`; the model is in the mode of the evaluation.
+    """Return how much rounding may change the loss of a token, as measured by `loss_change`.
 
-    Changes are measured in nats, not relative: where logits are large, likely tokens have a small loss and round as
-    much as the rest.
+    The model must be in the mode of the evaluation. The measurement is absolute, in nats, because where logits are
+    large, likely tokens have a small loss but round as much as the others.
     """
     largest = 0.0
     for number in range(PREFIXES):
@@ -52,13 +52,12 @@ def measure_rounding(
 
 
 def _losses_after(model: SequenceModel, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, V) nats of each token as the next one."""
+    """(B, T) -> (B, V), the nats of each possible next token."""
     return -compute_checked_logits(model, tokens)[:, -1].float().log_softmax(-1)
 
 
 def loss_change(before: Tensor, now: Tensor) -> Tensor:
-    """Change from `before` to `now`: in nats, or as a share of a loss of more than one nat; 0 where both are infinite
-    or nan."""
+    """Return the change in nats, or as a fraction of a loss above one nat; 0 where both are equal or both nan."""
     before, now = before.double(), now.double()
     same = (before == now) | (before.isnan() & now.isnan())
     return torch.where(same, 0.0, (now - before) / before.clamp(min=1))

@@ -1,8 +1,7 @@
-"""The state of a run in training as one value: taken between two steps, and put back so that nothing was cut.
+"""The state of a run between two training steps as one value, from which the run continues bit for bit.
 
-It holds the weights and buffers of every model, the moments of the optimizer, the best weights, the curve, the losses
-that were not read yet, the clock, and where all random numbers stand. Batches need none of it: they are a function of
-seed and step.
+It holds the weights and buffers of every model, the moments of the optimizer, the best weights, the curve, the unread
+losses, the clock, and the states of all random generators. Batches need no state: they are a function of seed and step.
 """
 
 from collections import Counter
@@ -20,27 +19,27 @@ from zoo.training.replica import Point, Replica
 
 @dataclass(frozen=True)
 class RunState:
-    """Tensors by name, on the CPU in memory of their own, and plain values that JSON can hold."""
+    """Tensors by name, copied to the CPU, and JSON values."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
 
 
 class Keeper(Protocol):
-    """Keeps states of a run where a later process finds them."""
+    """Stores states of a run where a later process finds them."""
 
     def load(self, note: Callable[[str], None]) -> RunState | None:
-        """The newest state that was kept; None where there is none. `note` is told what the reader has to know."""
+        """Return the newest stored state, or None. `note` receives messages for the user."""
 
     def offer(self, take: Callable[[], RunState]) -> None:
-        """Keep the state that `take` gives, if one is due now. May raise to end the training here."""
+        """Store the state that `take` returns, if one is due. May raise to end the training here."""
 
     def keep(self, state: RunState) -> None:
-        """Keep the state that runs of larger budgets go on from, for good."""
+        """Store permanently the state from which runs of larger budgets continue."""
 
 
 class NoKeeper:
-    """Keeps nothing."""
+    """A `Keeper` that stores nothing."""
 
     def load(self, note: Callable[[str], None]) -> RunState | None:
         return None
@@ -53,7 +52,7 @@ class NoKeeper:
 
 
 def take_replica(replica: Replica) -> RunState:
-    """The state of one replica."""
+    """Copy the state of one replica."""
     fit = replica.fit
     tensors = prefix("model", _model_tensors(replica.model)) | prefix("best", replica.best_weights)
     return RunState(
@@ -72,7 +71,7 @@ def take_replica(replica: Replica) -> RunState:
 
 
 def put_replica(replica: Replica, state: RunState) -> None:
-    """Put a replica, freshly made, into a state that was taken of one like it.
+    """Restore the state of an equal replica in a new one.
 
     Raises:
         RunError: the state does not fit the model; the message says where.
@@ -89,21 +88,24 @@ def put_replica(replica: Replica, state: RunState) -> None:
 
 
 def prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, their names behind `word/`."""
+    """Return the same tensors with `word/` before their names."""
     return {f"{word}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def without_prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those whose names stand behind `word/`, by the rest of their names."""
+    """Return the tensors whose names begin with `word/`, without it."""
     return {name.removeprefix(f"{word}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{word}/")}
 
 
 @torch.no_grad()
 def put_tensors(places: Mapping[str, Tensor], tensors: Mapping[str, Tensor], what: str) -> None:
-    """Copy tensors into places of the same names and shapes.
+    """Copy tensors into places of the same names, shapes and dtypes.
+
+    Args:
+        what: subject of an error message.
 
     Raises:
-        RunError: they have others.
+        RunError: names, shapes or dtypes differ.
     """
     if unlike := sorted(places.keys() ^ tensors.keys()):
         raise RunError(f"{what} does not fit: '{unlike[0]}' is only in one of them.")
@@ -119,7 +121,7 @@ def _describe(tensor: Tensor) -> str:
 
 
 def _model_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and all buffers, those too that are not stored with the weights."""
+    """Return parameters and all buffers, including those that are not persistent."""
     own = state_of(model)
     return {**{name: buffer.detach() for name, buffer in model.named_buffers()}, **own}
 

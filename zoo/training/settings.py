@@ -11,7 +11,7 @@ class Settings:
     """Settings of `fit`, with every default resolved."""
 
     steps: int | None
-    """The budget; None where `seconds` is."""
+    """Budget in steps; None if `seconds` is the budget."""
     batch_size: int
     optimizer: str
     schedule: str
@@ -22,32 +22,33 @@ class Settings:
     evaluations: int
     dtype: str
     window: int | None = None
-    """Tokens of a window, a row with one target; None where rows are whole."""
+    """Tokens of a window, a row with one target; None for whole rows."""
     seconds: float | None = None
-    """The budget in seconds of training; None where `steps` is."""
+    """Budget in seconds of training; None if `steps` is the budget."""
     compile: bool = False
     """Whether to compile the model with torch.compile; not for stacks."""
 
     @property
     def warmup_steps(self) -> int:
-        """The warm-up in whole steps."""
+        """Warm-up in whole steps."""
         return round(self.warmup * (self.steps or 0))
 
     @property
     def common_steps(self) -> int | None:
-        """How many steps a run of a larger budget has in common with this one, which then goes on from there.
+        """Number of steps that a run of a larger budget has in common with this one, and from which it can continue.
 
-        All of a constant rate, those before the decay of `wsd`; None where the rate follows the share of the budget
-        that is spent. Warm-up and the steps between two evaluations are then to be as many as here.
+        All steps of a constant rate, those before the decay of `wsd`; None if the rate depends on the fraction of the
+        budget. The larger run must have the same warm-up and the same steps between evaluations.
         """
         if self.steps is None or self.schedule not in ("constant", "wsd"):
             return None
         return self.steps if self.schedule == "constant" else math.floor(stable_part(self.steps) + 0.5)
 
     def rate(self, steps: float, seconds: float) -> float:
-        """The learning rate when so much is spent.
+        """Return the learning rate after `steps` and `seconds`.
 
-        Where larger budgets have steps in common it is computed of whole steps, or its last digits would differ.
+        If larger budgets have steps in common, it is computed from steps, because fractions would differ in the last
+        digits.
         """
         if self.common_steps is None:
             spent, warmup, total = self.spent(steps, seconds), self.warmup, 1.0
@@ -56,5 +57,5 @@ class Settings:
         return learning_rate(spent, peak=self.lr, schedule=self.schedule, warmup=warmup, total=total)
 
     def spent(self, steps: float, seconds: float) -> float:
-        """Share of the budget that is spent, 0 to 1."""
+        """Return the spent fraction of the budget, 0 to 1."""
         return min(1.0, steps / self.steps if self.steps else seconds / (self.seconds or math.inf))

@@ -1,4 +1,4 @@
-"""One step of training, for every model: forward, backward, clip, update."""
+"""The training step, the same for every model: forward, backward, clip, update."""
 
 import time
 from collections.abc import Callable
@@ -17,21 +17,21 @@ Forward = Callable[[SequenceModel, Batch], Tensor]
 
 
 class TrainStep:
-    """Forward, backward, clip, update of one model; `CapturedStep` and `StackedStep` are other ways to run a step."""
+    """Forward, backward, clip, update of one model; `CapturedStep` and `StackedStep` are alternatives."""
 
     multiple = 1
-    """Packed batches are to be filled up to a multiple of so many positions."""
+    """Packed batches must be filled up to a multiple of this number of positions."""
 
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
         self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay, clip=settings.clip)
         self.execution = "compiled" if settings.compile else "eager"
-        self.compile_seconds = 0.0  # of the first step, if it is compiled
+        self.compile_seconds = 0.0  # seconds of the first step, if it is compiled
         self._logits: Forward | None = None if settings.compile else logits_of
         self.precision = lambda: autocast(device, settings.dtype)
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
-        """Make one update; returns the loss () before it, still on the device."""
+        """Make one update; return the loss () before it, on the device."""
         if self._logits is not None:
             return self._update(self._logits, batch, lr)
         began = time.perf_counter()
@@ -50,7 +50,7 @@ class TrainStep:
 
 
 def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
-    """The logits at every target of a batch, (..., V): packed documents, whole rows, or one a window."""
+    """Compute the logits at every target of a batch, (..., V): packed documents, whole rows, or one per window."""
     if batch.packing is not None:
         return model.packed(batch.tokens, batch.packing)
     if batch.targets.shape != batch.tokens.shape:
@@ -60,6 +60,6 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
 
 
 def _compile_forward(*, dynamic: bool | None) -> Forward:
-    """`logits_of`, compiled anew: torch keeps few compiled versions of one function, and there are many models."""
+    """Compile `logits_of` anew: torch keeps only a few compiled versions of a function, too few for many models."""
     torch.compiler.reset()
     return torch.compile(logits_of, dynamic=dynamic)

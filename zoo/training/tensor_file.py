@@ -1,7 +1,7 @@
-"""Tensors of any type as a safetensors file, its bytes the same in every process.
+"""Write and read tensors of any dtype as safetensors, with the same bytes in every process.
 
-safetensors writes metadata in random order, so all of it is one key, a JSON object; `types` in it says the type and
-shape of a tensor that safetensors does not know and that is stored as bytes. Numbers are stored as they are.
+safetensors writes metadata keys in random order, so there is only one key, a JSON object. Its entry `types` gives dtype
+and shape of tensors that safetensors does not support, which are stored as bytes.
 """
 
 import json
@@ -20,7 +20,7 @@ KNOWN = {
     *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool, torch.complex64),
 }
-"""Types that safetensors stores as themselves; others are stored as bytes."""
+"""Dtypes that safetensors supports; others are stored as bytes."""
 
 _OBJECT = TypeAdapter(dict[str, Any])
 _METADATA = TypeAdapter(dict[str, str])
@@ -28,7 +28,7 @@ _TYPES = TypeAdapter(dict[str, tuple[str, list[int]]])
 
 
 def to_file(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> bytes:
-    """The content of a file with these tensors, and values that JSON can hold."""
+    """Return the content of a file with these tensors and JSON values."""
     types = {
         name: [str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
         for name, tensor in tensors.items()
@@ -42,19 +42,19 @@ def to_file(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> bytes:
 
 
 def has_values(data: bytes) -> bool:
-    """Whether a file was written by `to_file`; any other safetensors file was not.
+    """Return whether `to_file` wrote the safetensors file.
 
     Raises:
-        ValueError: it is no safetensors file.
+        ValueError: the data are not a safetensors file.
     """
     return KEY in _read_metadata(data)
 
 
 def from_file(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file, in memory of their own, and its values.
+    """Return the tensors of a file, in new memory, and its values.
 
     Raises:
-        SafetensorError, ValueError, KeyError: it is none.
+        SafetensorError, ValueError, KeyError: the data are not a file of `to_file`.
     """
     values = _parse(_read_metadata(data)[KEY])
     tensors = load(data)
@@ -62,7 +62,7 @@ def from_file(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         kind = getattr(torch, dtype, None)
         if not isinstance(kind, torch.dtype):
             raise ValueError(f"'{dtype:.40}' is no type of a tensor")
-        aligned = tensors[name].clone()  # torch reads wide types from where they may stand, or crashes
+        aligned = tensors[name].clone()  # torch crashes on wide dtypes in unaligned memory
         try:
             tensors[name] = aligned.view(kind).view(shape)
         except RuntimeError:
@@ -76,10 +76,10 @@ def _read_metadata(data: bytes) -> dict[str, str]:
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
-    """The JSON object that a header is.
+    """Parse a JSON object.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a JSON object.
     """
     try:
         return _OBJECT.validate_python(json.loads(text))

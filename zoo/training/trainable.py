@@ -1,4 +1,4 @@
-"""Find out whether a model can be trained, by trying two small batches."""
+"""Test whether a model can be trained, on two small batches."""
 
 import torch
 
@@ -9,19 +9,22 @@ from zoo.training.loss import cross_entropy
 
 
 def why_not_trained(model: SequenceModel) -> str | None:
-    """Why a model cannot be trained, and what to do, in words that follow its name; None where it can.
+    """Return why a model cannot be trained and what to do, as the rest of a sentence; None if it can.
 
-    It is left in training mode, its running statistics moved. What its own lines raise passes.
+    The model ends in training mode, with changed running statistics.
+
+    Raises:
+        Exception: any exception of the model's own lines or of its forward pass.
     """
     if not any(parameter.requires_grad for parameter in model.parameters()):
         return "has no parameters to train."
     model.train()
     with isolated(torch.device("cpu"), seed=0), torch.enable_grad():
-        for _ in range(2):  # the second one finds what the first has left behind
+        for _ in range(2):  # the second pass fails if the first left a freed graph behind
             tokens = torch.randint(model.vocab_size, (2, 6))
             loss = cross_entropy(model(tokens[:, :-1].contiguous()), tokens[:, 1:])
             if not torch.is_grad_enabled():
-                return None  # the model's doing, which is told where it is looked for
+                return None  # the model turned gradients off; zoo.surroundings reports it
             if not loss.requires_grad:
                 return ("gives logits without a gradient, so that nothing of it would be trained: compute them outside "
                         "of torch.no_grad() and without detach().")  # fmt: skip

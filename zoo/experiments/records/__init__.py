@@ -1,1 +1,1 @@
-"""What a run and a comparison leave behind, and what makes two runs the same."""
+"""Records of runs and comparisons, and fingerprints that identify equal runs."""

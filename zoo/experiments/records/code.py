@@ -1,8 +1,8 @@
-"""Digest the project's own code: which modules a run depends on, and what of each counts.
+"""Digest the project's own code that a run depends on.
 
-A run depends on every module of ours that executing it imports, but for those in `EXCLUDED`. Of a module its tokens
-count, without comments, docstrings and the place that an import names. So a better sentence, a new line break, or
-another file name leaves every stored run what it is; another constant does not.
+A run depends on every module of ours that its execution imports, except those in `EXCLUDED`. The digest covers tokens
+without comments, docstrings and the module that an import names. So new words, line breaks or file names do not change
+the digest; a new constant does.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from zoo.experiments.records.imports import find_files, find_imported_files, lis
 ROOT = Path(zoo.__file__).resolve().parents[1]
 OURS = ("zoo", "registry")
 STARTS = ("zoo/experiments/runs/train.py", "zoo/models/adapt.py")
-"""What executes a run; and what strangers' models get from `zoo` by a name that is loaded late."""
+"""The module that executes a run, and one that foreign models get from `zoo` by lazy import."""
 EXCLUDED = {
     "registry": "gives an object for a name; the object's own source is digested",
     "zoo/__init__.py": "public names, and a version that changes with every release",
@@ -32,7 +32,7 @@ EXCLUDED = {
     "zoo/experiments/runs/workers.py": "starts processes; threads are in the fingerprint",
     "zoo/experiments/records": "how results are written and read, not what they are",
 }
-"""A module of ours or a folder -> why it changes no number of a run."""
+"""Module or folder of ours -> why it does not affect the numbers of a run."""
 
 _SKIPPED = {token.COMMENT, token.NL, token.ENCODING, token.ENDMARKER}
 _NOTHING = hashlib.sha256().hexdigest()
@@ -43,30 +43,30 @@ _OPENING, _CLOSING = (
 
 @cache
 def digest_harness(root: Path = ROOT) -> str:
-    """SHA-256 of the code that every run passes through, in the source tree `root`."""
+    """Return the SHA-256 of the code that executes every run, in the source tree `root`."""
     return digest_ours(list_covered([root / start for start in STARTS], root), root)
 
 
 def list_covered(starts: Sequence[Path], root: Path = ROOT) -> list[Path]:
-    """The given files and what they import of ours, but for what is excluded."""
+    """List the files `starts` and our modules that they import, without `EXCLUDED`."""
     found = find_imported_files(starts, [(root, frozenset(OURS))])
     return [path for path in found if not is_excluded(path.relative_to(root).as_posix())]
 
 
 def is_excluded(name: str) -> bool:
-    """Whether a module, by its path below the root, is one that changes no number of a run."""
+    """Return whether a module, given by its path below the root, is in `EXCLUDED`."""
     return any(name == part or name.startswith(f"{part}/") for part in EXCLUDED)
 
 
 def digest_ours(files: Sequence[Path], root: Path = ROOT) -> str:
-    """SHA-256 of the code of modules of ours, wherever they stand below the root; one without code is none."""
+    """Return the SHA-256 of the code of our modules, independent of their paths; modules without code do not count."""
     modules = [[_digest_file(path), *_digest_imports(path, root)] for path in files]
     lines = sorted(" ".join(module) for module in modules if module[0] != _NOTHING)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _digest_imports(path: Path, root: Path) -> list[str]:
-    """Digests of the modules of ours that a module imports: the same name from another one is another import."""
+    """Return digests of our modules that a module imports: the same name from another module is another import."""
     names = [name for name in list_imports(path, [(root, frozenset(OURS))]) if name[0] in OURS]
     found = {files[-1] for name in names if (files := find_files(root, name, set()))}
     return sorted(_digest_file(file) for file in found if not is_excluded(file.relative_to(root).as_posix()))
@@ -78,7 +78,7 @@ def _digest_file(path: Path) -> str:
 
 @cache
 def digest_code(source: bytes) -> str:
-    """SHA-256 of the tokens of a module, without comments, docstrings and where our own imports come from."""
+    """Return the SHA-256 of the tokens of a module, without comments, docstrings and the modules of our own imports."""
     digest = hashlib.sha256()
     for statement in split_statements(source):
         digest.update("\0".join(statement).encode() + b"\n")
@@ -86,14 +86,14 @@ def digest_code(source: bytes) -> str:
 
 
 def split_statements(source: bytes) -> Iterator[list[str]]:
-    """The tokens of every statement that does something; those of Python 3.11 in every later version too."""
+    """Yield the tokens of every statement but docstrings, the same in every Python version from 3.11."""
     statement: list[tuple[int, str]] = []
     for kind, text in _list_tokens(source):
         if kind in (token.INDENT, token.DEDENT):
             yield [token.tok_name[kind]]
         elif kind != token.NEWLINE:
             statement.append((kind, text))
-        elif any(kind != token.STRING for kind, _ in statement):  # else it is a docstring
+        elif any(kind != token.STRING for kind, _ in statement):  # a docstring is only strings
             yield _without_place([text for _, text in statement])
             statement = []
         else:
@@ -101,14 +101,14 @@ def split_statements(source: bytes) -> Iterator[list[str]]:
 
 
 def _without_place(words: list[str]) -> list[str]:
-    """The statement; of `from zoo.place import name` without the place."""
+    """Return the statement; `from zoo.place import name` loses its place."""
     if words[0] == "from" and words[1] in OURS:
         return ["from", *words[words.index("import") :]]
     return words
 
 
 def _list_tokens(source: bytes) -> Iterator[tuple[int, str]]:
-    """Kind and text of every token but comments and blank lines; an f-string is one, as before Python 3.12."""
+    """Yield kind and text of every token except comments and blank lines; f-strings are single, as in Python 3.11."""
     lines = io.BytesIO(source).readline
     text, opened, begun = [f"{line}\n" for line in source.decode().split("\n")], 0, (0, 0)
     for kind, word, start, end, _ in tokenize.tokenize(lines):
@@ -123,7 +123,7 @@ def _list_tokens(source: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _text_between(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
-    """The text from (line, column) to (line, column); lines count from 1."""
+    """Return the text from (line, column) to (line, column); lines count from 1."""
     (first, left), (last, right) = start, end
     if first == last:
         return lines[first - 1][left:right]

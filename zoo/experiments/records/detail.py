@@ -1,6 +1,6 @@
-"""What stands in losses.safetensors beside a loss a document: losses by position, and losses token by token.
+"""Read the details in losses.safetensors: losses by position, and losses of single tokens.
 
-`zoo.training.detail` says what the arrays are. Records from before they were kept have none.
+`zoo.training.detail` describes the arrays. Older records lack them.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from zoo.experiments.records.reading import read_scores
 from zoo.experiments.records.run import LOSSES
 
 DETAILED = ("test",)
-"""The splits that have them."""
+"""Splits with details."""
 ARRAYS = (
     *("position.nats", "position.squares", "position.tokens"),
     *("kept.tokens", "kept.targets", "kept.nats"),
@@ -22,7 +22,7 @@ ARRAYS = (
 
 
 class ByPosition(NamedTuple):
-    """Sums of losses, sums of their squares, and numbers (P,) of the tokens that follow p + 1 tokens of a row."""
+    """Sum of losses, sum of squared losses and number (P,) of the tokens that follow p + 1 tokens of a row."""
 
     nats: NDArray[np.float64]
     squares: NDArray[np.float64]
@@ -30,7 +30,7 @@ class ByPosition(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Tokens (M,) and their losses (M,), and how many are of each of the first documents or stretches (R,)."""
+    """Kept tokens (M,) and their losses (M,); `tokens` (R,) counts those of each of the first documents or segments."""
 
     tokens: NDArray[np.int64]
     targets: NDArray[np.uint16]
@@ -38,25 +38,25 @@ class Kept(NamedTuple):
 
 
 def detail_names(splits: Iterable[str]) -> set[str]:
-    """The names of all arrays of these splits."""
+    """Return the names of all detail arrays of these splits."""
     return {f"{split}.{name}" for split in splits if split in DETAILED for name in ARRAYS}
 
 
 def read_by_position(run: Path, split: str = "test") -> ByPosition | None:
-    """Losses by position, as the run in a directory stored them; None if it has none.
+    """Read the losses by position of the run in a directory; None if it has none.
 
     Raises:
-        RunError: they cannot be read, or do not belong together.
+        RunError: they cannot be read, or are inconsistent.
     """
     found = _read(run, split, [f"position.{name}" for name in ByPosition._fields])
     return ByPosition(*found) if found else None
 
 
 def read_kept(run: Path, split: str = "test") -> Kept | None:
-    """Losses token by token, as the run in a directory stored them; None if it has none.
+    """Read the kept losses of single tokens of the run in a directory; None if it has none.
 
     Raises:
-        RunError: they cannot be read, or do not belong together.
+        RunError: they cannot be read, or are inconsistent.
     """
     found = _read(run, split, [f"kept.{name}" for name in Kept._fields])
     return Kept(*found) if found else None

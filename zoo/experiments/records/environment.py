@@ -1,4 +1,4 @@
-"""Where a run happened: versions, device, threads, and the commit of the source."""
+"""Describe the environment of a run: versions, device, threads, commit of the source."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ from zoo.surroundings import describe_arithmetic
 
 
 def describe_environment(device: str, threads: int) -> Environment:
-    """The environment of this process."""
+    """Describe the environment of this process."""
     commit, dirty = _commit()
     return Environment(
         zoo=zoo.__version__,
@@ -30,7 +30,7 @@ def describe_environment(device: str, threads: int) -> Environment:
 
 @cache
 def _commit() -> tuple[str | None, bool | None]:
-    """The commit of the checkout that this source stands in, and whether it was changed; None outside of one."""
+    """Return the commit of the checkout of this source and whether files are modified; None outside of a checkout."""
     root = Path(zoo.__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None, None

@@ -1,8 +1,8 @@
-"""Fingerprint what can change a number: two runs with the same fingerprint are the same run.
+"""Fingerprint everything that can change a number: two runs with the same fingerprint are the same run.
 
-The source of a model counts: of a stranger's, byte by byte, its file and what it imports from its own folder or
-distribution, so that an edited `mine.py` is another run; of ours, the code (`zoo.experiments.records.code`); of other
-libraries that a stranger's model imports, the version.
+The source of a model counts. Of a foreign model, these are the bytes of its file and of what it imports from its own
+folder or distribution, so an edited `mine.py` is another run, and the versions of other libraries that it imports. Of
+our models it is the code (`zoo.experiments.records.code`).
 """
 
 import hashlib
@@ -25,24 +25,24 @@ DIGITS = 10
 
 
 def fingerprint(parts: dict[str, Any], *, digits: int = DIGITS) -> str:
-    """Hexadecimal digits of SHA-256 over the parts, keys sorted."""
+    """Return hexadecimal digits of the SHA-256 of the parts as JSON with sorted keys."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:digits]
 
 
 def digest_model(model: type | None, target: str) -> str:
-    """The source behind a model.
+    """Return the SHA-256 of the source of a model.
+
+    For classes in files it covers these files and all that they import from their own place. For classes defined in a
+    notebook it covers their text and that of the functions and classes they use by name, if these come from the
+    notebook or from files outside of distributions. For libraries that these files import it covers the versions.
 
     Args:
-        model: its class; of a file it is not looked at, and not needed.
-        target: where it was found, "module:attribute" or "./file.py:Name"; its class may stand elsewhere.
-
-    Of classes of modules in files: those files and all that they import from their own place. Of classes that were
-    typed into a notebook: their own text, and of the functions and classes that they use by name, in the notebook or
-    in files that no distribution owns. Of the libraries that these files import: their versions.
+        model: class of the model; not needed if `target` is a file.
+        target: reference to the model, "module:attribute" or "./file.py:Name"; its class may be elsewhere.
     """
     files: set[Path] = set()
     typed: list[str] = []
-    sources = cache(_module_sources)  # for this once: an edit counts the next time
+    sources = cache(_module_sources)  # only for this call: a later edit must count
     if is_file_reference(target):
         path = split_file_reference(target)[0].resolve()
         files.update(_find_with_ours(path, (path.parent, None)))
@@ -66,12 +66,12 @@ def digest_model(model: type | None, target: str) -> str:
 
 
 def _find_with_ours(start: Path, place: Place) -> list[Path]:
-    """A file and what it imports from its own place or from the zoo."""
+    """Return a file and what it imports from its own place or from the zoo."""
     return find_imported_files([start], [place, (ROOT, frozenset({"zoo"}))])
 
 
 def _module_sources(module_name: str) -> list[Path]:
-    """The file of an imported module and what it imports; nothing for a notebook."""
+    """Return the file of an imported module and what it imports; nothing for a notebook."""
     file = getattr(sys.modules.get(module_name), "__file__", None)
     if file is None or not file.endswith(".py"):
         return []
@@ -82,14 +82,14 @@ def _module_sources(module_name: str) -> list[Path]:
 
 
 def _is_loose(package: str, path: Path) -> bool:
-    """Whether a file stands in a folder of the user's own: no distribution's, no library's, and not the zoo's."""
+    """Return whether a file is the user's own: outside of distributions, libraries and the zoo."""
     libraries = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
     within_a_library = any(path.is_relative_to(folder) for folder in libraries)
     return package not in _owners() and not within_a_library and not path.is_relative_to(ZOO)
 
 
 def _libraries(files: Iterable[Path]) -> dict[str, str]:
-    """Distribution -> version, of all that files of strangers import by name; torch stands elsewhere."""
+    """Map the distributions that foreign files import by name to versions, without torch (recorded separately)."""
     names = {name[0] for path in files for dots, name in parse_imports(path.read_bytes()) if not dots and name}
     found = {distribution for name in names for distribution in _owners().get(name, ())} - {"torch", "sequence-zoo"}
     return {distribution: version(distribution) for distribution in sorted(found)}
@@ -97,19 +97,19 @@ def _libraries(files: Iterable[Path]) -> dict[str, str]:
 
 @cache
 def _owners() -> Mapping[str, list[str]]:
-    """Top-level package -> the distributions that have it (looked up once: it reads all metadata)."""
+    """Map each top-level package to its distributions; cached, because it reads all metadata."""
     return packages_distributions()
 
 
 @cache
 def _distribution(package: str) -> frozenset[str]:
-    """The top-level packages of the distribution that `package` belongs to."""
+    """Return the top-level packages of the distributions that contain `package`."""
     own = set(_owners().get(package, ()))
     return frozenset({package, *(name for name, distributions in _owners().items() if own & set(distributions))})
 
 
 def _typed_source(value: Any, seen: set[int]) -> list[str]:
-    """The text of a class or function without a file, and of the others without one that it uses by name."""
+    """Return the text of a class or function without a file, and of those without a file that it uses by name."""
     if id(value) in seen:
         return []
     seen.add(id(value))
@@ -139,7 +139,7 @@ def _typed_source(value: Any, seen: set[int]) -> list[str]:
 
 
 def _used_source(value: Any, seen: set[int]) -> list[str]:
-    """What counts of a class, function or module that is used by name: its text, or its files; of a library nothing."""
+    """Return the source of a class, function or module used by name: its text or its files; nothing for a library."""
     home = value.__name__ if inspect.ismodule(value) else value.__module__
     file = getattr(sys.modules.get(home), "__file__", None)
     if file is None:
@@ -152,12 +152,12 @@ def _used_source(value: Any, seen: set[int]) -> list[str]:
 
 
 def _digest_covered(files: Iterable[Path]) -> str:
-    """The code of modules of the zoo, but for those that change no number of a run."""
+    """Digest the code of modules of the zoo, without those that do not affect numbers."""
     return digest_ours([path for path in files if not is_excluded(path.relative_to(ROOT).as_posix())])
 
 
 def _digest(files: Iterable[Path]) -> str:
-    """SHA-256 of names and bytes."""
+    """Return the SHA-256 of file names and contents."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""Find the files that running a Python file imports, by reading its import statements and running none."""
+"""Find the files that a Python file imports, by parsing its import statements without running it."""
 
 import ast
 import os
@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 Place = tuple[Path, frozenset[str] | None]
-"""A folder in which modules are looked for, and the top-level packages that count there (None: all)."""
+"""A folder that holds modules, and the top-level packages that count there (None: all)."""
 
 
 def find_imported_files(starts: Sequence[Path], places: Sequence[Place]) -> list[Path]:
-    """The given files and every file that they import, directly or not, from one of the places; sorted."""
+    """Return the files `starts` and all that they import, directly or not, from one of the places; sorted."""
     found: set[Path] = set()
     searched: set[str] = set()
     waiting = list(starts)
@@ -28,7 +28,7 @@ def find_imported_files(starts: Sequence[Path], places: Sequence[Place]) -> list
 
 
 def list_imports(path: Path, places: Sequence[Place]) -> Iterator[tuple[str, ...]]:
-    """Absolute dotted names that running the file may import, in the order of the file."""
+    """Yield the absolute dotted names that the file may import, in order."""
     root = max((root for root, _ in places if path.is_relative_to(root)), key=lambda root: len(root.parts))
     here = path.relative_to(root).parts[:-1]
     for level, name in parse_imports(path.read_bytes()):
@@ -37,7 +37,7 @@ def list_imports(path: Path, places: Sequence[Place]) -> Iterator[tuple[str, ...
 
 @cache
 def parse_imports(source: bytes) -> list[tuple[int, tuple[str, ...]]]:
-    """(dots, dotted name) of every import statement in a text, but for those that only a type checker reads."""
+    """Return (dots, dotted name) of every import statement in a text, except those under TYPE_CHECKING."""
     try:
         waiting: list[ast.AST] = [ast.parse(source)]
     except SyntaxError:
@@ -52,15 +52,15 @@ def parse_imports(source: bytes) -> list[tuple[int, tuple[str, ...]]]:
         elif isinstance(node, ast.ImportFrom):
             base = tuple(node.module.split(".")) if node.module else ()
             found += [(node.level, (*base, alias.name)) for alias in node.names]
-        elif not isinstance(node, ast.expr):  # no expression holds a statement
+        elif not isinstance(node, ast.expr):  # expressions contain no statements
             waiting += ast.iter_child_nodes(node)
     return found
 
 
 def find_files(root: Path, name: tuple[str, ...], searched: set[str]) -> list[Path]:
-    """The files that importing a dotted name runs: each package on the way, and the module.
+    """Return the files that importing a dotted name runs: each parent package, and the module.
 
-    `searched` gains every name that was looked for; a name in it is not looked for again.
+    Names in `searched` are skipped; new ones are added to it.
     """
     files = []
     stem = str(root)

@@ -1,6 +1,6 @@
-"""Read a file of records that may come from anybody: its kind, its size, its JSON and its values are checked here.
+"""Read record files from untrusted sources: check that they are regular files, their size, JSON and values.
 
-What is refused is a `DamagedError`, which knows the file and says what is wrong with it.
+A faulty file raises a `DamagedError`, which names the file and the fault.
 """
 
 import json
@@ -20,19 +20,19 @@ from zoo.regular_file import read_regular
 
 SCHEMA_VERSION = 1
 LARGEST = 64 << 20
-"""Most bytes of a record, whatever it holds."""
+"""Maximum bytes of any record file."""
 LONGEST_CURVE = MOST_EVALUATIONS + 1
-"""Most points of a curve, as many as a run can make: reading them takes 3 s."""
+"""Maximum points of a curve, as many as a run can make; reading them takes 3 s."""
 MOST_TOKENS = 2**53
-"""Most tokens of a split; a float holds every whole number up to here."""
+"""Maximum tokens of a split: a float64 holds every integer up to here."""
 LARGEST_LOSS = 1e70
-"""Most nats of a document: statistics square them."""
+"""Maximum nats of a document: statistics square them."""
 
 Record = TypeVar("Record", bound=BaseModel)
 
 
 class DamagedError(RunError):
-    """A file that is no such record; `reason` says why."""
+    """A file that is not a valid record; `reason` says why."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"'{path}' is damaged: {reason}.")
@@ -40,13 +40,13 @@ class DamagedError(RunError):
 
 
 class Kind(NamedTuple):
-    """What an array of losses is: its type, the array that has its shape, the largest number, or sum of counts."""
+    """Constraints on an array of losses: dtype, name of an array of the same shape, largest value (of counts: sum)."""
 
     dtype: np.dtype[Any]
     beside: str
     most: float
     least: int = 0
-    """The least of counts."""
+    """Minimum of each count."""
 
 
 _NATS, _COUNTS = np.dtype(np.float64), np.dtype(np.int64)
@@ -60,28 +60,28 @@ ARRAYS = {
     "kept.targets": Kind(np.dtype(np.uint16), "kept.nats", np.inf),
     "kept.nats": Kind(np.dtype(np.float32), "kept.targets", LARGEST_LOSS),
 }
-"""Behind the name of a split."""
+"""Array name after that of the split -> its constraints."""
 
 
 def read_json(path: Path) -> Any:
-    """The JSON document in a file.
+    """Read the JSON document in a file.
 
     Raises:
-        DamagedError: no regular file, too large, or no JSON.
+        DamagedError: the file is not regular, too large, or not JSON.
     """
     try:
         return json.loads(_read(path))
     except RecursionError:
         raise DamagedError(path, "its JSON is nested too deep") from None
-    except ValueError as error:  # no JSON, not UTF-8, or a number of thousands of digits
+    except ValueError as error:  # not JSON, not UTF-8, or a number with thousands of digits
         raise DamagedError(path, f"it is no JSON: {str(error).splitlines()[0]}") from None
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:
-    """The record in a file.
+    """Read the record in a file.
 
     Raises:
-        DamagedError: as `read_json`, another schema version, or values that such a record cannot have.
+        DamagedError: as `read_json`, or the schema version or values are invalid.
     """
     document = read_json(path)
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
@@ -91,10 +91,10 @@ def read_record(path: Path, kind: type[Record]) -> Record:
 
 
 def read_lines(path: Path, kind: type[Record]) -> list[Record]:
-    """The records of a file that has one on each line.
+    """Read the records of a file with one per line.
 
     Raises:
-        DamagedError: no regular file, too large, too many lines, or one that is no such record.
+        DamagedError: the file is not regular, too large, has too many lines, or a line is invalid.
     """
     try:
         lines = _read(path).decode().splitlines()
@@ -112,21 +112,21 @@ def read_lines(path: Path, kind: type[Record]) -> list[Record]:
 
 
 def read_choices(path: Path, kind: TypeAdapter[Any]) -> Any:
-    """A file of values that has no schema version.
+    """Read a JSON file without schema version.
 
     Raises:
-        DamagedError: as `read_json`, or values that it cannot have.
+        DamagedError: as `read_json`, or its values are invalid.
     """
     return _validate(path, kind.validate_python, read_json(path))
 
 
 def read_scores(path: Path) -> dict[str, NDArray[Any]]:
-    """Name -> array of a losses.safetensors: of each split "<split>.nats" and "<split>.tokens", one a document.
+    """Read the arrays of a losses.safetensors by name: "<split>.nats" and "<split>.tokens", one value per document.
 
-    Of some splits there is more, as `detail.py` says: arrays of `ARRAYS` by position, and of the kept tokens.
+    Some splits also have the details in `detail.py`: arrays by position and of kept tokens.
 
     Raises:
-        DamagedError: no regular file, too large, no safetensors, or arrays that are no losses.
+        DamagedError: the file is not regular, too large, not safetensors, or its arrays violate `ARRAYS`.
     """
     try:
         arrays = load(_read(path))
@@ -136,7 +136,7 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
         KeyError,
         TypeError,
         AttributeError,
-    ) as error:  # KeyError: numpy has no such type
+    ) as error:  # KeyError: numpy lacks the dtype
         raise DamagedError(path, f"it is no safetensors file of numbers: {str(error).splitlines()[0]}") from None
     for name, array in sorted(arrays.items()):
         split, _, what = name.partition(".")
@@ -148,7 +148,7 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
         partner = arrays.get(f"{split}.{kind.beside}")
         if partner is None or partner.shape != array.shape:
             raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
-        if kind.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) <= kind.most).all():  # not, where one is NaN
+        if kind.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) <= kind.most).all():  # catches NaN
             raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {kind.most:g}")
         if kind.dtype.kind == "i" and not (array.min() >= kind.least and 1 <= array.sum(dtype=np.float64) <= kind.most):
             raise DamagedError(path, f"'{name}' counts fewer than {kind.least} tokens, or more than a split can have")
@@ -169,5 +169,5 @@ def _validate(path: Path, validate: Callable[[Any], Any], document: Any) -> Any:
         return validate(document)
     except ValidationError as error:
         raise DamagedError(path, describe_faults(error)) from None
-    except UnicodeEncodeError:  # pydantic 2.14 looks for the name of a field among those that it knows
+    except UnicodeEncodeError:  # from pydantic 2.14, which looks up unknown field names
         raise DamagedError(path, "it has a name with half a character (a lone surrogate)") from None

@@ -1,9 +1,9 @@
-"""What a run leaves behind, with a schema version. Reports and tables are drawn from these records alone.
+"""The records of a run. Reports and tables are drawn only from them.
 
-config.json              what was asked, and what it came to (`Recorded`)
-curve.jsonl              one `CurvePoint` a line
+config.json              settings as requested and as resolved (`Recorded`)
+curve.jsonl              one `CurvePoint` per line
 environment.json         versions, device, threads, commit (`Environment`)
-losses.safetensors       summed loss and tokens of every document of validation and test; more: see `detail.py`
+losses.safetensors       summed loss and tokens of every document of validation and test; details: see `detail.py`
 weights.safetensors      the weights that were best on validation
 result.json              `Result`, written last: a directory without it is no run
 """
@@ -31,18 +31,18 @@ from zoo.whole_file import write_whole
 
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
 DIGESTS = "code"
-"""How the digests of sources in new records are taken: ours of code, strangers' of bytes."""
+"""Kind of source digests in new records: of code for our modules, of bytes for foreign ones."""
 
 LONGEST_REASON = 10_000
-"""Most characters of why a run failed or is refused; a longer one is written without its middle."""
+"""Maximum characters of a `reason`; a longer one is written without its middle."""
 SPLITS = {"train", "validation", "test"}
 NEEDED = {*("batch_size", "optimizer", "schedule", "lr", "weight_decay", "warmup", "clip", "evaluations", "dtype")}
-"""The settings of a loop that every record has; the rest may be left out."""
+"""Settings of the loop that every record must have; the others are optional."""
 KNOWN = NEEDED | {"steps", "seconds", "window", "compile"}
 
 
 class DataRecord(Frozen):
-    """The corpus as it was."""
+    """The corpus of a run."""
 
     name: str
     digest: str
@@ -67,7 +67,7 @@ class DataRecord(Frozen):
 
 
 class Recorded(Frozen):
-    """What was asked, and what it came to."""
+    """Settings of a run as requested and as resolved."""
 
     schema_version: int = SCHEMA_VERSION
     fingerprint: str
@@ -75,11 +75,11 @@ class Recorded(Frozen):
     data: DataRecord
     model_source: str
     harness: str | None = None
-    """Digest of the code that every run passes through; None in records of before it was kept."""
+    """Digest of the code that executes every run; None in older records."""
     digests: Literal["files", "code"] = "files"
-    """How the two are taken: of code, or, in older records, of names and bytes of all files. They do not compare."""
+    """Kind of these two digests: of code, or, in older records, of file names and bytes. Kinds are not comparable."""
     corpus_source: str | None = None
-    """Digest of the source of a corpus that is a file of code, `./mine.py:load`; None of all others."""
+    """Digest of the source of a corpus that is code in a file, `./mine.py:load`; None for others."""
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 
@@ -109,7 +109,7 @@ class CurvePoint(Frozen):
 
 
 class Environment(Frozen):
-    """Where it ran."""
+    """Environment of a run."""
 
     zoo: str
     python: str
@@ -120,27 +120,26 @@ class Environment(Frozen):
     commit: str | None
     dirty: bool | None
     arithmetic: tuple[str, ...] = ()
-    """The globals of torch that change numbers, "torch's default dtype: float32"; older records say nothing of them."""
+    """The globals of torch that change numbers, as "torch's default dtype: float32"; empty in older records."""
 
 
 class Reproduced(Frozen):
-    """How the losses of validation and test came out again where the model could not peek."""
+    """Reproduction of the losses of validation and test on inputs that do not contain the targets."""
 
     cuts: Count
-    """Rows that were scored again with everything after some token replaced."""
+    """Number of rows that were rescored with everything after some token replaced."""
     tokens: Count
-    """Losses that were compared."""
+    """Number of compared losses."""
     apart: Loss
-    """The largest difference, nats."""
+    """Largest difference in nats."""
     seconds: Seconds
 
 
 class Result(Frozen):
-    """The numbers. Losses are nats a token, of the weights that were best on validation.
+    """The results of a run. Losses are nats per token, with the weights that were best on validation.
 
-    A run is *finished*; *diverged*, which is a result; *failed* for a `reason`: an error ended it, and the same command
-    tries it again; or *refused* for a `reason`: its scores cannot be believed, and
-    it has none.
+    A run is *finished*; *diverged*, which is a result; *failed* (an error ended it, and the same command tries it
+    again); or *refused* (its scores are not reproducible, so it has none). The last two have a `reason`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -149,16 +148,16 @@ class Result(Frozen):
     diverged_at: Steps | None = None
     parameters: Parameters
     buffers: Count | None = None
-    """Numbers beside the parameters that training changed; None in records of before they were counted."""
+    """Number of buffer elements that training changed; None in older records."""
     receptive_field: Count | None
     steps: Steps
     tokens: Count
     seconds: Seconds
     flops: Operations | None = None
     flops_uncounted: tuple[str, ...] = ()
-    """What ran and is not in `flops`, which are then at least so many; where there are none, why."""
+    """Operations not counted in `flops`, which is then a lower bound; if `flops` is None, the reason."""
     flops_fitted: bool = False
-    """`flops` are about so many: they depend on more than rows, tokens and the longest row of a batch."""
+    """Whether `flops` is approximate: it depends on more than rows, tokens and the longest row of a batch."""
     best_step: Steps | None
     train_loss: Loss | None
     validation_loss: Loss | None
@@ -166,16 +165,16 @@ class Result(Frozen):
     tested_at: str | None
     weights_sha256: str = ""
     losses_sha256: str | None = None
-    """None in records of before it was kept; so are the two below."""
+    """None in older records, as is `reproduced`."""
     reproduced: Reproduced | None = None
     execution: str = "sequential"
-    """How it was executed: by itself, beside others, in a stack; and whether its steps were recorded or compiled."""
+    """How the run was executed: alone, beside others, in a stack; and whether its steps were captured or compiled."""
     compile_seconds: Seconds = 0.0
-    """Of `seconds`, those that torch.compile took."""
+    """The part of `seconds` that torch.compile took."""
 
 
 class Run(Frozen):
-    """A run, read back."""
+    """The records of a run as read from its directory."""
 
     directory: Path
     recorded: Recorded
@@ -189,12 +188,12 @@ class Run(Frozen):
 
 
 def is_run(directory: Path) -> bool:
-    """A directory with a result in it."""
-    return os.path.isfile(directory / "result.json")  # which, unlike Path.is_file, takes any text
+    """Return whether a directory has a result."""
+    return os.path.isfile(directory / "result.json")  # unlike Path.is_file, it accepts any text
 
 
 def is_done(directory: Path) -> bool:
-    """A directory with a run that need not be executed again: one that failed is."""
+    """Return whether a directory has a run that need not be executed again; a failed one must be."""
     try:
         document = read_json(directory / "result.json")
     except DamagedError:
@@ -203,13 +202,13 @@ def is_done(directory: Path) -> bool:
 
 
 def find_runs(directory: Path) -> list[Path]:
-    """The runs below a directory, sorted; half-written ones (their names begin with a dot) are none."""
+    """Find the runs below a directory, sorted, without unfinished ones, whose names begin with a dot."""
     found = (path.parent for path in directory.glob("**/result.json"))
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts))
 
 
 def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
-    """A row a run below `out` whose path there matches the shell pattern; a damaged one has its fault for a status."""
+    """List a row for each run below `out` whose path matches the shell pattern; a damaged one has the fault."""
     rows = []
     for path in find_runs(Path(out)):
         name = str(path.relative_to(out))
@@ -226,10 +225,10 @@ def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
 
 
 def read_run(directory: Path) -> Run:
-    """The run in `directory`.
+    """Read the run in `directory`.
 
     Raises:
-        RunError: it is none, or its files are damaged or of another schema version.
+        RunError: there is no run, or its files are damaged or of another schema version.
     """
     if not is_run(directory):
         below = find_runs(directory) if os.path.isdir(directory) else []
@@ -250,7 +249,7 @@ def read_run(directory: Path) -> Run:
 
 
 def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Summed loss (D,) and tokens (D,) of every document of a split, as the run in a directory stored them.
+    """Read summed loss (D,) and tokens (D,) of every document of a split, of the run in a directory.
 
     Raises:
         RunError: they cannot be read.
@@ -262,9 +261,9 @@ def read_losses(run: Path, split: str) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
-    """Write losses.safetensors, the same bytes for the same numbers however they lie in memory; returns its SHA-256.
+    """Write losses.safetensors, with the same bytes for equal arrays of any memory layout; return its SHA-256.
 
-    safetensors would write the memory of an array that is strided, transposed or in another byte order as it is.
+    safetensors alone would write the raw memory of arrays that are strided, transposed or in another byte order.
     """
     plain = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("=")) for name, array in arrays.items()}
     data = save(plain)
@@ -273,10 +272,10 @@ def write_losses(path: Path, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def write_json(path: Path, value: BaseModel) -> None:
-    """One record, indented, there whole or not at all."""
+    """Write one record as indented JSON, atomically."""
     write_whole(path, json.dumps(value.model_dump(mode="json"), indent=2, allow_nan=False) + "\n")
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """One point a line."""
+    """Write one point per line, atomically."""
     write_whole(path, "".join(point.model_dump_json() + "\n" for point in curve))

@@ -1,4 +1,4 @@
-"""What a comparison leaves in its folder beside the runs: what was asked, which runs answer it, what was probed.
+"""The record of a comparison: its settings, its runs, and its measured costs and samples.
 
 study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from the runs that it names
 """
@@ -22,7 +22,7 @@ COMPARISON = "comparison.json"
 
 
 def _stay_below(place: str) -> str:
-    """A run of a study stands below the study's folder: nothing is read outside of it."""
+    """Check that the path of a run is below the study's folder, so that nothing outside is read."""
     parts = PurePosixPath(place).parts
     if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(place).anchor or "\0" in place:
         raise ValueError("it is not the place of a run below the folder of the study")
@@ -40,81 +40,81 @@ Places = Annotated[tuple[Place, ...], AfterValidator(_each_once)]
 
 
 class Cost(Frozen):
-    """What a model costs, measured by a probe while nothing else runs; None where it could not be measured.
+    """Cost of a model, measured while nothing else runs; None where a measurement failed.
 
-    A position is one that a loss could be asked at: every one of a whole row, the padding of documents included, and
-    the last one of a window. A target token is one that a loss is asked at.
+    A position is one that could have a loss: every one of a whole row, including the padding of documents, and the last
+    one of a window. A target token is one that has a loss.
     """
 
     parameters: Parameters
     buffers: Count | None = None
-    """Numbers beside the parameters that a step of training changes."""
+    """Number of buffer elements that a training step changes."""
     flops_forward: Amount | None
-    """A position of a training batch, forward."""
+    """FLOPs per position of a training batch, forward."""
     flops_training: Amount | None
-    """A position of a training batch, forward and backward."""
+    """FLOPs per position of a training batch, forward and backward."""
     flops_uncounted: tuple[str, ...] = ()
-    """What runs and is not in them: they are at least so many."""
+    """Operations that run uncounted, so that the FLOPs are a lower bound."""
     flops_fitted: bool = False
-    """They are about so many."""
+    """Whether the FLOPs are approximate."""
     train_tokens_per_second: Amount | None
-    """Target tokens; drawing the batch, forward, backward and update."""
+    """Target tokens per second of drawing the batch, forward, backward and update."""
     evaluation_tokens_per_second: Amount | None
-    """Target tokens, of validation."""
+    """Target tokens of validation per second."""
     peak_bytes: Count | None
-    """Memory that building and training takes at its peak."""
+    """Peak memory of building and training."""
     memory: Literal["CUDA", "RSS"]
-    """What `peak_bytes` is of."""
+    """Kind of memory in `peak_bytes`."""
     state_bytes: Count | None
-    """Of one stream after `state_tokens` tokens."""
+    """Size of the state of one stream after `state_tokens` tokens."""
     state_tokens: Count
     state_grows: bool | None
-    """Whether twice the tokens take more."""
+    """Whether the state is larger after twice the tokens."""
     receptive_field: Count | None
-    """As a probe of `probed_tokens` found it; None: all of them."""
+    """Measured with a probe of `probed_tokens`; None: all of them."""
     probed_tokens: Count | None
-    """None: the field could not be probed."""
+    """None if the receptive field could not be measured."""
     declared_field: Count | None
-    """As the model declares it; None: without bound."""
+    """Declared receptive field; None: unbounded."""
     unmeasured: Mapping[str, str] = Field(default_factory=dict)
-    """What could not be measured -> why."""
+    """Failed measurement -> reason."""
 
     @property
     def field_agrees(self) -> bool | None:
-        """Whether the probe found what the model declares; None where it could not look."""
+        """Whether the measured receptive field equals the declared one; None if it was not measured."""
         return None if self.probed_tokens is None else self.receptive_field == self.declared_field
 
 
 class StudyRecord(Frozen):
-    """A comparison, run."""
+    """The record of a comparison that has run."""
 
     schema_version: int = SCHEMA_VERSION
     study: StudyConfig
     matched: Mapping[str, Matched] = Field(default_factory=dict)
     ways: Mapping[str, Way] = Field(default_factory=dict)
-    """Label -> how its runs were executed; none in records of when all were sequential."""
+    """Label -> how its runs were executed; empty in older records, where all were sequential."""
     rounds: tuple[tuple[float, ...], ...] = ()
-    """Of a grid of learning rates that was extended: the rates of each round, the first one the grid itself."""
+    """Rates of each round of an extended learning-rate grid; the first round is the grid itself."""
     trials: Places = ()
     runs: Annotated[Places, Field(min_length=1)]
     looked: tuple[Count, ...] = ()
-    """Seeds of earlier comparisons, the same but for fewer seeds, that were looked at before this one was run."""
+    """Numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, seen before this one ran."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def read_runs(self, directory: Path) -> list[Run]:
-        """The runs of the comparison, in its order.
+        """Read the runs of the comparison, in order.
 
         Raises:
-            RunError: one is not there, or damaged.
+            RunError: a run is missing or damaged.
         """
         return [read_run(directory / name) for name in self.runs]
 
     def read_trials(self, directory: Path) -> list[Run]:
-        """The runs that chose the learning rates.
+        """Read the runs that chose the learning rates.
 
         Raises:
-            RunError: one is not there, or damaged.
+            RunError: a run is missing or damaged.
         """
         return [read_run(directory / name) for name in self.trials]
 
@@ -127,12 +127,12 @@ FIRST = {
         "execution",
     },
 }
-"""The settings that every record has. A later one is part of a record's name only where it is not at its default, so
-that older records keep theirs; nothing is ever added here."""
+"""Settings that every record has. A later setting enters a record's name only if it differs from its default, so older
+records keep their names. Add nothing here."""
 
 
 def describe_study(study: StudyConfig) -> dict[str, Any]:
-    """What a study is known by: its values, but for settings that came later and are at their default."""
+    """Return the values that name a study, without settings beyond `FIRST` that are at their default."""
     document = study.model_dump(mode="json")
     for table, first in FIRST.items():
         usual = as_json(StudyConfig.model_fields[table].default)
@@ -143,17 +143,18 @@ def describe_study(study: StudyConfig) -> dict[str, Any]:
 
 
 def write_study(path: Path, record: StudyRecord) -> None:
-    """The record, there whole or not at all."""
+    """Write the record atomically."""
     write_json(path, record)
 
 
 def find_study(directory: Path) -> Path:
-    """The record that the comparison.json of a study's folder was drawn from, else the newest one there.
+    """Find the record that the comparison.json of a study's folder names, else the newest record there.
 
-    The comparison.json may be named itself, and so may the record.
+    Args:
+        directory: the folder, its comparison.json, or the record itself.
 
     Raises:
-        RunError: there is none.
+        RunError: there is no record.
     """
     if directory.is_file() and directory.name != COMPARISON:
         return directory
@@ -172,10 +173,10 @@ def find_study(directory: Path) -> Path:
 
 
 def read_study(path: Path) -> StudyRecord:
-    """The record in a file.
+    """Read the record in a file.
 
     Raises:
-        RunError: it cannot be read, or is of another schema version.
+        RunError: it cannot be read, or has another schema version.
     """
     try:
         return read_record(path, StudyRecord)

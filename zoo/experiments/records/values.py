@@ -1,4 +1,4 @@
-"""What a number in a record may be: a count is not negative, and no number is so large that arithmetic fails on it."""
+"""Types of numbers in records: counts are nonnegative, and no number is so large that arithmetic overflows."""
 
 from typing import Annotated
 
@@ -10,9 +10,9 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Steps = Annotated[int, Field(ge=0, le=MOST_STEPS)]
 Parameters = Annotated[int, Field(ge=0, le=2**53)]
 Operations = Annotated[int, Field(ge=0, le=10**30)]
-"""FLOPs, counted."""
+"""Number of FLOPs."""
 Amount = Annotated[float, Field(ge=0, le=1e30)]
-"""What is measured: FLOPs a position, tokens a second."""
+"""A measurement: FLOPs per position, tokens per second."""
 Loss = Annotated[float, Field(ge=-1e60, le=1e60)]
-"""Nats a token: all that float32 holds, so that whatever a run measures can be recorded, and squared."""
+"""Nats per token. The range includes that of float32, so that every measured loss can be recorded, and squared."""
 Seconds = Annotated[float, Field(ge=0, le=1e12)]

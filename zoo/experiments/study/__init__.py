@@ -1,1 +1,1 @@
-"""A comparison as it is declared: its settings, how they are parsed and checked."""
+"""Declare a comparison: its settings, their parsing and validation."""

@@ -1,4 +1,4 @@
-"""A comparison as one frozen value, and the runs that it asks for."""
+"""`StudyConfig`: a comparison as one frozen value, and the runs it consists of."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -22,29 +22,29 @@ from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import AUTO, parse_match, parse_rates
 
 FEWEST_SPLITS = 3
-"""Of several; two leave one degree of freedom, and an interval 13 standard errors wide."""
+"""Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
 LAST_SEED = 2**63 - 1
 FIRST_GRID = (3e-3, 1e-2, 3e-2)
-"""The learning rates that a grid which is extended begins with, where no others are given."""
+"""Learning rates with which `--lr-grid auto` begins, unless others are given."""
 
 
 _FIXED = {"data": "weights_seed", "weights": "data_seed"}
-"""What varies -> the seed of a run that is the first one's in all runs."""
+"""Value of `vary` -> the field of `RunConfig` that holds the first seed in all runs."""
 
 
 class Published(Frozen):
-    """Losses that somebody published for a model, nats a token."""
+    """Published losses of a model, in nats per token."""
 
     train: float | None = None
     validation: float | None = None
 
 
 class Contestant(Frozen):
-    """One row of the table; a study labels it as it was written, a file's by the class alone, unless it has a label."""
+    """A model of a comparison, one row of the table. Its default label is the call as written; of a file, the class."""
 
     label: str = Field(min_length=1)
     model: Call
-    context: int | None = Field(None, ge=1, description="instead of the study's")
+    context: int | None = Field(None, ge=1, description="overrides the study's context")
     published: Published | None = None
 
     @model_validator(mode="before")
@@ -57,10 +57,10 @@ class Contestant(Frozen):
 
 
 class Match(Frozen):
-    """The size that every model is scaled to: one of the two."""
+    """The size to which every model is scaled: exactly one of parameters and flops."""
 
     parameters: Positive | None = None
-    flops: float | None = Field(None, gt=0, description="FLOPs of training a token")
+    flops: float | None = Field(None, gt=0, description="training FLOPs per token")
 
     @model_validator(mode="after")
     def _one(self) -> "Match":
@@ -70,36 +70,36 @@ class Match(Frozen):
 
     @property
     def kind(self) -> str:
-        """What is matched."""
+        """The matched quantity: "flops" or "parameters"."""
         return "flops" if self.parameters is None else "parameters"
 
     @property
     def target(self) -> float:
-        """How large."""
+        """The target size."""
         return float(self.parameters or self.flops or 0)
 
 
 class Matched(Frozen):
-    """A model scaled: its target size, and the one it reached."""
+    """A scaled model, its target size and the size it reached."""
 
     model: Call
     target: float = Field(gt=0)
     reached: float = Field(ge=0)
     refused: str = Field("", exclude=True)
-    """Which widths that may be nearer do not work, and why; not kept in records."""
+    """Widths that might be nearer but fail, and why; not stored in records."""
 
     @property
     def deviation(self) -> float:
-        """Relative: 0.02 is 2% too large."""
+        """Relative deviation from the target: 0.02 is 2% too large."""
         return self.reached / self.target - 1
 
 
 class StudyConfig(Frozen):
-    """Models, data, budget and seeds: the same for all models but what a contestant says of itself."""
+    """A comparison: models, data, training, seeds. All models share the settings, except those of a `Contestant`."""
 
     name: str
     title: str = ""
-    source: str = Field("", description="where the published figures stand")
+    source: str = Field("", description="source of the published figures")
     models: tuple[Contestant, ...]
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
@@ -109,21 +109,21 @@ class StudyConfig(Frozen):
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
     vary: Annotated[Literal["both", "data", "weights"], Flag(after="lr")] = Field(
         "both",
-        description="What differs between the seeds: initial weights and order of the data, or one of the two alone.",
+        description="What seeds change: initial weights and order of the data, or only one of them.",
     )
-    splits: int = Field(1, ge=1, strict=True, description="how many splits of the text, each under every seed")
+    splits: int = Field(1, ge=1, strict=True, description="number of splits of the text, each run with every seed")
     match: Annotated[Match | None, Flag(parse=parse_match, metavar="parameters=76k|flops=150k", after="lr")] = Field(
-        None, description="Scale every model to one size: parameters, or FLOPs of training a token."
+        None, description="Scale every model to one size: parameters, or training FLOPs per token."
     )
     lr_grid: Annotated[
         tuple[Annotated[float, Field(gt=0)], ...], Flag(parse=parse_rates, metavar="A,B,...|auto", after="lr")
     ] = Field(
         (),
-        description="Train each model at each rate under one extra seed; the best on validation is taken. auto: extend "
+        description="Train each model at each rate with one extra seed, and take the best on validation. auto: extend "
         "the grid for all until no model's best lies at its edge.",
     )
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
-    start: Annotated[Start | None, Internal()] = Field(None, description="weights that its only run starts from")
+    start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
 
     @model_validator(mode="before")
     @classmethod
@@ -179,23 +179,23 @@ class StudyConfig(Frozen):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Records from before there were several splits, weights to start from, ... keep their names and contents."""
+        """Omit later settings at their defaults, so that older records keep their names and contents."""
         usual = (("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"))
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
     def in_splits(self) -> list[DataConfig]:
-        """The text in each of its splits."""
+        """Return the data settings of each split of the text."""
         if self.splits == 1:
             return [self.data]
         return [self.data.rotated(number, self.splits) for number in range(1, self.splits + 1)]
 
     def at_size(self, parameters: int) -> "StudyConfig":
-        """The same study, named after a number of parameters that every model is scaled to."""
+        """Return the study with every model scaled to a number of parameters, and named after it."""
         size = f"{parameters // 1000}k" if parameters % 1000 == 0 else str(parameters)
         return self.model_copy(update={"name": f"{self.name}-{size}", "match": Match(parameters=parameters)})
 
     def scaled(self, matched: Mapping[str, Matched]) -> "StudyConfig":
-        """The same study with its models at their matched sizes."""
+        """Return the study with its models at their matched sizes (label -> model)."""
         models = tuple(
             contestant.model_copy(update={"model": matched[contestant.label].model})
             if contestant.label in matched
@@ -205,10 +205,10 @@ class StudyConfig(Frozen):
         return self.model_copy(update={"models": models})
 
     def trials(self, rates: Sequence[float] | None = None) -> list[RunConfig]:
-        """The runs that choose a learning rate: every model at each of the grid, under one more seed, on one split.
+        """Return the runs that choose a learning rate: every model at each rate, with one extra seed, on one split.
 
         Args:
-            rates: others than those of the grid.
+            rates: learning rates; default: those of the grid.
         """
         extra = next(seed for seed in (max(self.seeds) + 1, *range(len(self.seeds) + 1)) if self._is_free(seed))
         one = self.model_copy(update={"seeds": (extra,), "splits": 1})
@@ -222,7 +222,7 @@ class StudyConfig(Frozen):
         return seed <= LAST_SEED and seed not in self.seeds
 
     def chosen(self, rates: Mapping[str, float]) -> list[RunConfig]:
-        """The runs that are reported, at the learning rates (label -> rate) that were chosen from the grid, if any."""
+        """Return the reported runs, at the learning rates (label -> rate) chosen from the grid, if any."""
         return [
             run.model_copy(
                 update={
@@ -236,10 +236,9 @@ class StudyConfig(Frozen):
         ]
 
     def runs(self) -> list[RunConfig]:
-        """Every run, split by split and in each seed by seed, so that the first seeds of all models are done first.
+        """Return all reported runs by split, then seed, then model, so that all models finish their first seed first.
 
-        The length of a stream's rows is fixed here, for rows must not depend on the model: at least the longest
-        context.
+        This sets the length of a stream's rows, at least the longest context, because it must not depend on the model.
         """
         longest = max(contestant.context or self.context for contestant in self.models)
         length = self.training.length or max(DEFAULT_LENGTH, longest)

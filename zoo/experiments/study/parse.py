@@ -1,4 +1,4 @@
-"""A `StudyConfig` of a study file, of settings (flags, or keywords in Python), or of a file with settings on top."""
+"""Build a `StudyConfig` from a study file, from settings (flags, or keywords in Python), or from both."""
 
 import json
 import tomllib
@@ -18,14 +18,14 @@ from zoo.settings.setting import index_by_name
 from zoo.settings.values import parse_tokens
 
 LARGEST = 16 << 20
-"""Most bytes of a study file."""
+"""Maximum bytes of a study file."""
 
 
 def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
-    """A study file as plain values for `make_study`; `recipe` picks one of its [recipes] (the first, if None).
+    """Load a study file as plain values for `make_study`; `recipe` selects one of its [recipes] (None: the first).
 
     Raises:
-        UsageError: no such file, no regular one, too large, not TOML, or a recipe that it does not have.
+        UsageError: the file is missing, not regular, too large or not TOML or JSON, or lacks the recipe.
     """
     try:
         text = read_regular(path, LARGEST).decode()
@@ -35,7 +35,7 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
         raise UsageError(f"Cannot read study '{path}': {error.strerror}. {hint}") from None
     except RecursionError:
         raise UsageError(f"Study '{path}' cannot be read: it is nested too deep.") from None
-    except ValueError as error:  # of either parser, or not UTF-8
+    except ValueError as error:  # from either parser, or not UTF-8
         raise UsageError(f"Study '{path}' cannot be read as {path.suffix or 'TOML'}: {error}.") from None
     if not isinstance(raw, dict):
         raise UsageError(f"Study '{path}' is a table of settings, not a list or a number.")
@@ -44,7 +44,7 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
     if recipe is not None and recipe not in recipes:
         raise UsageError(f"Study '{path}' has no recipe '{recipe}'. Its recipes: {', '.join(recipes) or 'none'}.")
     if isinstance(raw.get("study"), dict):
-        raw = raw["study"]  # the record of a comparison holds it
+        raw = raw["study"]  # `path` is the record of a comparison
     raw.setdefault("name", path.stem)
     if recipes:
         chosen = recipe or next(iter(recipes))
@@ -54,10 +54,10 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
 
 
 def _read_table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A part of a study file that has to be a table, if it is there.
+    """Return a table of a study file; empty if it is missing.
 
     Raises:
-        UsageError: it is something else.
+        UsageError: the value is not a table.
     """
     value = raw.get(key, {})
     if not isinstance(value, dict):
@@ -66,10 +66,10 @@ def _read_table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def read_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings among a command's flags by their names, laid over those of `--set`.
+    """Return the settings among a command's flags by name; they override those of `--set`.
 
     Raises:
-        UsageError: one of `--set` is not written as key=value, or its value not as a flag takes it.
+        UsageError: an argument of `--set` is not key=value, or the flag would refuse its value.
     """
     assigned = {name: _parse_value(name, value) for name, value in map(parse_assignment, flags.get("assignments", ()))}
     given = {name: flags[name] for name in NAMES if flags.get(name) is not None}
@@ -78,7 +78,7 @@ def read_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parse_value(name: str, value: Any) -> Any:
-    """What `--set` gives, as the setting's flag would take it."""
+    """Parse a value of `--set` as the setting's flag does."""
     setting = index_by_name(SETTINGS).get(name)
     parse = parse_tokens if name == TOKENS else setting and setting.flag and setting.flag.parse
     if not (isinstance(value, str) and parse):
@@ -100,10 +100,10 @@ def build_study(
     recipe: str | None = None,
     base: Mapping[str, Any] | None = None,
 ) -> StudyConfig:
-    """A study of a file or a base, if there is one, with the settings that are given by name on top; None says nothing.
+    """Build a study from settings by name, over a file or a base if there is one; None leaves a setting unset.
 
     Raises:
-        UsageError: a name that is no setting, or all faults of the values, in one line.
+        UsageError: a name is not a setting, or values are faulty (all faults in one line).
     """
     check_names(given)
     check_utf_8(name or "")
@@ -113,12 +113,12 @@ def build_study(
 
 
 def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyConfig:
-    """`base`, with `overrides` on top (nested mappings are merged, None overrides nothing), checked as a whole.
+    """Build a study from `base` overridden by `overrides` (nested mappings are merged, None overrides nothing).
 
-    A budget in `overrides` takes the place of the one in `base`. Without any, `DEFAULT_STEPS` is the budget.
+    A budget in `overrides` replaces the one in `base`; without any it is `DEFAULT_STEPS`.
 
     Raises:
-        UsageError: all faults in one line.
+        UsageError: values are faulty; all faults in one line.
     """
     _read_table(base, "data")
     base_training, given = _read_table(base, "training"), overrides.get("training", {})
@@ -153,6 +153,6 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 
 
 def derive_name(models: Sequence[str | Mapping[str, Any]], corpus: Call | str) -> str:
-    """A comparison by flags is named after its models and corpus."""
+    """Name a comparison after its models and corpus."""
     names = [model if isinstance(model, str) else str(model["model"]) for model in models]
     return f"{'-'.join(short_names(names))}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"

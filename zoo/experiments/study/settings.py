@@ -1,4 +1,4 @@
-"""The settings of a study by their names, and where each stands in it."""
+"""The settings of a study by name, and the table that holds each."""
 
 import difflib
 import os
@@ -16,14 +16,14 @@ from zoo.settings.setting import Setting, index_by_name, list_settings
 SETTINGS = tuple(list_settings(StudyConfig))
 NAMES = tuple(index_by_name(SETTINGS))
 TOKENS = "tokens"
-"""An older name of two settings: of `tokenizer` if it is text, of `train_tokens` if it is a number; or of both."""
+"""Older name of two settings: text means `tokenizer`, a number `train_tokens`; a list gives both."""
 
 
 def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
-    """Every setting that is given is one of those that are known.
+    """Check that all given names are known settings.
 
     Raises:
-        UsageError: one is not; the message lists those that are.
+        UsageError: a name is unknown; the message lists the known ones.
     """
     for name in given:
         if name not in (*known, TOKENS):
@@ -33,7 +33,7 @@ def check_names(given: Iterable[str], known: Sequence[str] = NAMES) -> None:
 
 
 def nest_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name, in the tables of a study; None says nothing."""
+    """Put settings by name into the tables of a study; drop those that are None."""
     given = _split_tokens(given)
     nested: dict[str, Any] = {setting.section: {} for setting in SETTINGS if setting.section}
     for setting in SETTINGS:
@@ -45,10 +45,10 @@ def nest_settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nest_corpus(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those about the corpus alone, checked.
+    """Return the validated settings of the corpus only.
 
     Raises:
-        UsageError: all faults in one line.
+        UsageError: values are faulty; all faults in one line.
     """
     nested = nest_settings(given)
     data: dict[str, Any] = nested["data"] | nested["training"]  # tokens as a budget are refused

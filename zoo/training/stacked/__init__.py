@@ -1,1 +1,1 @@
-"""Many seeds of one model trained as one."""
+"""Train many seeds of one model as a single stack."""

@@ -1,8 +1,8 @@
-"""Fill packed batches up to one shape, as a stack of replicas and a captured step need it.
+"""Fill packed batches up to one shape, which stacks and captured steps need.
 
-A packed batch has as many positions M as its documents have tokens. It is filled up by repeating its own beginning as
-extra rows whose targets are IGNORED: the loss and gradients of a model that treats rows independently stay the same,
-and a BatchNorm's statistics stay those of real positions, a few of them counted twice.
+A packed batch has as many positions M as its documents have tokens. It is filled up with its own beginning, as extra
+rows whose targets are IGNORED. Loss and gradients stay the same if a model treats rows independently. A BatchNorm still
+sees only real positions, but counts some of them twice.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def round_up(size: int, multiple: int) -> int:
 
 
 def stack_batches(batches: Sequence[Batch], multiple: int = 1) -> Batch:
-    """Stack the batches of K replicas into one: (K, B, T), or (K, M) filled up to a multiple above the longest."""
+    """Stack the batches of K replicas: (K, B, T), or (K, M) filled up to the next multiple above the longest."""
     longest = round_up(max(len(batch.tokens) for batch in batches), multiple)
     batches = [fill(batch, longest) for batch in batches]
     tokens = torch.stack([batch.tokens for batch in batches])

@@ -1,12 +1,12 @@
-"""Train many seeds at once: K replicas of one architecture, with one batched product in place of K small ones.
+"""Train K replicas of one architecture as a stack, with one batched product in place of K small ones.
 
 Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
-Replicas are independent: one that has diverged is still computed, and its losses are ignored.
+Replicas are independent: a diverged one is still computed, and its losses are ignored.
 
-A replica computes what it would compute alone, to the last digits, except for two kinds of models. Batches of packed
-documents are filled up to one length (`zoo.training.stacked.filling`), so BatchNorm counts some positions twice; and
-random numbers (dropout) are drawn for all replicas at once, so they differ from those of a replica alone. Such a stack
-still trains well, but it is trained only on request, and `Fit.execution` says how it differs.
+A replica computes what it would compute alone, up to the last digits, except for two kinds of models. Batches of packed
+documents are filled up to one length (`zoo.training.stacked.filling`), so BatchNorm counts some positions twice. Random
+numbers (dropout) are drawn for all replicas at once, so they differ from those of a replica alone. Such a stack trains
+well, but only on request, and `Fit.execution` says how it differs.
 """
 
 import copy
@@ -46,20 +46,20 @@ def fit_stacked(
     build: Callable[[int], SequenceModel] | None = None,
     keeper: Keeper | None = None,
 ) -> list[Fit]:
-    """Train K models in place as one stack; each is left with the weights that were best on validation.
+    """Train K models in place as one stack; each ends with the weights that were best on validation.
 
     Args:
-        train: on the device, or on the CPU: then all batches are copied to the device as one, which is faster than
-            drawing K small ones there.
-        settings: one for each model; they may differ in `lr`, `weight_decay`, `warmup` and `clip` alone.
-        seeds: of the batches, one for each model.
-        report: called with the number of a replica and its progress.
+        train: rows on the device, or on the CPU, from which all batches are copied to the device as one; that is faster
+            than drawing K small ones there.
+        settings: one per model; they may differ only in `lr`, `weight_decay`, `warmup` and `clip`.
+        seeds: seeds of the batches, one per model.
+        report: receives the number of a replica and its progress.
         evaluation_model: as in `Replica`, one for all.
-        build: builds the model of a number as it is now again, on the CPU; copies are taken otherwise.
+        build: builds another model of a number in its initial state, on the CPU; default: a copy.
         keeper: as in `fit`.
 
     Returns:
-        What `fit` returns, for each model. Seconds are those of the whole stack.
+        A `Fit` per model. Seconds are those of the whole stack.
 
     Raises:
         UsageError: the models or settings cannot form a stack, or the budget is in seconds.
@@ -86,13 +86,13 @@ def fit_stacked(
     finally:
         stacked_step.stack.part()
     if not unlike and loop.drew:
-        unlike = DRAWS  # later, or on larger batches, than in the trial
+        unlike = DRAWS  # in a later step, or on larger batches, than the trial
     execution = f"{step.execution}, unlike runs alone: {unlike}" if unlike else step.execution
     return [replica.finish(seconds, execution) for replica in replicas]
 
 
 class StackedStep:
-    """Forward, backward, clip, update of K models; `TrainStep` is the step of one."""
+    """Forward, backward, clip, update of K models; `TrainStep` does it for one."""
 
     execution, multiple = "stacked", 1
 
@@ -102,7 +102,7 @@ class StackedStep:
         self.precision = lambda: autocast(device, settings[0].dtype)
 
     def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
-        """Make one update on a stacked batch at (K,) learning rates; returns the losses (K,) before it, on the device.
+        """Make one update on a stacked batch at (K,) learning rates; return the losses (K,) before it, on the device.
 
         Raises:
             UsageError: vmap cannot run the model; the message says why.

@@ -1,4 +1,4 @@
-"""The optimizers of `zoo.training.optimizer` for a stack: row k of a matrix (K, P) is model k with its own settings."""
+"""The optimizers of `zoo.training.optimizer` for a stack: row k of a matrix (K, P) holds model k."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ BETAS, EPS = (0.9, 0.99), 1e-8
 
 
 class StackedOptimizer:
-    """Clip, then AdamW or SGD; rows are independent.
+    """Clip, then update by AdamW or SGD; rows are independent.
 
     Args:
-        flat: (K, P) weights, updated in place.
-        is_matrix: (P,) where weight decay applies.
-        settings: K of them.
+        flat: (K, P), weights, updated in place.
+        is_matrix: (P,), where weight decay applies.
+        settings: K settings, one per row.
     """
 
     def __init__(self, flat: Tensor, is_matrix: Tensor, settings: Sequence[Settings]) -> None:
@@ -32,12 +32,12 @@ class StackedOptimizer:
         self.mean, self.square = (torch.zeros_like(flat) for _ in range(2))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The moments and the step count by name, in the optimizer's own memory."""
+        """Return the moments and the step count by name, in the optimizer's own memory."""
         return {"mean": self.mean, "square": self.square, "steps": self.steps}
 
     @torch.no_grad()
     def step(self, gradient: Tensor, lr: Tensor) -> None:
-        """Update the weights from (K, P) gradients, which are changed in place, and (K,) learning rates."""
+        """Update the weights with gradients (K, P), which it overwrites, and learning rates (K,)."""
         lr = lr.to(self.flat).unsqueeze(1)
         gradient *= torch.where(self.clip > 0, row_clip_factors(gradient, self.clip), 1.0)
         if self.adam:
@@ -46,7 +46,7 @@ class StackedOptimizer:
             self.flat -= lr * (gradient + self.decay * self.flat)
 
     def _adamw(self, gradient: Tensor, lr: Tensor) -> None:
-        """Loshchilov & Hutter 2019, algorithm 2, as torch writes it."""
+        """AdamW (Loshchilov & Hutter 2019, algorithm 2), in the form of torch."""
         self.steps += 1
         self.mean.lerp_(gradient, 1 - BETAS[0])
         self.square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])

@@ -1,8 +1,8 @@
-"""K models of one architecture as one: weights are stacked, losses computed by torch.func.vmap.
+"""Stack the weights of K models of one architecture, and compute their losses with torch.func.vmap.
 
-The stack is one matrix (K, P) with one model a row, so that clipping and updates are a few operations for any number of
-layers. The models' own parameters become views of it (torch.func.stack_module_state would copy them), so a model of the
-stack can be evaluated as usual.
+The stack is a matrix (K, P) with one model per row, so clipping and updates take a few operations for any number of
+layers. The models' parameters become views of it (torch.func.stack_module_state would copy them), so each model can be
+evaluated as usual.
 """
 
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ class Stack:
     """The weights and running statistics of K models, and their losses.
 
     Args:
-        models: of one architecture, on one device; until `part` is called their tensors are views of the stack.
+        models: models of one architecture on one device. Their tensors are views of the stack until `part` is called.
 
     Attributes:
-        flat: (K, P) all trained numbers, a tied matrix once.
-        is_matrix: (P,) whether a number belongs to a parameter of two axes or more.
+        flat: (K, P), all trained weights, tied ones once.
+        is_matrix: (P,), whether a weight belongs to a parameter of two or more axes.
 
     Raises:
-        UsageError: nothing to train, or parameters of several types.
+        UsageError: there is nothing to train, or parameters are complex or of several dtypes.
     """
 
     def __init__(self, models: Sequence[SequenceModel]) -> None:
@@ -65,7 +65,7 @@ class Stack:
         self._loss = _Loss(models[0])
 
     def losses(self, batch: Batch) -> Tensor:
-        """(K, ...) tokens, one batch a model -> (K,) losses; running statistics are updated as in a model alone."""
+        """Return losses (K,) of tokens (K, ...), one batch per model; update running statistics as usual."""
         tokens, targets, packing = batch
         places = () if packing is None else (packing.position, packing.row)
 
@@ -78,12 +78,12 @@ class Stack:
             return each(self._parameters, self._buffers, tokens, targets, *places)
 
     def gradient(self, losses: Tensor) -> Tensor:
-        """(K,) losses -> (K, P), the gradient of each loss with respect to its own model."""
+        """(K,) losses -> (K, P) gradients, each of a loss with respect to its own model."""
         gradients = torch.autograd.grad(losses.sum(), list(self._parameters.values()))
         return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
     def part(self) -> None:
-        """Give every model memory of its own again."""
+        """Give every model its own memory again."""
         for model in self.models:
             for _, tensor in _tensors(model):
                 tensor.data = tensor.detach().clone()
@@ -101,7 +101,7 @@ class _Loss(nn.Module):
 
 
 class _FlatLinear(TorchFunctionMode):
-    """Hands (B·T, C) instead of (B, T, C) to linear layers: vmap would copy the weights for each of B rows."""
+    """Function mode that gives linear layers (B·T, C) for (B, T, C): vmap would copy the weights for each of B rows."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.linear and args and args[0].dim() > 2:
@@ -111,7 +111,7 @@ class _FlatLinear(TorchFunctionMode):
 
 
 def _tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers, a shared one once."""
+    """Return parameters and buffers, shared ones once."""
     return [*model.named_parameters(), *model.named_buffers()]
 
 

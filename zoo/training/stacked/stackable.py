@@ -1,4 +1,4 @@
-"""Find out whether seeds of a model can be trained as a stack, by trying it on small batches."""
+"""Test whether seeds of a model can be trained as a stack, on small batches."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,36 +19,36 @@ from zoo.training.step import logits_of
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
-"""Difference, relative or absolute, up to which a replica in a stack computes the same as alone."""
+"""Relative or absolute difference up to which a replica in a stack computes the same as alone."""
 Layout = Literal["packed", "dense", "windows"]
 LAYOUTS: tuple[Layout, ...] = ("packed", "dense", "windows")
-"""How rows lie in a batch: documents, streams, windows."""
+"""Arrangements of rows in a batch: documents, streams, windows."""
 DRAWS = "it draws random numbers in training, and a stack draws others"
 MIXES = "its batch statistics see what documents are filled up with"
 
 
 def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS) -> str | None:
-    """Why seeds of a model cannot be trained as a stack, in a few words; None where they can.
+    """Return why seeds of a model cannot be trained as a stack, in a few words; None if they can.
+
+    It tries two seeds in training mode. In the stack each must have the loss, gradients and buffers that it has alone
+    on a batch without filling, and draw no random numbers, because a stack draws them for all replicas at once.
 
     Args:
-        make: builds a model of a seed, on the CPU.
-        layouts: of the batches that it is to be trained on.
-
-    Two seeds are tried in training mode. In the stack each must have the loss, gradients and buffers that it has alone
-    on a batch that is not filled up, and draw no random numbers: a stack draws them for all replicas at once.
+        make: builds the model of a seed, on the CPU.
+        layouts: layouts of the training batches.
     """
     try:
         with isolated(CPU, seed=0), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of operations that vmap runs one by one
+            warnings.simplefilter("ignore")  # vmap warns of operations that it runs one by one
             return next((why for layout in layouts if (why := _try_stack(make, layout))), None)
     except Exception as error:
         return describe_error(error)
 
 
 def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
-    """Why filling up a batch of documents (see `filling`) changes the training of a model; None where it does not.
+    """Return why filling up a batch of documents (see `filling`) changes the training of a model; None if it does not.
 
-    Two fillings of one length are tried under the same random numbers.
+    It tries two fillings of the same length with the same random numbers.
     """
     try:
         works = []
@@ -65,7 +65,7 @@ def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
 
 
 def layout_of(batch: Batch) -> Layout:
-    """How the rows of a batch lie."""
+    """Return the layout of a batch."""
     if batch.packing is not None:
         return "packed"
     return "dense" if batch.targets.shape == batch.tokens.shape else "windows"
@@ -88,7 +88,7 @@ def _try_stack(make: Callable[[int], SequenceModel], layout: Layout) -> str | No
 
 
 def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
-    """Two small batches; of documents, the second one has to be filled up by about half."""
+    """Return two small batches; the second batch of documents needs filling up by about half."""
 
     def tokens(*shape: int) -> Tensor:
         return torch.randint(model.vocab_size, shape)
@@ -114,7 +114,7 @@ class _StepResult:
 
     @classmethod
     def of(cls, model: SequenceModel, batch: Batch) -> "_StepResult":
-        """The result of a model alone."""
+        """Compute the result of a model alone."""
         loss = cross_entropy(logits_of(model, batch), batch.targets)
         trained = [p for p in model.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
@@ -122,7 +122,7 @@ class _StepResult:
 
 
 def _differences(found: Sequence[_StepResult], expected: Sequence[_StepResult]) -> str:
-    """Name what differs; empty if nothing does."""
+    """Name the parts that differ; empty if none does."""
     for one, other in zip(found, expected, strict=True):
         if differ := [name for name, part in one.parts.items() if not _allclose(part, other.parts[name])]:
             return " and ".join(differ[:2])
