@@ -1,1 +1,1 @@
-"""From a declared run to its record: resolve, choose how, train, score, measure."""
+"""Turn a declared run into its record: resolve, choose how to execute, train, score, measure."""

@@ -1,7 +1,7 @@
-"""Execute cells, each in its way: one after the other, side by side, or the seeds of a model as a stack.
+"""Execute cells, each in its way: sequentially, side by side, or the seeds of a model as a stack.
 
-The cells of a command have a process each. From Python they are executed in the process of the call, where a debugger
-and a model's own variables are, unless they run side by side.
+The cells of a command have a process each. From Python they run in the calling process, which has the debugger and a
+model's own variables, unless they run side by side.
 """
 
 import time
@@ -22,39 +22,39 @@ from zoo.experiments.runs.working_folder import BusyError
 from zoo.training.loop import Progress
 
 PAUSE = 0.5
-"""Seconds between two looks at what another process works on."""
+"""Seconds between checks of cells that another process executes."""
 
 
 class Listener:
-    """What a study tells while it runs; every method does nothing until somebody overrides it."""
+    """Callbacks of a running study; by default every method does nothing."""
 
     stop_at_first_failure = False
-    """Whether a cell that failed ends the study."""
+    """Whether a failed cell ends the study."""
 
     def planned(self, runs: int) -> None:
-        """All cells are sound, nothing has been trained; so many runs are to come."""
+        """Called before training, with the number of runs, and again before each round of a learning-rate grid."""
 
     def progressed(self, cell: Cell, progress: Progress) -> None:
-        """A few more steps, or an evaluation."""
+        """Called every few steps and after every evaluation."""
 
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
-        """One more cell is done."""
+        """Called when a cell is done; `reused` if this study did not execute it."""
 
     def waiting(self, cell: Cell) -> None:
-        """Another process works on this cell; the others come first."""
+        """Called when another process executes this cell; the others go first."""
 
 
 Group = tuple[Cell, ...]
-"""Cells that are executed together: one, or all of a stack."""
+"""Cells that are executed together: a single one, or all of a stack."""
 
 
 def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> list[Run]:
-    """The run of each cell, in their order; what is there already is read, and what others work on is waited for.
+    """Return the run of each cell, in order: read finished ones, execute the others, wait for those of other processes.
 
-    Several cells of a command have a process each, where that can be: what ends one leaves the others.
+    Several cells of a command have a process each if possible, so that a crash ends only one.
 
     Raises:
-        RunError: as `execute`; or a cell failed, and that is to end the study.
+        RunError: as `execute`; or a cell failed and `listener.stop_at_first_failure` is set.
     """
     there, told = {cell.directory for cell in cells if is_done(cell.directory)}, set[Path]()
     runs: dict[Path, Run] = {}
@@ -99,7 +99,7 @@ def _is_beside(group: Group) -> bool:
 def _execute_in_processes(
     groups: Sequence[Group], corpus: Corpus, listener: Listener, finish: Callable[[Group], None], *, at_once: int
 ) -> None:
-    """Execute groups, each in a process; `finish` is called for those that nobody else works on, when they end."""
+    """Execute each group in a process; call `finish` for each that ends, except those of other processes."""
 
     def progress(number: int, news: tuple[int, Progress]) -> None:
         listener.progressed(groups[number][news[0]], news[1])
@@ -122,7 +122,7 @@ def _execute_in_a_worker(group: Group, corpus: Corpus, send: Callable[[tuple[int
 
 
 def _execute(group: Group, corpus: Corpus, report: Callable[[Cell, Progress], None]) -> bool:
-    """Write the runs of a group, or the records of their failure; whether nobody else works on it."""
+    """Write the runs of a group, or the records of their failure; return False if another process executes it."""
     try:
         try:
             if group[0].config.stack:

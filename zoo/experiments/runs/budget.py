@@ -1,4 +1,4 @@
-"""Turn a run's budget into steps, and say what a step takes."""
+"""Convert a run's budget to steps; count the FLOPs and tokens of a step."""
 
 from collections import Counter
 
@@ -12,14 +12,14 @@ from zoo.probes.flops import FlopCounter, Layout
 from zoo.surroundings import forbid_changes
 
 FLOP_BATCHES = 50
-"""Batches whose FLOPs stand for all."""
+"""Number of batches over which FLOPs are averaged."""
 
 
 def count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | None:
-    """The budget in steps, whichever of the four it is; None where it is in seconds.
+    """Return the budget in steps; None if it is in seconds.
 
     Raises:
-        UsageError: no budget, one that the model cannot spend, or one of too many steps.
+        UsageError: there is no budget, the model cannot spend it, or it has too many steps.
     """
     steps = _count_steps(config, model, corpus)
     if steps is not None and steps > MOST_STEPS:
@@ -46,7 +46,7 @@ def _count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | 
 
 
 def flops_per_step(config: RunConfig, model: FoundModel, corpus: Corpus) -> float:
-    """FLOPs of a training step: the mean over the batches of the first steps of seed 0, the same for all seeds."""
+    """Return FLOPs of a training step, the mean over the first batches of seed 0, the same for all seeds."""
     training, length, layout = config.training, row_length(config), row_layout(config, corpus)
     with forbid_changes(model.who, "in a training step"):
         counter = FlopCounter(model.build(config.init_seed), layout)
@@ -58,18 +58,18 @@ def flops_per_step(config: RunConfig, model: FoundModel, corpus: Corpus) -> floa
 
 
 def tokens_per_step(config: RunConfig, corpus: Corpus) -> float:
-    """Target tokens of a training step, in the mean."""
+    """Return the mean number of target tokens of a training step."""
     per_row = 1.0 if config.training.rows == "windows" else corpus.row_targets(row_length(config))
     return per_row * config.training.batch_size
 
 
 def row_length(config: RunConfig) -> int:
-    """T, how many tokens a row of a stream has, and a window."""
+    """Return T, the number of tokens of a stream's row or of a window."""
     return config.training.length or config.context
 
 
 def row_layout(config: RunConfig, corpus: Corpus) -> Layout:
-    """How the rows of a run's batches lie."""
+    """Return the layout of a run's batches."""
     if config.training.rows == "windows":
         return "windows"
     return "dense" if corpus.is_stream else "packed"

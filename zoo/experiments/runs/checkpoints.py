@@ -1,7 +1,7 @@
-"""Checkpoints of a run in its working folder: the last two, each whole or recognised as damaged.
+"""Checkpoints of a run in its working folder: the last two, with a digest that detects damage.
 
-checkpoint-<steps>-<SHA-256>.safetensors     a `RunState`: tensors, and its values as JSON beside them
-state-<steps>-<SHA-256>.safetensors          the same, kept with the run: runs of larger budgets go on from it
+checkpoint-<steps>-<SHA-256>.safetensors     a `RunState`: tensors, and values as JSON
+state-<steps>-<SHA-256>.safetensors          the same, kept with the run: runs of larger budgets continue from it
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from zoo.whole_file import write_whole
 
 KEPT = 2
 MOST = 0.01
-"""Share of the time that checkpoints may take: a large model's are written less often than it was asked."""
+"""Maximum fraction of the time for checkpoints; those of large models are written less often than requested."""
 PATTERN = "checkpoint-*.safetensors"
 STATE = "state-*.safetensors"
 
 
 class Checkpoints:
-    """Keeps the state of a run by the clock, and when the process is asked to stop.
+    """A `Keeper` that writes checkpoints at intervals, and when the process is asked to stop.
 
     Args:
-        folder: the run's working folder.
-        fingerprint: of the run, or of all runs of a stack; a checkpoint of another one is not used.
-        every: seconds between two checkpoints, at least.
-        keeps: whether longer runs may go on from this one.
+        folder: working folder of the run.
+        fingerprint: fingerprint of the run, or of the first run of a stack; checkpoints of others are refused.
+        every: minimum seconds between two checkpoints.
+        keeps: whether longer runs may continue from this one.
     """
 
     def __init__(self, folder: Path, fingerprint: str, every: float, *, keeps: bool = False) -> None:
@@ -40,10 +40,10 @@ class Checkpoints:
         self._last, self._took = time.monotonic(), 0.0
 
     def load(self, note: Callable[[str], None]) -> RunState | None:
-        """The newest checkpoint that is whole; None where there is none. `note` is told of a damaged one.
+        """Return the newest undamaged checkpoint, or None. `note` receives a message about each damaged one.
 
         Raises:
-            RunError: it is of another run.
+            RunError: it belongs to another run.
         """
         for path in sorted(self._folder.glob(PATTERN), reverse=True):
             try:
@@ -57,11 +57,11 @@ class Checkpoints:
         return None
 
     def offer(self, take: Callable[[], RunState]) -> None:
-        """Write a checkpoint if one is due, or if the process is asked to stop.
+        """Write a checkpoint if one is due or the process was asked to stop.
 
         Raises:
             RunError: it cannot be written.
-            Interrupted: the process was asked to stop, and the checkpoint is written.
+            Interrupted: after the checkpoint, if the process was asked to stop.
         """
         asked = interrupt.requested()
         began = time.monotonic()
@@ -74,14 +74,14 @@ class Checkpoints:
             interrupt.stop()
 
     def keep(self, state: RunState) -> None:
-        """Write the state that longer runs go on from."""
+        """Write the state from which longer runs continue, if `keeps`."""
         if self._keeps:
             self._write(state, "state")
             for older in sorted(self._folder.glob(STATE), key=lambda path: path.stat().st_mtime_ns)[:-1]:
                 older.unlink(missing_ok=True)
 
     def begin_at(self, state: RunState) -> bool:
-        """Have the run begin at a state, unless it has begun already; whether it will."""
+        """Write a state as the first checkpoint, unless the run has one; return whether it was written."""
         begins = not any(self._folder.glob(PATTERN))
         if begins:
             self._write(state)
@@ -96,10 +96,10 @@ class Checkpoints:
 
 
 def read_kept_state(run: Path, fingerprint: str) -> RunState:
-    """The state that longer runs go on from.
+    """Read the state from which longer runs continue.
 
     Raises:
-        RunError: it is not there, damaged, or of another run.
+        RunError: it is missing, damaged, or of another run.
     """
     for path in run.glob(STATE):
         try:

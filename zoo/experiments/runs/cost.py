@@ -1,4 +1,4 @@
-"""Measure what models cost, on fresh ones that are thrown away: FLOPs, speed, memory, state, receptive field."""
+"""Measure the cost of models on fresh copies: FLOPs, speed, memory, state, receptive field."""
 
 import gc
 from collections import Counter
@@ -24,43 +24,43 @@ from zoo.surroundings import isolated
 from zoo.training.loop import TrainStep, draw
 
 STREAM = 64
-"""Tokens of a stream at least, before the size of its state is taken."""
+"""Minimum tokens of a stream before its state is measured."""
 MEMORY_STEPS = 2
-"""Steps whose memory is taken: in the second there is the optimizer's state beside the activations."""
+"""Number of steps of a memory measurement: the second has the optimizer's state besides activations."""
 PEAKS = 3
-"""Peaks of which the middle one counts: what an allocator keeps back differs from one time to the next."""
+"""Number of peaks, of which the median counts: allocators retain different amounts each time."""
 
 Value = TypeVar("Value")
 MakeModel = Callable[[], SequenceModel]
 
 
 class Arithmetic(NamedTuple):
-    """FLOPs a target."""
+    """FLOPs per target token."""
 
     forward: float
     training: float
     uncounted: tuple[str, ...]
-    """What is not in them: they are at least so many."""
+    """Operations not counted, so that the FLOPs are a lower bound."""
     fitted: bool
-    """They are about so many."""
+    """Whether the FLOPs are approximate."""
 
 
 class StateSize(NamedTuple):
-    """Bytes of the state of one stream, and whether twice the tokens take more."""
+    """Bytes of the state of one stream, and whether it grows with twice the tokens."""
 
     bytes: int
     grows: bool
 
 
 def measure_costs(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
-    """Label -> what the model costs; one cell a label. Random numbers and threads outside are left as they were.
+    """Return label -> cost of the model, from one cell per label; restore random numbers and threads.
 
-    Whatever a model raises ends that measurement alone, and is told in `Cost.unmeasured`.
+    An exception of a model ends only that measurement, and is recorded in `Cost.unmeasured`.
     """
     training, evaluation = measure_training(cells, corpus), measure_evaluation(cells, corpus)
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
     costs = {}
-    gc.collect()  # memory is taken after speed, when the libraries have set up what they need and the models are gone
+    gc.collect()  # memory after speed: libraries are initialised by then, and the timed models freed
     for cell in cells:
         with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.batch_seed):
             costs[cell.config.label] = _cost(
@@ -117,7 +117,7 @@ def _cost(
 
 
 def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
-    """FLOPs of the first training batches over their targets."""
+    """Return FLOPs of the first training batches, divided by their targets."""
     batches = draw_batches(cell, rows)
     layout: Layout = "windows" if cell.settings.window else "packed" if batches[0].packing else "dense"
     counter, shapes = FlopCounter(model, layout), Counter(batch.shape for batch in batches)
@@ -128,22 +128,22 @@ def count_flops(model: SequenceModel, cell: Cell, rows: Rows) -> Arithmetic:
 
 
 def count_trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: Cell, rows: Rows) -> int:
-    """Numbers beside the parameters that the first step of training changes."""
+    """Return the number of buffer elements that the first training step changes."""
     batch = draw(rows, cell.settings, cell.config.batch_seed, 0)
     TrainStep(model.to(cell.device), cell.settings, cell.device)(batch, cell.settings.lr)
     return count_buffers(model, untrained)
 
 
 def draw_batches(cell: Cell, rows: Rows) -> list[Batch]:
-    """The batches of the first steps; a single one where all are of one shape."""
+    """Draw the batches of the first steps; a single one if all have the same shape."""
     alike = cell.data.is_stream or cell.settings.window is not None
     return [draw(rows, cell.settings, cell.config.batch_seed, step) for step in range(1 if alike else FLOP_BATCHES)]
 
 
 def measure_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
-    """Bytes at the peak of building a model and training it on the widest of the first batches.
+    """Return peak bytes of building a model and training it on the largest of the first batches.
 
-    Resident pages of a small model differ by a tenth or so from one time to the next.
+    For small models, resident pages vary by about a tenth between measurements.
     """
     batch = max(draw_batches(cell, rows), key=lambda batch: batch.shape)
 
@@ -159,7 +159,7 @@ def measure_peak(fresh: MakeModel, cell: Cell, rows: Rows) -> int | None:
 
 @torch.no_grad()
 def measure_state(model: SequenceModel, tokens: int) -> StateSize:
-    """The state of one stream after so many tokens, all but the last of them at once."""
+    """Measure the state of one stream after `tokens` tokens, a prefill of all but the last and a step."""
     stream = torch.randint(model.vocab_size, (1, tokens))
     state, sizes = model.eval().begin(1), []
     for _ in range(2):

@@ -25,11 +25,17 @@ RESPLIT = "This is the run's own text, split otherwise or changed since: what is
 def evaluate_again(
     directory: str, splits: Sequence[str], *, device: str, data: Mapping[str, Any], trust: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
-    """Loss of the run's weights on `splits`, as a document; and notices, the corpus in one line among them.
+    """Evaluate a run's weights on `splits`; return a JSON document, and notices, first the corpus in one line.
+
+    Args:
+        directory: directory of the run.
+        device: as for training.
+        data: settings of the corpus that override those of the run.
+        trust: whether to import all files that the record names.
 
     Raises:
-        RunError, DataError, UsageError: no such run, no such text, or characters that the run's vocabulary lacks.
-        StrangerError: the model raises something; the message says what, and where.
+        RunError, DataError, UsageError: the run or text is missing, or has characters outside of the run's vocabulary.
+        StrangerError: the model raised an exception; the message says what, and where.
     """
     run, trusted = read_run(Path(directory)), Trust(everything=trust)
     corpus = reload_corpus(run, data, trusted)
@@ -60,10 +66,10 @@ def evaluate_again(
 
 
 def reload_corpus(run: Run, data: Mapping[str, Any], trust: Trust) -> Corpus:
-    """The run's own corpus, or the one that `data` names, in the run's vocabulary.
+    """Load the run's corpus, or the one that `data` names, in the run's vocabulary.
 
     Raises:
-        RunError, DataError, UsageError, RegistryError: it cannot be read (again).
+        RunError, DataError, UsageError, RegistryError: it cannot be loaded.
     """
     given = {key: value for key, value in data.items() if value is not None}
     own = run.recorded.run.data

@@ -1,4 +1,4 @@
-"""Keep a cell's trouble its own: an error that ends it becomes the record of a run that failed."""
+"""Turn an error that ends a cell into the record of a failed run, so that other cells continue."""
 
 import traceback
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ from zoo.interrupt import Interrupted
 from zoo.whole_file import write_whole
 
 TRACEBACK = "traceback.txt"
-"""Beside the record, where an error is not known to be the model's own."""
+"""File beside the record, for errors other than our own kinds and `SystemExit`."""
 
 
 def is_own_trouble(error: BaseException) -> bool:
-    """Whether an error is the trouble of one cell: of its model, of memory, or a bug; not of the disk or the user."""
+    """Return whether an error concerns one cell (its model, memory, a bug) and not the disk or the user."""
     if isinstance(error, Interrupted) or interrupt.requested():
-        return False  # C++ and a model may make another error of it
+        return False  # C++ or the model may have turned the interrupt into another error
     if isinstance(error, KeyboardInterrupt):
-        return interrupt.listens()  # in a notebook it is the user's
+        return interrupt.listens()  # without our handlers, as in a notebook, it comes from the user
     if isinstance(error, RunError | DataError):
         return isinstance(error, StrangerError)
     return not isinstance(error, OSError)
 
 
 def record_failures(cells: Sequence[Cell], error: BaseException) -> list[Run]:
-    """The runs of cells that this error has ended: of one cell, or of all of a stack."""
+    """Record that an error ended these cells, one or all of a stack; return their runs."""
     known = isinstance(error, ZooError | SystemExit)
     trace = "" if known else "".join(traceback.format_exception(error))
     return [_record_failure(cell, describe_failure(cell, error), trace) for cell in cells]
 
 
 def record_deaths(cells: Sequence[Cell], death: Death) -> list[Run]:
-    """The runs of cells whose process has died."""
+    """Record that the process of these cells died; return their runs."""
     return [
         _record_failure(
             cell,
@@ -55,10 +55,10 @@ def record_deaths(cells: Sequence[Cell], death: Death) -> list[Run]:
 
 
 def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
-    """Write the record of a cell that failed, in place of an earlier failure; a run that is there by now stays.
+    """Write the record of a failed cell over an earlier failure; keep a run that another process has finished.
 
     Raises:
-        BusyError: another process works on it again.
+        BusyError: another process is executing it.
     """
     with write_failure(cell.directory) as place:
         write_json(place / "config.json", cell.recorded)
@@ -87,7 +87,7 @@ def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
 
 
 def describe_failure(cell: Cell, error: BaseException) -> str:
-    """The reason in words, with the model's own lines where they are known."""
+    """Describe the reason; a `StrangerError` already has the model's own lines."""
     if isinstance(error, ZooError):
         return str(error)
     if isinstance(error, SystemExit):

@@ -15,16 +15,16 @@ from zoo.surroundings import isolated
 from zoo.training.stacked.stackable import why_not_stacked
 
 BETTER = 1.1
-"""How many times faster than another a way must be to be preferred to it: chance is not to choose."""
+"""Factor by which a way must be faster to be preferred, because timings are noisy."""
 
 
 def estimate_seconds(cells: Sequence[Cell], corpus: Corpus) -> float:
-    """About how long the runs of a model take that are not there yet, judged from its first step."""
+    """Estimate the seconds of the missing runs of a model from its first step."""
     todo = [cell for cell in cells if not is_done(cell.directory)]
     seconds = sum(cell.settings.seconds or 0 for cell in todo)
     steps = sum(cell.settings.steps or 0 for cell in todo)
     if steps:
-        with suppress(Exception):  # its run will tell
+        with suppress(Exception):  # its run will report the error
             seconds += steps * run_apart(lambda: _time_first_step(cells[0], corpus))
     return seconds
 
@@ -39,12 +39,12 @@ def _time_first_step(cell: Cell, corpus: Corpus) -> float:
 
 
 def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> tuple[Way, dict[str, float]]:
-    """The fastest way of the runs of a model, and what was measured: steps a second of all that run at once."""
+    """Return the fastest way for the runs of a model, and way -> steps per second of all runs at once."""
     if explain_not_stacked(cells[0], corpus):
         ways = [way for way in ways if way.how != "stacked"]
     try:
         rates = run_apart(lambda: [_measure_rate(way, cells, corpus) for way in ways])
-    except Exception:  # its run will tell
+    except Exception:  # its run will report the error
         return ways[0], {}
     best = 0
     for number, rate in enumerate(rates):
@@ -54,7 +54,7 @@ def find_fastest(ways: Sequence[Way], cells: Sequence[Cell], corpus: Corpus) -> 
 
 
 def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
-    """Steps a second, those of all runs that are under way at once."""
+    """Measure steps per second, summed over all runs that run at once."""
     (cell, *_), cores = cells, count_cores()
     timed = cell.on_threads(way.threads)
 
@@ -70,5 +70,5 @@ def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
 
 
 def explain_not_stacked(cell: Cell, corpus: Corpus) -> str | None:
-    """Why a replica in a stack would not compute what it computes alone, on the batches of these runs."""
+    """Return why a replica in a stack would not compute the same as alone on these batches; None if it would."""
     return why_not_stacked(cell.model.build, [row_layout(cell.config, corpus)])

@@ -1,8 +1,8 @@
-"""A loss below that of a perfect model: a sign that a model has seen what it is scored on.
+"""Detect losses below that of a perfect model, which show that a model has seen its test documents.
 
-Documents that come with their exact probabilities p allow a test without any approximation. Whatever a model q has
-learned from other documents, the ratio q/p of the probabilities of all documents of a split is 1 in the mean. So the
-chance that a model beats the perfect one by a nats in all is at most e^-a (Markov's inequality; Ville 1939).
+The test is exact for documents with known probabilities p. For any model q trained on other documents, the ratio q/p of
+the probabilities of all documents of a split has mean 1. So the chance of beating the perfect model by a total of a
+nats is at most e^-a (Markov's inequality; Ville 1939).
 """
 
 import math
@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from zoo.training.evaluation import Score
 
 CHANCE = 1e-9
-"""Below this a loss under the floor is no luck. Evaluations of a study are many: validation chooses among them."""
+"""Probability below which a loss under the floor is not luck; small, because a study makes many evaluations."""
 
 
 def find_impossible_score(scores: Mapping[str, Score], floors: Mapping[str, float | None]) -> str | None:
-    """The first score that no honest model has, in a sentence; None where there is none, or no floor.
+    """Describe the first score that no honest model can have; None if there is none, or no floor.
 
     Args:
-        scores: by split.
-        floors: nats a token of a perfect model on the very same split.
+        scores: split -> score.
+        floors: split -> nats per token of a perfect model on the same documents.
     """
     for split, score in scores.items():
         floor = floors.get(split)

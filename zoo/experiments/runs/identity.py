@@ -1,4 +1,4 @@
-"""What makes two runs the same, and what a run is called."""
+"""Compute the fingerprint and the name of a run."""
 
 import hashlib
 import re
@@ -15,21 +15,21 @@ from zoo.experiments.runs.model import ResolvedModel
 COUNTED_ELSEWHERE = {
     *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
 }
-"""Of `TrainingConfig`, what the fingerprint has in another form: resolved, or as the machine's."""
+"""Fields of `TrainingConfig` that the fingerprint has in another form, or that do not affect numbers."""
 
 
 def fingerprint_run(
     recorded: Recorded, model: ResolvedModel, *, torch: str, device: str, arithmetic: Sequence[str]
 ) -> str:
-    """What makes a run the same as another: all of it that can change a number.
+    """Return the fingerprint of everything in a run that can change a number.
 
-    A setting that neither the loop's settings nor the machine have counts too, unless it has its default: so a new one
-    leaves older runs what they are. Records whose sources were digested as files had `score_train` in its place.
+    Other settings of training count only if they differ from their defaults, so that new settings do not change older
+    fingerprints. Older records, whose sources were digested as files, have `score_train` instead.
 
     Args:
-        torch: version.
-        device: as `device_name` calls it.
-        arithmetic: torch's settings, as `environment.json` has them.
+        torch: version of torch.
+        device: as `device_name` returns it.
+        arithmetic: torch's settings, as in `environment.json`.
     """
     config, data, settings = recorded.run, recorded.data, recorded.settings
     usual, named = as_json(TrainingConfig()), COUNTED_ELSEWHERE | set(settings)
@@ -63,20 +63,20 @@ def fingerprint_run(
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:
-    """What the directory of a run is called."""
+    """Return the name of a run's directory."""
     number, of = config.data.turn
     split = f"-split{number}of{of}" if number > 1 else ""
     return f"{file_name(config.label)}{split}-seed{config.seed}-{fingerprint}"
 
 
 def file_name(text: str) -> str:
-    """`text` with what a file name should not hold replaced, and not too long; a digest keeps changed names apart."""
+    """Make a file name of `text`: replace unsafe characters, shorten it, and add a digest if this changed it."""
     safe = re.sub(r"[^\w.=,()+-]+", "-", text).strip("-.")[:80]
     return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
 def device_name(device: torch.device) -> str:
-    """The card, or the instruction set: two CPUs of other capabilities may round otherwise."""
+    """Return the GPU's name, or the CPU's instruction set, because rounding depends on it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

@@ -13,14 +13,14 @@ from zoo.training.checkpoint import load_weights
 
 
 def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str]:
-    """The model of a run with its weights, on the CPU, in evaluation mode; and a notice if its source has changed.
+    """Load a run's model and weights, on the CPU, in evaluation mode; return it and a notice if its source has changed.
 
     Args:
-        trust: which files may be imported; by default those that the run was made with.
+        trust: files that may be imported; default: those whose source the run was made with.
 
     Raises:
-        RunError: it failed or diverged at once, its model's file is not here or not trusted, or its weights are damaged
-            or no longer fit the model's code.
+        RunError: the run has no weights, its model's file is missing or not trusted, or the weights are damaged or do
+            not fit the model's code.
     """
     if run.result.status == "failed":
         raise RunError(f"'{run.directory}' failed: no weights to load. {run.result.reason}")
@@ -40,7 +40,7 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
 
 
 def describe_change(run: Run, model: FoundModel) -> str:
-    """A notice if the model's source is not what the run was trained with; "" if it is, or where that is not known."""
+    """Return a notice if the model's source has changed since training; "" if not, or if that is unknown."""
     if run.recorded.digests != DIGESTS or model.digest_source() == run.recorded.model_source:
         return ""
     return f"The source of '{model.call.name}' has changed since this run was trained."

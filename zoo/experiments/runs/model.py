@@ -1,4 +1,4 @@
-"""Find a run's model by its name, build it, and check what it gives."""
+"""Find a run's model by name, build it, and check its logits and training."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from zoo.training.trainable import why_not_trained
 
 @dataclass(frozen=True)
 class FoundModel:
-    """A model of the registry with its options checked: what is built from it differs in the seed alone."""
+    """A model of the registry with validated options; the models it builds differ only in the seed."""
 
     call: Call
     kind: type[SequenceModel]
@@ -32,49 +32,49 @@ class FoundModel:
 
     @property
     def who(self) -> str:
-        """What messages call it."""
+        """Name of the model in messages."""
         return f"Model '{self.call.name}'"
 
     def build(self, seed: int) -> SequenceModel:
-        """A model with the weights that it starts from under a seed, on the CPU.
+        """Build the model with the initial weights of a seed, on the CPU.
 
         Raises:
-            UsageError, StrangerError: sizes that it does not take, or an error of its own.
+            UsageError, StrangerError: it does not accept the sizes, or raises an exception.
         """
         return build(self.kind, self.options, vocab_size=self.vocab_size, context=self.context, seed=seed)
 
     def digest_source(self) -> str:
-        """The digest of its source as it is now."""
+        """Return the digest of the model's current source."""
         return digest_model(self.kind, MODELS.find(self.call.name).target)
 
 
 @dataclass(frozen=True)
 class ResolvedModel(FoundModel):
-    """A model that was built once and gives what it must, and what was seen of it then."""
+    """A model that was built once and passed the checks, with its measured properties."""
 
     recipe: Recipe
     parameters: int
     receptive_field: int | None
     source: str
-    """Digest of its source."""
+    """Digest of the source."""
 
 
 def find_model(call: Call, *, vocab_size: int, context: int) -> FoundModel:
-    """The model that `call` names, built by nobody yet.
+    """Find the model that `call` names, without building it.
 
     Raises:
-        RegistryError, UsageError: no such model, or options that it does not take.
+        RegistryError, UsageError: the model is unknown, or does not accept the options.
     """
     kind = MODELS.get(call.name)
     return FoundModel(call, kind, model_config(kind, call.options, call.name), vocab_size, context)
 
 
 def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> ResolvedModel:
-    """The model that `call` names, built once under a seed and checked.
+    """Find the model that `call` names, build it once with a seed and check it.
 
     Raises:
-        RegistryError, UsageError: no such model, or options or sizes that it does not take.
-        RunError: it does not give logits, or they depend on what they must not.
+        RegistryError, UsageError: the model is unknown, or does not accept the options or sizes.
+        RunError: it does not return logits, they have a forbidden dependence, or it cannot be trained.
     """
     found = find_model(call, vocab_size=vocab_size, context=context)
     model = found.build(seed)
@@ -85,7 +85,7 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
         raise StrangerError(
             "\n  ".join([f"{found.who} failed on tokens: its process {error.death.reason}", *lines])
         ) from None
-    with suppress(DeathError):  # what ends the process in training is a failure of the runs
+    with suppress(DeathError):  # if training ends the process, the runs will fail
         run_apart(lambda: check_training(model, found.who))
     return ResolvedModel(
         **vars(found),
@@ -101,17 +101,17 @@ def _look(model: SequenceModel, found: FoundModel) -> None:
         check_output(model, found.who)
     except (SystemExit, KeyboardInterrupt) as error:
         if isinstance(error, KeyboardInterrupt) and (isinstance(error, Interrupted) or not interrupt.listens()):
-            raise  # the user's
+            raise  # it comes from the user
         lines = own_lines(error, found.kind.__module__)
         raise StrangerError("\n  ".join([f"{found.who} failed on tokens: {describe_error(error)}", *lines])) from error
 
 
 def check_output(model: SequenceModel, who: str) -> None:
-    """A model gives logits (B, T, V), and those at t depend on the row up to t alone: a few small batches of it.
+    """Check on small batches that a model returns logits (B, T, V), and that those at t depend only on its row up to t.
 
     Raises:
-        RunError: it does not; the message says what it does.
-        StrangerError: it raises something; the message says what, and where.
+        RunError: they do not; the message says what it does instead.
+        StrangerError: the model raised an exception; the message says what, and where.
     """
     module = type(model).__module__
     with torch.no_grad(), random_numbers(0), forbid_changes(who, "in a forward pass"):
@@ -128,10 +128,10 @@ def check_output(model: SequenceModel, who: str) -> None:
 
 
 def check_training(model: SequenceModel, who: str) -> None:
-    """A model can be trained. What its own lines raise then is a failure of its runs.
+    """Check that a model can be trained. Exceptions of its own lines are left to its runs.
 
     Raises:
-        RunError: it cannot; the message says why, and what to do.
+        RunError: it cannot be trained; the message says why, and what to do.
     """
     try:
         why = why_not_trained(model)

@@ -1,7 +1,7 @@
-"""Train on: a finished run as the same run with a larger budget, or a new run from its weights.
+"""Continue training: extend a finished run to a larger budget, or start a new run from its weights.
 
-It is the same run where the learning rate does not depend on the budget: a longer run of the same settings then begins
-with the very steps of this one, and goes on from the state that was kept with it.
+It is the same run if the learning rate does not depend on the budget: a longer run of the same settings then begins
+with exactly these steps, and continues from the state that was kept with the run.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from zoo.regular_file import open_regular
 from zoo.training.loop import Settings
 
 FREE = {*BUDGETS, "execution", "checkpoint_every"}
-"""Settings of training in which a longer run may differ from this one."""
+"""Settings of training in which a longer run may differ."""
 BECAME = {"finished": "finished", "diverged": "diverged", "failed": "failed", "refused": "was refused"}
 
 
 def describe_as_study(run: Run) -> dict[str, Any]:
-    """The settings of a run as the values of a study, for others to come on top."""
+    """Return the settings of a run as values of a study, to be overridden."""
     config = run.recorded.run
     training = config.training.model_dump(exclude_none=True, exclude={"execution"})
     return {
@@ -40,10 +40,10 @@ def describe_as_study(run: Run) -> dict[str, Any]:
 
 
 def make_start(place: Path) -> Start:
-    """The weights of a run, or of a safetensors file, to start from.
+    """Return the weights of a run, or of a safetensors file, as a `Start`.
 
     Raises:
-        RunError: there are none.
+        RunError: there are no weights.
     """
     if place.suffix == ".safetensors" and place.is_file():
         with open_regular(place) as file:
@@ -64,7 +64,7 @@ def make_start(place: Path) -> Start:
 
 
 def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
-    """Why a run of these settings does not begin with the steps of `run`; "" if it does."""
+    """Return why a run of these settings does not begin with the steps of `run`; "" if it does."""
     settings, before = Settings(**run.recorded.settings), run.recorded.run
     if others := list(_name_others(_without_free(before), _without_free(config))):
         return f"another {', '.join(others)}"
@@ -82,7 +82,7 @@ def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
 
 
 def _name_others(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """Names of the settings in which two runs differ."""
+    """Yield the names of settings in which two runs differ."""
     for name in dict.fromkeys([*before, *now]):
         if name in ("data", "training"):
             yield from _name_others(before[name], now[name])
@@ -91,23 +91,23 @@ def _name_others(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
 
 
 def _without_free(config: RunConfig) -> dict[str, Any]:
-    """The settings that a longer run has too."""
+    """Return the settings that a longer run must share."""
     document = config.model_dump(exclude={"label", "stack", "chosen_from", "trial"})
     document["training"] = {key: value for key, value in document["training"].items() if key not in FREE}
     return document
 
 
 def prolong(run: Run, steps: int) -> Mapping[str, Any]:
-    """Settings of training of the same run with so many steps: warm-up and evaluations come at the same steps.
+    """Return settings of training for `steps` steps, with warm-up and evaluations at the same steps as in `run`.
 
     Raises:
-        UsageError: its evaluations would not, or would be too many.
+        UsageError: `steps` is not a multiple of the evaluation interval, or has too many evaluations.
     """
     before = Settings(**run.recorded.settings)
     assert before.steps
     evaluations, apart = Fraction(steps * before.evaluations, before.steps), Fraction(before.steps, before.evaluations)
     if evaluations.denominator > 1:
-        unit = apart.numerator  # the fewest whole steps that are a whole number of evaluations
+        unit = apart.numerator  # smallest number of steps with a whole number of evaluations
         fitting = [count * unit for count in (steps // unit, steps // unit + 1) if count * unit > before.steps]
         raise UsageError(
             f"'{run.directory}' is evaluated every {float(apart):g} steps, which {steps:,} are no multiple of: give "
@@ -121,16 +121,16 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
 
 
 def is_the_same_now(run: Run, corpus: Corpus) -> bool:
-    """Whether a run of its settings would have its fingerprint here and now."""
+    """Return whether a run of the same settings would have the same fingerprint on this machine with this code."""
     (again,) = resolve_all([run.recorded.run], {run.recorded.run.data.rotation: corpus}, run.directory.parent)
     return again.recorded.fingerprint == run.recorded.fingerprint
 
 
 def begin_where_it_ended(cell: Cell, run: Run) -> int | None:
-    """Give a longer run the state that was kept with `run` to begin at; its step, or None if the run has begun already.
+    """Make a longer run begin at the kept state of `run`; return its step, or None if the run has already begun.
 
     Raises:
-        RunError: it has to begin at step 0; the message says why.
+        RunError: the longer run must begin at step 0; the message says why.
     """
     state = read_kept_state(run.directory, run.recorded.fingerprint)
     if outside := sorted({name for replica in state.values["replicas"] for name in replica["outside"]}):

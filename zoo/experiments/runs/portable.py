@@ -1,8 +1,8 @@
-"""A cell as a value that another process, or another machine, executes or refuses with the difference.
+"""Serialise a cell, so that another process or machine executes it or refuses it and names the difference.
 
-It is JSON and holds what the run's record will say (settings; corpus, model and harness by their digests; the
-fingerprint), what it takes of the machine, and the folder of the study. Who receives it finds model and corpus by their
-names, and executes the cell only if that gives the same fingerprint.
+The JSON holds what the run's record will hold (settings; digests of corpus, model and harness; the fingerprint), the
+properties of the machine that count, and the folder of the study. The receiver finds model and corpus by name, and
+executes the cell only if the fingerprint is the same.
 """
 
 from collections.abc import Iterator
@@ -22,31 +22,31 @@ from zoo.surroundings import describe_arithmetic
 
 
 class PortableCell(Frozen):
-    """A cell without anything that only its own process has."""
+    """The part of a cell that does not depend on its process."""
 
     recorded: Recorded
     torch: str
-    """Version."""
+    """Version of torch."""
     device: str
     arithmetic: tuple[str, ...]
     study: str
-    """The folder of the study, as a path; a relative one is below the folder of whoever executes the cell."""
+    """Path of the study's folder; a relative one is resolved by the process that executes the cell."""
 
 
 def pack(cell: Cell) -> str:
-    """The cell as text."""
+    """Serialise a cell as JSON text."""
     return _make_portable(cell).model_dump_json(indent=2)
 
 
 def unpack(text: str, trust: Trust | None = None) -> tuple[Cell, Corpus]:
-    """The cell of a text and its corpus, ready for `execute`.
+    """Restore a cell from its text, with its corpus, ready for `execute`.
 
     Args:
-        trust: which files may be imported for it; by default those that are what the cell was made with.
+        trust: files that may be imported; default: those whose source the cell was made with.
 
     Raises:
-        RunError: the text is no cell, or here it would be another run; the message says what differs.
-        RegistryError, UsageError, DataError: its model or corpus cannot be had here.
+        RunError: the text is not a cell, or it would be another run here; the message says what differs.
+        RegistryError, UsageError, DataError: its model or corpus is not available here.
     """
     try:
         there = PortableCell.model_validate_json(text)

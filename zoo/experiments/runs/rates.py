@@ -8,28 +8,28 @@ from zoo.experiments.records.run import Run
 from zoo.experiments.study.config import StudyConfig
 
 MOST_ROUNDS = 8
-"""How often a grid is extended; at a factor of 3.2 that is four orders of magnitude."""
+"""Maximum number of extensions of a grid; with a factor of 3.2 that is four orders of magnitude."""
 Rates = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Search:
-    """The trials of a grid: the rates of each round, the first one the grid itself, and the runs in their order."""
+    """Trials of a grid: the rates of each round, the first one the grid itself, and the runs in order."""
 
     rounds: tuple[Rates, ...]
     trials: tuple[Run, ...]
 
     @property
     def grid(self) -> Rates:
-        """All rates that every model was tried at, from the lowest."""
+        """All rates at which every model was tried, ascending."""
         return tuple(sorted(rate for rates in self.rounds for rate in rates))
 
 
 def search_rates(study: StudyConfig, run: Callable[[Rates], Sequence[Run] | None]) -> Search:
-    """Try the grid of a study; extend it, if that is asked for, by as many rates for every model.
+    """Try the grid of a study; with `lr_grid_extends` extend it, by the same rates for every model.
 
     Args:
-        run: tries every model at some rates; None where they have not been tried, which ends the search.
+        run: runs every model at the given rates; returns None to end the search.
     """
     rounds, trials = list[Rates](), list[Run]()
     rates = study.lr_grid
@@ -43,17 +43,18 @@ def search_rates(study: StudyConfig, run: Callable[[Rates], Sequence[Run] | None
 
 
 def _best_rates(trials: Sequence[Run]) -> set[float]:
-    """The models' best rates; one that failed or is refused at every rate has none."""
+    """Return the models' best rates, except of models that failed or are refused at every rate."""
     trained = {run.label for run in trials if run.result.status in ("finished", "diverged")}
     return {rate for label, rate in choose_rates(trials).items() if label in trained}
 
 
 def extend_grid(start: Rates, tried: Sequence[float], best: Collection[float]) -> Rates:
-    """The rates beyond the edges of those that were tried at which a best rate lies, or none.
+    """Return rates beyond each edge of the tried rates that is a best rate; empty if none is.
 
     Args:
-        start: the first grid; its mean factor is that of the next rate.
-        best: the best rate of every model.
+        start: the first grid; its mean factor gives the next rate.
+        tried: all tried rates.
+        best: best rates of the models.
     """
     factor = (start[-1] / start[0]) ** (1 / (len(start) - 1))
     low, high = min(tried), max(tried)
@@ -63,13 +64,13 @@ def extend_grid(start: Rates, tried: Sequence[float], best: Collection[float]) -
 
 
 def _round(rate: float, edge: float) -> float:
-    """Three digits, where these are beyond the edge."""
+    """Round to three digits if the result is still beyond the edge."""
     short = float(f"{rate:.3g}")
     return short if (short < edge) == (rate < edge) and short != edge else rate
 
 
 def choose_rates(trials: Sequence[Run]) -> dict[str, float]:
-    """Label -> the learning rate with the lowest validation loss; a rate that diverged loses against any other."""
+    """Return label -> rate with the lowest validation loss; unfinished runs lose against any other."""
 
     def key(run: Run) -> tuple[float, float]:
         loss = run.result.validation_loss if run.result.status == "finished" else None

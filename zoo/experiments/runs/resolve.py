@@ -1,7 +1,7 @@
-"""Resolve runs before anything trains: models found and checked, every default settled, every fault told.
+"""Resolve runs before anything trains: find and check models, resolve defaults, report faults.
 
-A model is found, built and checked once for all its runs. What follows changes a cell's rate, threads or place beside
-others, and looks nothing up again.
+A model is found, built and checked once for all its runs. Later stages change only a cell's rate, threads or way of
+execution, and look up nothing again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class Cell:
 
     @cached_property
     def recorded(self) -> Recorded:
-        """What config.json will say."""
+        """Content of config.json."""
         corpus = self.config.data.corpus.name
         recorded = Recorded(
             fingerprint="",
@@ -63,20 +63,20 @@ class Cell:
 
     @cached_property
     def directory(self) -> Path:
-        """Where the run will stand."""
+        """Directory of the run."""
         folder = "lr-grid" if self.config.trial else ""
         return self.study / folder / run_name(self.config, self.recorded.fingerprint)
 
     def in_way(self, way: Way) -> "Cell":
-        """The same cell, executed in this way."""
+        """Return the cell with this way of execution."""
         return self._with(threads=way.threads, execution=way.how)
 
     def on_threads(self, threads: int) -> "Cell":
-        """The same cell on so many threads."""
+        """Return the cell with this number of threads."""
         return self._with(threads=threads)
 
     def at_rate(self, lr: float, grid: tuple[float, ...] = ()) -> "Cell":
-        """The same cell with this learning rate, and the grid that it was chosen from, if it was."""
+        """Return the cell with this learning rate, and the grid from which it was chosen, if any."""
         rated = replace(self._with(lr=lr), settings=replace(self.settings, lr=lr))
         return replace(rated, config=rated.config.model_copy(update={"chosen_from": grid})) if grid else rated
 
@@ -85,10 +85,11 @@ class Cell:
         return replace(self, config=self.config.model_copy(update={"training": changed}))
 
     def build(self) -> SequenceModel:
-        """The model with the weights that the run starts from, on the CPU.
+        """Build the model with the initial weights of the run, on the CPU.
 
         Raises:
-            RunError: they come from a file, which is gone, changed, or of another model.
+            RunError: the weights come from a file that is missing, changed, or of another model.
+            StrangerError: the model raised an exception.
         """
         model, start = self.model.build(self.config.init_seed), self.config.start
         if start:
@@ -97,14 +98,14 @@ class Cell:
 
 
 def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], study: Path) -> list[Cell]:
-    """The cells of runs, in their order; how they are executed may still be open.
+    """Resolve runs to cells, in order; their ways of execution may be chosen later.
 
     Args:
-        corpora: rotation -> the text in that split.
-        study: the folder of the study.
+        corpora: rotation -> corpus in that split.
+        study: folder of the study.
 
     Raises:
-        RegistryError, UsageError, RunError: one of them cannot be.
+        RegistryError, UsageError, RunError: a run has invalid settings, or its model fails the checks.
     """
     models: dict[tuple[str, int, int], ResolvedModel] = {}
     steps: dict[tuple[tuple[str, int, int], str], int | None] = {}
@@ -118,16 +119,16 @@ def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], stu
         if key not in models:
             models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
         if place not in steps:
-            steps[place] = count_steps(config, models[key], corpus)  # neither seed nor rate changes it
+            steps[place] = count_steps(config, models[key], corpus)  # independent of seed and rate
         cells.append(_resolve(config, models[key], steps[place], corpus, study))
     return cells
 
 
 def resolve(config: RunConfig, corpus: Corpus, study: Path) -> Cell:
-    """The cell of one run by itself, on one thread unless it asks for more.
+    """Resolve a single run, on one thread unless `config` has more.
 
     Raises:
-        RegistryError, UsageError, RunError: anything in `config` that cannot be.
+        RegistryError, UsageError, RunError: as `resolve_all`.
     """
     (cell,) = resolve_all([config], {config.data.rotation: corpus}, study)
     return cell.on_threads(config.training.threads or 1)
@@ -152,10 +153,10 @@ def _resolve(config: RunConfig, model: ResolvedModel, steps: int | None, corpus:
 
 
 def check_settings(config: RunConfig, corpus: Corpus) -> None:
-    """The settings of a run fit each other and its text.
+    """Check that the settings of a run fit each other and its text.
 
     Raises:
-        UsageError: they do not.
+        UsageError: they do not fit.
     """
     if config.start:
         _check_vocabulary(config.start, corpus)
@@ -178,7 +179,7 @@ def _check_vocabulary(start: Start, corpus: Corpus) -> None:
 
 
 def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Settings:
-    """What the loop needs: the run's own settings, and the model's recipe where they leave a choice."""
+    """Return the settings of the loop: those of the run, and the model's recipe for the others."""
     training = config.training
     given = {name: value for name, value in dict(training).items() if value is not None}
     window = row_length(config) if training.rows == "windows" else None
@@ -188,7 +189,7 @@ def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Se
 
 
 def in_first_split(cells: Sequence[Cell]) -> list[Cell]:
-    """Those of the split that the first of them is on."""
+    """Return the cells on the same split as the first one."""
     return [cell for cell in cells if cell.config.data == cells[0].config.data]
 
 

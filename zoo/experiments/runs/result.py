@@ -18,7 +18,7 @@ from zoo.training.loop import Fit
 
 
 class Trained(NamedTuple):
-    """What is left of a model once it is trained and its weights are stored."""
+    """The result of training a model whose weights are stored."""
 
     fit: Fit
     weights_sha256: str
@@ -27,7 +27,7 @@ class Trained(NamedTuple):
 
 
 def write_record(cell: Cell, trained: Trained, scored: Scored, place: Path) -> None:
-    """Everything beside the weights, the result last."""
+    """Write all files of a run except the weights; the result last."""
     write_json(place / "config.json", cell.recorded)
     threads = cell.config.training.threads or 1
     write_json(place / "environment.json", describe_environment(device_name(cell.device), threads))
@@ -41,7 +41,7 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         return scored.scores[split].loss if split in scored.scores else None
 
     fitted = trained.fit
-    refusal = scored.refusal if fitted.diverged_at is None else None  # one that diverged has no scores to refuse
+    refusal = scored.refusal if fitted.diverged_at is None else None  # a diverged run has no scores to refuse
     finished: Literal["finished", "refused"] = "refused" if refusal else "finished"
     return Result(
         status=finished if fitted.diverged_at is None else "diverged",
@@ -70,7 +70,7 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
 
 
 def _describe_execution(cell: Cell, fitted: Fit) -> str:
-    """How a run was executed."""
+    """Describe how a run was executed, for `Result.execution`."""
     config = cell.config
     how = f"stack of {len(config.stack)}" if config.stack else str(config.training.execution)
     steps = fitted.execution.removeprefix("stacked").removeprefix(", ")

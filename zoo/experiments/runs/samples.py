@@ -1,4 +1,4 @@
-"""Samples of a finished run: drawn all at once, or read while they are drawn; each marked if it stands in training."""
+"""Draw samples of a finished run, all at once or as a stream, and mark those that occur in the training text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
 
 DOCUMENT, STREAM = 100, 300
-"""Tokens of a sample after the prompt, at most, unless said otherwise."""
+"""Default maximum of tokens of a sample after the prompt."""
 
 
 class Piece(NamedTuple):
-    """The next piece of a sample; `ends` is None until the last one, which says whether it stands in training."""
+    """A piece of a sample; `ends` is None but in the last one, where it says whether the training text contains it."""
 
     text: str
     ends: bool | None
@@ -34,7 +34,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Samples:
-    """A run, ready to be sampled; `notices` is what there is to say before."""
+    """A run with its model, ready to be sampled; `notices` are messages for the user."""
 
     run: Run
     model: SequenceModel
@@ -42,12 +42,12 @@ class Samples:
     notices: Sequence[str]
 
     def draw(self, **options: Any) -> list[dict[str, Any]]:
-        """All samples, each with whether it stands in the training text; options as of `draw_samples`."""
+        """Draw all samples, each marked if the training text contains it; options as in `draw_samples`."""
         texts = draw_samples(self.run, self.model, **options)
         return [{"text": text, "in_training": self._known(text)} for text in texts]
 
     def stream(self, *, count: int, **options: Any) -> Iterator[Piece]:
-        """The same samples in pieces, in reading order: what is drawn beside the one being read waits for its turn."""
+        """Yield the same samples in pieces, one sample after another; others drawn meanwhile are held back."""
         vocabulary, prompt, tokens = _begin(self.run, self.model, count=count, **options)
         columns: list[list[int]] = []
         current, shown = 0, ""
@@ -57,7 +57,7 @@ class Samples:
                 row = [tokens_then[current] for tokens_then in columns]
                 text, ended = prompt + vocabulary.decode(row), is_last or BOUNDARY in row
                 if not ended:
-                    text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # bytes of a character that is still to come
+                    text = text.rstrip("\N{REPLACEMENT CHARACTER}")  # first bytes of an incomplete character
                 yield Piece(text[len(shown) :], self._known(text) if ended else None)
                 shown = text
                 if not ended:
@@ -69,10 +69,10 @@ class Samples:
 
 
 def open_samples(directory: str, *, trust: bool = False) -> Samples:
-    """The run in a directory, with its model and its training text.
+    """Open the run in a directory, with its model and its training text.
 
     Raises:
-        RunError: no such run, or no weights that fit.
+        RunError: the run is missing, or as `load_model`.
     """
     run, trusted = read_run(Path(directory)), Trust(everything=trust)
     model, changed = load_model(run, trusted)
@@ -85,14 +85,14 @@ def open_samples(directory: str, *, trust: bool = False) -> Samples:
 
 
 def draw_samples(run: Run, model: SequenceModel, *, count: int, **options: Any) -> list[str]:
-    """Texts from the model of a run; a stream begins with a line break where it has one.
+    """Draw texts from the model of a run; a stream begins with a line break if its vocabulary has one.
 
     Args:
-        options: prompt, length (tokens after it, at most), seed, temperature, top_k, top_p.
+        options: prompt, length (maximum of tokens after it), seed, temperature, top_k, top_p.
 
     Raises:
-        UsageError: a prompt with a character that the run does not know.
-        StrangerError: the model raises something; the message says what, and where.
+        UsageError: the prompt has a character outside of the run's vocabulary.
+        StrangerError: the model raised an exception; the message says what, and where.
     """
     vocabulary, prompt, tokens = _begin(run, model, count=count, **options)
     rows = torch.stack([column for column, _ in tokens], dim=1)
@@ -108,7 +108,7 @@ def _begin(
     length: int | None = None,
     **choice: Any,
 ) -> tuple[Vocabulary, str, Iterator[tuple[Tensor, bool]]]:
-    """The run's vocabulary, the prompt that every sample begins with, and columns of tokens, the last one told."""
+    """Return the vocabulary, the prompt of every sample, and (tokens (count,), is last) of each position."""
     data = run.recorded.data
     vocabulary = Vocabulary(data.characters)
     if data.is_stream and not prompt:
@@ -128,7 +128,7 @@ def _begin(
 
 
 def _training_text(run: Run, trust: Trust) -> set[str] | str:
-    """What a sample is looked for in: the training documents, or the training stream."""
+    """Return the training documents, or the training stream, in which to look for samples."""
     corpus = reload_corpus(run, {}, trust)
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")

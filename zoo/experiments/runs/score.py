@@ -1,8 +1,8 @@
-"""The scores of stored weights, and whether they can be believed.
+"""Score stored weights, and refuse scores that cannot be believed.
 
-Weights are stored before anything is scored, and scored in a model built afresh. They are refused where evaluating
-rewrites them, where a loss is not finite, where one is not reproduced once later tokens and other rows are foreign
-(`zoo.training.reproduction`), and where training saw another validation loss than they give.
+Weights are stored first, then scored in a freshly built model. Scores are refused if evaluation changes the weights, if
+a loss is not finite, if losses are not reproduced with foreign later tokens and other rows
+(`zoo.training.reproduction`), or if the validation loss differs from that seen in training.
 """
 
 import math
@@ -27,13 +27,12 @@ from zoo.training.reproduction import ALONE, CUTS, Reproduction, reproduce
 from zoo.training.reservoir import Reservoir
 
 SAME_LOSS = 1e-4
-"""Nats a token, between the validation loss of a curve and that of the stored weights."""
+"""Maximum difference in nats per token between the validation loss of the curve and that of the stored weights."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores by split; the arrays of a `Detail`, "test.position.nats" for one; how scores were reproduced, and why they
-    are refused, if they are."""
+    """Scores by split, detail arrays (as "test.position.nats"), their reproduction, and the reason of a refusal."""
 
     scores: dict[str, Score] = field(default_factory=dict)
     detail: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -50,12 +49,13 @@ def score_stored(
     seed: int,
     best: float | None = None,
 ) -> Scored:
-    """Score stored weights on every split of `rows`, and those held out once more where nobody can peek.
+    """Score stored weights on every split of `rows`, and rescore parts of those held out without their targets.
 
     Args:
-        stored: builds the model afresh and reads its weights, on the CPU.
-        seed: which documents are scored once more, and where they are cut.
-        best: the validation loss of these weights that training saw, nats a token.
+        stored: builds a fresh model and loads its weights, on the CPU.
+        rows: split -> rows on the device.
+        seed: seed of the documents to rescore and of their cuts.
+        best: validation loss of these weights in training, in nats per token.
     """
     try:
         model = stored().to(device)
@@ -101,7 +101,7 @@ def _in_all(found: list[Reproduction], seconds: float) -> Reproduced:
 
 
 def _differing(one: SequenceModel, other: SequenceModel) -> str | None:
-    """The first parameter or persistent buffer that is not the same in both."""
+    """Return the name of the first parameter or persistent buffer that differs, or None."""
     tensors, others = state_of(one), state_of(other)
     if unlike := sorted(tensors.keys() ^ others.keys()):
         return unlike[0]

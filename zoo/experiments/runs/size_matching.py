@@ -1,4 +1,4 @@
-"""Scale models to one size, each through the width that its `Config` declares, as near as it gets."""
+"""Scale models as near as possible to one size, each by the width that its `Config` declares."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -19,16 +19,16 @@ from zoo.surroundings import isolated
 CPU = torch.device("cpu")
 WIDEST = 2**20
 SKIP = 256
-"""Widths in a row that a model may refuse (heads must divide them, ...) before it counts as unable."""
+"""Number of consecutive widths that a model may refuse (heads must divide them, ...) before the search fails."""
 TOO_LARGE = 2
-"""How many times the target a model's smallest size may be."""
+"""Maximum ratio of a model's smallest size to the target."""
 
 
 def match_sizes(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
-    """Label -> the model at the size that the study asks for; nothing where it asks for none.
+    """Return label -> model at the target size of the study; empty if it has none.
 
     Raises:
-        RegistryError, UsageError: no such model, or one that cannot be scaled, or not so far down.
+        RegistryError, UsageError: a model is unknown, cannot be scaled, or is too large at its smallest width.
     """
     if study.match is None:
         return {}
@@ -54,7 +54,7 @@ def match_sizes(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
 
 
 def describe_size(label: str, matched: Matched) -> str:
-    """The size that a model was matched to, and what kept it from a nearer one, in a line."""
+    """Describe in one line the matched size of a model, and why it is not nearer."""
     option = MODELS.get(matched.model.name).Config.scales_with
     nearest = f"{option}={matched.model.options[str(option)]} is the nearest that does"
     off = f"{abs(matched.deviation):.1%} {'above' if matched.deviation > 0 else 'below'} {matched.target:,.0f}"
@@ -67,17 +67,18 @@ class Found(NamedTuple):
     width: int
     size: float
     refused: str
-    """Which widths that may be nearer the model does not take, and why; "" where there are none."""
+    """Widths that might be nearer but the model refuses, and why; "" if there are none."""
 
 
 def find_width(option: str, size: Callable[[int], float], target: float) -> Found:
-    """The width whose size is nearest to `target` among those that the model takes; `size` grows with the width.
+    """Find the accepted width whose size is nearest to `target`, by bisection.
 
     Args:
-        size: raises UsageError for a width that the model does not take; those are stepped over.
+        option: name of the width in messages.
+        size: size at a width, increasing; raises UsageError for a refused width, which is skipped.
 
     Raises:
-        UsageError: no width that it takes.
+        UsageError: `SKIP` consecutive widths are refused, or the size does not grow with the width.
     """
     faults: dict[int, str] = {}
 
@@ -102,7 +103,7 @@ def find_width(option: str, size: Callable[[int], float], target: float) -> Foun
         if above[0] > WIDEST:
             raise UsageError(f"{option}={above[0]:,} does not change the size of the model enough: {above[1]:,.0f}.")
         below, above = above, from_here(2 * above[0])
-    start, stop = below[0] + 1, above[0]  # of the widths that may still be nearer
+    start, stop = below[0] + 1, above[0]  # range of widths that may be nearer
     while start < stop:
         middle = (start + stop) // 2
         found = first_valid(middle, stop)
@@ -116,7 +117,7 @@ def find_width(option: str, size: Callable[[int], float], target: float) -> Foun
 
 
 def _describe_refused(option: str, faults: Mapping[int, str], first: int, last: int) -> str:
-    """Say that the widths from `first` to `last` do not work, and why; "" where there are none."""
+    """Say that the widths from `first` to `last` do not work, and why; "" if there are none."""
     if first > last:
         return ""
     if first == last:
@@ -136,22 +137,22 @@ def _width_option(contestant: Contestant) -> str:
 
 
 def _size_of(kind: str, contestant: Contestant, study: StudyConfig, corpus: Corpus) -> Callable[[int], float]:
-    """Width -> parameters, or FLOPs of training a token; raises UsageError for a width that the model does not take."""
+    """Return the function width -> parameters or training FLOPs per token; it raises UsageError for a refused width."""
     option = _width_option(contestant)
     run = next(run for run in study.runs() if run.label == contestant.label)
 
     def size(width: int) -> float:
         options: dict[str, Any] = {**contestant.model.options, option: width}
         call = Call(name=contestant.model.name, options=options)
-        with warnings.catch_warnings(action="ignore"):  # of widths that nobody asked for
+        with warnings.catch_warnings(action="ignore"):  # warnings about widths that the user did not choose
             try:
                 found = find_model(call, vocab_size=len(corpus.vocabulary), context=run.context)
                 model = found.build(run.init_seed)
                 if kind == "flops":
                     return flops_per_step(run, found, corpus) / tokens_per_step(run, corpus)
                 with isolated(CPU, seed=0), torch.no_grad():
-                    model.eval()(torch.zeros(1, 2, dtype=torch.long))  # some sizes can be built and not run
-            except Exception as error:  # a library refuses a size in its own way
+                    model.eval()(torch.zeros(1, 2, dtype=torch.long))  # some sizes build but do not run
+            except Exception as error:  # libraries raise any type for a size they refuse
                 raise UsageError(describe_refusal(error)) from error
         return count_parameters(model)
 

@@ -1,10 +1,9 @@
-"""Choose how the runs of a model are executed, by timing a few real steps each way.
+"""Choose threads, processes or stacking for the runs of a model, by timing a few steps each way.
 
-A way is a number of threads, and one run after the other, several side by side, or all as a stack. The fastest is
-taken. Threads and stacks change the last digits of a number, so the choice is kept in the study's folder, and the same
-command again gives the same numbers:
+Threads and stacks change the last digits of numbers, so the study's folder keeps the choice, and the same command gives
+the same numbers again:
 
-ways.json     fingerprint of what was asked -> `Choice`
+ways.json     `choice_key` of a run -> `Choice`
 """
 
 import os
@@ -29,31 +28,32 @@ from zoo.whole_file import write_whole
 
 FILE = "ways.json"
 WORTH = 5.0
-"""Seconds of training, all runs together, below which no probe is worth its time."""
+"""Total seconds of training below which timing is not worthwhile."""
 
 
 class Choice(Frozen):
-    """A way, and why."""
+    """A way of execution and the measurements behind it."""
 
     label: str
     way: Way
     steps_per_second: Mapping[str, float]
-    """Way -> steps of all runs at once, as measured; empty where nothing was to be chosen, or not worth it."""
+    """Way -> measured steps per second of all runs at once; empty if nothing was timed."""
 
 
 _CHOICES = TypeAdapter(dict[str, Choice])
 
 
 def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Path) -> dict[str, Choice]:
-    """Label -> the way of its runs: as it was chosen before in this folder, as asked, or the fastest of a probe.
+    """Return label -> way of its runs: the earlier choice of this folder, the requested one, or the fastest.
 
     Args:
-        cells: all runs of the study, as they were asked for.
-        corpora: rotation -> the text in that split; steps are timed on the first.
+        cells: all runs of the study as requested.
+        corpora: rotation -> corpus in that split; steps are timed on that of a label's first cell.
+        study: folder of the study.
 
     Raises:
         RunError: ways.json is damaged.
-        UsageError: a way that cannot be here.
+        UsageError: the requested way is impossible here.
     """
     kept, choices, open_ = read_ways(study), dict[str, Choice](), dict[str, tuple[list[Way], list[Cell]]]()
     by_label: dict[str, list[Cell]] = {}
@@ -65,7 +65,7 @@ def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Pat
         choice = kept.get(choice_key(first.config)) or plainest
         asked_for = first.config.training.execution == "stacked"
         if choice.way.how == "stacked" and not asked_for and explain_not_stacked(first, _text_of(first, corpora)):
-            choice = plainest  # the model is another by now
+            choice = plainest  # the model has changed
         choices[label] = choice
         placed = place(own, {label: choice.way})
         if len(ways) > 1 and not choice.steps_per_second and not all(is_done(cell.directory) for cell in placed):
@@ -82,13 +82,14 @@ def _text_of(cell: Cell, corpora: Mapping[str, Corpus]) -> Corpus:
 
 
 def list_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
-    """How the runs of a model can be executed here, the plainest first; each later one only if it is faster.
+    """List the ways in which the runs of a model can be executed here, from the plainest; a later one must be faster.
 
     Args:
-        beside: there are other runs in the study, of this model or another.
+        runs: all runs of the model.
+        beside: whether the study has several runs.
 
     Raises:
-        UsageError: a way that was asked for and cannot be.
+        UsageError: the requested way is impossible.
     """
     training = runs[0].training
     on_cpu, cores = resolve_device(training.device).type == "cpu", count_cores()
@@ -110,7 +111,7 @@ def list_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
 
 
 def read_ways(directory: Path) -> dict[str, Choice]:
-    """What was chosen in a study's folder so far.
+    """Read the earlier choices in a study's folder.
 
     Raises:
         RunError: the file is damaged.
@@ -124,17 +125,17 @@ def read_ways(directory: Path) -> dict[str, Choice]:
 
 
 def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:
-    """Write the choices for these runs beside those for others."""
+    """Add the choices for these runs to ways.json."""
     path = directory / FILE
     chosen = {choice_key(config): choices[config.label] for config in configs}
     if not os.access(directory, os.W_OK) and chosen.keys() <= read_ways(directory).keys():
-        return  # a study that is finished can be shown from a read-only disk
+        return  # finished studies on a read-only disk can still be shown
     with lock(lock_of(path), wait=True):
         write_whole(path, _CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
 
 
 def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:
-    """The same cells in their ways; those of a stack, on one split, know each other's seeds and rates."""
+    """Return the cells with their ways; those of a stack, on one split, list all its seeds and rates."""
 
     def place_one(cell: Cell) -> Cell:
         if cell.config.label not in ways:
@@ -152,7 +153,7 @@ def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:
 
 
 def choice_key(config: RunConfig) -> str:
-    """Fingerprint of what a choice is for: seeds, learning rates and the length of the runs do not count."""
+    """Return the fingerprint of the settings that a choice depends on; seeds, rates and steps do not count."""
     training = as_json(config.training)
     kept = ("batch_size", "rows", "length", "optimizer", "device", "dtype", "compile", "threads", "execution")
     budget = "seconds" if config.training.seconds is not None else "steps"

@@ -1,4 +1,4 @@
-"""Time how fast models train and evaluate; they take turns, so that a noisy machine slows all of them alike."""
+"""Time training and evaluation of models; they alternate, so that noise of the machine affects all alike."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,35 +23,32 @@ from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 
 TURNS = 7
-"""Timed turns of each model, after one that warms up."""
+"""Timed turns of each model, after one for warm-up."""
 SECONDS_A_TURN = 0.03
 LIMIT = 0.6
-"""Seconds after which a model takes no more turns, once one has been timed."""
+"""Seconds after which a model gets no more turns, if at least one was timed."""
 EVALUATED = MAX_TOKENS
-"""Target tokens of the part of the validation split that is evaluated."""
+"""Approximate number of validation targets that are evaluated."""
 
 Work = Callable[[], int]
-"""Does something once; returns of how many target tokens."""
+"""Performs one unit of work; returns its number of target tokens."""
 
 
 class Speed(NamedTuple):
-    """Medians over the turns: seconds that the work takes once, and target tokens a second."""
+    """Medians over turns: seconds per unit of work, and target tokens per second."""
 
     seconds: float
     tokens_per_second: float
 
 
 def measure_training(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
-    """Label -> the speed of real steps (drawing the batch, forward, backward, update) of a fresh model.
-
-    An exception stands for a model that cannot do one.
-    """
+    """Return label -> speed of steps (draw the batch, forward, backward, update) of a fresh model, or its exception."""
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
     return measure_in_turns(cells, lambda cell: make_steps(cell, corpus, rows(row_length(cell.config), cell.device)))
 
 
 def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
-    """Real steps of a fresh model."""
+    """Make the work of one training step of a fresh model."""
     model = cell.build().to(cell.device)
     train_step, steps = TrainStep(model, cell.settings, cell.device), itertools.count()
 
@@ -64,7 +61,7 @@ def make_steps(cell: Cell, corpus: Corpus, train: Rows) -> Work:
 
 
 def make_stacked_steps(cell: Cell, count: int, corpus: Corpus) -> Work:
-    """Real steps of so many fresh replicas, as a stack."""
+    """Make the work of one training step of `count` fresh replicas as a stack."""
     train = corpus.rows("train", length=row_length(cell.config), device=cell.device)
     models = [cell.build().to(cell.device).train() for _ in range(count)]
     stacked_step, steps = StackedStep(models, [cell.settings] * count, cell.device), itertools.count()
@@ -80,7 +77,7 @@ def make_stacked_steps(cell: Cell, count: int, corpus: Corpus) -> Work:
 
 
 def measure_evaluation(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed | Exception]:
-    """Label -> the speed of evaluating a part of the validation split with a fresh model; or why there is none."""
+    """Return label -> speed of evaluating a part of validation with a fresh model, or its exception."""
     rows = cache(lambda length, device: take_validation_part(corpus, length, device))
 
     def prepare(cell: Cell) -> Work:
@@ -97,7 +94,7 @@ def measure_evaluation(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed
 
 
 def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> Rows:
-    """The first EVALUATED tokens of the validation split or a little more; all of a smaller one."""
+    """Return about the first `EVALUATED` tokens of the validation split, or all of a smaller one."""
     texts = corpus.tokens["validation"]
     if corpus.is_stream:
         return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
@@ -107,7 +104,7 @@ def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> R
 
 
 def measure_in_turns(cells: Sequence[Cell], prepare: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:
-    """Label -> the speed of the work that `prepare` makes for a cell, or the exception that ended it."""
+    """Return label -> speed of the work that `prepare` makes for a cell, or the exception that ended it."""
     turns = {cell.config.label: _take_turns(cell, prepare) for cell in cells}
     timed: dict[str, list[Speed]] = {label: [] for label in turns}
     failed: dict[str, Exception] = {}
@@ -124,7 +121,7 @@ def measure_in_turns(cells: Sequence[Cell], prepare: Callable[[Cell], Work]) -> 
 
 
 def _take_turns(cell: Cell, prepare: Callable[[Cell], Work]) -> Iterator[Speed]:
-    """One turn at a time; the first is over when the work has been prepared and done twice, and is not told."""
+    """Yield the speed of each turn; the first, for preparation and warm-up, is not yielded."""
     spent, work = 0.0, None
     for turn in range(1 + TURNS):
         with isolated(cell.device, threads=cell.config.training.threads, seed=cell.config.batch_seed):
@@ -147,10 +144,10 @@ def _take_median(speeds: Sequence[Speed]) -> Speed:
 
 
 def get_speed(speeds: Mapping[str, Speed | Exception], label: str) -> Speed:
-    """The speed of a model.
+    """Return the speed of a model.
 
     Raises:
-        Exception: what kept it from having one.
+        Exception: the exception that ended its timing.
     """
     speed = speeds[label]
     if isinstance(speed, Exception):

@@ -1,4 +1,4 @@
-"""Execute a run and write its record, whole or not at all."""
+"""Execute a run, and write its record atomically."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -33,17 +33,18 @@ from zoo.training.stacked.fit import fit_stacked
 
 
 def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lambda _: None) -> Run:
-    """Train, evaluate, write; a finished run of the same fingerprint is read instead.
+    """Train, score and write a run; if it is finished already, read it.
 
     Raises:
-        RunError: the directory is taken by something that is no run, or the model's source changed meanwhile.
+        RunError: the directory exists and is no run, or the model's source changed meanwhile.
+        BusyError: another process executes the run.
     """
     (run,) = _execute([cell], corpus, lambda cell, progress: report(progress))
     return run
 
 
 def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
-    """The same for the replicas of one model, trained as a stack.
+    """Like `execute`, for the replicas of one model, trained as a stack.
 
     Raises:
         RunError: as `execute`.
@@ -53,7 +54,7 @@ def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell,
 
 
 def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
-    """Cells of one model; more than one are a stack."""
+    """Execute cells of one model; several are a stack."""
     try:
         if not all(is_done(cell.directory) for cell in cells):
             _work(cells, corpus, report)
@@ -66,7 +67,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
 
 
 def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> None:
-    """Train, score and write what is not there."""
+    """Train, score and write all cells."""
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:
         raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
@@ -99,7 +100,7 @@ def _train(
     report: Callable[[Cell, Progress], None],
     keeper: Keeper,
 ) -> list[Trained]:
-    """Train the models and store their weights, each in its place; the models themselves end here."""
+    """Train the models and store their weights in `places`; the models are freed on return."""
     first = cells[0].config
     models = [cell.build().to(cell.device) for cell in cells]
     for cell, model in zip(cells, models, strict=True):
@@ -120,7 +121,7 @@ def _train(
 
 
 def _report_and_look(report: Callable[[Cell, Progress], None], surroundings: Watch) -> Callable[[Cell, Progress], None]:
-    """`report`, and a look at what the process shares after every evaluation, while the clock stands still."""
+    """Wrap `report` to check the surroundings after every evaluation, while the clock is stopped."""
 
     def look_and_report(cell: Cell, progress: Progress) -> None:
         if progress.validation_loss is not None:
@@ -152,7 +153,7 @@ def _fit(
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:
-    """The scores of the weights in `place`; none of a run that diverged."""
+    """Score the weights in `place`; empty for a diverged run."""
     training, best = cell.config.training, trained.fit.best
     if trained.fit.diverged_at is not None or best is None:
         return Scored()
@@ -177,7 +178,7 @@ def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) 
 
 
 def _check_size(cell: Cell, model: SequenceModel) -> None:
-    """A model is one size under all seeds: it was looked at under the first."""
+    """Check that size and receptive field are those of the seed under which the model was resolved."""
     now, then = (count_parameters(model), model.receptive_field), (cell.model.parameters, cell.model.receptive_field)
     if now != then:
         raise StrangerError(
@@ -187,7 +188,7 @@ def _check_size(cell: Cell, model: SequenceModel) -> None:
 
 
 def _check_source(cell: Cell) -> None:
-    """The source is as it was when the model was resolved."""
+    """Check that the source is unchanged since the model was resolved."""
     name = cell.config.model.name
     if digest_model(MODELS.get(name), MODELS.find(name).target) != cell.model.source:
         raise RunError(f"The source of '{name}' changed while the study ran: run it again.")

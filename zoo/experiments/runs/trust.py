@@ -1,8 +1,8 @@
-"""Decide which files a record may have imported: importing a file runs its code, and a record may come from anybody.
+"""Decide which files may be imported for a record: importing runs their code, and records are untrusted.
 
-A record names its model, and perhaps its corpus, as `./mine.py:Mine`. Such a file is imported if it is, to the byte,
-what the run was made with and does not lie in the folder of a run or of a study, or if the user says that it is
-trusted. Nothing is imported to find that out. What a user names in a command, and what is installed, is trusted.
+A record names its model, and perhaps its corpus, as `./mine.py:Mine`. Such a file is imported if the user trusts it, or
+if its bytes are those the run was made with and it is outside of the folders of runs and studies. The check imports
+nothing. What a user names in a command, and what is installed, is trusted.
 """
 
 import os
@@ -19,7 +19,7 @@ class Trust:
     """The files that may be imported for records.
 
     Args:
-        everything: the user trusts all that records name.
+        everything: whether the user trusts all files that records name.
     """
 
     def __init__(self, *, everything: bool = False) -> None:
@@ -28,7 +28,7 @@ class Trust:
         self._reasons: dict[Path, str] = {}
 
     def allow(self, recorded: Recorded) -> None:
-        """Allow the files that a record names, where they are what it was made with."""
+        """Allow the files that a record names if they pass the check."""
         known, config = recorded.digests == DIGESTS, recorded.run
         for name, digest in (
             (config.model.name, recorded.model_source if known else None),
@@ -43,10 +43,10 @@ class Trust:
                 self._allowed.add(path)
 
     def check(self, *names: str) -> None:
-        """Names of models and corpora that are about to be imported for a record.
+        """Check names of models and corpora before they are imported for a record.
 
         Raises:
-            RunError: one of them is a file that nobody has allowed.
+            RunError: a name is a file that is not allowed.
         """
         for name in names:
             if self._everything or not is_file_reference(name):
@@ -61,9 +61,9 @@ class Trust:
 
 
 def _why_not(path: Path, name: str, digest: str | None) -> str:
-    """Why a file is not imported for a record; empty where it may be."""
+    """Return why a file must not be imported for a record; empty if it may be."""
     if not os.path.isfile(path):
-        return ""  # which is told when it is looked for
+        return ""  # a missing file is reported later, by the look-up
     if any(map(_holds_records, path.parents)):
         return "it lies among records"
     if digest is None:
@@ -74,7 +74,7 @@ def _why_not(path: Path, name: str, digest: str | None) -> str:
 
 
 def _holds_records(folder: Path) -> bool:
-    """Whether a folder is a run's or a study's."""
+    """Return whether a folder belongs to a run or a study."""
     return (
         is_run(folder)
         or (folder / WAYS).is_file()

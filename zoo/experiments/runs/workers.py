@@ -1,8 +1,7 @@
-"""Run pieces of work in processes of their own, one after the other or side by side.
+"""Run tasks in forked processes, one after the other or side by side.
 
-What ends such a process ends no other. And two small trainings on two cores, a thread each, get more done than one on
-two threads, which wait for each other at every operation. Processes are forked: a model that was typed into a notebook
-is there too, and so is the text.
+A crash ends only its own process. Two small trainings on two cores with a thread each also get more done than one on
+two threads, which synchronise at every operation. Forked processes have models defined in a notebook, and the corpus.
 """
 
 import ctypes
@@ -32,28 +31,28 @@ from zoo.errors import RunError
 News = TypeVar("News")
 Outcome = TypeVar("Outcome")
 Task = Callable[[Callable[[News], None]], Outcome]
-"""Does its work, reports how it goes, and returns what came out; both are pickled."""
+"""A task: it sends news by its argument and returns an outcome; both are pickled."""
 
 PR_SET_PDEATHSIG = 1
 OMP_PAUSE_HARD = 2
 PATIENCE = 5.0
-"""Seconds that a process which is interrupted has to leave things in order."""
+"""Seconds that an interrupted process has to clean up."""
 
 
 def count_cores() -> int:
-    """The cores that this process may use, not those of the whole machine."""
+    """Return the number of cores that this process may use, which may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def can_fork() -> bool:
-    """On Linux, where nothing has CUDA and no model has started threads: none of these outlives a fork."""
+    """Return whether this process can fork: on Linux, without CUDA and without threads that a model started."""
     return sys.platform == "linux" and not torch.cuda.is_available() and not interrupt.find_new_threads()
 
 
 def release_threads() -> bool:
-    """End the pool of OpenMP threads that torch computes with, which begins again when it is needed; whether it ended.
+    """End torch's pool of OpenMP threads, which restarts on demand; return whether it ended.
 
-    A forked child that inherits a pool waits forever for threads that were not forked (libgomp).
+    With libgomp, a forked child that inherits a pool waits forever for threads that were not forked.
     """
     try:
         return ctypes.CDLL(None).omp_pause_resource_all(OMP_PAUSE_HARD) == 0
@@ -63,17 +62,17 @@ def release_threads() -> bool:
 
 @dataclass(frozen=True)
 class Death:
-    """How a process ended without a word."""
+    """How a process ended without an outcome or an exception."""
 
     reason: str
     lines: str
-    """The Python lines that it was at, as faulthandler writes them; "" where it was killed or exited."""
+    """Python traceback by faulthandler; "" if the process was killed or exited."""
     killed: bool = False
-    """Whether somebody else did it, by SIGKILL."""
+    """Whether SIGKILL ended it, which comes from outside."""
 
 
 class DeathError(RunError):
-    """A process ended without a word."""
+    """A process ended without an outcome or an exception."""
 
     def __init__(self, death: Death) -> None:
         super().__init__(f"A process {death.reason}.")
@@ -86,9 +85,9 @@ class _Child(Generic[News]):
     process: BaseProcess
     pipe: Connection
     last_lines: IO[str]
-    """Where the child writes which Python lines it is at when it crashes."""
+    """File to which faulthandler writes the child's traceback when it crashes."""
     ended: int
-    """A descriptor that is ready when the child has ended, though a process that it forked may hold the pipe."""
+    """Descriptor that is ready when the child has ended, even if a process that it forked still holds the pipe."""
 
 
 def run_in_processes(
@@ -99,13 +98,17 @@ def run_in_processes(
     on_outcome: Callable[[int, Outcome], None] = lambda number, outcome: None,
     on_death: Callable[[int, Death], None] | None = None,
 ) -> list[Outcome]:
-    """What comes out of each task, in their order; so many run `at_once`, each on one thread unless it sets more.
+    """Run tasks in processes, each on one thread unless it sets more; return their outcomes, in order.
 
-    `on_news` and `on_outcome` are called in this process, with the number of the task; so is `on_death` if a process
-    dies, and that task has no outcome.
+    Args:
+        tasks: the tasks.
+        at_once: maximum number of processes at a time.
+        on_news: called in this process with the number of a task and its news.
+        on_outcome: called in this process with the number of a task and its outcome.
+        on_death: called in this process if a task's process dies; the task then has no outcome.
 
     Raises:
-        Exception: what a task raised; the others are interrupted first.
+        Exception: what a task raised, after the others were interrupted.
         DeathError: a process died, and there is no `on_death`.
     """
     waiting, running = list(range(len(tasks)))[::-1], dict[Connection, _Child[News]]()
@@ -113,7 +116,7 @@ def run_in_processes(
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
-                with interrupt.held():  # a child that is not in `running` would be waited for to its end
+                with interrupt.held():  # a child missing from `running` would not be interrupted
                     child = _start(waiting.pop(), tasks, [other.pipe for other in running.values()])
                     running[child.pipe] = child
             ready = set(wait([*running, *(child.ended for child in running.values())]))
@@ -139,13 +142,13 @@ def run_in_processes(
 
 
 def run_apart(work: Callable[[], Outcome]) -> Outcome:
-    """What comes out of a piece of work, which is done in a process of its own if this one is a command's.
+    """Return the outcome of `work`; in a command it runs in its own process.
 
-    A process that somebody kills, be it the system, gets a second try: that tells nothing yet of the work.
+    If that process is killed from outside, `work` gets a second try, because this may not be its fault.
 
     Raises:
-        Exception: what it raised.
-        DeathError: it ended its process.
+        Exception: what `work` raised.
+        DeathError: `work` ended its process.
     """
     if not (interrupt.listens() and can_fork()):
         return work()
@@ -160,14 +163,14 @@ def run_apart(work: Callable[[], Outcome]) -> Outcome:
 
 def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Connection]) -> _Child[News]:
     here, there = multiprocessing.Pipe(duplex=False)
-    last_lines = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with the last process that has it)
+    last_lines = tempfile.TemporaryFile("w+")  # noqa: SIM115  (`_end` closes it)
     task = (tasks[number], there, [here, *pipes], last_lines, os.getpid())
     process = multiprocessing.get_context("fork").Process(target=_work, args=task)
     release_threads()
-    sys.stdout.flush()  # or the child would write it again
+    sys.stdout.flush()  # otherwise the child would write the buffer again
     sys.stderr.flush()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside other threads: this one uses none
+        warnings.simplefilter("ignore", DeprecationWarning)  # about forking with threads, which the child does not use
         process.start()
     there.close()
     return _Child(number, process, here, last_lines, _watch(process))
@@ -176,20 +179,20 @@ def _start(number: int, tasks: Sequence[Task[News, Outcome]], pipes: Sequence[Co
 def _watch(process: BaseProcess) -> int:
     try:
         return os.pidfd_open(process.pid or 0)
-    except OSError:  # Linux before 5.3: this one is held by what the process forks, too
+    except OSError:  # Linux before 5.3; processes that the child forks hold the sentinel too
         return os.dup(process.sentinel)
 
 
 def _work(
     task: Task[News, Outcome], pipe: Connection, others: Sequence[Connection], last_lines: IO[str], parent: int
 ) -> None:
-    """In the child."""
-    gc.freeze()  # a collection would write to all that is there, and so copy it
+    """Run a task in the child process."""
+    gc.freeze()  # a collection would write to inherited objects, and so copy their pages
     faulthandler.enable(last_lines, all_threads=False)
-    os.setpgrp()  # Ctrl-C is for the parent, which passes it on once
+    os.setpgrp()  # only the parent receives Ctrl-C, and passes it on once
     interrupt.listen(child=True)
     for other in others:
-        other.close()  # or a pipe would outlive its reader
+        other.close()  # otherwise a pipe would outlive its reader
     _end_with_parent(parent)
     _go_first()
     torch.set_num_threads(1)
@@ -199,26 +202,26 @@ def _work(
     except interrupt.Interrupted as error:
         sys.exit(interrupt.exit_code(error))
     except (KeyboardInterrupt, BrokenPipeError):
-        pass  # it was interrupted, or nobody listens any more
+        pass  # interrupted, or the parent is gone
     except Exception as error:
         pipe.send(("raised", _make_portable(error)))
 
 
 def _end_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent dies, however that happens (Linux)."""
+    """Make the kernel kill this process when its parent dies for any reason (Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before
+    if os.getppid() != parent:  # the parent died before prctl
         os._exit(1)
 
 
 def _go_first() -> None:
-    """Have the kernel end this process, and not its parent, where memory runs out (Linux)."""
+    """Make the kernel kill this process before its parent when memory runs out (Linux)."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _make_portable(error: Exception) -> Exception:
-    """The error if the parent knows its type, else its text; where it was raised goes with it."""
+    """Return the error if the parent can unpickle its type, else a RuntimeError; attach the traceback as a note."""
     known = type(error).__module__.partition(".")[0] in ("builtins", "registry", "torch", "zoo")
     sent = error if known else RuntimeError(f"{type(error).__name__}: {error}")
     sent.add_note("".join(traceback.format_exception(error)))
@@ -238,9 +241,9 @@ def _receive(child: _Child[News]) -> tuple[str, Any]:
 
 
 def _end_group(leader: int) -> None:
-    """End what a child has forked, which holds the lock of its run."""
+    """Kill the processes that a child has forked, because they hold the lock of its run."""
     deadline = time.monotonic() + PATIENCE
-    with suppress(OSError):  # nobody is left
+    with suppress(OSError):  # the group is empty
         while time.monotonic() < deadline:
             os.killpg(leader, signal.SIGKILL)
             time.sleep(0.01)

@@ -1,7 +1,7 @@
-"""The hidden folder that a run is written into: locked by the process that works on it, renamed when all is written.
+"""The hidden folder of an unfinished run: locked by the process that executes it, renamed when complete.
 
 .<name>.partial/lock             held by one process; the kernel releases it when its owner dies
-.<name>.partial/checkpoint-*     states that another process goes on from (`zoo.experiments.runs.checkpoints`)
+.<name>.partial/checkpoint-*     states from which another process continues (`zoo.experiments.runs.checkpoints`)
 """
 
 import glob
@@ -29,30 +29,30 @@ _told = False
 
 
 class BusyError(RunError):
-    """Another process works on this run."""
+    """Another process executes this run, or has just finished it."""
 
 
 @contextmanager
 def work_on(directory: Path, *, again: bool = False) -> Iterator[Path]:
-    """A folder to write a run into, which becomes `directory` at the end.
+    """Yield a folder to write a run into; it becomes `directory` at the end.
 
-    If the work ends early it stays where it has a checkpoint to go on from, and is removed otherwise.
+    If the work ends early, the folder stays if it has a checkpoint, and is removed otherwise.
 
     Args:
-        again: do the work although the run is there, and keep that one: a stack that was cut while its runs appeared is
-            trained as a whole.
+        again: whether to do the work even if the run exists, and keep the existing one: a stack that was interrupted
+            while writing its runs is trained again as a whole.
 
     Raises:
-        BusyError: another process works on it, or has just finished it.
-        RunError: it cannot be made, or cannot become the directory.
+        BusyError: another process executes the run, or has just finished it.
+        RunError: the folder cannot be made, or cannot be renamed.
     """
     hidden = directory.with_name(f".{directory.name}.partial")
     with lock(hidden / LOCK):
-        for stray in hidden.glob(HALF_WRITTEN):  # of an owner that was killed
+        for stray in hidden.glob(HALF_WRITTEN):  # its owner was killed
             stray.unlink(missing_ok=True)
-        for failure in directory.parent.glob(f".{glob.escape(directory.name)}.*.failed"):  # so is this: it has no lock
+        for failure in directory.parent.glob(f".{glob.escape(directory.name)}.*.failed"):  # likewise: it has no lock
             shutil.rmtree(failure, ignore_errors=True)
-        if is_done(hidden):  # its owner was killed when all was written
+        if is_done(hidden):  # its owner was killed between the last file and the rename
             _publish(hidden, directory)
         elif is_done(directory) and not again:
             shutil.rmtree(hidden)
@@ -72,40 +72,44 @@ def work_on(directory: Path, *, again: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def lock(file: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that the kernel releases when this process ends, however it does; its folder is made.
+    """Hold a lock, which the kernel releases whenever this process ends; create its folder.
+
+    Args:
+        file: the file to lock, removed at the end.
+        wait: whether to wait for another process that holds it.
 
     Raises:
-        BusyError: another process holds it, and nobody wants to wait.
-        RunError: the file cannot be made.
+        BusyError: another process holds it, and `wait` is False.
+        RunError: the file cannot be created.
     """
     handle = _acquire(file, wait=wait)
     try:
         yield
     finally:
         if _is_at(handle, file):
-            file.unlink()  # while it is held: whoever waits for it sees that it is gone
+            file.unlink()  # while locked, so that waiting processes notice
         os.close(handle)
 
 
 def lock_of(path: Path) -> Path:
-    """The file that is locked by the process that writes a file which several may write."""
+    """Return the lock file of a file that several processes may write."""
     return path.with_name(f".{path.name}.lock")
 
 
 def remove_lock(file: Path) -> None:
-    """Remove the file of a lock whose owner was killed before it could."""
+    """Remove a lock file whose owner was killed."""
     if file.is_file():
         with suppress(RunError), lock(file):
             pass
 
 
 def is_locked(file: Path) -> bool:
-    """Whether another process holds a lock; nothing is changed to find out."""
+    """Return whether another process holds a lock, without changing files."""
     if fcntl is None or not file.is_file():
         return False
     try:
         handle = os.open(file, os.O_RDWR)
-    except OSError:  # on a read-only disk: it may be another machine's, and cannot be removed from here
+    except OSError:  # read-only disk: another machine may hold it, and it cannot be removed from here
         return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,13 +142,13 @@ def _acquire(file: Path, *, wait: bool) -> int:
             return handle
         if _is_at(handle, file):
             return handle
-        os.close(handle)  # its owner has just removed it, or its folder has become a run
+        os.close(handle)  # its owner has just removed it or renamed its folder
         if not wait:
             raise BusyError(f"Another process has just worked on '{file.parent}'.")
 
 
 def _tell_unlocked(file: Path, why: str) -> None:
-    """Tell once a process, and so once a command, whose first lock is its own, before any child has one."""
+    """Warn once per process; that is once per command, because it takes a lock before it forks."""
     global _told
     if not _told:
         click.echo(f"'{file.parent}' cannot be locked ({why}): start no second command on the same study.", err=True)
@@ -152,7 +156,7 @@ def _tell_unlocked(file: Path, why: str) -> None:
 
 
 def _is_at(handle: int, file: Path) -> bool:
-    """Whether a path still leads to an open file."""
+    """Return whether a path still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(file))
     except OSError:
@@ -160,19 +164,19 @@ def _is_at(handle: int, file: Path) -> bool:
 
 
 def _publish(hidden: Path, directory: Path) -> None:
-    """Give the folder its name; only then is removed what the run needs no more, so that a kill loses nothing."""
+    """Rename the folder, then remove what the finished run does not need; in this order a kill loses nothing."""
     _remove_failure(directory)
     try:
         hidden.rename(directory)
     except OSError as error:
-        if not is_done(directory):  # where there are no locks, somebody else's run of the same fingerprint is as good
+        if not is_done(directory):  # without locks another process may have finished the same run
             raise RunError(f"Cannot write '{directory}': {error.strerror}.") from None
         shutil.rmtree(hidden, ignore_errors=True)
     tidy(directory)
 
 
 def tidy(directory: Path) -> None:
-    """Remove what a finished run needs no more; its owner may have been killed before it did."""
+    """Remove checkpoints and lock of a finished run, which its owner leaves if it is killed."""
     for path in [*directory.glob(CHECKPOINTS), directory / LOCK]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -180,18 +184,18 @@ def tidy(directory: Path) -> None:
 
 @contextmanager
 def write_failure(directory: Path) -> Iterator[Path]:
-    """A folder to write the record of a failure into, which becomes `directory` unless a run is there by now.
+    """Yield a folder to write the record of a failure into; it becomes `directory` unless a run exists by then.
 
     Raises:
-        BusyError: another process works on the run.
-        RunError: it cannot be made, or cannot become the directory.
+        BusyError: another process executes the run.
+        RunError: the folder cannot be made, or cannot be renamed.
     """
     hidden = directory.with_name(f".{directory.name}.partial")
     place = directory.with_name(f".{directory.name}.{os.getpid()}.failed")
     try:
         with lock(hidden / LOCK):
             shutil.rmtree(place, ignore_errors=True)
-            if is_done(hidden) and not is_done(directory):  # its owner was killed when all was written
+            if is_done(hidden) and not is_done(directory):  # its owner was killed between the last file and the rename
                 _publish(hidden, directory)
             try:
                 place.mkdir(parents=True)
@@ -205,11 +209,11 @@ def write_failure(directory: Path) -> Iterator[Path]:
                 shutil.rmtree(place, ignore_errors=True)
     finally:
         with suppress(OSError):
-            hidden.rmdir()  # where nothing is in it to go on from
+            hidden.rmdir()  # fails if it has checkpoints
 
 
 def _remove_failure(directory: Path) -> None:
-    """Remove a run that failed; it vanishes at once, so that a kill leaves no half of it."""
+    """Remove a failed run: rename it first, so that a kill leaves no part of it under its name."""
     if is_run(directory) and not is_done(directory):
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old.failed")
         directory.rename(old)
