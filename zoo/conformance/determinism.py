@@ -109,10 +109,10 @@ def _reseeds(subject: Subject) -> bool:
     for seed in (0, 1):
         with isolated(CPU, seed=seed):
             model = _build_alone(subject)
-            made = _generator_states()
+            built = _generator_states()
         with isolated(CPU, seed=seed), torch.no_grad():
             model.train()(subject.tokens(2, subject.context + 1))
-            after.append(made + _generator_states())
+            after.append(built + _generator_states())
     return any(one == other for one, other in zip(*after, strict=True))
 
 

@@ -40,6 +40,7 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
+        """Seconds so far."""
         running = time.perf_counter() - self._started if self._started is not None else 0.0
         return self._total + running
 
@@ -49,10 +50,12 @@ class Stopwatch:
         self.start()
 
     def start(self) -> None:
+        """Wait for the device, then start the clock."""
         self._wait()
         self._started = time.perf_counter()
 
     def stop(self) -> None:
+        """Wait for the device, then stop the clock."""
         self._wait()
         self._total = self.seconds
         self._started = None

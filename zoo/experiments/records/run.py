@@ -184,6 +184,7 @@ class Run(Frozen):
 
     @property
     def label(self) -> str:
+        """Label of the model in tables."""
         return self.recorded.run.label
 
 

@@ -42,17 +42,16 @@ Places = Annotated[tuple[Place, ...], AfterValidator(_each_once)]
 class Cost(Frozen):
     """Cost of a model, measured while nothing else runs; None where a measurement failed.
 
-    A position is one that could have a loss: every one of a whole row, including the padding of documents, and the last
-    one of a window. A target token is one that has a loss.
+    A target token is a position that has a loss: every one of a document or stream, the last one of a window.
     """
 
     parameters: Parameters
     buffers: Count | None = None
     """Number of buffer elements that a training step changes."""
     flops_forward: Amount | None
-    """FLOPs per position of a training batch, forward."""
+    """FLOPs per target token of the first training batches, forward."""
     flops_training: Amount | None
-    """FLOPs per position of a training batch, forward and backward."""
+    """FLOPs per target token of the first training batches, forward and backward."""
     flops_uncounted: tuple[str, ...] = ()
     """Operations that run uncounted, so that the FLOPs are a lower bound."""
     flops_fitted: bool = False

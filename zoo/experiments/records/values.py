@@ -12,7 +12,7 @@ Parameters = Annotated[int, Field(ge=0, le=2**53)]
 Operations = Annotated[int, Field(ge=0, le=10**30)]
 """Number of FLOPs."""
 Amount = Annotated[float, Field(ge=0, le=1e30)]
-"""A measurement: FLOPs per position, tokens per second."""
+"""A measurement: FLOPs per token, tokens per second."""
 Loss = Annotated[float, Field(ge=-1e60, le=1e60)]
 """Nats per token. The range includes that of float32, so that every measured loss can be recorded, and squared."""
 Seconds = Annotated[float, Field(ge=0, le=1e12)]

@@ -56,13 +56,13 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
     Raises:
         RunError: as `execute`; or a cell failed and `listener.stop_at_first_failure` is set.
     """
-    there, told = {cell.directory for cell in cells if is_done(cell.directory)}, set[Path]()
+    there, waited_for = {cell.directory for cell in cells if is_done(cell.directory)}, set[Path]()
     runs: dict[Path, Run] = {}
 
     def finish(group: Group) -> None:
         for cell in group:
             run = runs[cell.directory] = read_run(cell.directory)
-            listener.finished(cell, run, reused=cell.directory in there | told)
+            listener.finished(cell, run, reused=cell.directory in there | waited_for)
             if run.result.status == "failed" and listener.stop_at_first_failure:
                 raise RunError(f"Stopped at the first failure: {cell.config.label} under seed {cell.config.seed}.")
 
@@ -78,9 +78,9 @@ def execute_all(cells: Sequence[Cell], corpus: Corpus, listener: Listener) -> li
                 finish(group)
         busy = [cell for group in todo for cell in group if cell.directory not in runs]
         for cell in busy:
-            if cell.directory not in told:
+            if cell.directory not in waited_for:
                 listener.waiting(cell)
-                told.add(cell.directory)
+                waited_for.add(cell.directory)
         time.sleep(PAUSE if busy else 0)
     return [runs[cell.directory] for cell in cells]
 

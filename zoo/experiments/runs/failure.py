@@ -87,7 +87,7 @@ def _record_failure(cell: Cell, reason: str, trace: str) -> Run:
 
 
 def describe_failure(cell: Cell, error: BaseException) -> str:
-    """Describe the reason; a `StrangerError` already has the model's own lines."""
+    """Describe why a cell failed; a `StrangerError` already names the model's own lines."""
     if isinstance(error, ZooError):
         return str(error)
     if isinstance(error, SystemExit):

@@ -1,8 +1,8 @@
-"""Detect losses below that of a perfect model, which show that a model has seen its test documents.
+"""Detect losses below that of a perfect model, which show that a model has seen the documents that score it.
 
 The test is exact for documents with known probabilities p. For any model q trained on other documents, the ratio q/p of
-the probabilities of all documents of a split has mean 1. So the chance of beating the perfect model by a total of a
-nats is at most e^-a (Markov's inequality; Ville 1939).
+the probabilities of all documents of a split has mean 1. So the chance of beating the perfect model by `a` nats in
+total is at most e^-a (Markov's inequality; Ville 1939).
 """
 
 import math

@@ -63,8 +63,8 @@ def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Pat
         ways = list_ways([cell.config for cell in own], beside=len(cells) > 1)
         plainest, first = Choice(label=label, way=ways[0], steps_per_second={}), own[0]
         choice = kept.get(choice_key(first.config)) or plainest
-        asked_for = first.config.training.execution == "stacked"
-        if choice.way.how == "stacked" and not asked_for and explain_not_stacked(first, _text_of(first, corpora)):
+        requested = first.config.training.execution == "stacked"
+        if choice.way.how == "stacked" and not requested and explain_not_stacked(first, _text_of(first, corpora)):
             choice = plainest  # the model has changed
         choices[label] = choice
         placed = place(own, {label: choice.way})

@@ -31,7 +31,7 @@ from zoo.errors import RunError
 News = TypeVar("News")
 Outcome = TypeVar("Outcome")
 Task = Callable[[Callable[[News], None]], Outcome]
-"""A task: it sends news by its argument and returns an outcome; both are pickled."""
+"""A function that sends news through its argument and returns an outcome; both are pickled."""
 
 PR_SET_PDEATHSIG = 1
 OMP_PAUSE_HARD = 2

@@ -49,7 +49,7 @@ class Contestant(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _labelled(cls, value: Any) -> Any:
+    def _add_labels(cls, value: Any) -> Any:
         given = {"model": value} if isinstance(value, str) else value
         if isinstance(given, dict) and isinstance(given.get("model"), str):
             return {"label": given["model"], **given}
@@ -63,7 +63,7 @@ class Match(Frozen):
     flops: float | None = Field(None, gt=0, description="training FLOPs per token")
 
     @model_validator(mode="after")
-    def _one(self) -> "Match":
+    def _check_one_target(self) -> "Match":
         if (self.parameters is None) == (self.flops is None):
             raise ValueError("match takes parameters or flops, and one of them")
         return self
@@ -127,7 +127,7 @@ class StudyConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _labelled(cls, value: Any) -> Any:
+    def _add_labels(cls, value: Any) -> Any:
         models = value.get("models") if isinstance(value, dict) else None
         if not isinstance(models, list | tuple):
             return value
@@ -137,7 +137,7 @@ class StudyConfig(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _grid_may_be_extended(cls, value: Any) -> Any:
+    def _parse_auto_grid(cls, value: Any) -> Any:
         grid = value.get("lr_grid") if isinstance(value, dict) else None
         rates = [grid] if isinstance(grid, str) else grid
         if not isinstance(rates, list | tuple) or AUTO not in rates:
@@ -146,7 +146,7 @@ class StudyConfig(Frozen):
         return {**value, "lr_grid": given or FIRST_GRID, "lr_grid_extends": True}
 
     @model_validator(mode="after")
-    def _labels_are_distinct(self) -> "StudyConfig":
+    def _check_lists(self) -> "StudyConfig":
         labels = [contestant.label for contestant in self.models]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
@@ -162,7 +162,7 @@ class StudyConfig(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _splits_can_be(self) -> "StudyConfig":
+    def _check_splits(self) -> "StudyConfig":
         if 1 < self.splits < FEWEST_SPLITS:
             raise ValueError(f"{self.splits} splits are too few to tell what other splits would bring: give 1, or "
                              f"{FEWEST_SPLITS} or more")  # fmt: skip
@@ -172,13 +172,13 @@ class StudyConfig(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _starts_one_run(self) -> "StudyConfig":
+    def _check_start(self) -> "StudyConfig":
         if self.start and (len(self.models), len(self.seeds), self.splits, len(self.lr_grid)) != (1, 1, 1, 0):
             raise ValueError("weights to start from are for one run: one model, seed, split and learning rate")
         return self
 
     @model_serializer(mode="wrap")
-    def _without_what_came_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit later settings at their defaults, so that older records keep their names and contents."""
         usual = (("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"))
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
