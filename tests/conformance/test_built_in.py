@@ -46,6 +46,14 @@ def test_a_model_holds_the_contract(text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS.names())
+def test_a_model_holds_the_contract_at_a_long_context(name):
+    contract = Contract(Subject.of(parse_call(name), context=256, vocab_size=27))
+    broken = {o.check.name: o.findings or o.waits_for for o in contract.outcomes() if o.status != "passed"}
+    assert broken == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS.names())
 def test_a_model_compiles_and_exports(name):
     contract = Contract(Subject.of(parse_call(name), context=8, vocab_size=27), compile=True)
     assert contract.outcome("compilation").findings == ()

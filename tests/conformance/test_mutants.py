@@ -1,11 +1,20 @@
 """The contract bites: each broken model fails the checks that its mistake is about, and no other."""
 
 import pytest
-from mutants import CAUGHT, Sound
+from mutants import (
+    CAUGHT,
+    BuildsItsMaskForALargestLength,
+    ForgetsOnceInAHundredTokens,
+    PeeksInBatchesOfDocumentsOnly,
+    PeeksPastThreeHundredTokens,
+    PeeksPastTwoHundredTokens,
+    SharesExpertsAmongLongRows,
+    Sound,
+)
 from unusual import UNUSUAL, RotatesByAGrowingTable
 
 from zoo.conformance.contract import CHECKS, Contract
-from zoo.conformance.subject import Subject
+from zoo.conformance.subject import LONG_CONTEXT, Subject
 
 QUICK = [m for names in {frozenset(n) for n in CAUGHT.values()} for m in [m for m in CAUGHT if CAUGHT[m] == names][:1]]
 """A mutant of each set of checks; the others are in the slow tier."""
@@ -14,13 +23,25 @@ QUICK += [Sound, *UNUSUAL[:3]]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
-def outcomes(model):
-    contract = Contract(Subject(model.__name__, model, model.Config(), context=8, vocab_size=27))
+FAR = {
+    BuildsItsMaskForALargestLength: "causality",
+    ForgetsOnceInAHundredTokens: "streaming",
+    PeeksInBatchesOfDocumentsOnly: "causality",
+    PeeksPastThreeHundredTokens: "causality",
+    PeeksPastTwoHundredTokens: "causality",
+    SharesExpertsAmongLongRows: "padding",
+}
+"""Mutants whose mistake needs long rows or large batches, and the check that finds it at a long context."""
+
+
+def outcomes(model, context=8):
+    contract = Contract(Subject(model.__name__, model, model.Config(), context=context, vocab_size=27))
     return {outcome.check.name: outcome for outcome in contract.outcomes()}
 
 
-def failed(model):
-    return {name: outcome.findings for name, outcome in outcomes(model).items() if outcome.status == "failed"}
+def failed(model, context=8):
+    found = outcomes(model, context)
+    return {name: outcome.findings for name, outcome in found.items() if outcome.status == "failed"}
 
 
 def cases(models):
@@ -46,6 +67,12 @@ def test_a_table_that_grows_and_changes_no_logits_is_no_fault():
 def test_a_mutant_is_caught_by_the_named_checks_and_by_no_other(mutant):
     found = failed(mutant)
     assert set(found) == CAUGHT[mutant], found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", FAR, ids=lambda mutant: mutant.__name__)
+def test_fewer_rows_at_a_long_context_still_reach_far(mutant):
+    assert FAR[mutant] in failed(mutant, LONG_CONTEXT + 32)
 
 
 def test_every_check_that_can_fail_has_a_mutant():

@@ -18,8 +18,6 @@ FADED = {torch.float64: 1e-9, torch.float32: 1e-5}
 """Gradients up to this fraction of the largest count as rounding, for example that of a Fourier transform."""
 LONG, PLACES = 150, 16
 """Minimum length of a long row; approximate number of cuts per row, in addition to those near powers of two."""
-VERY_LONG, FEW_PLACES = 400, 8
-"""Length from which a row is cut at only about `FEW_PLACES` places: shorter rows reveal the same leaks."""
 SHORT = 64
 """Maximum length of rows that are cut twice at each place: once with all V token values, once with `FEW`."""
 FEW = 4
@@ -28,10 +26,10 @@ FEW = 4
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Try rows shorter and longer than N, and evaluation batches; in both modes, with and without gradients."""
-    N, probed = subject.context, 3 * subject.context + 2
+    N, probed = subject.context, subject.beyond(3) + 2
     exact = FreshModel(subject)
-    scored, recorded = replace(exact, dtype=torch.float32), replace(exact, gradients=True)
-    lengths = sorted({max(2, N - 3), max(2, N), probed, max(probed, LONG)})
+    scored, recorded = replace(exact, dtype=torch.float32), replace(exact, gradients=True, dtype=subject.further_dtype)
+    lengths = sorted({max(2, N - 3), probed, 3 * N + 2} | (set() if subject.long else {max(2, N), max(probed, LONG)}))
     ways = [(exact, None, T) for T in lengths] + [(scored, B, T) for B, T in SCORED] + [(recorded, None, probed)]
     for fresh, B, T in ways:
         largest, at = find_leak(fresh, T, B)
@@ -51,7 +49,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 def _check_training(subject: Subject, T: int) -> Iterator[Finding]:
     """Find leaks in training mode, with batch statistics frozen."""
     names = _freeze_statistics(subject.build())
-    fresh = FreshModel(subject, training=True, gradients=True, prepare=_freeze_statistics)
+    fresh = FreshModel(subject, subject.further_dtype, training=True, gradients=True, prepare=_freeze_statistics)
     for way in (fresh, replace(fresh, gradients=False)):
         largest, at = find_leak(way, T)
         if largest > way.tolerance:
@@ -84,7 +82,7 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
         B: rows of the batch; None for one per place, or two where T is at most `SHORT`.
     """
     subject, documents = fresh.subject, (B, T) in DOCUMENTS
-    places = _choose_places(T - 1, near=subject.context)
+    places = _choose_few_places(T - 1, subject.context) if subject.long else _choose_places(T - 1)
     if B:
         B = subject.fitting_rows(B, T)
         places = places[:: -(-len(places) // B)]
@@ -103,26 +101,32 @@ def find_leak(fresh: FreshModel, T: int, B: int | None = None) -> tuple[float, i
         return max((fresh.change(logits, tokens, others, torch.full((B,), t)), t) for t in places)
 
 
-def _choose_places(count: int, *, near: int) -> list[int]:
-    """Choose evenly spaced places and places near powers of two; fewer of a very long row, plus those around N."""
+def _choose_places(count: int) -> list[int]:
+    """Choose evenly spaced places and places near powers of two."""
     powers = (2**power + off for power in range(count.bit_length()) for off in (-2, -1, 0))
-    every = sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
-    if count < VERY_LONG:
-        return every
-    return sorted({*every[:: len(every) // FEW_PLACES], near - 1, near, near + 1, count - 1} - {count})
+    return sorted({*range(0, count, max(1, count // PLACES)), *(t for t in powers if 0 <= t < count), count - 1})
+
+
+def _choose_few_places(count: int, context: int) -> list[int]:
+    """Choose a place in the middle and the last one; of a row of at most 2N tokens also an early one and those at N."""
+    places = {count // 2 + 1, count - 1}
+    if count < 2 * context:
+        places |= {count // 5, context - 1, context}
+    return sorted(place for place in places if place < count)
 
 
 def _find_gradient_leak(fresh: FreshModel, length: int) -> str | None:
     """Describe a leak that gradients show; None if there is none or gradients cannot be measured."""
     model, subject = fresh.build(), fresh.subject
-    for t in sorted({0, subject.context // 2, subject.context, length // 2}):
+    places = {subject.context} if subject.long else {0, subject.context // 2, subject.context, length // 2}
+    for t in sorted(places):
         try:
             with isolated(CPU, seed=0):
                 strongest = gradient_by_position(model, 2, length, at=t)
         except Exception:  # tokens are not only an embedding index; find_leak has tested this model
             return None
         later = strongest[t + 1 :].max().item()
-        if later > FADED[subject.precise_dtype] * strongest.max().item():
+        if later > FADED[fresh.dtype or subject.precise_dtype] * strongest.max().item():
             return f"Logits at t={t} have a gradient of {later:.2g} from a later token."
     return None
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from zoo.conformance.check import Check, Finding, failure, note_place
-from zoo.conformance.subject import CPU, ROUNDING, SCORED, Subject, compute_logits, relative_difference
+from zoo.conformance.subject import CPU, ROUNDING, Subject, compute_logits, relative_difference
 from zoo.probes.dependence import DRAWS, KEEPS, random_state
 from zoo.probes.future import replace_future
 from zoo.surroundings import Surroundings, isolated
@@ -54,8 +54,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     if _reseeds(subject):
         yield failure("It seeds random numbers itself, so all seeds are one: leave that to the caller.")
         return
-    tokens = subject.tokens(2, 2 * subject.context + 1)
-    for B, T in (tokens.shape, *SCORED):
+    tokens = subject.tokens(2, subject.beyond(2) + 1)
+    for B, T in (tokens.shape, *subject.scored):
         with note_place(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             found = _find_trace(subject, B, T)
         if changes := surroundings.restore():
@@ -97,7 +97,9 @@ def _find_trace(subject: Subject, B: int, T: int) -> Finding | None:
             f"Evaluating changes '{changed}', which is saved: only training may (look at self.training). A cache is a "
             "buffer with persistent=False."
         )
-    repeats = relative_difference(first, again) <= ROUNDING[torch.float32] if (B, T) in SCORED else first.equal(again)
+    repeats = (
+        relative_difference(first, again) <= ROUNDING[torch.float32] if (B, T) in subject.scored else first.equal(again)
+    )
     if not repeats or relative_difference(alone, then) > ROUNDING[torch.float32]:
         return failure(f"The same tokens ({B} rows of {T}) give other logits in evaluation mode the second time: {why}")
     return None

@@ -7,7 +7,7 @@ import torch
 
 from zoo.conformance.check import Check, Finding, failure, note_place
 from zoo.conformance.fresh_model import FreshModel
-from zoo.conformance.subject import DOCUMENTS, SCORED, Subject, begin_with_boundary, relative_difference
+from zoo.conformance.subject import DOCUMENTS, Subject, begin_with_boundary, relative_difference
 
 FEWER = 33
 """Rows of the smaller batch that is compared with an evaluation batch."""
@@ -15,7 +15,7 @@ FEWER = 33
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Change, reorder and remove the other rows, in a small batch and in evaluation batches."""
-    exact, T = FreshModel(subject), 2 * subject.context + 1
+    exact, T = FreshModel(subject), subject.beyond(2) + 1
     tokens = subject.tokens(3, T)
     logits = exact(tokens)
     beside = torch.cat([tokens[:1], subject.other_tokens(tokens[1:])])
@@ -28,7 +28,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         yield found
         return
     scored = replace(exact, dtype=torch.float32)
-    for B, T in SCORED:
+    for B, T in subject.scored:
         tokens = subject.unseen_tokens(B, T)
         beside = begin_with_boundary(subject.other_tokens(tokens), documents=(B, T) in DOCUMENTS)
         B, some = len(tokens), slice(0, len(tokens), 2)

@@ -33,7 +33,7 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def _check_writes(subject: Subject) -> Iterator[Finding]:
     """Check that `packed` does not write into its tokens in training mode."""
-    packing = Packing.of(torch.tensor([subject.context + 3, 1, 2, 7] * 64))
+    packing = Packing.of(torch.tensor([subject.context + 3, 1, 2, 7] * (4 if subject.long else 64)))
     tokens = subject.tokens(1, len(packing.row)).squeeze(0)
     before = tokens.clone()
     subject.build().train().packed(tokens, packing)

@@ -11,6 +11,7 @@ ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows":
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Stack two seeds on documents, streams and windows; report where that works, and why not. Never fails."""
+    subject = subject.at_short_context()
     can: list[str] = []
     cannot: dict[str, list[str]] = {}
     for layout, rows in ROWS.items():

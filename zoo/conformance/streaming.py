@@ -11,8 +11,6 @@ from zoo.models.interface import SequenceModel, State
 
 LONG = 150
 """Length of a stream if the model looks further back: ring buffers must wrap around, caches must grow."""
-VERY_LONG, SINGLE = 400, 32
-"""Length from which a stream is no longer fed token by token to its end, only `SINGLE` before and after N tokens."""
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 """Largest relative difference between streamed logits and those of `forward`."""
 
@@ -21,12 +19,12 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 def find(subject: Subject) -> Iterator[Finding]:
     """Feed streams of at least 3N tokens through combinations of step and prefill; then check `last` and the state."""
     field = subject.build().receptive_field
-    T = max(3 * subject.context + 2, LONG if field is None else min(2 * field + subject.context, LONG))
+    T = max(subject.beyond(3) + 2, LONG if field is None else min(2 * field + subject.context, LONG))
     for dtype in dict.fromkeys((torch.float32, subject.precise_dtype)):
         model, tokens = subject.build_perturbed(dtype), subject.tokens(3, T)
         dense = compute_logits(model, tokens)
-        for B in (1, 3) if T < VERY_LONG else (3,):
-            for parts in _partitions(T, subject.context):
+        for B in (3,) if subject.long else (1, 3):
+            for parts in _partitions(T, subject):
                 with note_place(f"with {_describe_parts(parts)} on {B} stream{'s' * (B > 1)}"):
                     streamed, places = _feed(model, tokens[:B], parts)
                 if streamed.shape != (B, len(parts), subject.vocab_size):
@@ -48,12 +46,11 @@ def find(subject: Subject) -> Iterator[Finding]:
     yield from _check_states(model, tokens, dense, subject)
 
 
-def _partitions(length: int, context: int) -> list[list[int]]:
+def _partitions(length: int, subject: Subject) -> list[list[int]]:
     """Return ways to divide a stream, each a list of part lengths."""
-    pieces = [[length], [1, context, 1, length - context - 2]]
-    if length >= VERY_LONG:
-        return [*pieces, [1] * SINGLE + [context] + [1] * SINGLE + [length - context - 2 * SINGLE]]
-    return [[1] * length, *pieces, [context + 1] + [1] * (length - context - 1)]
+    context = subject.context
+    parts = [[1] * length, [length], [1, context, 1, length - context - 2]]
+    return parts if subject.long else [*parts, [context + 1] + [1] * (length - context - 1)]
 
 
 def _describe_parts(parts: Sequence[int]) -> str:

@@ -29,9 +29,14 @@ LOW_PRECISION = (torch.float32, torch.complex64, torch.bfloat16, torch.float16)
 DOCUMENTS = tuple((MAX_TOKENS // T, T) for T in (8, 340))
 SCORED = (*DOCUMENTS, (MAX_TOKENS // 64, 64))
 """Shapes (B, T) of evaluation batches: short documents, long documents, a stream."""
+FEWER_SCORED = ((MAX_TOKENS // 64, 16),)
+"""Shapes (B, T) of evaluation batches at a long context, where only causality tries those of `SCORED`."""
+LONG_CONTEXT, BEYOND = 128, 32
+"""Context from which checks take fewer rows, and how many tokens they then go beyond it. Most mistakes break a model at
+short contexts too; what is checked at a long one is that the model of that size is right."""
 MOST_LOGITS = 1 << 25
 """Maximum number of logits in a batch of a check."""
-LONGEST_FIRST = 128
+LONGEST_FIRST = 32
 """Maximum length, less 1, of the rows in a model's first call."""
 _calls = count(1 << 32)
 """Unused seeds, for tokens that no model in this process has seen."""
@@ -81,7 +86,7 @@ class Subject:
         model = cast_model(self.build(seed=seed), dtype or self.precise_dtype)
         with isolated(CPU, seed=seed), torch.no_grad():
             perturb_weights(model)
-            model(self.tokens(4, min(2 * self.context, LONGEST_FIRST) + 1))
+            model(self.tokens(2 if self.long else 4, min(2 * self.context, LONGEST_FIRST) + 1))
         return model.eval()
 
     def at_short_context(self) -> "Subject":
@@ -108,6 +113,25 @@ class Subject:
     def tolerance(self) -> float:
         """Largest relative change of logits that rounding may cause in `precise_dtype`."""
         return ROUNDING[self.precise_dtype]
+
+    @property
+    def long(self) -> bool:
+        """Whether the context is at least `LONG_CONTEXT`."""
+        return self.context >= LONG_CONTEXT
+
+    @property
+    def scored(self) -> tuple[tuple[int, int], ...]:
+        """Shapes (B, T) of evaluation batches."""
+        return FEWER_SCORED if self.long else SCORED
+
+    @property
+    def further_dtype(self) -> torch.dtype | None:
+        """Type of calls that vary one made in `precise_dtype`: float32 at a long context, None for the same type."""
+        return torch.float32 if self.long else None
+
+    def beyond(self, factor: int) -> int:
+        """Return `factor` times N, or N + `BEYOND` at a long context: the length of a row that goes beyond N."""
+        return self.context + BEYOND if self.long else factor * self.context
 
     def tokens(self, B: int, T: int, *, seed: int = 0) -> Tensor:
         """Return random tokens (B, T), the same for the same seed."""
@@ -149,6 +173,11 @@ class _PrecisionWatch(TorchDispatchMode):
     """Dispatch mode that records whether an operation gives less than float64 precision."""
 
     found = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: with True the first call loads torch's compiler."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

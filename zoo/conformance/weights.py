@@ -14,7 +14,7 @@ from zoo.blame import describe_error
 from zoo.conformance.check import Check, Finding, failure
 from zoo.conformance.determinism import digests, first_difference
 from zoo.conformance.dtype import ADVICE
-from zoo.conformance.subject import CPU, Subject, compute_logits
+from zoo.conformance.subject import BEYOND, CPU, Subject, compute_logits
 from zoo.models.interface import SequenceModel
 from zoo.probes.receptive_field import perturb_weights
 from zoo.surroundings import isolated
@@ -30,7 +30,7 @@ MOVING = {ATEN.copy_.default, ATEN._to_copy.default, ATEN.index.Tensor, ATEN.ind
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Save and load through a file and through `state_dict`, then move the model."""
-    model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, 2 * subject.context + 1)
+    model, tokens = subject.build_perturbed(torch.float32), subject.tokens(2, subject.beyond(2) + 1)
     with isolated(CPU, seed=1):
         perturb_weights(model)  # after the last call: copies that a call made of the weights are now stale
     logits = compute_logits(model, tokens)
@@ -58,7 +58,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             "Weights that are tied come apart when they are loaded or cast: tie the parameter, not its memory."
         )
         return
-    yield from _check_moving(subject, tokens)
+    yield from _check_moving(subject, tokens[:, :BEYOND].contiguous())
 
 
 def _cast(model: SequenceModel) -> SequenceModel:
@@ -85,6 +85,11 @@ def _check_moving(subject: Subject, tokens: torch.Tensor) -> Iterator[Finding]:
 
 class _OneDevice(TorchDispatchMode):
     """Dispatch mode that refuses operations on tensors of several devices; the meta device permits some of them."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: with True the first call loads torch's compiler."""
+        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         tensors = (leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor) and leaf.dim())

@@ -23,7 +23,7 @@ SHORTEST = 64
 """Minimum number of tokens that a probe covers."""
 FURTHEST = 512
 """Maximum number of tokens that a probe covers beyond a known receptive field."""
-ROWS, TOKENS = 16, 4096
+ROWS, TOKENS = 16, 2048
 """Maximum number of random rows of a probe, and of tokens of all its rows."""
 FADED_GRADIENT, FADED_CHANGE = 1e20, 100
 """An influence at the edge of the field has faded rather than ended, so there is no bound, if it is below this factor
@@ -126,8 +126,9 @@ def measure_by_change(model: SequenceModel, rows: int, length: int) -> int:
         return (_last_logits(model, changed) - expected).abs().max().item()
 
     enough, few, edge = length, -1, 0.0  # `enough` tokens allow no change, `few` do, by `edge`
+    likely = model.receptive_field or length - 1
     while enough - few > 1:
-        middle = (enough + few) // 2
+        middle = next((kept for kept in (likely, likely - 1) if few < kept < enough), (enough + few) // 2)
         moved = change(middle)
         if moved > tolerance:
             few, edge = middle, moved
