@@ -21,6 +21,7 @@ from zoo.experiments.records.run import Run, is_done
 from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
+from zoo.experiments.runs.elsewhere import copy_same_runs, explain_similar_runs
 from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.rates import MOST_ROUNDS, Rates, choose_rates, search_rates
@@ -47,6 +48,8 @@ class Plan:
     cells: Sequence[Cell]
     """Every run as requested, those that choose learning rates first."""
     choices: Mapping[str, Choice]
+    fresh: bool = False
+    """Whether to train runs that other studies have finished, instead of copying them."""
 
     @property
     def corpus(self) -> Corpus:
@@ -59,13 +62,13 @@ class Plan:
         return self.corpus.summary() + several
 
     def notices(self) -> list[str]:
-        """List what will weaken a verdict and is known beforehand, one line each: missed sizes, the grid."""
+        """List in a line each what is known beforehand: missed sizes, the grid, runs elsewhere that cannot be used."""
         missed = [
             describe_size(label, matched)
             for label, matched in self.matched.items()
             if matched.refused or abs(matched.deviation) > NOTABLE_DEVIATION
         ]
-        return [*missed, *describe_grid(self.study)]
+        return [*missed, *describe_grid(self.study), *([] if self.fresh else explain_similar_runs(self.runs({})))]
 
     @cached_property
     def ways(self) -> dict[str, Way]:
@@ -127,7 +130,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
     if study.start and not is_done(cells[0].directory):
         cells[0].build()  # report weights that do not fit now, not after training
-    return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory))
+    return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory), fresh)
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -143,6 +146,8 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         trials = plan.trials(rates)
         planned += len(trials)
         listener.planned(planned + len(cells))
+        if not plan.fresh:
+            copy_same_runs(trials)
         return execute_all(trials, plan.corpus, listener)
 
     listener.planned(len(plan.trials()) + len(cells))
@@ -151,6 +156,8 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     tried = search.trials
     if tried:
         cells = plan.runs(choose_rates(tried), search.grid)
+    if not plan.fresh:
+        copy_same_runs(cells)
     runs = [
         run
         for rotation, corpus in plan.corpora.items()
