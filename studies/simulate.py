@@ -281,17 +281,19 @@ def settings() -> Iterator[Setting]:
 
 HEAD = """# How often verdicts err
 
-`make simulate` writes this page: {studies:,} simulated studies a setting through the code that judges every comparison
-(`studies/simulate.py`). All models have the same true loss, so that every verdict is wrong. In percent:
+`make simulate` writes this page. It judges {studies:,} simulated studies per setting with the code of every
+comparison (`studies/simulate.py`). All models have the same true loss, so every verdict is wrong. In percent:
 
-- **error**: studies in which any pair at all was called different; at most 5 promised (Monte Carlo ±{error:.1f}).
-- **misses**: intervals that were given and do not hold the truth, of all pairs and of all means; 5 at most.
-- **coverage**: of the intervals that were given. Where many are withheld for what the data show, the rest cover less.
-- **no verdict**: pairs that get none.
+- **error**: studies in which any pair was called different; the method promises at most 5 (Monte Carlo ±{error:.1f}).
+- **misses**: the share of all pairs, and of all means, whose interval does not contain the truth; at most 5. A pair or mean
+  without an interval is no miss.
+- **coverage**: the share of the given intervals that contain the truth. Where the data cause many intervals to be withheld,
+  the others cover less.
+- **no verdict**: pairs without a verdict.
 
-The last column says *holds* where the error is at most 5 and the misses at most 6.5, but for {errors} Monte Carlo
-errors; *no verdict* where that is so and more than a quarter of pairs get none; *out of range* where the method is
-known not to hold, and says so ([statistics.md](../statistics.md)).
+The last column says *holds* where the error is at most 5 and the misses at most 6.5, plus {errors} Monte Carlo errors; *no verdict*
+where that holds and more than a quarter of pairs have none; *out of range* where the method is known not to hold, as
+[statistics.md](../statistics.md) says.
 """
 
 
