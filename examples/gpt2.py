@@ -1,9 +1,9 @@
-"""GPT-2 as `transformers` has it, with fresh weights: a function that makes a module is all it takes.
+"""GPT-2 of `transformers`, with fresh weights: a model made by a function that returns a module.
 
     python cli.py compare --models gru,./examples/gpt2.py:GPT2
     python cli.py train './examples/gpt2.py:GPT2(width=48,layers=3)'
 
-What the function takes beside the size of the vocabulary are the model's options.
+The parameters of the function, beside the size of the vocabulary, are the model's options.
 """
 
 from typing import Annotated
@@ -33,5 +33,5 @@ def GPT2(
     """Decoder with learned positions."""
     sizes = {"n_embd": width, "n_layer": layers, "n_head": heads, "n_positions": positions}
     no_dropout = {"embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
-    no_markers = {"bos_token_id": None, "eos_token_id": None}  # its own stands at 50256, beyond a small vocabulary
+    no_markers = {"bos_token_id": None, "eos_token_id": None}  # the default, 50256, lies beyond a small vocabulary
     return GPT2LMHeadModel(GPT2Config(vocab_size=vocab_size, use_cache=False, **sizes, **no_dropout, **no_markers))

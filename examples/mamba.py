@@ -1,9 +1,9 @@
-"""Mamba as `transformers` has it, with fresh weights: a state space model beside the recurrent networks.
+"""Mamba of `transformers`, with fresh weights: a state space model beside the recurrent networks.
 
     python cli.py compare --models gru,./examples/mamba.py:Mamba --steps 300
     python cli.py train './examples/mamba.py:Mamba(width=48,state=4)'
 
-Without its CUDA kernels the library computes one token after the other: a step takes many times that of a GRU.
+Without its CUDA kernels the library computes one token after the other: a step takes many times as long as a GRU's.
 """
 
 from typing import Annotated
@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(f"{missing}: pip install 'sequence-zoo[examples]'") from missing
 
-set_verbosity_error()  # it warns of the kernels that are not there
+set_verbosity_error()  # silences the warning about missing kernels
 
 
 @adapt(
@@ -30,8 +30,8 @@ def Mamba(
     vocab_size: int,
     width: Annotated[int, Field(ge=1, description="channels between the blocks")] = 40,
     layers: Annotated[int, Field(ge=1, description="blocks of convolution and selective scan")] = 2,
-    state: Annotated[int, Field(ge=1, description="numbers that a channel remembers")] = 8,
+    state: Annotated[int, Field(ge=1, description="state dimension of a channel")] = 8,
 ) -> MambaForCausalLM:
-    """State space model in which the token that is read decides what stays."""
+    """State space model whose transition depends on the current token."""
     sizes = {"hidden_size": width, "num_hidden_layers": layers, "state_size": state}
     return MambaForCausalLM(MambaConfig(vocab_size=vocab_size, **sizes, use_cache=False))

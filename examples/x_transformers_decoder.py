@@ -3,7 +3,7 @@
     python cli.py compare --models transformer,./examples/x_transformers_decoder.py:Decoder
     python cli.py train './examples/x_transformers_decoder.py:Decoder(width=48,heads=4)'
 
-The library has many options more: those that are worth comparing become parameters of the function.
+The library has many more options: make those worth comparing parameters of the function.
 """
 
 from typing import Annotated

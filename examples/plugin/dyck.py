@@ -1,8 +1,8 @@
 """Dyck words: balanced brackets of three kinds, `([]{})[]`, whose exact probabilities are known.
 
-A word begins with an opening bracket. Where n brackets are open, another one is opened with probability
-RATE / (RATE + 1 + n), each kind as likely as the others; else the last one that is open gets its partner, and where
-none is open the word ends. That partner may have been decided long ago: a model has to learn to keep a stack.
+A word begins with an opening bracket. Where n brackets are open, the next token opens another one with probability
+RATE / (RATE + 1 + n), of each kind with equal probability; else it closes the last open one, or ends the word where
+none is open. The last open bracket may be far back: a model has to learn to keep a stack.
 """
 
 import math
@@ -25,8 +25,8 @@ def load(*, documents: Annotated[int, Field(ge=1)] = 10_000, seed: Annotated[int
 
 
 def sample(draw: random.Random) -> str:
-    """One word."""
-    word = due = ""  # due: the partners of the brackets that are open, the next one first
+    """Draw one word."""
+    word = due = ""  # due: the closing brackets of the open ones, the next one first
     while True:
         if not word or draw.random() < opening(len(due)):
             word += draw.choice("([{")
@@ -38,17 +38,17 @@ def sample(draw: random.Random) -> str:
 
 
 def log_likelihood(words: Sequence[str]) -> list[float]:
-    """The log probability (nats) of each word, its end included; of what is no word, -inf."""
+    """Log probability (nats) of each word, including its end; -inf for a text that is no word."""
     return [_log_probability(word) for word in words]
 
 
 def opening(depth: int) -> float:
-    """The probability that the next token opens a bracket where `depth` are open."""
+    """Probability that the next token opens a bracket where `depth` are open."""
     return RATE / (RATE + 1 + depth)
 
 
 def _log_probability(text: str) -> float:
-    due, nats = "", -math.log(opening(0))  # the first bracket is opened in any case
+    due, nats = "", -math.log(opening(0))  # the first token always opens a bracket
     for token in text:
         if token in PAIRS:
             nats += math.log(opening(len(due)) / len(PAIRS))

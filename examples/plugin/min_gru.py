@@ -2,8 +2,8 @@
 
     h_t = (1 - z_t) · h_{t-1} + z_t · h~_t    with z_t = sigmoid(Linear(x_t)), h~_t = Linear(x_t)
 
-That is linear in h, so a scan has it for all t after log2(T) steps. What a gate cannot see of the past, a block hears
-from the block below.
+The recurrence is linear in h, so a scan computes all t in log2(T) steps. A gate sees no hidden vector of its own block,
+only the past that lower blocks pass on.
 
     (B, T) -> embed (B, T, C) -> blocks: norm, minGRU, times a gate, Linear, + residual -> (B, T, V)
 """
@@ -19,7 +19,7 @@ from zoo.layers import linear, output_head
 
 def scan(keep: Tensor, write: Tensor, before: Tensor) -> Tensor:
     """h_t = keep_t · h_{t-1} + write_t for all t, by doubling: (B, T, C), (B, T, C), h before (B, C) -> (B, T, C)."""
-    reach = 1  # keep_t and write_t sum up the last `reach` positions
+    reach = 1  # keep_t and write_t combine the last `reach` positions
     while reach < keep.shape[1]:
         write = write + keep * F.pad(write[:, :-reach], (0, 0, reach, 0))
         keep = keep * F.pad(keep[:, :-reach], (0, 0, reach, 0), value=1.0)
@@ -28,7 +28,7 @@ def scan(keep: Tensor, write: Tensor, before: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """A minGRU with a gate on its way out, beside which the input passes."""
+    """A minGRU with an output gate and a residual connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class MinGRU(SequenceModel):
         return self.head(x)
 
     def _run(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, T, C), and the state to go on with."""
+        """(B, T) and a state -> (B, T, C), and the state after the last token."""
         x, after = self.embedding(tokens), []
         for block, before in zip(self.blocks, state["hidden"].unbind(1), strict=True):
             x, hidden = block(x, before)
@@ -85,6 +85,6 @@ class MinGRU(SequenceModel):
         return {"hidden": self.embedding.weight.new_zeros(batch_size, self.config.layers, self.config.channels)}
 
     def prefill(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, T) and a state -> (B, V) logits after the last of them, and the state to go on with."""
+        """(B, T) and a state -> (B, V) logits after the last token, and the state there."""
         x, state = self._run(tokens, state)
         return self.head(x[:, -1]), state

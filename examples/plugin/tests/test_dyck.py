@@ -1,4 +1,4 @@
-"""The corpus against its own definition: what it draws, and how likely each word is."""
+"""Test the corpus against its definition: the words it draws, and their probabilities."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""MinGRU against the contract, and its scan against the recurrence that it stands for."""
+"""Test MinGRU against the contract, and its scan against the recurrence step by step."""
 
 import torch
 from min_gru import MinGRU, scan
