@@ -1,7 +1,7 @@
 """Build the documentation site into build/site: `make docs`.
 
-The pages are copied into build/pages as they stand in the repository, so that a link is the same in both. A warning
-ends the build, and so does a link or a heading that the built pages do not have.
+Pages are copied into build/pages with the layout of the repository, so links are the same in both. A warning ends the
+build, and so does a link to a page or heading that does not exist.
 """
 
 import html
@@ -23,7 +23,7 @@ CODE_WITH_BARS = re.compile(r"`([^`\n]*\\\|[^`\n]*)`")
 
 
 class Page(HTMLParser):
-    """The links of a page, and the names in it that a link can lead to."""
+    """The links of a built page, and its anchors."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -38,6 +38,7 @@ class Page(HTMLParser):
 
 
 def copy_pages() -> None:
+    """Copy all pages into build/pages, and remove the site of an earlier build."""
     for folder in (PAGES, SITE):
         shutil.rmtree(folder, ignore_errors=True)
     for name in COPIED:
@@ -50,7 +51,7 @@ def copy_pages() -> None:
 
 
 def escape_bars() -> None:
-    """`a\\|b` in a table is code with a bar on a code host; Python-Markdown would show the backslash."""
+    """Replace `a\\|b` in tables by HTML code: a code host shows a bar, Python-Markdown would show the backslash."""
     for page in PAGES.rglob("*.md"):
         lines = page.read_text().splitlines(keepends=True)
         rows = [CODE_WITH_BARS.sub(html_code, line) if line.startswith("|") else line for line in lines]
@@ -62,7 +63,7 @@ def html_code(code: re.Match[str]) -> str:
 
 
 def build() -> None:
-    """Raises SystemExit on a warning; those of docstrings are only printed by the tool, whatever `--strict` says."""
+    """Build the site; raises SystemExit on a warning, also of a docstring, which `--strict` only prints."""
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", "mkdocs.yml"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(done.stdout, end="")
@@ -71,7 +72,7 @@ def build() -> None:
 
 
 def broken_links() -> list[str]:
-    """Links of the built pages that lead nowhere; none that leaves the site is followed."""
+    """Links of the built pages to a missing file or anchor; links out of the site are not followed."""
     pages = {path: Page(path) for path in sorted(SITE.rglob("*.html")) if path.name != "404.html"}
     broken = []
     for path, page in pages.items():

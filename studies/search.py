@@ -1,13 +1,13 @@
-"""The search that found the recipes: the same points of learning rate, weight decay, warm-up, dropout for each model.
+"""Search the recipes: try the same points of learning rate, weight decay, warm-up and dropout for every model.
 
-    python studies/search.py OUT [MODEL ...]        run what is missing
-    python studies/search.py OUT --table            the trials that are there, in Markdown, the best of a model first
+    python studies/search.py OUT [MODEL ...]        run the missing trials
+    python studies/search.py OUT --table            print the finished trials in Markdown, the best of each model bold
 
 Sixteen points of a scrambled Sobol sequence; names, 76 thousand parameters, 2 million targets, batches of 128, a
 cosine, seed 0 (no study reports it). Then three more around the best of a model: twice and half its learning rate,
 three times its weight decay; and last, the best of all without dropout. Validation chooses; nothing looks at the test
-split. Every finished trial is one line of OUT/search.jsonl, and what stands there is not run again. One thread;
-several of these may share one OUT.
+split. Every finished trial is one line of OUT/search.jsonl and is not run again. One thread; processes for different
+models may share one OUT.
 """
 
 import json
@@ -31,13 +31,13 @@ POINTS = 16
 RANGES = {"lr": (2e-3, 6e-2), "weight_decay": (1e-2, 1.0)}  # both logarithmic
 AROUND: tuple[dict[str, float], ...] = ({"lr": 2}, {"lr": 0.5}, {"weight_decay": 3})
 LAST = POINTS + len(AROUND)
-"""The number of the last trial."""
+"""Number of the last trial."""
 WARMUP, DROPOUT = 0.2, 0.3  # from 0 to
 PARAMETERS, TOKENS, CONTEXT = 76_000, 2_000_000, 16
 
 
 def points() -> list[dict[str, float]]:
-    """The settings to try, the same every time."""
+    """The settings of the first round, the same at every call."""
     drawn = torch.quasirandom.SobolEngine(4, scramble=True, seed=1).draw(POINTS).tolist()
     return [
         {
@@ -50,18 +50,18 @@ def points() -> list[dict[str, float]]:
 
 
 def trials(table: Path, model: str) -> dict[int, dict[str, Any]]:
-    """Number -> the finished trial of a model."""
+    """Trial number -> finished trial of a model."""
     lines = [json.loads(line) for line in table.read_text().splitlines()] if table.is_file() else []
     return {line["point"]: line for line in lines if line["model"] == model}
 
 
 def best_of(done: dict[int, dict[str, Any]]) -> int:
-    """The number of the trial with the lowest validation loss; one that diverged has none."""
+    """The number of the trial with the lowest validation loss; a diverged trial counts as infinite."""
     return min(done, key=lambda number: done[number]["validation_loss"] or math.inf)
 
 
 def around(done: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
-    """The points of the second round, and the last one."""
+    """The points of the second round, and of the last trial, without dropout."""
 
     def best(trials: int) -> dict[str, float]:
         found = done[best_of({number: trial for number, trial in done.items() if number < trials})]
@@ -73,7 +73,7 @@ def around(done: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
 
 
 def main(out: Path, models: list[str]) -> None:
-    """Run what is not there yet."""
+    """Run the missing trials."""
     data = DataConfig(corpus=parse_call("names"))
     corpus, table = load_corpus(data), out / "search.jsonl"
     out.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def main(out: Path, models: list[str]) -> None:
 
 
 def table(out: Path) -> None:
-    """Validation losses: a row a point and a column a model; then the second round, a row a model. The best is bold."""
+    """Print validation losses: a row per point, a column per model; then the second round, a row per model."""
     done = {name: found for name in MODELS.names() if (found := trials(out / "search.jsonl", name))}
     best = {name: best_of(found) for name, found in done.items()}
 

@@ -1,11 +1,11 @@
-"""How often verdicts err and intervals cover: simulated studies whose truth is known, through the real `analyse`.
+"""Measure how often verdicts err and intervals cover: judge simulated studies of known truth with the real `analyse`.
 
     python studies/simulate.py                      all settings, as Markdown (make simulate, about 4 minutes)
-    python studies/simulate.py --studies 200 WORD   those whose name contains the word
+    python studies/simulate.py --studies 200 WORD   settings whose name contains the word
 
-All models of a study have a true loss of 2 nats a token, so every verdict is wrong. Seeds and documents that are hard
-are so for all models. Beside that a model's losses scatter over the seeds by 0.02 times its own scale, and over the
-documents so that their part of the variance would equal the seeds', were documents even, independent and many.
+All models of a study have a true loss of 2 nats a token, so every verdict is wrong. Hard seeds and hard documents are
+hard for all models. In addition a model's losses scatter over the seeds by 0.02 times its own scale, and over the
+documents so that their part of the variance would equal the seeds' if documents were even, independent and many.
 """
 
 import argparse
@@ -26,19 +26,19 @@ from zoo.experiments.judge.uncertainty import Units
 Array: TypeAlias = NDArray[np.float64]
 Rng: TypeAlias = np.random.Generator
 Draw: TypeAlias = Callable[[Rng, tuple[int, int]], Array]
-"""Numbers (models, seeds) or (1, documents), by their shape."""
+"""Generator and shape, (models, seeds) or (1, documents) -> numbers of that shape."""
 
 TRUTH, SCALE = 2.0, 0.02
 STUDIES = 1000
 ERRORS = 2.5
-"""Monte Carlo standard errors that a figure may be off by."""
+"""Monte Carlo standard errors by which a share may exceed its limit."""
 SLACK = 0.015
-"""How far intervals may fall short of 95% beside."""
+"""How far coverage may fall short of 95%, beside Monte Carlo error."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A kind of study. `outside`: why the method does not hold there, as docs/statistics.md says too."""
+    """A kind of study. `outside`: why the method does not hold there (docs/statistics.md)."""
 
     name: str
     models: int
@@ -54,16 +54,16 @@ class Setting:
     """Autocorrelation of neighbouring stretches."""
     units: Units = "documents"
     overlap: float = 0.0
-    """Correlation of two documents that are whole splits of one text, for what they share in training."""
+    """Correlation of two documents that stand for splits of one text, from their common training text."""
     outside: str = ""
 
     @property
     def inflation(self) -> float:
-        """What makes up for the overlap (Nadeau and Bengio 2003)."""
+        """Factor of the variance that corrects for the overlap (Nadeau and Bengio 2003)."""
         return 1 + self.count * self.overlap / (1 - self.overlap)
 
     def draw(self, rng: Rng) -> tuple[Array, Array]:
-        """A study: nats (K, n, D) and tokens (D,)."""
+        """Draw a study: nats (K, n, D) and tokens (D,)."""
         models, seeds, count = self.models, self.seeds, self.count
         own = self.scatter(rng, (models, seeds))
         if self.correlated:
@@ -79,7 +79,7 @@ class Setting:
         return (losses[:, :, None] + effects[:, None] + noise) * tokens, tokens
 
     def _waves(self, rng: Rng, shape: tuple[int, int]) -> Array:
-        """What documents do (., D), each correlated with its neighbour: AR(1)."""
+        """Draw effects of documents (., D), each correlated with its neighbour: AR(1)."""
         drawn = self.effects(rng, shape)
         if not self.alike:
             return drawn
@@ -90,22 +90,22 @@ class Setting:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of the studies of a setting."""
+    """The error and coverage of a setting, as shares."""
 
     studies: int
     called: float
-    """Studies in which any pair was called different, which none is."""
+    """Share of studies in which any pair was called different, though none is."""
     pairs_missed: float
-    """Of all pairs those with an interval that misses 0; where none is given, none misses."""
+    """Share of all pairs with an interval that misses 0; a pair without an interval does not miss."""
     means_missed: float
     pairs_covered: float | None
-    """Of the intervals of pairs that were given those that hold 0; None where none was."""
+    """Share of the given intervals of pairs that contain 0; None where none was given."""
     means_covered: float | None
     no_verdict: float
-    """Pairs without a verdict."""
+    """Share of pairs without a verdict."""
 
     def verdict(self, setting: Setting) -> str:
-        """Whether the method held what it promises."""
+        """Whether the method kept its error rates."""
         chance = ERRORS * np.sqrt(0.05 * 0.95 / self.studies)
         if setting.outside:
             return f"out of range: {setting.outside}"
@@ -115,7 +115,7 @@ class Outcome:
 
 
 def simulate(setting: Setting, studies: int = STUDIES, seed: int = 0) -> Outcome:
-    """Draw and judge so many studies; the same ones for the same seed."""
+    """Draw and judge this number of studies, the same ones for the same seed."""
     rng = np.random.default_rng([seed, crc32(setting.name.encode()), setting.models, setting.seeds])
     names = [f"m{place}" for place in range(setting.models)]
     called, none, pairs, means = [], [], [], []
@@ -147,12 +147,12 @@ def normal(rng: Rng, shape: tuple[int, int]) -> Array:
 
 
 def exponential(rng: Rng, shape: tuple[int, int]) -> Array:
-    """Mean 0, standard deviation 1, skewed to worse losses."""
+    """Exponential with mean 0 and standard deviation 1, skewed to worse losses."""
     return rng.exponential(size=shape) - 1
 
 
 def lognormal(rng: Rng, shape: tuple[int, int]) -> Array:
-    """Of a standard normal logarithm, with mean 0 and standard deviation 1."""
+    """Lognormal (sigma 1), shifted and scaled to mean 0 and standard deviation 1."""
     return (rng.lognormal(size=shape) - np.exp(0.5)) / np.sqrt((np.e - 1) * np.e)
 
 
@@ -162,7 +162,7 @@ def heavy(rng: Rng, shape: tuple[int, int]) -> Array:
 
 
 def failing(gap: float, models: int | None = None) -> Draw:
-    """A seed in five is worse by `gap` standard deviations, of the first so many models (None: of all); mean 0."""
+    """One seed in five is worse by `gap` standard deviations, for the first `models` models (None: for all); mean 0."""
 
     def draw(rng: Rng, shape: tuple[int, int]) -> Array:
         own = rng.standard_normal(shape)
@@ -185,7 +185,7 @@ def even(rng: Rng, shape: tuple[int, int]) -> Array:
 
 
 def long_memory(d: float) -> Draw:
-    """Fractional noise, exactly: a circulant of its autocovariances (Davies and Harte 1987), standard deviation 1."""
+    """Exact fractional noise by circulant embedding (Davies and Harte 1987), standard deviation 1."""
 
     def draw(rng: Rng, shape: tuple[int, int]) -> Array:
         rows, count = shape
@@ -199,7 +199,7 @@ def long_memory(d: float) -> Draw:
 
 
 def slow_part(alike: float, share: float) -> Draw:
-    """White noise and an AR(1) beneath it, which has this share of the variance of the mean."""
+    """White noise plus an AR(1) that has this share of the variance of the mean."""
 
     def draw(rng: Rng, shape: tuple[int, int]) -> Array:
         count = shape[1]
@@ -219,7 +219,7 @@ RARE = "a rare failure that the seeds may not show"
 
 
 def settings() -> Iterator[Setting]:
-    """Every kind of study that docs/statistics.md speaks of."""
+    """Every kind of study of docs/statistics.md."""
     for models in (2, 3, 6, 12):
         scales = {
             "equal scatter": (1.0,) * models,
@@ -285,20 +285,20 @@ HEAD = """# How often verdicts err
 comparison (`studies/simulate.py`). All models have the same true loss, so every verdict is wrong. In percent:
 
 - **error**: studies in which any pair was called different; the method promises at most 5 (Monte Carlo ±{error:.1f}).
-- **misses**: the share of all pairs, and of all means, whose interval does not contain the truth; at most 5. A pair or mean
-  without an interval is no miss.
-- **coverage**: the share of the given intervals that contain the truth. Where the data cause many intervals to be withheld,
-  the others cover less.
+- **misses**: the share of all pairs, and of all means, whose interval does not contain the truth; at most 5. A pair or
+  mean without an interval is no miss.
+- **coverage**: the share of the given intervals that contain the truth. Where the data cause many intervals to be
+  withheld, the others cover less.
 - **no verdict**: pairs without a verdict.
 
-The last column says *holds* where the error is at most 5 and the misses at most 6.5, plus {errors} Monte Carlo errors; *no verdict*
-where that holds and more than a quarter of pairs have none; *out of range* where the method is known not to hold, as
-[statistics.md](../statistics.md) says.
+The last column says *holds* where the error is at most 5 and the misses at most 6.5, plus {errors} Monte Carlo errors;
+*no verdict* where that holds and more than a quarter of pairs have none; *out of range* where the method is known not
+to hold, as [statistics.md](../statistics.md) says.
 """
 
 
 def page(rows: Sequence[tuple[Setting, Outcome]]) -> str:
-    """Markdown, in percent."""
+    """The page in Markdown, in percent."""
     studies = rows[0][1].studies
     lines = [
         HEAD.format(studies=studies, error=100 * np.sqrt(0.05 * 0.95 / studies), errors=ERRORS),
@@ -330,7 +330,7 @@ def main() -> None:
 
 
 def _simulate(place: int, studies: int) -> Outcome:
-    """In a process of its own, to which functions without a name cannot be sent."""
+    """Simulate a setting by its index, in a worker process: lambdas of a setting cannot be pickled."""
     return simulate(list(settings())[place], studies)
 
 

@@ -1,10 +1,9 @@
-"""Compare the models of a study pair by pair: which is better, and how surely.
+"""Compare the models of a study pair by pair: which is better, and how certainly.
 
 Every model is trained under the same seeds and scored on the same documents, so a pair is judged by its differences.
-Two things could have come out otherwise, and both count: the training, under new seeds, and the test split, of new
-documents (`uncertainty.py`). All pairs are one family (`family.py`). A t interval assumes roughly normal scatter over
-the seeds, and enough documents: where the numbers show otherwise it is withheld (`seeds.py`), and what every verdict
-assumes is stated (`caveats.py`).
+Two uncertainties count: new seeds, and new documents of the test split (`uncertainty.py`). All pairs are one family
+(`family.py`). A t interval assumes roughly normal scatter over the seeds, and enough documents: where the numbers show
+otherwise it is withheld (`seeds.py`). Caveats state the assumptions of every verdict (`caveats.py`).
 """
 
 from collections.abc import Sequence
@@ -32,14 +31,14 @@ from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
 
 SAME = 1e-7
-"""Losses that differ by at most this, relative, are equal: float32 rounds as much."""
+"""Largest relative difference of two losses that count as equal: the rounding of float32."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The estimates of a study's models, the verdicts on all pairs, and the method that gave them.
+    """The estimates of a study's models, the verdicts on all pairs, and the method with its reason.
 
-    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: what all this assumes.
+    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: the assumptions, a sentence each.
     """
 
     estimates: dict[str, Estimate]
@@ -54,15 +53,18 @@ class Analysis:
 def analyse(
     labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike, *, units: Units = "documents", inflation: float = 1.0
 ) -> Analysis:
-    """Compare K models: nats (K, n, D), every document's summed loss under every seed; tokens (D,), its targets.
+    """Compare K models over n seeds and D documents.
 
     Args:
+        labels: K different names.
+        nats: (K, n, D) summed loss of every document under every seed.
+        tokens: (D,) number of targets of every document.
         units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
-        inflation: of the documents' part of every variance and of the interaction's, where splits overlap.
+        inflation: factor of the documents' and of the interaction's variance, for splits that overlap.
 
     Raises:
-        ValueError: shapes that do not fit, labels that repeat, numbers that are not finite, documents without targets,
-            units that there are not, an inflation below 1.
+        ValueError: shapes do not fit, labels repeat, a number is not finite, a document has no targets, the units are
+            unknown, or the inflation is below 1.
     """
     if units not in get_args(Units) or not 1 <= inflation < np.inf:
         raise ValueError(
@@ -130,14 +132,14 @@ def _estimates(
 
 
 def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
-    """The letters of every model; none where no pair has a verdict, for a shared letter would look like one."""
+    """The letters of every model; empty where no pair has a verdict, because a shared letter would look like one."""
     if all(pair.verdict == "none" for pair in pairs):
         return dict.fromkeys(ranked, "")
     return compact_letters(ranked, [(pair.a, pair.b) for pair in pairs if pair.verdict in ("better", "worse")])
 
 
 def _correlation(losses: Array) -> float | None:
-    """Mean correlation over the seeds of two models' losses, from those of all (K, n)."""
+    """Mean correlation of two models' losses over the seeds, from the losses (K, n); None where none can be computed."""
     varying = losses[np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()]
     if len(varying) < 2 or losses.shape[1] < FEWEST_SEEDS:
         return None

@@ -1,4 +1,4 @@
-"""Caveats: what the intervals and verdicts of a study assume, a plain sentence each."""
+"""Caveats: the assumptions of a study's intervals and verdicts, a sentence each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -9,18 +9,18 @@ from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Units
 
 RARE = 0.2
-"""How often the rare failure happens that the first caveat names."""
+"""Share of runs with the rare failure that the first caveat names."""
 NAMED = 3
-"""Models and pairs that a caveat names; the others are only counted."""
+"""Most models and pairs that a caveat names; the others are only counted."""
 
 
 def collect_caveats(
     estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units
 ) -> tuple[str, ...]:
-    """The caveats of a study; none where there are too few seeds for intervals.
+    """Collect the caveats of a study; none where there are too few seeds for intervals.
 
     Args:
-        tokens: (D,) targets of every document.
+        tokens: (D,) number of targets of every document.
     """
     if seeds < FEWEST_SEEDS:
         return ()
@@ -37,7 +37,7 @@ def _assumptions(seeds: int, units: Units) -> str:
 
 
 def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
-    """How many independent documents or stretches were scored, where they are fewer than there seem to be."""
+    """State the effective number of independent documents or stretches: of a stream always, of documents if low."""
     if units == "series":
         yield (
             f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about "
@@ -53,7 +53,7 @@ def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
 
 
 def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int) -> Iterator[str]:
-    """Where there is no interval or no verdict, and why."""
+    """Name the models and pairs without an interval or a verdict, and the reason."""
     if places := _places(estimates, pairs, FEW_DOCUMENTS):
         yield f"No interval and no verdict where {FEW_DOCUMENTS} ({places})."
     if places := _places(estimates, pairs, FEW_STRETCHES):

@@ -1,4 +1,4 @@
-"""A comparison in numbers: everything that a table or a page shows.
+"""A comparison in numbers: all that a table or a page shows.
 
 comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` computes it from the records
 """
@@ -14,42 +14,42 @@ from zoo.experiments.study.config import StudyConfig
 
 
 class Comparison(Frozen):
-    """A whole comparison; models from the best to the worst, then those that diverged, then those that are refused."""
+    """A whole comparison; models from the best to the worst, then those that diverged, failed or were refused."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
     study: StudyConfig
     folder: str
-    """The study's folder, below that of all runs."""
+    """Name of the study's folder, below the folder of all runs."""
     record: str
-    """The file of the study's record in it."""
+    """Name of the study's record in this folder."""
     data: DataRecord
     environments: tuple[Environment, ...]
-    """The machines of its runs: more than one if runs were reused."""
+    """The environments of its runs; several if runs of another environment were reused."""
     looked: tuple[int, ...]
-    """Smaller numbers of seeds with which the same comparison was looked at before."""
+    """Smaller numbers of seeds with which the same comparison was judged before."""
     verdict: str
     method: str
     reason: str
     correlation: float | None
     """Mean correlation of two models' losses over the seeds."""
     inflation: float | None = None
-    """Factor of the variance over several splits, for the training text that they share; None for one split."""
+    """Factor of the variance over several splits, for their common training text; None for one split."""
     caveats: tuple[str, ...] = ()
-    """What intervals and verdicts assume, a sentence each."""
+    """The assumptions of intervals and verdicts, a sentence each."""
     models: tuple[ModelRow, ...]
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
     contrasts: tuple[Contrast, ...] = ()
-    """The passages on which the best model and each of the next ones differ most; () where runs did not record it."""
+    """The passages on which the best model and each of the next ones differ most; () where runs recorded no tokens."""
     notes: tuple[Note, ...] = Field(
         default_factory=lambda known: collect_notes(known["study"], known["models"], known["runs"], known["caveats"])
     )
-    """What a report must say beside these numbers; derived from them, also when a comparison without notes is read."""
+    """The sentences that a report adds to these numbers; derived if a stored comparison has none."""
 
     @property
     def scored(self) -> str:
-        """What is scored: documents; of several splits, the splits, or the regions of a stream."""
+        """The word for the scored units: documents; with several splits, splits, or regions of a stream."""
         if self.study.splits == 1:
             return "documents"
         return "regions" if self.data.is_stream else "splits"

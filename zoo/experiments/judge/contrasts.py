@@ -1,4 +1,4 @@
-"""The passages of the test split on which two models differ most, token by token."""
+"""Find the passages of the test split on which two models differ most, token by token."""
 
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,36 +12,36 @@ from zoo.experiments.records.detail import Kept, read_kept
 from zoo.experiments.records.run import DataRecord, Run
 
 LENGTH = 120
-"""Tokens of a passage, at most: longer documents, and a stream, are cut into passages of so many."""
+"""Most tokens of a passage; longer documents, and a stream, are cut."""
 EACH_WAY = 3
-"""Passages that are shown for each of the two models."""
+"""Passages shown for each of the two models."""
 OTHERS = 3
-"""Models that the best one is set against, in the order of the ranking."""
+"""Models that the best one is compared with, in the order of the ranking."""
 DIGITS = 4
 
 Array = NDArray[np.float64]
 
 
 class Passage(Frozen):
-    """A document or a part of it, or of a stream: its characters, and their losses under two models.
+    """A document, or a part of a document or stream: its characters, and their losses under two models.
 
-    Losses are nats, means over the seeds. A character of several tokens (bytes) has the sum of theirs; "" is the end of
-    a document.
+    Losses are nats, means over the seeds. A character of several tokens (bytes) has the sum of their losses; "" is the
+    end of a document.
     """
 
     document: int | None
-    """Its number in the split, from 1; None of a stream."""
+    """Number of the document in the split, from 1; None for a stream."""
     begins: bool
-    """Whether the document, or the stream, begins with it."""
+    """Whether the document, or the stream, begins with this passage."""
     ends: bool
-    """Whether what was kept of the document, or stream, ends with it."""
+    """Whether the kept tokens of the document, or stream, end with this passage."""
     text: tuple[str, ...]
     a: tuple[float, ...]
     b: tuple[float, ...]
 
     @property
     def difference(self) -> float:
-        """Loss of `a` minus that of `b` on the whole passage, nats."""
+        """Loss of `a` minus loss of `b` on the whole passage, nats."""
         return sum(self.a) - sum(self.b)
 
 
@@ -51,18 +51,18 @@ class Contrast(Frozen):
     a: str
     b: str
     tokens: int
-    """Tokens of the test split that were looked at: the first ones."""
+    """Number of tokens compared, from the beginning of the test split."""
     passages: tuple[Passage, ...]
 
 
 def find_contrasts(runs: Mapping[str, Sequence[Run]], data: DataRecord) -> tuple[Contrast, ...]:
-    """The best model against each of the next ones.
+    """Compare the best model with each of the next ones.
 
     Args:
         runs: label -> the runs of a model on one split, the best model first.
 
     Raises:
-        RunError: what was recorded cannot be read, or is not of the same tokens.
+        RunError: a record is damaged, or the runs recorded different tokens.
     """
     kept: Kept | None = None
     means: dict[str, Array] = {}
@@ -101,7 +101,7 @@ def _contrast(
 
 
 def _cut(tokens: NDArray[np.int64], is_stream: bool) -> Iterator[tuple[int, int, int]]:
-    """Document (from 0), start and end of every passage."""
+    """Yield document (from 0), start and end of every passage."""
     ends = np.cumsum(tokens)
     for number, end in enumerate([int(ends[-1])] if is_stream else ends.tolist()):
         first = 0 if number == 0 else int(ends[number - 1])
@@ -125,7 +125,7 @@ def _passage(cut: tuple[int, int, int], one: Array, other: Array, kept: Kept, da
 
 
 def _characters(targets: Sequence[int], characters: str | None) -> Iterator[tuple[str, int]]:
-    """Every character of the tokens, and where its first token stands; "" for the end of a document."""
+    """Yield every character of the tokens and the index of its first token; "" for the end of a document."""
     if characters is not None:
         for place, token in enumerate(targets):
             yield "" if token == 0 else characters[token - 1] if token <= len(characters) else "\ufffd", place

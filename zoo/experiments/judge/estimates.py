@@ -6,19 +6,19 @@ from typing import Literal, TypeAlias
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
 
 FEWEST_STRETCHES = 50
-"""Independent stretches, as the data show them; with fewer, 12 waves are not slow enough, or the memory is too long."""
+"""Least effective number of stretches; with fewer, 12 waves are not slow enough, or the memory is too long."""
 SPLIT_SEEDS = "the seeds are split in two"
 FEWEST_DOCUMENTS = 1.5
-"""Documents of equal length that the scored ones count for; with fewer, nothing is known about other documents."""
+"""Least effective number of documents; with fewer, the split says nothing about other documents."""
 FEW_DOCUMENTS = "one document is all or nearly all of what is scored"
 FEW_STRETCHES = f"fewer than {FEWEST_STRETCHES} independent stretches"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A model's mean loss, nats a token, and its 95% interval, or why that is withheld.
+    """A model's mean loss, nats a token, and its 95% interval, or the reason why that is withheld.
 
-    `effective`: how many independent documents, or stretches of a stream, those of the split count for.
+    `effective`: effective number of independent documents, or stretches of a stream.
     """
 
     mean: float
@@ -32,7 +32,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """`a` against `b`: `p` allows for all pairs, the interval and the `p_permutation` of sign flips do not."""
+    """`a` against `b`; `p` is adjusted for all pairs, the interval and `p_permutation` (sign flips) are not."""
 
     a: str
     b: str

@@ -1,12 +1,12 @@
-"""Judge all pairs as one family: in at most 5% of studies is any pair of equal models called different.
+"""Judge all pairs as one family: in at most 5% of studies any pair of equal models is called different.
 
 - Where the models scatter alike over the seeds, all pairs share one pooled variance and Tukey's studentised range.
-  "Alike" is a Box's epsilon of the losses' covariance (John's test of sphericity) no less than equal scatter has.
+  "Alike": Box's epsilon of the losses' covariance (John's test of sphericity) is at least that of equal scatter.
 - Elsewhere a pair keeps its own variance, at least the median pair's, with n - 1 degrees of freedom in Tukey's range;
-  a tenth of the error pays for Holm's paired t tests, which see two quiet models beside a wild one.
-- Of few documents, or splits, the variance of every pair is known badly, and the least of many is far too small: in the
-  range each pair has at least the median pair's there too.
-- A verdict further needs that the pair's own 95% interval excludes zero, so that the two never contradict each other.
+  a tenth of the error goes to Holm's paired t tests, which find two quiet models beside a wild one.
+- With few documents or splits, estimated variances of pairs are uncertain, and the smallest of many is far too small:
+  in the range each pair's variance over documents is at least the median pair's too.
+- A verdict also requires that the pair's own 95% interval excludes zero, so the two never contradict each other.
 """
 
 from dataclasses import dataclass, replace
@@ -22,12 +22,13 @@ from zoo.experiments.judge.uncertainty import Uncertainty
 FEWEST_SEEDS = 3
 HOLM_SHARE = 0.1
 FEW_DOCUMENTS = 100
-"""Degrees of freedom below which documents are few: at 30 some pair of 12 equal models was called different in 9%."""
+"""Degrees of freedom below which documents are few: at 30 some pair of 12 equal models was called different in 9%
+of studies."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """The verdicts on all pairs together: p (P,), and the uncertainty for planning another study."""
+    """The joint judgement of all P pairs: adjusted p (P,), and the uncertainty for planning another study."""
 
     p: Array
     method: str
@@ -37,7 +38,7 @@ class Family:
 
 
 def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
-    """Every pair's p, adjusted for all pairs, from the losses (K, n) and the pairs' differences (P,)."""
+    """Compute the adjusted p of every pair from the losses (K, n) and the pairs' mean differences (P,)."""
     models, seeds = losses.shape
     if models < 2 or seeds < FEWEST_SEEDS:
         few = f"With fewer than {FEWEST_SEEDS} seeds a difference cannot be told from chance."
@@ -72,12 +73,12 @@ def _raise_to_median(paired: Uncertainty) -> Uncertainty:
 
 
 def _median(varying: Array) -> float:
-    """The median of the pairs that vary, or 0; pairs of models that are the same run do not vary and are left out."""
+    """The median variance of the pairs that vary, or 0; two equal runs make a pair that does not vary."""
     return float(np.median(varying)) if len(varying) else 0.0
 
 
 def _sphericity(losses: Array) -> tuple[float, float, float]:
-    """Box's epsilon of the losses (K, n); what it is if the models scatter alike; the models' pooled variance."""
+    """Box's epsilon of the losses (K, n), its value for models that scatter alike, and the models' pooled variance."""
     contrasts, freedom = losses.shape[0] - 1, losses.shape[1] - 1
     centred = losses - losses.mean(1, keepdims=True)
     centred = centred - centred.mean(0)
@@ -88,14 +89,14 @@ def _sphericity(losses: Array) -> tuple[float, float, float]:
 
 
 def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
-    """The chance that some pair of K equal models differs as much as each pair does."""
+    """The probability, for each pair, that some pair of K equal models differs as much."""
     q = np.sqrt(2) * uncertainty.studentised(differences)
     share, rest_freedom = uncertainty.seeds_share, uncertainty.documents_freedom
     return range_tail(q, models, uncertainty.seeds_freedom, share=share, rest_freedom=rest_freedom)
 
 
 def _holm(p: Array) -> Array:
-    """Holm's adjusted p-values, before they are cut at 1."""
+    """Holm's adjusted p-values, not yet capped at 1."""
     order = np.argsort(p)
     adjusted = np.empty_like(p)
     adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -103,7 +104,7 @@ def _holm(p: Array) -> Array:
 
 
 def planned_seeds(differences: Array, seeds: int, family: Family) -> NDArray[np.int64]:
-    """The seeds that every pair needs if its true difference is the measured one; 0 where no number is enough."""
+    """Number of seeds that each pair needs if its true difference is the measured one; 0 where no number suffices."""
     needed = np.zeros(differences.shape, dtype=np.int64)
     if family.planned is None:
         return needed

@@ -1,11 +1,11 @@
-"""The compact letter display: models that share a letter are not told apart (Piepho 2004, insert and absorb)."""
+"""Compact letter display: models that share a letter are not told apart (Piepho 2004, insert and absorb)."""
 
 import string
 from collections.abc import Iterable, Sequence
 
 
 def compact_letters(ranked: Sequence[str], different: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Letters of every model, the best first in `ranked` and so with an `a`.
+    """Assign letters to every model; `ranked` has the best first, which gets an `a`.
 
     Two models share a letter exactly when their pair is not in `different`.
     """
@@ -20,12 +20,12 @@ def compact_letters(ranked: Sequence[str], different: Iterable[tuple[str, str]])
 
 
 def _absorb(columns: list[frozenset[str]]) -> list[frozenset[str]]:
-    """Drop the columns that are contained in another one."""
+    """Drop columns contained in another one."""
     distinct = list(dict.fromkeys(columns))
     return [column for column in distinct if not any(column < other for other in distinct)]
 
 
 def _letter(place: int) -> str:
-    """The letter with this number: a to z, A to Z, then on from Greek alpha."""
+    """The letter with this index: a to z, A to Z, then from Greek alpha on."""
     letters = string.ascii_letters
     return letters[place] if place < len(letters) else chr(ord("α") + place - len(letters))

@@ -17,7 +17,7 @@ from zoo.experiments.study.config import StudyConfig
 def summarise_model(
     label: str, runs: Sequence[Run], trials: Sequence[Run], record: StudyRecord, analysis: Analysis | None
 ) -> ModelRow:
-    """The row of the model with this label: `runs` are reported, `trials` chose its learning rate."""
+    """Make the row of the model with this label: `runs` are reported, `trials` chose its learning rate."""
     first, results, splits = runs[0], [run.result for run in runs], group_by_split(runs)
     diverged = sum(result.status == "diverged" for result in results)
     refused, failed = ([result for result in results if result.status == status] for status in ("refused", "failed"))
@@ -71,7 +71,7 @@ def group_by_split(runs: Sequence[Run]) -> dict[str, list[Run]]:
 
 
 def _group_by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
-    """Seed -> its runs, one a split."""
+    """Seed -> its runs, one per split."""
     seeds = dict.fromkeys(run.recorded.run.seed for run in runs)
     return {seed: [run for run in runs if run.recorded.run.seed == seed] for seed in seeds}
 
@@ -85,15 +85,15 @@ def _test(label: str, runs: Sequence[Run], analysis: Analysis | None) -> Interva
 
 
 def _test_losses(groups: Mapping[int, Sequence[Run]]) -> dict[int, float | None]:
-    """Number of a seed or split -> test loss over its runs."""
+    """Seed or number of a split -> test loss over its runs."""
     return {number: _mean(own, "test") for number, own in groups.items()}
 
 
 def _mean(runs: Sequence[Run], split: str) -> float | None:
-    """Loss over the runs, each weighted by its targets: of one split their mean; None where one of them has none."""
+    """Loss over the runs, weighted by their targets (for one split the mean); None if any run has no loss."""
     losses = [loss for run in runs if (loss := getattr(run.result, f"{split}_loss")) is not None]
     if len(losses) < len(runs):
-        return None  # never a mean over the survivors alone
+        return None  # never a mean over the surviving runs alone
     return _weighted(losses, [run.recorded.data.targets[split] for run in runs])
 
 
@@ -109,27 +109,27 @@ def _spread(runs: Sequence[Run], split: str) -> Spread | None:
 
 
 def _floor(splits: Iterable[Sequence[Run]]) -> float | None:
-    """The loss of a perfect model on the test split, or on those of several splits together."""
+    """The loss of a perfect model on the test split, or on the test parts of several splits together."""
     firsts = [own[0].recorded.data for own in splits]
     floors = [floor for data in firsts if (floor := data.floor.get("test")) is not None]
     return _weighted(floors, [data.targets["test"] for data in firsts]) if len(floors) == len(firsts) else None
 
 
 def _lr_from(study: StudyConfig) -> Literal["recipe", "setting", "grid"]:
-    """Where this study's rates come from; a run made for another study may have had the same rate from elsewhere."""
+    """The source of this study's rates; a reused run may have recorded another source for the same rate."""
     if study.lr_grid:
         return "grid"
     return "recipe" if study.training.lr is None else "setting"
 
 
 def _off_budget(training: TrainingConfig, used: Used) -> float:
-    """How far the used budget is from the given one, relative: few and large steps miss it."""
+    """Relative deviation of the used budget from the given one: whole steps may miss it."""
     budget, spent = getattr(training, training.budget or "steps"), getattr(used, training.budget or "steps")
     return 0.0 if budget is None or spent is None else spent / budget - 1
 
 
 def _speed(results: Sequence[Result], cost: Cost | None) -> float:
-    """Target tokens a second in training, by the probe if there was one, else over all runs."""
+    """Target tokens per second in training: by the probe if there was one, else over all runs."""
     if cost and cost.train_tokens_per_second is not None:
         return cost.train_tokens_per_second
     seconds = sum(result.seconds for result in results)
@@ -150,7 +150,7 @@ def _used(runs: Sequence[Run]) -> Used:
 
 
 def _band(runs: Sequence[Run]) -> tuple[Band, ...]:
-    """The curve at the points that all runs have, so that no mean is over the survivors alone."""
+    """The curve at the points that all runs have: no mean is over the surviving runs alone."""
     points = zip(*(run.curve for run in runs), strict=False)
     return tuple(
         Band(

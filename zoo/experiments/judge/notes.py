@@ -1,4 +1,4 @@
-"""Notes: what a report must say beside its numbers, worded once for table, page, Markdown and JSON."""
+"""Notes: the sentences that a report adds to its numbers, worded once for table, page, Markdown and JSON."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
@@ -38,11 +38,11 @@ ONE_SOURCE = {
     "weights": "Only the initial weights differ between the seeds: what training draws (the order of the data, "
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
-"""What a comparison whose seeds vary one thing alone says nothing of (Bouthillier et al. 2021)."""
+"""`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
 NOTABLE_BUFFERS = 0.1
-"""Buffers that training changes are noted from this share of the parameters on; those of a BatchNorm are fewer."""
+"""Share of the parameters above which buffers that training changes are noted; BatchNorm's are fewer."""
 NAMED_OPERATIONS = 4
-"""Uncounted operations that are named; the others are only counted."""
+"""Most uncounted operations that a note names; the others are only counted."""
 
 
 class Note(Frozen):
@@ -56,7 +56,7 @@ class Note(Frozen):
 def collect_notes(
     study: StudyConfig, models: Sequence[ModelRow], runs: Sequence[RunRow], caveats: Sequence[str]
 ) -> tuple[Note, ...]:
-    """All notes: about the comparison, about every model in the order of the ranking, about how runs were executed."""
+    """Collect the notes on the comparison, on each model in the order of the ranking, and on how runs were executed."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
     if study.vary != "both" and len(study.seeds) > 1:
@@ -88,12 +88,12 @@ def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
 
 
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
-    """What became of its runs."""
+    """Notes on runs that diverged, failed, were refused or never improved."""
     if row.diverged:
         others = "; no mean is taken over the others" if row.diverged < row.runs else ""
         yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
     if row.failed:
-        reason = "; ".join(line.strip() for line in (row.reason or "").splitlines())  # with the model's own lines
+        reason = "; ".join(line.strip() for line in (row.reason or "").splitlines())  # it quotes the model's lines
         yield "failed", f"{row.label} failed {row.among_runs(row.failed)} and is ranked nowhere. {reason}"
     elif row.refused:
         yield "refused", f"{row.label} is refused {row.among_runs(row.refused)} and ranked nowhere. {row.reason}"
@@ -102,7 +102,7 @@ def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
 
 
 def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
-    """Where its settings differ from what was asked for, and its receptive field from what it declares."""
+    """Notes on settings that differ from the requested ones, and on a receptive field unlike the declared one."""
     if row.cost and row.cost.field_agrees is False:
         sees = f"declares that it sees {_field(row.cost.declared_field)} token{'s' * (row.cost.declared_field != 1)}"
         yield (
@@ -128,7 +128,7 @@ def _field(tokens: int | None) -> str:
 
 
 def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
-    """What its counts leave out, and what could not be measured."""
+    """Notes on what counts leave out, and on what could not be measured."""
     if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
     if text := _flops(row):
@@ -138,7 +138,7 @@ def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
 
 
 def _flops(row: ModelRow) -> str:
-    """What its FLOPs leave out; where there are none, why."""
+    """What the FLOPs of a model leave out; without FLOPs, the reason."""
     uncounted = row.used.flops_uncounted
     if uncounted and row.used.flops is None:
         return f"FLOPs cannot be counted: {uncounted[0].rstrip('.')}"
