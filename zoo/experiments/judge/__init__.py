@@ -1,1 +1,1 @@
-"""From recorded losses to a verdict with its uncertainty. Imports no torch."""
+"""Turn recorded losses into a verdict with its uncertainty. Imports no torch."""

@@ -139,7 +139,7 @@ def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
 
 
 def _correlation(losses: Array) -> float | None:
-    """Mean correlation of two models' losses over the seeds, from the losses (K, n); None where none can be computed."""
+    """Mean correlation of two models' losses over the seeds, from the losses (K, n); None where it is undefined."""
     varying = losses[np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()]
     if len(varying) < 2 or losses.shape[1] < FEWEST_SEEDS:
         return None

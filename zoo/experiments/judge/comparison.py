@@ -14,7 +14,7 @@ from zoo.experiments.study.config import StudyConfig
 
 
 class Comparison(Frozen):
-    """A whole comparison; models from the best to the worst, then those that diverged, failed or were refused."""
+    """A whole comparison; models from the best to the worst, then diverged, refused and failed ones."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"

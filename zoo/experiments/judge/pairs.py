@@ -1,4 +1,4 @@
-"""Judge every pair of models: its interval, its p, its verdict, and the seeds that it needs."""
+"""Judge every pair of models: interval, p, verdict, and the number of seeds that would decide it."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from zoo.experiments.judge.uncertainty import Uncertainty
 def judge_pairs(
     names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
 ) -> tuple[Pair, ...]:
-    """All pairs with their verdicts, from their differences under every seed (P, n)."""
+    """Judge all P pairs, from their differences under every seed (P, n)."""
     seeds = by_seed.shape[1]
     differences = by_seed.mean(1)
     flipped = sign_flips(by_seed)
@@ -45,10 +45,10 @@ def judge_pairs(
 
 
 def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
-    """The p of every pair; None where there can be no verdict.
+    """The p of every pair; None where no verdict is possible.
 
-    Where the seeds are split in two the sign flips, of all pairs at once, have to agree: they assume no distribution
-    over the seeds, but know nothing of documents.
+    Where the seeds are split in two, the sign flips, corrected for all pairs, must agree: they assume no distribution
+    over the seeds, but ignore documents.
     """
     if family.planned is None:
         return [None] * len(withheld)
@@ -64,7 +64,7 @@ def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: S
 def find_interval(
     uncertainty: Uncertainty, index: int, mean: float, withheld: str
 ) -> tuple[float | None, float | None]:
-    """The 95% interval of the mean with this index; None where it is withheld or seeds are too few."""
+    """The 95% interval of the mean with this index; (None, None) where it is withheld or there are too few seeds."""
     if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
         return None, None
     return uncertainty.interval(index, mean)

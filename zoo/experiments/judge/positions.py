@@ -1,4 +1,4 @@
-"""Loss by position in context: what the tokens before it are worth to a model."""
+"""Loss by position in context: how much a model gains from preceding tokens."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ from zoo.experiments.records.detail import ByPosition, read_by_position
 from zoo.experiments.records.run import Run
 
 WIDER = 1.15
-"""Each range of positions is at most this much longer than where it begins: one position a range, up to the seventh."""
+"""Least ratio of the first positions of neighbouring ranges: single positions up to the sixth, then wider ranges."""
 FEWEST = 200
-"""Tokens of a range, at least, unless a hundredth of all are fewer: at late positions there are few documents left."""
+"""Least tokens of a range, or a hundredth of all if that is less: few documents reach late positions."""
 
 Array = NDArray[np.float64]
 
 
 class Place(Frozen):
-    """The loss of the tokens that follow `first` to `last` tokens of their row, nats a token.
+    """Mean loss of the tokens that follow `first` to `last` tokens of their row, nats a token.
 
-    The boundary that opens a document is one of these tokens.
+    The boundary at the start of a document counts as one of the preceding tokens.
     """
 
     first: int
@@ -31,22 +31,23 @@ class Place(Frozen):
     tokens: int
     mean: float
     low: float | None
-    """Ends of the 95% interval; None where there is none."""
+    """Lower end of the 95% interval; None where there is no interval."""
     high: float | None
 
     @property
     def middle(self) -> float:
-        """Where a figure shows it."""
+        """The position at which a figure draws the range: its geometric middle."""
         return float((self.first * self.last) ** 0.5)
 
 
 def loss_by_position(seeds: Sequence[Sequence[Run]]) -> tuple[Place, ...]:
-    """The mean over the seeds of a model, each with its runs on all splits; its interval is over new seeds (t).
+    """Mean over the seeds of a model, with t intervals over new seeds; () if any run has no record by position.
 
-    Nothing where a run has not recorded it.
+    Args:
+        seeds: for each seed its runs, one per split.
 
     Raises:
-        RunError: what was recorded cannot be read, or is not of the same tokens.
+        RunError: a record is damaged, or the runs scored different tokens.
     """
     by_seed = [_add(own) for own in seeds]
     known = [own for own in by_seed if own is not None]
@@ -65,10 +66,10 @@ def loss_by_position(seeds: Sequence[Sequence[Run]]) -> tuple[Place, ...]:
 
 
 def loss_by_position_of_run(run: Run) -> tuple[Place, ...]:
-    """The same of one run; its interval is over new text, as if the tokens of a range were independent (normal).
+    """The losses of one run, with normal intervals over new text that assume independent tokens; () without a record.
 
     Raises:
-        RunError: what was recorded cannot be read.
+        RunError: the record is damaged.
     """
     found = _add([run])
     if found is None:
@@ -82,7 +83,7 @@ def loss_by_position_of_run(run: Run) -> tuple[Place, ...]:
 
 
 def _add(runs: Sequence[Run]) -> ByPosition | None:
-    """The sums of runs on several splits together; None where one has none."""
+    """Add the sums of runs on several splits; None if any run has no record by position."""
     found = [read_by_position(run.directory) for run in runs]
     known = [own for own in found if own is not None]
     if not known or len(known) < len(found):
@@ -95,7 +96,7 @@ def _add(runs: Sequence[Run]) -> ByPosition | None:
 
 
 def _ranges(tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(P,) tokens at every position -> where each range of positions begins, from 0."""
+    """(P,) number of tokens at every position -> (R,) first position of each range, from 0."""
     enough = min(FEWEST, tokens.sum() / 100)
     starts, held = [0], 0
     for place, count in enumerate(tokens):

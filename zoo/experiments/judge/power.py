@@ -10,7 +10,7 @@ from zoo.experiments.judge.tukey import Array, critical_range
 from zoo.experiments.judge.uncertainty import shared_freedom
 
 POWER = 0.8
-"""The chance of finding a true difference that a planned study should have."""
+"""Probability that a planned study finds a true difference."""
 MOST_SEEDS = 1000
 
 
@@ -24,12 +24,16 @@ def power(
     models: int = 2,
     pooled: bool = False,
 ) -> Array:
-    """The chance that a true difference is found: a noncentral t beyond Tukey's critical value for all pairs.
+    """Probability of finding a true difference: that a noncentral t exceeds Tukey's critical value for all pairs.
 
     Args:
-        seed_variance: of the pair's difference under one seed.
-        document_variance: of its mean over the documents, which more seeds do not lessen.
-        pooled: the variance comes from all models, and so with (K - 1)(n - 1) degrees of freedom.
+        difference: the true difference, nats a token.
+        seeds: number of seeds of the study.
+        seed_variance: variance of the pair's difference under one seed.
+        document_variance: variance of its mean over the documents, which more seeds do not reduce.
+        documents: effective number of documents; document_variance has one degree of freedom less.
+        models: number of models whose pairs are judged together.
+        pooled: whether the seed variance is pooled over all models, with (K - 1)(n - 1) degrees of freedom.
     """
     number = np.asarray(seeds, dtype=float)
     by_seeds, by_documents = np.broadcast_arrays(np.asarray(seed_variance) / number, np.asarray(document_variance))
@@ -41,7 +45,7 @@ def power(
 
 
 def seeds_needed(difference: Array, seeds: int, **study: Any) -> NDArray[np.int64]:
-    """The least number above `seeds` with 80% power, other arguments as `power`'s; 0 where 1,000 would not do."""
+    """Least number of seeds above `seeds` with 80% power, 0 where 1,000 are too few; other arguments as for `power`."""
     low, high = np.full(difference.shape, seeds), np.full(difference.shape, MOST_SEEDS)
     within = power(difference, high, **study) >= POWER
     while np.any(high - low > 1):

@@ -24,11 +24,11 @@ class Interval(Spread):
     seeds_se: float | None
     """Standard error over new seeds: training again."""
     documents_se: float | None
-    """Standard error over new documents: another test split, or other splits where there are several."""
+    """Standard error over new documents: another test split, or new splits if the study has several."""
     effective: float | None = None
-    """How many independent documents, or stretches of a stream, those of the split count for."""
+    """Effective number of independent documents, or stretches of a stream."""
     withheld: str = ""
-    """Why there is no interval although there are seeds enough."""
+    """Reason why there is no interval in spite of enough seeds."""
 
 
 class Band(Frozen):
@@ -43,22 +43,22 @@ class Band(Frozen):
 
 
 class Used(Frozen):
-    """What training used of each budget, mean over the runs."""
+    """Training's use of each budget, mean over the runs."""
 
     steps: float
     tokens: float
     seconds: float
     flops: float | None
     flops_uncounted: tuple[str, ...] = ()
-    """What `flops` leave out in any run: see `Result`."""
+    """Operations that `flops` leave out in any run: see `Result`."""
     flops_fitted: bool = False
 
 
 class ModelRow(Frozen):
     """One model of the comparison; losses are nats a token, None where any run diverged or was refused.
 
-    `untrained` counts the runs in which no evaluation was better than that of the initial weights. Models that share a
-    letter cannot be told apart.
+    `untrained` counts the runs in which no evaluation beat the initial weights. Models that share a letter cannot be
+    told apart.
     """
 
     label: str
@@ -69,64 +69,64 @@ class ModelRow(Frozen):
     diverged: int
     untrained: int
     losses: dict[int, float | None]
-    """Seed -> test loss, over all splits."""
+    """Seed -> test loss over all splits."""
     split_losses: dict[int, float | None] | None = None
-    """Split (from 1) -> test loss, the mean over the seeds; None where there is one split."""
+    """Split (from 1) -> mean test loss over the seeds; None with a single split."""
     test: Interval | None
     validation: Spread | None
     train: Spread | None
     floor: float | None
-    """The loss of a perfect model on the test split, over all splits."""
+    """Loss of a perfect model on the test split, over all splits."""
     above_floor: float | None
     parameters: int
     buffers: int | None = None
-    """Numbers beside the parameters that training changed: the largest count of any seed."""
+    """Number of buffer elements that training changed: the largest of any run."""
     receptive_field: int | None
     off_size: float | None
-    """How far the matched size is from the target, relative; None where sizes are not matched."""
+    """Relative deviation of the matched size from the target; None where sizes are not matched."""
     used: Used
     off_budget: float
-    """How far the used budget is from the given one, relative."""
+    """Relative deviation of the used budget from the given one."""
     tokens_per_second: float
-    """Target tokens in training, by the probe if there was one, else over the runs."""
+    """Target tokens per second in training: by the probe if there was one, else over the runs."""
     lr: float
     lr_from: Literal["recipe", "setting", "grid"]
     lr_trials: dict[str, float | None]
-    """Learning rate -> validation loss under the extra seed; None where it diverged."""
+    """Learning rate -> validation loss under the extra seed; None where the trial diverged."""
     lr_at_edge: bool
     published: Published | None
     cost: Cost | None
     curve: tuple[Band, ...]
     by_position: tuple[Place, ...] = ()
-    """Test loss by position in context; () where a run has not recorded it."""
+    """Test loss by position in context; () where any run has no record of it."""
     samples: tuple[str, ...]
     refused: int = 0
-    """How many runs are refused, because their scores cannot be believed; such a model is ranked nowhere."""
+    """Number of refused runs, whose scores are not sound; any such run excludes the model from the ranking."""
     failed: int = 0
-    """How many runs an error has ended; such a model is ranked nowhere either."""
+    """Number of runs that an error ended; any such run excludes the model from the ranking."""
     reason: str | None = None
-    """Why the first of them failed, else why the first refused one is refused."""
+    """Reason of the first failed run, else of the first refused one."""
 
     @property
     def without_mean(self) -> str:
-        """Why there is no mean: "failed 1 of 3" runs, "refused 1 of 3" or "diverged 2 of 3"; "" where there is one."""
+        """Reason for a missing mean: "failed 1 of 3" runs, "refused 1 of 3", "diverged 2 of 3"; "" if there is one."""
         counts = {"failed": self.failed, "refused": self.refused, "diverged": self.diverged}
         return next((f"{what} {count} of {self.runs}" for what, count in counts.items() if count), "")
 
     @property
     def runs(self) -> int:
-        """How many runs there are: one a seed and split."""
+        """Number of runs: one per seed and split."""
         return self.seeds * len(self.split_losses or (1,))
 
     def among_runs(self, count: int) -> str:
-        """`count` of them, in words: under 1 of 3 seeds; of several splits, in 1 of 15 runs."""
+        """Say in words in how many runs: "under 1 of 3 seeds"; with several splits, "in 1 of 15 runs"."""
         if self.split_losses:
             return f"in {count} of {self.runs} runs"
         return f"under {count} of {self.seeds} seed{'' if self.seeds == 1 else 's'}"
 
 
 class PairRow(Frozen):
-    """One pair: the mean test loss of `a` minus that of `b`, and `a` in a word: better, worse, undecided, none."""
+    """One pair: mean test loss of `a` minus that of `b`, and the verdict on `a`: better, worse, undecided, none."""
 
     a: str
     b: str
@@ -136,16 +136,16 @@ class PairRow(Frozen):
     p: float | None
     """Adjusted for all pairs of the comparison."""
     p_permutation: float | None
-    """Of this pair alone, by flipping signs over the seeds; None with too few seeds to ever reject."""
+    """p of this pair alone, by sign flips over the seeds; None with too few seeds to ever reject."""
     seeds_se: float | None
     documents_se: float | None
     effective: float | None = None
-    """How many independent documents, or stretches of a stream, those of the split count for, for the difference."""
+    """Effective number of independent documents, or stretches of a stream, for the difference."""
     withheld: str = ""
-    """Why there is no interval although there are seeds enough."""
+    """Reason why there is no interval in spite of enough seeds."""
     verdict: Literal["better", "worse", "undecided", "none"]
     seeds_needed: int | None
-    """Seeds that would decide an undecided pair in about four studies of five; None: no number would."""
+    """Number of seeds that would decide an undecided pair in about four studies of five; None if no number would."""
 
     def reverse(self) -> "PairRow":
         """The same pair with `a` and `b` exchanged."""
@@ -163,12 +163,12 @@ class PairRow(Frozen):
 
 
 class RunRow(Result):
-    """A run of the comparison: its place in the study's folder, and its result."""
+    """A run of the comparison: its path in the study's folder, and its result."""
 
     directory: str
     label: str
     seed: int
     split: int | None = None
-    """The number of its split, from 1; None where there is one split."""
+    """Number of its split, from 1; None with a single split."""
     fingerprint: str
     lr: float

@@ -1,4 +1,4 @@
-"""The same comparison at several sizes: losses against size and FLOPs, and each difference of two models at each size.
+"""One comparison at several sizes: losses against size and FLOPs, and the differences of all pairs at each size.
 
 sizes.json     a `Scaling`, derived from the comparisons of the sizes, each in a folder of its own
 """
@@ -18,7 +18,7 @@ LARGER = {
     "flops": "take fewer steps in it",
     None: "spend more FLOPs in it",
 }
-"""What one budget for all sizes means for the larger models."""
+"""Budget -> the effect on larger models of one budget for all sizes."""
 
 
 class SizedModel(Frozen):
@@ -42,13 +42,13 @@ class AtSize(Frozen):
     record: str
     verdict: str
     models: tuple[SizedModel, ...]
-    """In the order of the study."""
+    """The models, in the order of the study."""
     pairs: tuple[PairRow, ...]
-    """Of every two models in the order of the study, the first minus the second."""
+    """All pairs: the earlier model of the study minus the later one."""
 
 
 class Scaling(Frozen):
-    """A comparison at several sizes, from the smallest."""
+    """A comparison at several sizes, the smallest first."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
@@ -58,7 +58,7 @@ class Scaling(Frozen):
 
 
 def collect_scaling(comparisons: Sequence[Comparison]) -> Scaling:
-    """The sizes of one study, whose comparisons are given from the smallest size."""
+    """Collect the comparisons of one study at several sizes, given with the smallest size first."""
     study = comparisons[0].study
     labels = tuple(contestant.label for contestant in study.models)
     larger = LARGER[study.training.budget]

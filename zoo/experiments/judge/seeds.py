@@ -1,8 +1,8 @@
-"""Tests of the scatter over the seeds where it is not normal: is a sample split in two, and sign flips.
+"""Handle scatter over the seeds that is not normal: detect samples split in two, and test by sign flips.
 
-A model that fails under one seed in five has losses in two groups, and a t interval of a few of them is too sure of
-itself. A sample (of a mean's losses, or of a pair's differences) is *split* where its largest gap is wider, against the
-rest of its range, than in all but 2% of normal samples. Of three seeds only a gap of 80 times the rest shows that.
+A model that fails under one seed in five has losses in two groups, and a t interval of a few of them is too narrow.
+A sample (of a model's losses, or of a pair's differences) is *split* where its largest gap is wider, relative to the
+rest of its range, than in all but 2% of normal samples. With three seeds that takes a gap of 80 times the rest.
 """
 
 import math
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from zoo.experiments.judge.tukey import LEVEL, Array
 
 SPLIT = 0.02
-"""How often normal scatter of two models is called split; of K models, each pair 1/(K - 1) as often."""
+"""Share of normal samples that are called split in a study of two models; of K models, 1/(K - 1) of that."""
 ROUNDING = 1e-12
 DRAWN, MOST_DRAWN = 100_000, 4_000_000
 EXACT_FLIPS = 16
 
 
 def split_in_two(samples: Array, models: int, exact: float) -> NDArray[np.bool_]:
-    """Which of the samples (M, n) are split (M,), in a study of K models; gaps up to `exact` are rounding."""
+    """(M, n) samples -> (M,) whether each is split, in a study of K models; gaps up to `exact` are rounding."""
     if samples.shape[1] < 3:
         return np.zeros(len(samples), dtype=bool)
     gap, rest = _largest_gap(samples)
@@ -30,7 +30,7 @@ def split_in_two(samples: Array, models: int, exact: float) -> NDArray[np.bool_]
 
 
 def _largest_gap(samples: Array) -> tuple[Array, Array]:
-    """The widest gap between neighbours in every sample (M, n), and the rest of its range."""
+    """(M, n) samples -> (M,) the widest gap between neighbouring values, and (M,) the rest of the range."""
     gaps = np.diff(np.sort(samples, axis=1), axis=1)
     widest = gaps.max(1)
     return widest, gaps.sum(1) - widest
@@ -38,28 +38,28 @@ def _largest_gap(samples: Array) -> tuple[Array, Array]:
 
 @lru_cache
 def _usual_gap(seeds: int, level: float) -> float:
-    """The ratio of largest gap to rest that this share of normal samples exceeds."""
+    """Ratio of largest gap to rest that a share `level` of normal samples exceeds."""
     ratios = _normal_gaps(seeds)
     return float(ratios[min(round(len(ratios) * (1 - level)), len(ratios) - 1)])
 
 
 @lru_cache
 def _normal_gaps(seeds: int) -> Array:
-    """Ratios of largest gap to rest in normal samples, sorted; the same at every call."""
+    """Sorted ratios of largest gap to rest in simulated normal samples, the same at every call."""
     drawn = np.random.default_rng(0).standard_normal((max(min(DRAWN, MOST_DRAWN // seeds), 1000), seeds))
     gap, rest = _largest_gap(drawn)
     return np.sort(gap / rest)
 
 
 def fewest_to_reject(pairs: int) -> int:
-    """The fewest seeds with which sign flips can reject, corrected for this many pairs."""
+    """Least number of seeds with which sign flips can reject, corrected for this number of pairs."""
     return 1 + math.ceil(math.log2(pairs / LEVEL))
 
 
 def sign_flips(by_seed: Array) -> Array | None:
     """Two-sided p of every pair: the share of sign flips of its differences (P, n) whose mean is as far from zero.
 
-    They test whether both models have the same distribution of losses. None with too few seeds to ever reject.
+    Tests whether both models have the same distribution of losses. None with too few seeds to ever reject.
     """
     seeds = by_seed.shape[1]
     if seeds < fewest_to_reject(1):
@@ -70,7 +70,7 @@ def sign_flips(by_seed: Array) -> Array | None:
 
 @lru_cache
 def _flips(seeds: int) -> Array:
-    """(n, 2^(n - 1)) signs, none flipped first, without mirror images; a random sample where they are too many."""
+    """(n, 2^(n - 1)) signs without mirror images, the unflipped ones first; a random sample for more than 16 seeds."""
     if seeds <= EXACT_FLIPS:
         return np.array([(1, *rest) for rest in product((1, -1), repeat=seeds - 1)], dtype=float).T
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(seeds, 2 ** (EXACT_FLIPS - 1)))

@@ -1,4 +1,4 @@
-"""The verdict of a comparison in words."""
+"""Write the verdict of a comparison in words."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesse
 from zoo.experiments.study.config import StudyConfig
 
 VARIED = {"both": "", "data": " of data order alone", "weights": " of initial weights alone"}
-"""What the seeds are of."""
+"""`vary` -> words after the number of seeds."""
 
 
 def verdict_sentence(
@@ -21,14 +21,15 @@ def verdict_sentence(
     looked: Sequence[int] = (),
     bits: bool = False,
 ) -> str:
-    """Say who is better, by how much and how surely, or that nobody is known to be, and what would settle it.
+    """Say which model is better, by how much and how certainly, or that none is, and how many seeds would decide.
 
     Args:
         models: from the best to the worst, those without a mean last.
         pairs: every pair of models that finished under all seeds, the better mean first.
-        study: what was asked for, for its budget, missed sizes and edges of the grid of rates; None: as records of
-            earlier versions have the sentence.
-        looked: smaller numbers of seeds with which the same comparison was looked at before.
+        study: source of the budget, the missed sizes and the edges of the grid of rates; None leaves these out, as in
+            records of earlier versions.
+        looked: smaller numbers of seeds with which the same comparison was judged before.
+        bits: give differences in bits instead of nats.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
@@ -74,16 +75,16 @@ def pair_words(pair: PairRow) -> str:
 
 
 def format_chance(p: float | None) -> str:
-    """A p-value: 0.031, or < 0.001; nothing where there is none."""
+    """A p-value: 0.031, or < 0.001; empty for None."""
     if p is None:
         return ""
     if p < 0.001:
         return "< 0.001"
-    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # shows on which side of 5% it is
+    return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # one more digit shows the side of 5%
 
 
 def _tied(best: str, pairs: Sequence[PairRow], over: str, after: str) -> list[str]:
-    """Name the models that cannot be told from the best; from each other only if that holds for every pair of them."""
+    """Name the models that cannot be told from the best; "from one another" only if that holds for all their pairs."""
     own = [pair for pair in pairs if pair.a == best]
     labels = [pair.b for pair in own if pair.verdict == "undecided"]
     if not labels:
@@ -97,7 +98,7 @@ def _tied(best: str, pairs: Sequence[PairRow], over: str, after: str) -> list[st
 
 
 def _beaten(best: str, pairs: Sequence[PairRow], over: str, after: str, unit: float, name: str) -> list[str]:
-    """Name the models that the best is better than, and by how much it is better than the nearest."""
+    """Name the models that the best one beats, and its lead over the nearest."""
     own = [pair for pair in pairs if pair.a == best]
     beaten = [pair for pair in own if pair.verdict == "better"]
     if not beaten:

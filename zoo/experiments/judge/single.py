@@ -1,4 +1,4 @@
-"""One run in numbers: everything that its page shows."""
+"""One run in numbers: all that its page shows."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,20 +11,20 @@ from zoo.experiments.records.study import Cost, StudyRecord, read_study
 
 
 class RunSummary(Frozen):
-    """A run, with what was measured of its model in a study of the same folder."""
+    """A run, with the costs and samples that a study of the same folder measured of its model."""
 
     schema_version: int = SCHEMA_VERSION
     unit: str = "nats per token"
     folder: str
-    """The folder of the run's study."""
+    """Name of the study's folder."""
     name: str
-    """The run's own folder in it."""
+    """Name of the run's folder in it."""
     recorded: Recorded
     environment: Environment
     curve: tuple[CurvePoint, ...]
     result: Result
     by_position: tuple[Place, ...]
-    """Test loss by position in context; () where the run has not recorded it, or has no scores."""
+    """Test loss by position in context; () where the run has no record of it, or no scores."""
     cost: Cost | None
     samples: tuple[str, ...]
 
@@ -34,10 +34,10 @@ class RunSummary(Frozen):
 
 
 def summarise_run(directory: Path) -> RunSummary:
-    """The numbers of the run in a directory, from records alone.
+    """Summarise the run in a directory from records alone.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: the directory has no run, or a damaged one.
     """
     run = read_run(directory)
     place = directory.absolute()
@@ -56,11 +56,11 @@ def summarise_run(directory: Path) -> RunSummary:
 
 
 def _find_probes(run: Run, place: Path) -> tuple[Cost | None, tuple[str, ...]]:
-    """Costs of the run's model and samples of this run, from the studies beside it that have them."""
+    """Find costs of the run's model and samples of this run in the studies of its folder."""
     cost: Cost | None = None
     samples: tuple[str, ...] = ()
     for path in sorted(place.parent.glob("study-*.json")):
-        with suppress(RunError):  # a damaged record of a comparison is for `verify` to tell
+        with suppress(RunError):  # `verify` reports a damaged record of a comparison
             record = read_study(path)
             if place.name in record.runs:
                 cost = cost or record.costs.get(run.label)
@@ -69,6 +69,6 @@ def _find_probes(run: Run, place: Path) -> tuple[Cost | None, tuple[str, ...]]:
 
 
 def _is_sampled(run: Run, record: StudyRecord) -> bool:
-    """Whether the samples of its label are this run's: they are drawn under the first seed, in the first split."""
+    """Whether the study's samples of this label come from this run: they come from the first seed and split."""
     config = run.recorded.run
     return config.seed == record.study.seeds[0] and config.data.turn[0] == 1

@@ -23,10 +23,10 @@ UNLIKE = "The runs of the comparison do not have the same seeds and the same tes
 
 
 def summarise(path: Path, record: StudyRecord) -> Comparison:
-    """The comparison whose record stands in `path`.
+    """Summarise the comparison whose record is the file `path`.
 
     Raises:
-        RunError: one of its runs is not there, or damaged.
+        RunError: one of its runs is missing or damaged.
     """
     runs = record.read_runs(path.parent)
     trials = record.read_trials(path.parent)
@@ -68,7 +68,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
 
 
 def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, inflation: float | None) -> Analysis | None:
-    """The statistics of the models that finished in every run; None where there is none."""
+    """Analyse the models that finished in every run; None where there are none."""
     if not runs:
         return None
     scored = [list(group_by_split(own).values()) for own in runs.values()]  # model, split, seed
@@ -82,7 +82,7 @@ def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, infla
 
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Every document's nats (K, n, D) and tokens (D,), from the runs on one split."""
+    """Read every document's nats (K, n, D) and tokens (D,) from the runs on one split."""
     losses = [[read_losses(run.directory, "test") for run in own] for own in models]
     seeds = {tuple(run.recorded.run.seed for run in own) for own in models}
     documents = {tokens.tobytes() for own in losses for _, tokens in own}

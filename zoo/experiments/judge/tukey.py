@@ -1,4 +1,4 @@
-"""Tukey's studentised range: how far K equal models spread by chance, in units of an estimated standard deviation."""
+"""Tukey's studentised range: the spread of K equal models by chance, in units of an estimated standard deviation."""
 
 from functools import lru_cache
 from typing import TypeAlias
@@ -16,11 +16,11 @@ LEVEL = 0.05
 def range_tail(
     q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: float = 0
 ) -> Array:
-    """The chance that the studentised range of K equal models exceeds q, elementwise.
+    """Probability that the studentised range of K equal models exceeds q, elementwise.
 
-    Only `share` of the variance was estimated with `freedom` degrees of freedom, the rest with its own. Degrees of
-    freedom for both together would be right for one level only, and wrong by far in the tail where the p of a family
-    lies. scipy's own range takes milliseconds a number.
+    `share` of the variance was estimated with `freedom` degrees of freedom, the rest with `rest_freedom`. Common
+    degrees of freedom would be right at one level only, and far off in the tail. scipy's studentised range takes
+    milliseconds per number.
     """
     q, share = np.asarray(q, dtype=float)[..., None], np.asarray(share, dtype=float)[..., None]
     ratio, weight = _variance_ratios(np.asarray(freedom, dtype=float), 100)
@@ -35,14 +35,14 @@ def range_tail(
 
 
 def critical_range(models: int, freedom: ArrayLike) -> Array:
-    """The studentised range that 5% of studies exceed, from a table over 1 / freedom."""
+    """The studentised range that 5% of studies exceed, interpolated in a table over 1 / freedom."""
     return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models))
 
 
 def _variance_ratios(freedom: Array, count: int) -> tuple[Array, Array]:
-    """True over estimated variances (..., count), and their weights.
+    """Quadrature nodes (..., count) of the ratio of true to estimated variance, and their weights.
 
-    Evenly over the logarithm, where the density is smooth and the trapezoid rule all but exact.
+    Nodes are evenly spaced in the logarithm, where the density is smooth and the trapezoid rule is nearly exact.
     """
     width = np.sqrt(24 / freedom)
     nodes = np.linspace(-width - 24 / freedom, np.minimum(width, 2.2), count, axis=-1)
@@ -52,7 +52,7 @@ def _variance_ratios(freedom: Array, count: int) -> tuple[Array, Array]:
 
 @lru_cache
 def _normal_range_tail(models: int) -> tuple[Array, Array]:
-    """A table: ranges, and the chance that K standard normal numbers spread further."""
+    """Table of ranges, and of the probability that K standard normal numbers have a larger range."""
     ranges, lowest = np.linspace(0, 14, 2801), np.linspace(-8.5, 8.5, 201)
     density = np.exp(-(lowest**2) / 2)
     inside = scipy.special.ndtr(lowest + ranges[:, None]) - scipy.special.ndtr(lowest)
@@ -62,7 +62,7 @@ def _normal_range_tail(models: int) -> tuple[Array, Array]:
 
 @lru_cache
 def _critical_ranges(models: int) -> tuple[Array, Array]:
-    """A table: 1 / freedom, and the critical range, by bisection."""
+    """Table of 1 / freedom, and of the critical range, found by bisection."""
     inverse = np.linspace(1e-5, 1, 200)
     low, high = np.zeros_like(inverse), np.full_like(inverse, 100.0)
     for _ in range(40):

@@ -1,14 +1,15 @@
-"""The variance of means: over new seeds, over new documents, and their interaction, which is in both.
+"""The variance of means over new seeds and over new documents, and their interaction, which is part of both.
 
-Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. What documents do to a
-mean is one projection of every model's scatter:
+Seeds and documents cross, so the variance of a mean is v_seeds + v_documents - v_interaction. Effects of documents on
+a mean are one projection of every model's scatter:
 
-- `documents` are independent, however long. The mean is a ratio (nats over tokens), so a document's effect is its nats
-  less what its tokens explain, over the root of 1 - its share of the tokens (leverage, as HC2 of MacKinnon and White
-  1985). The variance is the sum of squares, with Kish's effective number of documents, less one, degrees of freedom.
+- `documents` are independent, of any length. The mean is a ratio (nats over tokens), so a document's effect is its nats
+  less its tokens times the mean loss, over the root of 1 - its share of the tokens (leverage, as HC2 of MacKinnon and
+  White 1985). The variance is the sum of squares, with Kish's effective number of documents, less one, degrees of
+  freedom.
 - A `series` is one text in neighbouring stretches, which are alike. Its effects are slow waves over the stretches in
-  their order, and the variance allows for what is slower still (`long_memory.py`). 12 degrees of freedom. The
-  interaction has the waves' variance alone: it is subtracted, so the smaller one is the safer.
+  their order, and the variance allows for slower variation (`long_memory.py`). 12 degrees of freedom. The interaction
+  uses the waves' variance alone: it is subtracted, so the smaller value is the safer one.
 """
 
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ Units: TypeAlias = Literal["documents", "series"]
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Variances of M means (or mean differences) by part, each (M,); 0 degrees of freedom: it cannot be estimated.
+    """Variances of M means (or mean differences) by part, each (M,), and their degrees of freedom, 0 if not estimable.
 
-    `effective` (M,): how many independent documents, or stretches, those of the split count for; `seen`: the same by
-    the slow waves alone, which shows whether these are slow enough.
+    `effective` (M,): effective number of independent documents or stretches; `seen` (M,): the same by the slow waves
+    alone, which shows whether these are slow enough.
     """
 
     seeds: Array
@@ -43,18 +44,18 @@ class Uncertainty:
 
     @cached_property
     def total(self) -> Array:
-        """The whole variance: the interaction is counted once, and no part is larger than the whole."""
+        """Total variance: the interaction counts once, and no part exceeds the total."""
         crossed = self.seeds + self.documents - self.interaction
         return np.maximum(crossed, np.maximum(self.seeds, self.documents))
 
     @cached_property
     def seeds_share(self) -> Array:
-        """The seeds' share of the whole variance; 1 where nothing varies."""
+        """The seeds' share of the total variance; 1 where nothing varies."""
         return np.divide(self.seeds, self.total, out=np.ones_like(self.seeds), where=self.total > 0)
 
     @cached_property
     def freedom(self) -> Array:
-        """Degrees of freedom of the whole."""
+        """Degrees of freedom of the total."""
         return shared_freedom(self.seeds_share, self.seeds_freedom, self.documents_freedom)
 
     def studentised(self, differences: Array) -> Array:
@@ -75,7 +76,7 @@ class Uncertainty:
 
 
 def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: float) -> Array:
-    """The harmonic mean of both degrees of freedom, weighted by the seeds' share of the variance and the rest's.
+    """Harmonic mean of both degrees of freedom, weighted by the shares of the variance (`share` is the seeds').
 
     Satterthwaite's formula squares the shares: where three seeds carry most of the variance its intervals cover 92%.
     """
@@ -85,13 +86,14 @@ def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: fl
 def uncertainties(
     scatter: Array, tokens: Array, *, units: Units, inflation: float = 1.0, exact: float = 0.0
 ) -> tuple[Uncertainty, Uncertainty]:
-    """The uncertainties of every model's mean and of every pair's difference, in nats a token.
+    """Estimate the uncertainties of every model's mean and of every pair's difference, in nats a token.
 
     Args:
-        scatter: (K, n, D) nats of every document less what its tokens have at the model's mean loss.
-        tokens: (D,) targets of every document.
-        inflation: of the documents' and the interaction's variance, where documents are not independent.
-        exact: standard errors up to this are rounding, and 0.
+        scatter: (K, n, D) nats of every document less its tokens times the model's mean loss.
+        tokens: (D,) number of targets of every document.
+        units: documents, or the stretches of a series.
+        inflation: factor of the documents' and the interaction's variance, where documents are not independent.
+        exact: standard errors up to this are rounding, and set to 0.
     """
     models, seeds, documents = scatter.shape
     first, second = np.triu_indices(models, 1)
@@ -136,6 +138,6 @@ def uncertainties(
 
 
 def _leverage(tokens: Array) -> Array:
-    """(D,) factors of the documents' effects, with which their squares add up to the variance of the mean."""
+    """(D,) factors with which the squared effects of documents add up to the variance of the mean."""
     share = tokens / tokens.sum()
     return 1 / (tokens.sum() * np.sqrt(1 - share)) if len(tokens) > 1 else np.zeros(1)

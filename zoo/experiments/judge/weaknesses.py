@@ -1,4 +1,4 @@
-"""What weakens a verdict: its budget, sizes that are missed, learning rates at the edge of their grid."""
+"""Describe budget and size of a comparison, and weaknesses of its verdict: missed ones, rates at the edge of the grid."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.study.config import Match, StudyConfig
 
 NOTABLE_DEVIATION = 0.02
-"""A size or a budget that is missed by more than this, relative, is told."""
+"""Relative deviation from a size or budget above which it is reported."""
 NAMED = 3
-"""Models at the edge of the grid that are named; more are only counted."""
+"""Most models at the edge of the grid that are named; more are only counted."""
 
 
 def describe_budget(training: TrainingConfig) -> str:
@@ -28,7 +28,7 @@ def describe_target(match: Match) -> str:
 
 
 def describe_weaknesses(models: Sequence[ModelRow], study: StudyConfig) -> list[str]:
-    """A sentence on the models of a verdict, best first, or none: what keeps it from being about the models alone."""
+    """At most one sentence: missed sizes and budgets, and rates at the edge of the grid; models best first."""
     found = []
     worst = max(models, key=lambda model: abs(model.off_size or 0))
     if study.match and abs(worst.off_size or 0) > NOTABLE_DEVIATION:
