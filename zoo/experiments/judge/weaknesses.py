@@ -1,4 +1,4 @@
-"""Describe budget and size of a comparison, and weaknesses of its verdict: missed ones, rates at the edge of the grid."""
+"""Describe budget, size, and the weaknesses of a verdict: missed sizes and budgets, rates at the edge of the grid."""
 
 from collections.abc import Sequence
 

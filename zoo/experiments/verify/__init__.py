@@ -1,1 +1,1 @@
-"""Runs and comparisons computed again, and what differs."""
+"""Recompute runs and comparisons, and report differences from their records."""

@@ -1,4 +1,4 @@
-"""Verify the costs of a study's models, as far as they are arithmetic."""
+"""Verify the deterministic costs of a study's models."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from zoo.surroundings import isolated
 
 
 def cost_differences(record: StudyRecord, cells: Mapping[str, Cell], rebuild: Rebuild) -> Iterator[str]:
-    """Check the costs that are arithmetic; timings, memory and samples do not come out again."""
+    """Check deterministic costs; timings, memory and samples cannot be reproduced."""
     for kind, labels in (("costs", record.costs), ("samples", record.samples)):
         if strange := sorted(set(labels) - set(cells)):
             yield f"{kind}: '{strange[0]}' is no model of the study"
@@ -24,7 +24,7 @@ def cost_differences(record: StudyRecord, cells: Mapping[str, Cell], rebuild: Re
 
 
 def _recompute_cost(cost: Cost, cell: Cell, rebuild: Rebuild) -> dict[str, Any]:
-    """The fields of a cost that come out again, as far as the record has them."""
+    """Recompute the deterministic fields of a cost that the record has."""
     tokens = max(cell.config.context, cell.model.receptive_field or 0, STREAM)
     again: dict[str, Any] = {
         "parameters": cell.model.parameters,

@@ -1,4 +1,4 @@
-"""Verify the curve of a run, and what its result says of it."""
+"""Verify the curve of a run against its schedule and its result."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,7 +9,7 @@ from zoo.training.loop import READ_EVERY, Settings
 
 
 def curve_differences(run: Run, settings: Settings) -> Iterator[str]:
-    """Check curve.jsonl against its schedule and result.json; losses between the first and the best stay unchecked."""
+    """Check curve.jsonl against its schedule and result.json, but no loss between the first and the best point."""
     result, curve = run.result, run.curve
     yield from _point_differences(run, settings)
     best = min(curve, key=lambda point: point.validation_loss, default=None)
@@ -26,7 +26,7 @@ def curve_differences(run: Run, settings: Settings) -> Iterator[str]:
 
 
 def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
-    """Check the points of the curve: their order, their steps, and which have a training loss."""
+    """Check the order and the steps of the points, and that all but the first have a training loss."""
     curve, diverged_at = run.curve, run.result.diverged_at
     end = settings.steps if diverged_at is None else diverged_at - 1
     for index, (before, point) in enumerate(pairwise(curve), 1):
@@ -43,7 +43,7 @@ def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
 
 
 def _divergence_differences(run: Run, diverged_at: int) -> Iterator[str]:
-    """Check the end of a diverged run: it stops when losses are read next, fewer than READ_EVERY steps later."""
+    """Check the end of a diverged run: it stops at the next reading of losses, fewer than READ_EVERY steps later."""
     result, curve = run.result, run.curve
     if not diverged_at <= result.steps < diverged_at + READ_EVERY:
         yield describe("steps", result.steps, f"{diverged_at} and fewer than {READ_EVERY} more")
@@ -52,7 +52,7 @@ def _divergence_differences(run: Run, diverged_at: int) -> Iterator[str]:
 
 
 def _end_differences(run: Run, settings: Settings) -> Iterator[str]:
-    """Check the end of any other run: the last point of its curve."""
+    """Check that any other run ends with the last point of its curve."""
     result, last = run.result, run.curve[-1]
     yield from compare_values("steps", result.steps, last.step)
     yield from compare_values("tokens", result.tokens, last.tokens)
@@ -68,5 +68,5 @@ def _evaluation_steps(settings: Settings, steps: int) -> list[int]:
         if share >= due:
             found.append(step)
             due = int(share) + 1
-        step = max(step + 1, due * steps // settings.evaluations - 1)  # of a billion steps a few are looked at
+        step = max(step + 1, due * steps // settings.evaluations - 1)  # skips most steps of a long run
     return found

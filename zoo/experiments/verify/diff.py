@@ -1,15 +1,15 @@
-"""Differences between what was recorded and what was computed again, a line each."""
+"""Describe differences between recorded and recomputed values, a line each."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
 TOLERANCE = 1e-6
-"""Of losses in nats a token: another machine may add in another order."""
+"""Tolerance of a split's loss, nats a token: another machine may add in another order."""
 
 
 def differences(stored: Any, again: Any, name: str = "") -> Iterator[str]:
-    """The differences of two JSON documents, of numbers those beyond rounding."""
+    """Yield the differences of two JSON documents; numbers may differ by rounding."""
     if isinstance(stored, dict) and isinstance(again, dict):
         for key in dict.fromkeys([*again, *stored]):
             yield from differences(stored.get(key), again.get(key), f"{name}.{key}" if name else key)
@@ -24,12 +24,12 @@ def differences(stored: Any, again: Any, name: str = "") -> Iterator[str]:
 
 
 def compare_values(name: str, recorded: Any, again: Any, *, tolerance: float = 0.0) -> Iterator[str]:
-    """The difference of two values, if there is one; numbers may be `tolerance` apart."""
+    """Yield the difference of two values, if there is one; numbers may be `tolerance` apart."""
     near = tolerance and recorded is not None and again is not None and abs(recorded - again) <= tolerance
     if not near and recorded != again:
         yield describe(name, recorded, again)
 
 
 def describe(name: str, recorded: object, again: object) -> str:
-    """The line about one difference."""
+    """Describe one difference in a line."""
     return f"{name}: recorded {recorded}, computed again {again}"

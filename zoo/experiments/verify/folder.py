@@ -1,4 +1,4 @@
-"""Verify every run and comparison in a folder: compute it again and name the first difference."""
+"""Verify every run and comparison in a folder: recompute it and name the first difference."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +17,16 @@ Check = Callable[[Path, Rebuild], Iterator[str]]
 
 
 def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterator[tuple[Path, str | None]]:
-    """Verify each run, study-*.json and comparison.json in `place`: its path, and what is wrong with it or None.
+    """Verify each run, study-*.json and comparison.json in `place`; yield its path and its first difference or None.
 
     Args:
-        place: a run, or a folder of runs; or one of the two files: then its own runs are computed again.
-        trust: import files that records name although they are not what runs were made with.
+        place: a run, a folder of runs, or one of the two files, whose runs are then verified too.
+        device: where losses are recomputed.
+        trust: import files that records name even if their source has changed since the run.
 
     Raises:
         RunError: there is nothing to verify.
-        UsageError: no such device.
+        UsageError: the device does not exist.
     """
     rebuild = Rebuild(resolve_device(device), Trust(everything=trust))
     checks: list[tuple[list[Path], Check]]
@@ -40,19 +41,19 @@ def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterato
             (_visible(place, "comparison.json"), comparison_differences),
         ]
     if not any(paths for paths, _ in checks):
-        read_run(place)  # says what is wrong with it
+        read_run(place)  # raises the reason
     for paths, check in checks:
         for path in paths:
             yield path, _first_difference(check, path, rebuild)
 
 
 def _first_difference(check: Check, path: Path, rebuild: Rebuild) -> str | None:
-    """The first difference; an error counts as one, so that a damaged file ends its own check alone."""
+    """The first difference or None; an error counts as one, so a damaged file ends only its own check."""
     try:
         return next(check(path, rebuild), None)
     except (ZooError, RegistryError) as error:
         return str(error)
-    except Exception as error:  # files that were changed by hand, and models of strangers, can raise anything
+    except Exception as error:  # files edited by hand, and users' models, can raise anything
         return f"cannot be computed again: {type(error).__name__}: {error}".splitlines()[0]
 
 
@@ -61,7 +62,7 @@ def _run(directory: Path, rebuild: Rebuild) -> Iterator[str]:
 
 
 def _file_checks(path: Path) -> list[tuple[list[Path], Check]]:
-    """The checks of a comparison given by a file: its runs, its record, and its numbers if they are of this record."""
+    """The checks of a comparison given by a file: its runs, its record, and a comparison.json made from this record."""
     numbers = path.with_name("comparison.json")
     try:
         record = record_of(path) if path == numbers else path
@@ -85,6 +86,6 @@ def _belongs(numbers: Path, record: Path) -> bool:
 
 
 def _visible(folder: Path, pattern: str) -> list[Path]:
-    """The files below a folder that match, except in hidden directories."""
+    """The matching files below a folder, except in hidden directories."""
     found = sorted(folder.glob(f"**/{pattern}"))
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]

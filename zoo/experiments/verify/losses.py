@@ -1,4 +1,4 @@
-"""Compute the losses of a run again, in all and document by document, from its weights and its initial weights."""
+"""Verify the losses of a run, in total and document by document, from its stored and its initial weights."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -26,13 +26,13 @@ from zoo.training.checkpoint import load_weights
 from zoo.training.evaluation import Score, evaluate
 
 DOCUMENT_TOLERANCE = 1e-4
-"""Of one document's loss, relative and in nats: rounding differs more there than in the mean of a split."""
+"""Tolerance of one document's loss, relative and in nats: it varies more by rounding than the mean of a split."""
 
 
 def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
-    """Check the losses of the best weights, in all and in every document, and that of the untrained model.
+    """Check the losses of the best weights, in total and of every document, and the loss of the untrained model.
 
-    The scores must come out again where the model cannot peek, on other documents than when the run was made.
+    The scores are also reproduced where the model cannot peek, at other cuts than when the run was made.
 
     Raises:
         RunError: weights or losses are damaged.
@@ -54,14 +54,14 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     model = make_best()
     if result.buffers is not None:
         yield from compare_values("buffers", result.buffers, count_buffers(model, fresh()))
-    if result.best_step is not None and result.status != "refused":  # they have scores
+    if result.best_step is not None and result.status != "refused":  # runs with scores
         yield from _score_differences(run, held, stored, make_best, rebuild)
         initial, start = fresh(), config.start
         if start and Path(start.weights).is_file():
             load_weights(initial, Path(start.weights), start.sha256)
         if not start or Path(start.weights).is_file():
             yield from _initial_differences(run, initial, rebuild)
-    if result.losses_sha256 is not None:  # last, for a digest does not tell what was changed
+    if result.losses_sha256 is not None:  # last, because a digest does not show what was changed
         digest = hashlib.sha256(read_regular(run.directory / LOSSES, LARGEST)).hexdigest()
         yield from compare_values("losses.safetensors (SHA-256)", result.losses_sha256, digest)
 
@@ -69,13 +69,13 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
 def _score_differences(
     run: Run, held: list[str], stored: dict[str, NDArray[Any]], make_best: Callable[[], SequenceModel], rebuild: Rebuild
 ) -> Iterator[str]:
-    """Check the losses of the best weights on the splits that have one (`held`), and in their documents."""
+    """Check the losses of the best weights on the splits with a recorded loss (`held`), and of their documents."""
     config, where = run.recorded.run, rebuild.device
     rows = {split: rebuild.rows(config, split, where) for split in held or ["validation"]}
     seed = int(run.recorded.fingerprint, 16) + 1
     with isolated(where, threads=config.training.threads):
         fresh = make_best().to(where).eval()
-        found = [  # before this process has shown the model a whole row
+        found = [  # first, while this process has shown the model no whole row
             difference
             for split, part in rows.items()
             if (nats := stored.get(f"{split}.nats")) is not None and nats.shape == (part.count,)
@@ -101,7 +101,7 @@ def _score_differences(
 
 
 def _initial_differences(run: Run, untrained: SequenceModel, rebuild: Rebuild) -> Iterator[str]:
-    """Check the loss that training began with."""
+    """Check the loss of the initial weights."""
     config, where = run.recorded.run, rebuild.device
     rows = rebuild.rows(config, "validation", where)
     with isolated(where, threads=config.training.threads):
@@ -126,7 +126,7 @@ def _document_differences(
 
 
 def _array_differences(name: str, stored: NDArray[Any], again: NDArray[Any]) -> Iterator[str]:
-    """Check an array of what was recorded beside the losses of documents; counts and tokens must be the same."""
+    """Check an array of losses by position or token; counts and tokens must be equal."""
     if stored.shape != again.shape or stored.dtype != again.dtype:
         yield describe(name, (stored.shape, str(stored.dtype)), (again.shape, str(again.dtype)))
         return

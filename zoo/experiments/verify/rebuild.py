@@ -1,4 +1,4 @@
-"""Rebuild what runs were made from: each corpus, split, model, order of batches and count of FLOPs once."""
+"""Rebuild the inputs of runs for verification: corpora, splits, models, batches and FLOP counters, each once."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -23,7 +23,14 @@ CPU = torch.device("cpu")
 
 
 class Batches:
-    """The batches of one seed, drawn without training: as many as anybody asks for, each one once."""
+    """The batches of one seed, drawn without training, each when it is first needed.
+
+    Args:
+        rows: the training split.
+        settings: of the run.
+        seed: the seed of the batches.
+        alike: whether all batches have one shape and number of targets.
+    """
 
     def __init__(self, rows: Rows, settings: Settings, seed: int, *, alike: bool) -> None:
         self._draw: Callable[[int], Batch] = lambda step: draw(rows, settings, seed, step)
@@ -32,13 +39,13 @@ class Batches:
         self._tokens = [0]
 
     def tokens(self, steps: int) -> int:
-        """Target tokens of the first steps."""
+        """Number of target tokens of the first `steps` steps."""
         if self._alike:
             return steps * self._until(1)[1][1]
         return self._until(steps)[1][steps]
 
     def shapes(self, steps: int) -> Counter[Shape]:
-        """How many of the first steps had a batch of each shape."""
+        """Count the batches of each shape in the first `steps` steps."""
         if self._alike:
             return Counter({self._until(1)[0][0]: steps})
         return Counter(self._until(steps)[0][:steps])
@@ -55,19 +62,19 @@ class Rebuild:
     """Cache of corpora, splits, models and batches rebuilt for verification, each when it is first needed.
 
     Args:
-        device: where losses are computed again.
-        trust: which files may be imported for records.
+        device: where losses are recomputed.
+        trust: decides which files may be imported for records.
     """
 
     def __init__(self, device: torch.device, trust: Trust | None = None) -> None:
         self.device, self.trust = device, trust or Trust()
-        self._made: dict[Hashable, Any] = {}
+        self._cache: dict[Hashable, Any] = {}
 
     def corpus(self, data: DataConfig) -> Corpus:
-        """The text, read again, in the vocabulary that it has by itself.
+        """Read the text again, in its own vocabulary.
 
         Raises:
-            DataError, UsageError, RegistryError: it cannot be.
+            DataError, UsageError, RegistryError: it cannot be read.
         """
         if data.corpus.name == "-":
             raise DataError("The text came from standard input: it is needed here, and cannot be read again.")
@@ -75,16 +82,16 @@ class Rebuild:
         return self._once(("corpus", data.model_dump_json()), lambda: load_corpus(data))
 
     def rows(self, config: RunConfig, split: str, device: torch.device) -> Rows:
-        """A split as a run had it."""
+        """The rows of a split, as the run had them."""
         corpus, length = self.corpus(config.data), row_length(config)
         key = ("rows", config.data.model_dump_json(), split, length if corpus.is_stream else None, device)
         return self._once(key, lambda: corpus.rows(split, length=length, device=device))
 
     def cell(self, config: RunConfig) -> Cell:
-        """A run, fixed by the code and the corpus as they are now; whichever device it ran on, on the CPU.
+        """Resolve the run with today's code and corpus, on the CPU whichever device it ran on.
 
         Raises:
-            RegistryError, UsageError, RunError, DataError: it cannot be.
+            RegistryError, UsageError, RunError, DataError: it cannot be resolved.
         """
         self.trust.check(config.model.name)
         here = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
@@ -93,10 +100,10 @@ class Rebuild:
         )
 
     def model(self, config: RunConfig) -> FoundModel:
-        """What a run's model is built from.
+        """Find the model of a run.
 
         Raises:
-            RegistryError, UsageError, DataError: it cannot be had again.
+            RegistryError, UsageError, DataError: it cannot be found.
         """
         self.trust.check(config.model.name)
         vocab_size = len(self.corpus(config.data).vocabulary)
@@ -106,7 +113,7 @@ class Rebuild:
         )
 
     def batches(self, config: RunConfig, settings: Settings) -> Batches:
-        """What a run drew to train on; all models of a seed drew the same."""
+        """The training batches of a run, shared by all models of a seed."""
         rows, stream = self.rows(config, "train", CPU), self.corpus(config.data).is_stream
         drawn = (settings.batch_size, settings.window, row_length(config) if stream else None)
         return self._once(
@@ -115,7 +122,7 @@ class Rebuild:
         )
 
     def flops(self, config: RunConfig) -> FlopCounter:
-        """The counter of a run's model."""
+        """The FLOP counter of a run's model."""
         corpus = self.corpus(config.data)
         vocab_size, layout = len(corpus.vocabulary), row_layout(config, corpus)
         return self._once(
@@ -124,6 +131,6 @@ class Rebuild:
         )
 
     def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        if key not in self._made:
-            self._made[key] = make()
-        return self._made[key]
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]

@@ -18,11 +18,11 @@ from zoo.training.loop import Settings
 
 
 def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
-    """Check every part of a run, what is cheap to compute first.
+    """Check every part of a run, cheap checks first.
 
     Raises:
         RunError: weights or losses are damaged.
-        DataError, UsageError, RegistryError: corpus or model cannot be had again.
+        DataError, UsageError, RegistryError: corpus or model cannot be rebuilt.
     """
     recorded, config = run.recorded, run.recorded.run
     rebuild.trust.allow(run.recorded)
@@ -34,7 +34,7 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         yield changed
     yield from _config_differences(run, cell)
     yield from _result_differences(run, cell)
-    if run.result.status == "failed":  # it has nothing else
+    if run.result.status == "failed":  # a failed run has nothing else
         yield from _fingerprint_differences(run, cell)
         return
     yield from curve_differences(run, cell.settings)
@@ -45,9 +45,9 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
 
 def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
     """Check config.json, and the name of the folder."""
-    excluded = {"run", "fingerprint", "harness"}  # an older harness is no other run: what it gave is computed again
+    excluded = {"run", "fingerprint", "harness"}  # another harness is no difference: its results are recomputed
     if run.recorded.digests != DIGESTS:
-        excluded |= {"model_source", "digests"}  # of another kind, so that nothing can be said of them
+        excluded |= {"model_source", "digests"}  # digests of another kind cannot be compared
     stored, again = (recorded.model_dump(mode="json", exclude=excluded) for recorded in (run.recorded, cell.recorded))
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
@@ -58,7 +58,7 @@ def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
 
 
 def _fingerprint_differences(run: Run, cell: Cell) -> Iterator[str]:
-    """Check the fingerprint against config.json and the machine of environment.json; the oldest have no harness."""
+    """Check the fingerprint against config.json and environment.json, except in the oldest records, without harness."""
     recorded, environment = run.recorded, run.environment
     if recorded.harness is None:
         return
@@ -69,7 +69,7 @@ def _fingerprint_differences(run: Run, cell: Cell) -> Iterator[str]:
 
 
 def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
-    """Check what result.json says beside the curve."""
+    """Check parameters, receptive field and status of result.json, and which losses it has."""
     result, config = run.result, run.recorded.run
     yield from compare_values("parameters", result.parameters, cell.model.parameters)
     yield from compare_values("receptive field", result.receptive_field, cell.model.receptive_field)
@@ -90,7 +90,7 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
 
 
 def _count_differences(run: Run, settings: Settings, rebuild: Rebuild) -> Iterator[str]:
-    """Check tokens and FLOPs against the batches that the seed gives."""
+    """Check tokens and FLOPs against the batches of the seed."""
     result, config = run.result, run.recorded.run
     batches = rebuild.batches(config, settings)
     for point in run.curve:

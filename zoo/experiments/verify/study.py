@@ -1,4 +1,4 @@
-"""Verify a comparison: its record from its study and its runs, its numbers from its record."""
+"""Verify a comparison: its record against its study and its runs, its numbers against its record."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -31,7 +31,7 @@ def record_of(comparison: Path) -> Path:
     """The record that a comparison.json names.
 
     Raises:
-        RunError: it cannot be read, or the record is not there.
+        RunError: it cannot be read, or the record is missing.
     """
     try:
         record = comparison.parent / Path(read_json(comparison)["record"]).name
@@ -45,7 +45,7 @@ def record_of(comparison: Path) -> Path:
 def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
     """Check a comparison.json against its runs.
 
-    Costs and samples were measured once: they are compared with the record, which has them too.
+    Costs and samples are compared with the record, which has the measured values.
 
     Raises:
         RunError: the record, or a run of it, is missing or damaged.
@@ -53,14 +53,14 @@ def comparison_differences(path: Path, _: Rebuild) -> Iterator[str]:
     record = record_of(path).absolute()
     comparison = summarise(record, read_study(record))
     again, stored = comparison.model_dump(mode="json"), _with_defaults(read_json(path))
-    same = {"folder": record.parent.name}  # a folder may be called otherwise by now: no number depends on it
+    same = {"folder": record.parent.name}  # a renamed folder changes no number
     if stored.get("verdict") == verdict_sentence(comparison.models, comparison.pairs, looked=comparison.looked):
-        same["verdict"] = comparison.verdict  # as it was written before it carried what weakens it
+        same["verdict"] = comparison.verdict  # an older sentence, without weaknesses
     yield from differences(stored | same, again | same)
 
 
 def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
-    """A comparison.json with the fields that an older version did not have; left as it is if it is not valid."""
+    """Fill in fields that an older version of comparison.json lacked; return it unchanged if it is invalid."""
     try:
         return Comparison.model_validate(stored).model_dump(mode="json")
     except ValidationError:
@@ -71,8 +71,8 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     """Check a study-*.json against its study and its runs.
 
     Raises:
-        RunError: it, or a run of it, is missing or damaged.
-        DataError, UsageError, RegistryError: corpus or a model cannot be had again.
+        RunError: the file, or one of its runs, is missing or damaged.
+        DataError, UsageError, RegistryError: the corpus or a model cannot be rebuilt.
     """
     record = read_study(path)
     yield from compare_values("schema_version", record.schema_version, SCHEMA_VERSION)
@@ -104,20 +104,20 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     )
     for run, cell in zip([*trials, *runs], [*chain(*tried), *asked], strict=True):
         yield from _settings_differences(run, cell, rebuild)
-    failed = {run.label for run in runs if run.result.status == "failed"}  # such a model is not measured
+    failed = {run.label for run in runs if run.result.status == "failed"}  # failed models are not measured
     measured = {cell.config.label: cell for cell in in_first_split(asked) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
 
 
 def _search_again(study: StudyConfig, trials: Sequence[Run]) -> tuple[Rates, ...]:
-    """The rounds that a search of the grid has with the losses of these trials; one that was left out is among them."""
+    """Repeat the search of the grid with the losses of these trials; its rounds include one without trials."""
     return search_rates(study, lambda rates: [run for run in trials if run.recorded.settings["lr"] in rates]).rounds
 
 
 def _listing_differences(
     kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]
 ) -> Iterator[str]:
-    """Check that the record lists the runs of the study, in its order, each in its folder."""
+    """Check that the record lists the runs of the study in their order, each with its folder."""
     yield from compare_values(f"number of {kind}", len(runs), len(asked))
     for index, (name, run, config) in enumerate(zip(names, runs, asked, strict=False)):
         yield from compare_values(f"{kind}[{index}]", *(_describe_run(own) for own in (run.recorded.run, config)))
@@ -132,7 +132,7 @@ def _describe_run(config: RunConfig) -> str:
 
 
 def _settings_differences(run: Run, asked: Cell, rebuild: Rebuild) -> Iterator[str]:
-    """Check that a run is the one of the study, which may ask for the same run in other words."""
+    """Check that a run is the one of the study, which may write the same run in other settings."""
     own = rebuild.cell(run.recorded.run)
     name = run.directory.name
     yield from differences(run.recorded.settings, asked.recorded.settings, f"settings of {name}")
@@ -143,7 +143,7 @@ def _settings_differences(run: Run, asked: Cell, rebuild: Rebuild) -> Iterator[s
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    """What, beside its settings, tells a run from another one."""
+    """The parts of a run's identity beside its settings."""
     config = cell.config
     return {
         "model": str(config.model),

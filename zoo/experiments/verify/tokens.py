@@ -1,7 +1,7 @@
-"""Score a few documents of a run token by token, each token from the tokens before it alone.
+"""Score a few documents of a run token by token, each token from only the tokens before it.
 
-A model that stores the rows it is given can answer from them, and its scores come out again in the process that showed
-it whole rows. This process has shown it none, so the loss of a token cannot depend on later ones.
+A model that remembers its input rows can answer from them, and then reproduces its scores in the process that showed it
+whole rows. This process has shown it none, so the loss of a token cannot depend on later ones.
 """
 
 import random
@@ -22,15 +22,15 @@ from zoo.training.evaluation import MAX_TOKENS
 from zoo.training.loss import token_losses
 
 DOCUMENTS = 24
-"""Documents that are scored token by token, at most."""
+"""Most documents that are scored token by token."""
 POSITIONS = 200_000
-"""Positions that are computed for them, at most: every token takes all tokens before it once more."""
+"""Most positions that are computed for them: every token needs a forward pass over all tokens before it."""
 TOLERANCES = {"float32": 1e-4, "bfloat16": 2**-6}
-"""dtype -> nats a token, or relative where a token has more than one nat."""
+"""dtype -> tolerance in nats a token, relative where a token has more than one nat."""
 
 
 class _Document(NamedTuple):
-    """One document: the number of its score, its tokens (T,) and targets (T,)."""
+    """One document: the index of its score, its tokens (T,) and targets (T,)."""
 
     row: int
     tokens: Tensor
@@ -38,12 +38,12 @@ class _Document(NamedTuple):
 
     @property
     def scored(self) -> list[int]:
-        """The positions that have a target."""
+        """The positions with a target."""
         return (self.targets != IGNORED).nonzero().flatten().tolist()
 
     @property
     def positions(self) -> int:
-        """How many positions are computed to score it token by token."""
+        """Number of positions computed to score it token by token."""
         return sum(at + 1 for at in self.scored)
 
 
@@ -56,11 +56,11 @@ def token_differences(
     split: str,
     seed: int,
 ) -> Iterator[str]:
-    """Score a few documents token by token; the first one whose recorded loss differs is named.
+    """Score a few documents token by token; yield the first one whose recorded loss differs.
 
     Args:
-        model: where the rows are, in evaluation mode; it has computed nothing in this process.
-        nats: (documents,) as recorded. Where several of very many documents share one number, it is skipped.
+        model: on the device of the rows, in evaluation mode; it has computed nothing in this process.
+        nats: (documents,) recorded losses. A number that several of very many documents share is skipped.
     """
     with torch.no_grad(), autocast(rows.device, dtype):
         for document in _choose(rows, len(nats), random.Random(seed)):
@@ -75,7 +75,7 @@ def token_differences(
 
 
 def _choose(rows: Rows, count: int, draw: random.Random) -> list[_Document]:
-    """Draw documents that have a score of their own, as many as there is room for, in random order."""
+    """Draw documents with a score of their own, in random order, up to DOCUMENTS and POSITIONS."""
     wanted = set(draw.sample(range(count), min(count, 4 * DOCUMENTS)))
     found: dict[int, _Document | None] = {}
     for batch in rows.evaluation_batches(MAX_TOKENS):
