@@ -1,1 +1,1 @@
-"""Tables, pages and figures, drawn from records and nothing else."""
+"""Draw tables, pages and figures, from records alone."""

@@ -1,4 +1,4 @@
-"""The table of a comparison in words, a column each, for documents: Markdown and LaTeX."""
+"""Write the columns of a comparison's table as text, for Markdown and LaTeX."""
 
 import math
 
@@ -7,11 +7,11 @@ from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.reports.numbers import field, half_width, loss, percent
 
 LEFT = ("model", "group", "split")
-"""Columns that are aligned on the left."""
+"""Left-aligned columns."""
 
 
 def loss_columns(comparison: Comparison, *, bits: bool = False) -> dict[str, list[str]]:
-    """Title -> a cell a model, in the order of the ranking; without the columns that are empty."""
+    """Title -> one cell per model, in the order of the ranking, without empty columns."""
     models, unit = comparison.models, math.log(2) if bits else 1.0
 
     def written(value: float | None, *, signed: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Print what `check` found: a line a check, its findings below, and a sentence at the end."""
+"""Print the result of `check`: a line per check, its findings below, and a sentence at the end."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ SIGNS = {"passed": ("ok", "green"), "failed": ("FAILED", "red"), "skipped": ("wa
 
 
 def conformance_lines(document: dict[str, Any]) -> Iterator[str]:
-    """The lines about one model, with colours."""
+    """Yield the lines about one model, in colour."""
     checks = document["checks"]
     name = click.style(document["model"], bold=True)
     yield f"{name}  context {document['context']}, vocabulary {document['vocab_size']}"

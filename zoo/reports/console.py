@@ -1,4 +1,4 @@
-"""The console that tables are printed on."""
+"""A console that escapes control characters in tables."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +10,9 @@ from zoo.output import printable
 
 
 class PlainConsole(Console):
-    """A console that shows control characters of names, labels and reasons, and does not act on them."""
+    """A console that prints control characters of names, labels and reasons escaped."""
 
     def render(self, *args: Any, **options: Any) -> Iterable[Segment]:
-        """The segments of what is printed; rich's own control codes stay what they are."""
+        """Render to segments with escaped text; rich's own control codes stay."""
         for segment in super().render(*args, **options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))

@@ -1,4 +1,4 @@
-"""Print what `describe`, `evaluate`, `runs` and `--dry-run` give."""
+"""Print the results of `describe`, `evaluate`, `runs` and `--dry-run`."""
 
 import math
 from typing import Any
@@ -10,11 +10,11 @@ from rich.text import Text
 from zoo.reports.console import PlainConsole
 
 NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
-"""Columns that are aligned on the right."""
+"""Right-aligned columns."""
 
 
 def print_description(about: dict[str, Any]) -> None:
-    """Print what a model is, its size and its options."""
+    """Print a model's description, size and options."""
     console = PlainConsole(highlight=False, markup=False)
     recipe, sees = about["recipe"], about["receptive_field"]
     facts = Table.grid(padding=(0, 2, 0, 0))
@@ -45,7 +45,7 @@ def _shown(value: Any) -> str:
 
 
 def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
-    """Print the losses of a run beside those that it recorded."""
+    """Print the losses of a run beside its recorded ones."""
     unit = math.log(2) if bits else 1.0
 
     def number(value: float | None) -> str:
@@ -61,7 +61,7 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
 
 
 def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
-    """Print a line a run: its losses, then its whole path, to be copied."""
+    """Print a line per run: its losses, then its whole path, ready to copy."""
     unit = math.log(2) if bits else 1.0
     console = PlainConsole(highlight=False, markup=False, soft_wrap=True)
     if not rows:
@@ -78,7 +78,7 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
 
 
 def print_forecast(rows: list[dict[str, Any]]) -> None:
-    """Print a line a model: its size, its steps, how many runs are there already, and how long the others take."""
+    """Print a line per model: its size, its steps, its finished runs, and the time for the others."""
     console = PlainConsole(highlight=False, markup=False)
     table = _table("model", "params", "steps", "runs", "there", "seconds")
     for label in dict.fromkeys(row["label"] for row in rows):

@@ -1,4 +1,4 @@
-"""What page and document say in words: what was compared, what the columns mean, where it ran, how to run it again."""
+"""Words for page and document: the setting of a comparison, its means and intervals, environment and commands."""
 
 import shlex
 from collections.abc import Iterable
@@ -21,22 +21,22 @@ RATES = {
 
 
 def title(comparison: Comparison) -> str:
-    """The title of the study, or else its name."""
+    """The title of the study, or its name if it has none."""
     return comparison.study.title or comparison.study.name
 
 
 def verdict(comparison: Comparison) -> str:
-    """The verdict; of one model alone, that there is none."""
+    """The verdict, or a sentence that one model alone has none."""
     return keep_together(comparison.verdict or "One model alone: there is nothing to compare.")
 
 
 def keep_together(words: str) -> str:
-    """Put no-break spaces into `p < 0.001`, so that no line ends inside it."""
+    """Put no-break spaces into `p < 0.001`, which keeps it on one line."""
     return words.replace("p < ", "p\u00a0<\u00a0").replace("p = ", "p\u00a0=\u00a0")
 
 
 def setting(comparison: Comparison) -> dict[str, str]:
-    """What was the same for all models."""
+    """Name -> value of the settings common to all models."""
     study, data, machines = comparison.study, comparison.data, comparison.environments
     training, targets = study.training, data.targets
     budget = training.budget
@@ -62,14 +62,14 @@ def setting(comparison: Comparison) -> dict[str, str]:
 
 
 def rates(comparison: Comparison) -> str:
-    """Where the learning rates come from."""
+    """Say where the learning rates come from."""
     origins = dict.fromkeys(model.lr_from for model in comparison.models)
     where = ", of the first split" if comparison.study.splits > 1 and "grid" in origins else ""
     return "; ".join(RATES[origin] for origin in origins) + where
 
 
 def means(comparison: Comparison) -> str:
-    """What the losses are means of: Means of 3 seeds; One seed; Means of 5 splits, 3 seeds each."""
+    """Words for the seeds and splits of a mean: Means of 3 seeds; One seed; Means of 5 splits, 3 seeds each."""
     seeds, splits = len(comparison.study.seeds), comparison.study.splits
     if splits > 1:
         return f"Means of {splits} splits, {_count(seeds, 'seed')} each"
@@ -77,7 +77,7 @@ def means(comparison: Comparison) -> str:
 
 
 def _splits(comparison: Comparison) -> str:
-    """Where several splits lie in the text; nothing where there is one."""
+    """Say where several splits lie in the text; empty for a single split."""
     splits = comparison.study.splits
     if splits == 1:
         return ""
@@ -91,7 +91,7 @@ def has_verdicts(comparison: Comparison) -> bool:
 
 
 def new_sample(comparison: Comparison) -> str:
-    """What, beside new seeds, an interval allows for: new documents, splits or regions, or more text of a stream."""
+    """Name the new sample that an interval covers beside new seeds: documents, splits, regions, or text of a stream."""
     if comparison.study.splits > 1:
         return f"new {comparison.scored}"
     return "more text like this" if comparison.data.is_stream else "new documents"
@@ -103,7 +103,7 @@ def has_intervals(comparison: Comparison) -> bool:
 
 
 def environment(comparison: Comparison) -> dict[str, str]:
-    """Where the runs were made, reused ones too: commit, versions, machine, corpus."""
+    """Describe commit, versions, machine and corpus of all runs, reused ones too."""
     machines = comparison.environments
     commits = (
         ("outside of a checkout" if machine.commit is None else machine.commit)
@@ -123,7 +123,7 @@ def environment(comparison: Comparison) -> dict[str, str]:
 
 
 def commands(comparison: Comparison) -> dict[str, str]:
-    """Commands that repeat the comparison -> what they do."""
+    """Command that repeats the comparison -> its purpose."""
     folder = shlex.quote(f"runs/{comparison.folder}")
     return {
         f"python cli.py compare {shlex.quote(f'runs/{comparison.folder}/{comparison.record}')} --fresh": "trains every "
@@ -133,7 +133,7 @@ def commands(comparison: Comparison) -> dict[str, str]:
 
 
 def state(model: ModelRow) -> str:
-    """The size of a stream's state, and a + if it grows: 1.5 kB +."""
+    """The size of a stream's state, with a + if it grows: 1.5 kB +."""
     if model.cost is None or model.cost.state_bytes is None:
         return ""
     return storage(model.cost.state_bytes) + (" +" if model.cost.state_grows else "")
@@ -148,5 +148,5 @@ def _count(number: int, what: str) -> str:
 
 
 def _distinct(words: Iterable[str]) -> str:
-    """Join them, each one once."""
+    """Join the words, each one once."""
     return "; ".join(dict.fromkeys(words))

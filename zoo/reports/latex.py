@@ -30,23 +30,23 @@ ESCAPED = {
     "≥": r"$\geq$",
     "≈": r"$\approx$",
 }
-"""What LaTeX would read as its own: also `--`, and `[` and `*`, which belong to the end of the row before."""
+"""Special character -> its LaTeX form; `-` because of `--`, `[` and `*` because they may follow the end of a row."""
 SPECIAL = re.compile("[{}]".format(re.escape("".join(ESCAPED))))
 
 
 def escape(words: str) -> str:
-    """Escape text for LaTeX, and put it in one line; letters that are not ASCII stay, which LaTeX reads as UTF-8."""
+    """Escape text for LaTeX, on one line; letters beyond ASCII stay, because LaTeX reads UTF-8."""
     return SPECIAL.sub(lambda found: ESCAPED[found[0]], " ".join(clean(words).split()))
 
 
 def render_latex(comparison: Comparison, *, bits: bool = False) -> str:
-    """A floating table with its caption; it needs the package booktabs, and LaTeX of 2020 or later."""
+    """Render a floating table with its caption; requires the package booktabs, and LaTeX of 2020 or later."""
     label = re.sub("[^A-Za-z0-9.-]+", "-", comparison.folder).strip("-")
     return _table(loss_columns(comparison, bits=bits), _caption(comparison, "bits" if bits else "nats"), label)
 
 
 def render_run_latex(run: RunSummary, *, bits: bool = False) -> str:
-    """The losses of a run, a line a split."""
+    """Render the losses of a run, a line per split."""
     unit = math.log(2) if bits else 1.0
     losses = list_losses(run)
     columns = {

@@ -1,4 +1,4 @@
-"""The lines below the terminal's table: what its columns mean, and the notes that it has room for."""
+"""Lines below the terminal's table: the meaning of its columns, and a selection of notes."""
 
 import math
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ NOTED: tuple[Kind, ...] = (
 """Kinds of notes that a terminal shows, in this order; a report shows all."""
 
 NEW = {"both": "seeds", "data": "orders of the data", "weights": "initial weights"}
-"""What differs between the seeds."""
+"""`vary` -> the source that differs between seeds."""
 
 
 def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
-    """What the columns mean."""
+    """Explain the columns."""
     rows, splits, unit = comparison.models, comparison.study.splits, math.log(2) if bits else 1.0
     lines = [_losses(comparison, "bits" if bits else "nats")]
     if comparison.inflation is not None:
@@ -54,7 +54,7 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
 
 
 def select_notes(comparison: Comparison) -> list[str]:
-    """The notes that a terminal has room for, by kind; those on FLOPs only if budget or size is in FLOPs."""
+    """Select the notes for a terminal, ordered by kind; those on FLOPs only if budget or size is in FLOPs."""
     study = comparison.study
     in_flops = study.training.budget == "flops" or (study.match and study.match.kind == "flops")
     kinds = [kind for kind in NOTED if kind != "flops" or in_flops]
@@ -62,7 +62,7 @@ def select_notes(comparison: Comparison) -> list[str]:
 
 
 def _losses(comparison: Comparison, unit: str) -> str:
-    """What the losses are means of, and what their intervals are for."""
+    """Explain the means and intervals of losses."""
     seeds, splits = max(row.seeds for row in comparison.models), comparison.study.splits
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     new = f"new {NEW[comparison.study.vary]} and {new_sample(comparison)}"
@@ -71,7 +71,7 @@ def _losses(comparison: Comparison, unit: str) -> str:
 
 
 def _rates(rows: Sequence[ModelRow]) -> str:
-    """Where the learning rates come from."""
+    """Say where the learning rates come from."""
     where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
     origin = where.get(rows[0].lr_from, "each model's recipe")
     if rows[0].lr_from == "grid" and rows[0].split_losses:

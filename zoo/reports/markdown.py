@@ -24,12 +24,12 @@ CAPTIONS = {
     "cost-memory": "Test loss against peak memory",
 }
 SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|^>)")
-"""What Markdown or HTML would read as its own: `<` where a tag may begin, `&` where an entity may, and not `p < 0.05`,
-which can then be read in the source."""
+"""Characters that Markdown or HTML would interpret: `<` only where a tag may begin, `&` only where an entity may, which
+keeps `p < 0.05` readable in the source."""
 
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
-    """The document; `figures` maps the names of figures to their paths beside it."""
+    """Render the document; `figures` maps names of figures to their paths relative to it."""
     dots = "its splits" if comparison.study.splits > 1 else "its seeds"
     drawn = [f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()]
     parts = [
@@ -56,13 +56,13 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
 
 
 def escape(words: str) -> str:
-    """Escape text for Markdown and HTML, and put it in one line."""
+    """Escape text for Markdown and HTML, on one line."""
     words = SPECIAL.sub(r"\\\1", " ".join(clean(words).split()))
     return re.sub(r"^(\d*)([-+.)])(?=\s)", r"\1\\\2", words)
 
 
 def _table(columns: Mapping[str, Sequence[str]], left: Iterable[str]) -> str:
-    """A table without its empty columns."""
+    """Write a table without empty columns."""
     kept = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [
         list(kept),
@@ -78,7 +78,7 @@ def _losses(comparison: Comparison) -> str:
 
 
 def _about(comparison: Comparison) -> str:
-    """What the columns mean."""
+    """Explain the columns."""
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
         new = facts.new_sample(comparison)
@@ -140,7 +140,7 @@ def _costs(models: Sequence[ModelRow]) -> str:
 
 
 def _contrasts(comparison: Comparison) -> list[str]:
-    """The passages on which two models differ most, a table a pair."""
+    """Write the passages on which two models differ most, a table per pair."""
     if not comparison.contrasts:
         return []
     parts = ["## Where two models differ most"]
@@ -168,7 +168,7 @@ def _samples(comparison: Comparison) -> list[str]:
 
 
 def _fence(words: str, language: str = "") -> str:
-    """A block of code whose fence is longer than any run of backticks in it."""
+    """Write a code block whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", words)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{words}\n{fence}"

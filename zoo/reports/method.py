@@ -1,4 +1,4 @@
-"""How the statistics of a comparison were done, in the words of page and document."""
+"""Describe the statistical method of a comparison, for page and document."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from zoo.reports.numbers import loss
 
 
 def describe_method(comparison: Comparison) -> list[str]:
-    """The method, a paragraph each."""
+    """Describe the method in paragraphs."""
     paragraphs = list(_scoring(comparison))
     if not has_intervals(comparison):
         return [*paragraphs, _no_interval(comparison)]
@@ -16,7 +16,7 @@ def describe_method(comparison: Comparison) -> list[str]:
 
 
 def _scoring(comparison: Comparison) -> Iterator[str]:
-    """What the losses are."""
+    """Describe how losses are scored."""
     has_test, splits = comparison.study.data.has_test, comparison.study.splits
     scored = "of the test split, once," if has_test else "of the validation split, there being no test split,"
     yield (
@@ -42,7 +42,7 @@ def _no_interval(comparison: Comparison) -> str:
 
 
 def _intervals(comparison: Comparison) -> Iterator[str]:
-    """What an interval of a mean allows for."""
+    """Describe the sources of uncertainty in an interval of a mean."""
     splits, split = comparison.study.splits, "test" if comparison.study.data.has_test else "validation"
     if splits > 1:
         other = "text, in new regions of this stream" if comparison.data.is_stream else "documents, split otherwise"
@@ -64,7 +64,7 @@ def _intervals(comparison: Comparison) -> Iterator[str]:
 
 
 def _pairs(comparison: Comparison) -> Iterator[str]:
-    """How pairs were judged."""
+    """Describe how pairs were judged."""
     if has_verdicts(comparison):
         yield f"Method: {comparison.method}. {comparison.reason}"
         yield (

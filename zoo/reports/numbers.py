@@ -1,4 +1,4 @@
-"""Numbers as page, document and figures write them."""
+"""Format numbers for page, document and figures."""
 
 import math
 
@@ -9,7 +9,7 @@ from zoo.experiments.records.study import Cost
 
 
 def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
-    """A loss or difference: 1.9642, or −0.0102."""
+    """Format a loss or difference: 1.9642, or −0.0102."""
     if value is None:
         return ""
     written = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
@@ -17,7 +17,7 @@ def loss(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
 
 
 def switched(value: float | None, *, signed: bool = False) -> Markup:
-    """A loss for the page, whose script can turn it into bits."""
+    """Format a loss for the page, whose script can convert it to bits."""
     if value is None:
         return Markup()
     sign = Markup(" data-signed") if signed else ""
@@ -32,7 +32,7 @@ def half_width(interval: Interval | None) -> float | None:
 
 
 def short(number: float | None) -> str:
-    """A number in about three digits and a letter: 412, 9.8k, 151k, 6.4M."""
+    """Format a number with two or three digits and a letter: 412, 9.8k, 151k, 6.4M."""
     if number is None:
         return ""
     for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -42,12 +42,12 @@ def short(number: float | None) -> str:
 
 
 def plain(number: float) -> str:
-    """A number on an axis: 0.01, 50, 10k."""
+    """Format a number of an axis: 0.01, 50, 10k."""
     return short(number).replace(".0", "") if number >= 1000 else f"{number:g}"
 
 
 def storage(number: float | None) -> str:
-    """Bytes: 512 B, 9.8 kB, 151 MB."""
+    """Format bytes: 512 B, 9.8 kB, 151 MB."""
     if number is None:
         return ""
     written = short(number).replace("G", " G").replace("M", " M").replace("k", " k").replace("T", " T")
@@ -55,7 +55,7 @@ def storage(number: float | None) -> str:
 
 
 def format_flops(counted: Used | Cost | None) -> str:
-    """FLOPs of a run, or of a target token: 2.1M; ≥ 2.1M where some are not counted, ≈ 2.1M where they vary."""
+    """Format FLOPs of a run, or of a target token: 2.1M; ≥ 2.1M if some are uncounted, ≈ 2.1M if they are fitted."""
     if counted is None:
         return ""
     number = counted.flops if isinstance(counted, Used) else counted.flops_training
@@ -64,12 +64,12 @@ def format_flops(counted: Used | Cost | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A signed share: +1.2%."""
+    """Format a signed share: +1.2%."""
     return f"{100 * share:+.1f}%".replace("-", "−")
 
 
 def field(tokens: int | None) -> str:
-    """A receptive field; "all" where it has no bound."""
+    """Format a receptive field; "all" for no bound."""
     return "all" if tokens is None else f"{tokens:,}"
 
 

@@ -1,4 +1,4 @@
-"""What `train`, `compare` and `report` print."""
+"""Print the results of `train`, `compare` and `report`."""
 
 import math
 import sys
@@ -17,16 +17,20 @@ from zoo.reports.table import print_comparison
 
 FORMS = {"latex": render_latex, "csv": render_csv}
 FORMS_OF_A_RUN = {"latex": render_run_latex, "csv": render_run_csv}
-"""Ways to print the main table for other programs."""
+"""Format for other programs -> function that renders the main table."""
 
 
 def print_outcome(
     directory: Path, comparison: Comparison, page: Path | None, *, bits: bool, as_json: bool, form: str | None = None
 ) -> None:
-    """The tables or the document of a comparison in its study's folder; on standard error, where its page is.
+    """Print the tables or the JSON document of a comparison, and the path of its page on standard error.
 
     Args:
-        form: the main table as "latex" or "csv" instead.
+        directory: the study's folder.
+        page: path of the page, if it was drawn.
+        bits: give losses in bits instead of nats.
+        as_json: print the document instead of the tables.
+        form: print the main table as "latex" or "csv" instead.
     """
     if as_json:
         document = comparison.model_dump(mode="json")
@@ -42,7 +46,7 @@ def print_outcome(
 
 
 def print_run(place: str, run: RunSummary, page: Path | None, *, bits: bool, as_json: bool, form: str | None) -> None:
-    """The numbers of one run; on standard error, where its page is and what can be done next."""
+    """Print the numbers of one run, and the path of its page on standard error; arguments as for `print_outcome`."""
     unit = math.log(2) if bits else 1.0
     if as_json:
         print_json({"directory": place, **run.model_dump(mode="json")})
@@ -62,7 +66,7 @@ def print_run(place: str, run: RunSummary, page: Path | None, *, bits: bool, as_
 
 
 def print_next(place: str, run: RunSummary) -> None:
-    """On standard error, commands that go on from a run, to be pasted."""
+    """Print commands for what to do next with a run, ready to paste, on standard error."""
     commands = next_commands(run, place, program())
     if commands:
         click.echo("\n".join(["next:", *(f"  {command}  # {what}" for command, what in commands.items())]), err=True)

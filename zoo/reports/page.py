@@ -24,7 +24,7 @@ from zoo.reports.passages import find_near_copies
 
 
 def render_page(comparison: Comparison) -> str:
-    """The page of a comparison."""
+    """Render the page of a comparison."""
     wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
     return template("page.html.jinja").render(
         c=comparison,
@@ -50,7 +50,7 @@ def render_page(comparison: Comparison) -> str:
 
 
 def frame() -> dict[str, Markup]:
-    """What every page has: style, script, and a policy that allows these two and nothing else."""
+    """Style and script of every page, and a Content-Security-Policy that allows only these two."""
     style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
     script = _asset("page.js")
     policy = (
@@ -62,7 +62,7 @@ def frame() -> dict[str, Markup]:
 
 @lru_cache
 def template(name: str) -> Template:
-    """The template of a page, with the functions that it calls."""
+    """Load the template of a page, with the functions that it calls."""
     environment = Environment(
         loader=PackageLoader("zoo.reports", ""),
         autoescape=True,
@@ -91,12 +91,12 @@ def _asset(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """The digest by which a Content-Security-Policy allows a block of the page."""
+    """The digest with which a Content-Security-Policy allows a block of the page."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _contents(comparison: Comparison) -> dict[str, Any]:
-    """Which columns and sections have anything in them."""
+    """Variables of the template: which columns and sections have content, kinds of memory, rates of trials."""
     models = comparison.models
     costs = [model.cost for model in models if model.cost]
     after = {cost.state_tokens for cost in costs}
@@ -116,18 +116,18 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
 
 
 def _breakable(call: str) -> Markup:
-    """A model with its options, and places between them where a line may end."""
+    """A model call with possible line breaks between its options."""
     return Markup("<wbr>").join(re.findall(r"[^(,]*[(,]?", clean(call)))
 
 
 def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
-    """(row, column) -> the pair, seen from the row."""
+    """(row, column) -> the pair, with the model of the row as `a`."""
     pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
     return pairs | {(pair.b, pair.a): pair.reverse() for pair in comparison.pairs}
 
 
 def _describe_pair(pair: PairRow) -> str:
-    """Describe a pair in a line, for a cell that has room for one number."""
+    """Describe a pair in a line, for the tooltip of a cell with room for one number."""
     words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
     if pair.low is not None:
         words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"

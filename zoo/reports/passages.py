@@ -1,4 +1,4 @@
-"""Passages and samples as page and document show them."""
+"""Format passages and samples for page and document."""
 
 from collections.abc import Mapping
 from difflib import SequenceMatcher
@@ -11,21 +11,21 @@ from zoo.reports.figures.svg import clean
 
 END = "⊣"
 SHOWN = {"": END, "\n": "⏎", "\t": "⇥", "\r": "␍"}
-"""What stands for characters that cannot be seen."""
+"""Invisible character -> the sign that is shown for it."""
 TINTS = (0.1, 0.5, 1.5)
-"""Nats by which two models differ on a character for it to be tinted, more and more."""
+"""Least differences of two models on a character, in nats, for the three strengths of its tint."""
 ALIKE = 0.8
-"""Samples are near copies from this ratio of matching characters on (`difflib`)."""
+"""Least ratio of matching characters of near copies (`difflib`)."""
 
 
 def plain_text(passage: Passage) -> str:
-    """The passage in a line, its breaks as signs, dots where it is cut."""
+    """The passage on one line, line breaks as signs, dots where it is cut."""
     text = "".join(SHOWN.get(part, part) for part in passage.text)
     return ("" if passage.begins else "…") + text + ("" if passage.ends else "…")
 
 
 def tinted(passage: Passage) -> Markup:
-    """The passage, every character tinted for the model that predicts it better; pointed at, it tells both losses."""
+    """The passage, each character tinted for the model that predicts it better, with both losses as tooltip."""
     parts = [
         Markup('<span{} title="{:.2f} | {:.2f}">{}</span>').format(
             Markup(f' class="{kind}"') if (kind := _tint(a - b)) else "", a, b, _seen(text, breaks=True)
@@ -36,7 +36,7 @@ def tinted(passage: Passage) -> Markup:
 
 
 def columns(passage: Passage) -> Markup:
-    """A column a character: the character, and its losses under the two models."""
+    """One column per character: the character, and its losses under the two models."""
     return Markup("").join(
         Markup("<span{}><b>{}</b>{:.2f}<br>{:.2f}</span>").format(
             Markup(f' class="{kind}"') if (kind := _tint(a - b)) else "", _seen(text), a, b
@@ -46,13 +46,13 @@ def columns(passage: Passage) -> Markup:
 
 
 def describe_passage(contrast: Contrast, passage: Passage) -> str:
-    """Who is better on a passage, and by how much."""
+    """Say which model is better on a passage, and by how much."""
     better, apart = (contrast.a if passage.difference < 0 else contrast.b), abs(passage.difference)
     return f"{better} better by {apart:.2f} nats"
 
 
 def find_near_copies(comparison: Comparison) -> Mapping[tuple[str, int], str]:
-    """Label and number of a sample -> the first model of the ranking with a sample of that number that is much like it.
+    """Label and number of a sample -> the best-ranked model whose sample of that number is a near copy.
 
     Samples of one number are drawn with the same random numbers.
     """
@@ -72,13 +72,13 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _seen(text: str, *, breaks: bool = False) -> Markup:
-    """A character that can be seen; `breaks`: after the sign of a line's end the line ends."""
+    """A visible character; with `breaks`, a line break follows its sign, and a space stays a space."""
     if text == "\n" and breaks:
         return Markup("⏎\n")
     return escape(SHOWN.get(text, clean(text)) if breaks or text != " " else "␣")
 
 
 def _tint(difference: float) -> str:
-    """The class of a character: a1 to a3 where the first model is better, b1 to b3 where the second is."""
+    """CSS class of a character: a1 to a3 if the first model is better, b1 to b3 if the second is, else empty."""
     strength = sum(abs(difference) >= least for least in TINTS)
     return f"{'a' if difference < 0 else 'b'}{strength}" if strength else ""

@@ -1,4 +1,4 @@
-"""Report on standard error how a study goes: a bar on a terminal, and a line a run everywhere."""
+"""Report the progress of a study on standard error: a bar on a terminal, and a line per run everywhere."""
 
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ class ProgressBar(Listener):
         )
         self._task = self._bar.add_task("preparing", loss="", total=None)
         self._done = 0
-        self._spent: dict[Path, float] = {}  # directory -> share, of the runs that are being trained
+        self._spent: dict[Path, float] = {}  # directory of a run in training -> share of its budget spent
         self._validation: dict[Path, str] = {}
 
     def __enter__(self) -> "ProgressBar":
@@ -90,6 +90,6 @@ def _name(cell: Cell) -> str:
 
 
 def _split(cell: Cell) -> str:
-    """The split of a run, if it is not the first."""
+    """Words for the split of a run; empty for the first."""
     number, of = cell.config.data.turn
     return f" split {number} of {of}" if number > 1 else ""

@@ -1,4 +1,4 @@
-"""Write the report of a comparison: a page, a document, the numbers, and the figures."""
+"""Write the report of a comparison: page, Markdown document, numbers, and figures."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ FOLDER = "figures"
 def write_report(comparison: Comparison, directory: Path) -> list[Path]:
     """Write report.html, report.md, comparison.json and figures/*.svg, each whole or not at all; return their paths.
 
-    Figures of an earlier report that this one does not have are removed, and what a killed command was writing there.
+    Removes figures that only an earlier report had, and unfinished files of killed commands.
     """
-    from zoo.reports.page import render_page  # late: a comparison must not wait for jinja2 before it trains
+    from zoo.reports.page import render_page  # late import: training must not wait for jinja2
 
     drawn = {f"{FOLDER}/{name}.svg": standalone(markup) for name, markup in draw(comparison).items()}
     links = {Path(path).stem: path for path in drawn}

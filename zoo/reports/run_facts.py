@@ -1,4 +1,4 @@
-"""What the page and the terminal say of one run in words."""
+"""Words for one run, on its page and on the terminal."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ FLAGS = {"steps": "--steps", "tokens": "--tokens", "seconds": "--seconds", "flop
 
 
 def describe_outcome(run: RunSummary) -> str:
-    """Test loss, or that there is none."""
+    """The test loss, else the validation loss, else the status."""
     result = run.result
     if result.status == "finished":
         known = {"Test": result.test_loss, "Validation": result.validation_loss}
@@ -22,7 +22,7 @@ def describe_outcome(run: RunSummary) -> str:
 
 
 def describe_end(run: RunSummary) -> str:
-    """Where training stopped and why, and which weights were kept."""
+    """Say where training stopped and why, and which weights were kept."""
     result, budget = run.result, run.recorded.run.training.budget
     if result.status == "failed":
         return f"An error ended it. {result.reason}"
@@ -50,7 +50,7 @@ def describe_end(run: RunSummary) -> str:
 
 
 def describe_setting(run: RunSummary) -> dict[str, str]:
-    """What was asked, in the terms of a comparison's page."""
+    """Name -> value of the settings of a run, with the terms of a comparison's page."""
     config, data, machine = run.recorded.run, run.recorded.data, run.environment
     training, lr = config.training, run.recorded.settings.get("lr")
     budget, number = training.budget, config.data.turn
@@ -79,7 +79,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
 
 
 def describe_cost(run: RunSummary) -> dict[str, str]:
-    """What training used, and what a probe measured, if one has."""
+    """Name -> value of what training used, and of the costs that a probe measured, if any."""
     result, cost = run.result, run.cost
     speed = result.tokens / result.seconds if result.seconds else None
     sign = "≥ " if result.flops_uncounted else "≈ " if result.flops_fitted else ""
@@ -100,7 +100,7 @@ def describe_cost(run: RunSummary) -> dict[str, str]:
 
 
 def list_losses(run: RunSummary) -> list[tuple[str, float, int, float | None]]:
-    """Split, loss, number of targets and floor, of the splits that have a loss."""
+    """Split, loss, number of targets and floor, for each split with a loss."""
     data = run.recorded.data
     found = [(split, getattr(run.result, f"{split}_loss")) for split in ("test", "validation", "train")]
     return [
@@ -109,7 +109,7 @@ def list_losses(run: RunSummary) -> list[tuple[str, float, int, float | None]]:
 
 
 def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -> dict[str, str]:
-    """Commands that go on from a run in a directory -> what they do; quoted, to be pasted."""
+    """Command for what to do next with a run in a directory, quoted, ready to paste -> its purpose."""
     result, training, at = run.result, run.recorded.run.training, shlex.quote(place)
     if result.status == "failed":
         return {}
@@ -125,7 +125,7 @@ def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -
 
 
 def program() -> str:
-    """How this command was called, to call it again."""
+    """The words with which this command was called."""
     called = sys.argv[0]
     return f"python {shlex.quote(called)}" if called.endswith(".py") else shlex.quote(os.path.basename(called) or "zoo")
 

@@ -1,4 +1,4 @@
-"""Render one run as a page of the same kind as a comparison's, and write it beside the run's folder."""
+"""Render one run as a page like a comparison's, and write it beside the run's folder."""
 
 import os
 import shlex
@@ -16,9 +16,8 @@ from zoo.whole_file import write_whole
 def write_run_page(run: RunSummary, directory: Path) -> Path:
     """Write the page of the run in a directory, whole or not at all; returns its path, `<directory>.html`.
 
-    It stands beside the folder and not in it: a run that is complete is never changed afterwards, and what is in its
-    folder is what was recorded, while a page is drawn from that, again whenever somebody asks. The folder of the study
-    has a report.html only for a comparison, and may hold many runs.
+    The page lies beside the folder because a complete run never changes: its folder has only records, from which the
+    page can be drawn again. Its name is that of the run because the folder of a study may have many runs.
     """
     page = page_of(directory)
     write_whole(page, render_run_page(run))
@@ -26,14 +25,14 @@ def write_run_page(run: RunSummary, directory: Path) -> Path:
 
 
 def page_of(directory: Path) -> Path:
-    """Where the page of a run stands."""
-    place = Path(os.path.abspath(directory))  # "." has no name to put another one beside
+    """The path of a run's page."""
+    place = Path(os.path.abspath(directory))  # "." has no name
     return directory.with_name(f"{directory.name}.html") if directory.name else place.with_name(f"{place.name}.html")
 
 
 def render_run_page(run: RunSummary) -> str:
-    """The page."""
-    from zoo.reports.page import frame, template  # late: training must not wait for jinja2
+    """Render the page of a run."""
+    from zoo.reports.page import frame, template  # late import: training must not wait for jinja2
 
     config, machine = run.recorded.run, run.environment
     losses = run_facts.list_losses(run)

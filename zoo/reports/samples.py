@@ -1,4 +1,4 @@
-"""Print what `sample` draws: a sample a line, or a rule between samples of several lines."""
+"""Print the samples of `sample`: one per line, or with a rule between samples of several lines."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ def print_samples(samples: Sequence[Mapping[str, Any]]) -> None:
     """Print all samples at once."""
     separator = RULE if any("\n" in sample["text"] for sample in samples) else "\n"
     text = separator.join(_shown(sample["text"]) + MARK * sample["in_training"] for sample in samples)
-    click.echo(text, color=True)  # or click leaves out of a file what is a colour for a terminal
+    click.echo(text, color=True)  # else click strips colour codes of the text in a file
 
 
 def print_pieces(pieces: Iterable[Piece]) -> None:
@@ -33,5 +33,5 @@ def print_pieces(pieces: Iterable[Piece]) -> None:
 
 
 def _shown(text: str) -> str:
-    """The text as it is for a file or a program; what a terminal would act on is written out for a terminal."""
+    """The text unchanged for a file or a program, with escaped control characters for a terminal."""
     return printable(text) if sys.stdout.isatty() else text

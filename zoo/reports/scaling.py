@@ -22,7 +22,7 @@ Rows = list[list[str]]
 
 
 def list_losses(scaling: Scaling, *, bits: bool = False) -> Rows:
-    """A header, and a row a size and model: size asked for, model, test loss with its interval, size, FLOPs."""
+    """A header, and a row per size and model: target size, model, test loss with its interval, size, FLOPs."""
     unit = math.log(2) if bits else 1.0
     rows = [[f"{size.target:,}", *_cells(model, unit)] for size in scaling.sizes for model in size.models]
     return [["size", "model", "test", "params", "FLOPs", "lr"], *rows]
@@ -33,7 +33,7 @@ def _cells(model: SizedModel, unit: float) -> list[str]:
 
 
 def list_differences(scaling: Scaling, *, bits: bool = False) -> Rows:
-    """A header, and a row a pair and size: the pair, the size asked for, the difference, its p-value and verdict."""
+    """A header, and a row per pair and size: pair, target size, difference, p-value, verdict."""
     unit = math.log(2) if bits else 1.0
     names = list(dict.fromkeys((pair.a, pair.b) for size in scaling.sizes for pair in size.pairs))
     rows = [
@@ -47,7 +47,7 @@ def list_differences(scaling: Scaling, *, bits: bool = False) -> Rows:
 
 
 def print_scaling(scaling: Scaling, console: Console, *, bits: bool) -> None:
-    """Print losses, differences, and what they leave open."""
+    """Print losses, differences, notes, and the verdict at each size."""
     unit = "bits" if bits else "nats"
     console.print(_table(list_losses(scaling, bits=bits)))
     differences = list_differences(scaling, bits=bits)

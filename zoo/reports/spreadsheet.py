@@ -1,4 +1,4 @@
-"""Write the table of a comparison for a spreadsheet: CSV with every digit, the ends of an interval in columns."""
+"""Write the table of a comparison as CSV for a spreadsheet: all digits, ends of intervals in columns of their own."""
 
 import csv
 import io
@@ -12,20 +12,20 @@ from zoo.experiments.records.run import CurvePoint
 from zoo.reports.figures.svg import clean
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula and execute; such text gets an apostrophe in front."""
+"""First characters of text that a spreadsheet would execute as a formula; such text gets an apostrophe in front."""
 
 
 def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
-    """A line of titles and a line a model, best first, as RFC 4180 has it; what there is none of is empty.
+    """Render a line of titles and a line per model, best first (RFC 4180); missing values are empty.
 
-    Losses are nats or bits a token, as `unit` says; a receptive field without bound is `inf`.
+    Losses are nats or bits a token, named in the column `unit`; a receptive field without bound is `inf`.
     """
     unit = math.log(2) if bits else 1.0
     return _write([_row(model, unit) | {"unit": _name(bits)} for model in comparison.models])
 
 
 def render_run_csv(run: RunSummary, *, bits: bool = False) -> str:
-    """The learning curve of a run: a line of titles and a line an evaluation."""
+    """Render the learning curve of a run: a line of titles and a line per evaluation."""
     unit = math.log(2) if bits else 1.0
     rows: list[dict[str, Any]] = [
         {
@@ -87,7 +87,7 @@ def _row(model: ModelRow, unit: float) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """A cell: `repr` of a number is the shortest that reads back as the same one."""
+    """Write a cell; `repr` of a number is the shortest text that reads back as the same number."""
     if value is None:
         return ""
     if not isinstance(value, str):

@@ -18,11 +18,11 @@ from zoo.reports.numbers import short
 Columns = dict[str, Callable[[ModelRow], str]]
 
 FEW_PAIRS = 10
-"""Of more pairs than these only those with the best model are shown."""
+"""Most pairs that are all shown; of more, only those with the best model."""
 
 
 def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
-    """Print the models, best first, the legend, the notes, the pairs, and the verdict last, where the eye is."""
+    """Print models, best first, legend, notes and pairs, and the verdict last, where the reader looks first."""
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
@@ -54,7 +54,7 @@ def _columns(unit: float) -> Columns:
 
 
 def _study_columns(unit: float) -> Columns:
-    """Columns with our losses beside the published figures."""
+    """Columns of losses beside the published figures."""
 
     def published(name: str) -> Callable[[ModelRow], str]:
         def cell(row: ModelRow) -> str:
@@ -124,7 +124,7 @@ def _table(*columns: str, left: Sequence[str]) -> Table:
 
 
 def _wrapped(lines: Sequence[str]) -> str:
-    """Lines of at most 80 columns; those that are continued are indented."""
+    """Wrap lines at 80 columns; continuation lines are indented."""
     return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
 
 

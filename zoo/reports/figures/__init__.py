@@ -1,1 +1,1 @@
-"""The figures of a report, drawn as SVG."""
+"""Draw the figures of a report as SVG."""

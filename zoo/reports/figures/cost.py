@@ -1,4 +1,4 @@
-"""Draw test loss against cost, with the models that no other beats in both."""
+"""Draw test loss against cost, with the Pareto front."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -29,7 +29,7 @@ Box = tuple[float, float, float, float]
 
 
 def cost(comparison: Comparison, against: Against = "parameters", *, width: float = 960.0) -> str:
-    """The figure; empty if fewer than two models have both numbers."""
+    """Draw the figure; empty if fewer than two models have both numbers."""
     title, price, written = AXES[against]
     points = [(value, model.test, model) for model in comparison.models if model.test and (value := price(model))]
     if len(points) < 2:
@@ -63,7 +63,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats in cost and loss, cheapest first."""
+    """Points (cost, loss) -> the Pareto front, cheapest first."""
     front: list[tuple[float, float]] = []
     for price, value in sorted(points):
         if not front or value < front[-1][1]:
@@ -76,7 +76,7 @@ def _reach(test: Interval) -> tuple[float, float]:
 
 
 def _steps(front: list[tuple[float, float]], across: Scale, up: Scale, right: float) -> list[tuple[float, float]]:
-    """The corners of the front as a staircase: the best loss at every price."""
+    """The corners of the front drawn as a staircase: the best loss at every cost."""
     corners = [(across(front[0][0]), up(front[0][1]))]
     for price, value in front[1:]:
         corners += [(across(price), corners[-1][1]), (across(price), up(value))]
@@ -84,7 +84,7 @@ def _steps(front: list[tuple[float, float]], across: Scale, up: Scale, right: fl
 
 
 def _boxes(steps: list[tuple[float, float]]) -> list[Box]:
-    """The boxes that the staircase fills, which names avoid."""
+    """The boxes around the lines of the staircase, which names avoid."""
     return [
         (min(x, to_x) - 2, min(y, to_y) - 2, max(x, to_x) + 2, max(y, to_y) + 2)
         for (x, y), (to_x, to_y) in pairwise(steps)
@@ -105,7 +105,7 @@ def _point(
 
 
 def _named(name: str, place: tuple[float, float], spot: tuple[float, float], box: Box) -> Markup:
-    """The name of a point, with a line to it where another point may be nearer."""
+    """The name of a point, with a leader line if the name is not close to it."""
     (x, y), middle = place, spot[1] - 4
     if abs(middle - y) < 18:
         return text(*spot, name, "label")
@@ -117,7 +117,7 @@ def _named(name: str, place: tuple[float, float], spot: tuple[float, float], box
 def _free(
     place: tuple[float, float], width: float, taken: list[Box], thin: list[Box], bounds: Box
 ) -> tuple[tuple[float, float], Box]:
-    """The place near a point where its name hides least: its start, and the box that it fills."""
+    """Place a name near its point where it hides least; returns its start, and the box that it fills."""
     x, y = place
     found: list[tuple[float, tuple[float, float], Box]] = []
     for dy in (0, -12, 12, -18, 18, -30, 30, -44, 44):

@@ -1,4 +1,4 @@
-"""Draw learning curves: validation loss against tokens or seconds, a line and a band over the runs for each model."""
+"""Draw learning curves: validation loss against tokens or seconds, a line per model with a band over its runs."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ from zoo.reports.numbers import plain
 
 TITLES = {"tokens": "training tokens", "seconds": "seconds of training"}
 EARLY = 0.25
-"""The share of training after which losses have most of the height; before, all fall from the same one."""
+"""Share of training after which losses get most of the height; before, all fall from about the same loss."""
 
 
 def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "tokens", *, width: float = 960.0) -> str:
-    """The figure; empty if no model has a curve of two points."""
+    """Draw the figure; empty if no model has a curve of two points."""
     models = [model for model in comparison.models if len(model.curve) > 1]
     if not models:
         return ""
@@ -46,13 +46,13 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
 
 
 def bend(comparison: Comparison) -> float | None:
-    """The loss above which the axis of the figure is compressed, if it is."""
+    """The loss above which the axis of the figure is compressed; None if it is not."""
     models = [model for model in comparison.models if len(model.curve) > 1]
     return getattr(_height(comparison, models, 300.0), "knee", None) if models else None
 
 
 def _height(comparison: Comparison, models: list[ModelRow], bottom: float) -> Scale:
-    """The scale of all losses, without outliers and what diverged; the first part of training may be compressed."""
+    """The scale of losses, without outliers and diverged models; the losses of early training may be compressed."""
     far = {model.label for model in find_outliers(comparison)}
     ends = {model.label: model.curve[-1].tokens for model in models}
     shown = [model for model in models if not model.diverged and model.label not in far] or models

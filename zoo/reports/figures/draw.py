@@ -1,4 +1,4 @@
-"""Draw the figures of a comparison, for the page and as files of their own."""
+"""Draw the figures of a comparison, for the page and as separate files."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from zoo.reports.figures.positions import positions
 WIDE, NARROW = 960.0, 350.0
 
 MARGIN = 16
-"""Space around a figure that stands alone."""
+"""Margin around a figure in a file of its own."""
 SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"')
 
 Draw = Callable[[Comparison, float], str]
@@ -33,18 +33,18 @@ FIGURES: dict[str, Draw] = {
 
 
 def figure_style() -> str:
-    """The style of a drawing, without its colours."""
+    """The CSS of a drawing, without its colours."""
     return files("zoo.reports.figures").joinpath("figure.css").read_text(encoding="utf-8") + model_rules()
 
 
 def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
-    """Draw every figure for which there are numbers: name -> markup."""
+    """Draw every figure that has numbers: name -> markup."""
     drawn = {name: figure(comparison, width) for name, figure in FIGURES.items()}
     return {name: markup for name, markup in drawn.items() if markup}
 
 
 def standalone(markup: str) -> str:
-    """A drawing as a file of its own: with its style, on the page's paper, light or dark as the reader has it."""
+    """Make a drawing a separate file with its own style and background, light or dark as the reader prefers."""
     start, _, rest = markup.partition(">")
     start = SIZE.sub(_with_margin, start)
     style = (

@@ -15,7 +15,7 @@ TOP, FOOT = 34.0, 46.0
 
 
 def forest(comparison: Comparison, *, width: float = 960.0) -> str:
-    """The figure; empty if no model finished under every seed."""
+    """Draw the figure; empty if no model finished under every seed."""
     models, narrow = comparison.models, width < 600
     if not any(model.test for model in models):
         return ""
@@ -38,7 +38,7 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
 
 
 def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
-    """The scale of all intervals, seeds and published figures, and of the floor unless it is far off."""
+    """The scale that shows all intervals, seeds and published figures, and the floor unless it is far off."""
     shown = [value for model in models if model.test for value in _dots(model)]
     shown += [end for model in models if model.test for end in (model.test.low, model.test.high) if end is not None]
     shown += [value for model in models if (value := _published(model)) is not None]
@@ -49,7 +49,7 @@ def _scale(models: list[ModelRow], start: float, end: float) -> Scale:
 
 
 def _floor(models: tuple[ModelRow, ...], scale: Scale, bottom: float, height: float, narrow: bool) -> list[Markup]:
-    """The line of the floor; in a narrow figure it is interrupted for the names above the marks."""
+    """The line of the floor; a narrow figure interrupts it for the names above the marks."""
     floor = models[0].floor
     if floor is None or not scale.inside(floor):
         return []
@@ -61,7 +61,7 @@ def _floor(models: tuple[ModelRow, ...], scale: Scale, bottom: float, height: fl
 
 
 def _above(comparison: Comparison, scale: Scale) -> list[Markup]:
-    """What stands above the rows: the floor, and what the diamonds are."""
+    """The notes above the rows: the value of the floor, and the meaning of the diamonds."""
     floor, floor_end = comparison.models[0].floor, scale.start
     marks: list[Markup] = []
     if floor is not None:
@@ -85,7 +85,7 @@ def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names:
     base, room = (y - 13, width - 150) if narrow else (y + 4, names - 10)
     name = text(8 if narrow else 0, base, shorten(model.label, room, SIZE), "label")
     if model.test is None:
-        place, anchor = (width - 8, "end") if narrow else (width - 146, None)  # where the others have their mean
+        place, anchor = (width - 8, "end") if narrow else (width - 146, None)  # where other rows have their mean
         what = text(place, base, model.without_mean, "note", anchor)
         return tag("g", tag("title", model.label), name, what, class_=own)
     marks = _marks(model, model.test, scale, y + 4 if narrow else y)
@@ -93,7 +93,7 @@ def _row(comparison: Comparison, model: ModelRow, scale: Scale, y: float, names:
 
 
 def _marks(model: ModelRow, test: Interval, scale: Scale, y: float) -> list[Markup]:
-    """Interval and mean, the seeds below them, the published figure; of a model beyond the axis an arrow."""
+    """Interval, mean, seeds below them, and published figure; only an arrow for a model beyond the axis."""
     if not scale.inside(test.mean):
         return [path([(scale.end - 10, y - 5), (scale.end, y), (scale.end - 10, y + 5)], "end", closed=True)]
     seeds = [scale(value) for value in _dots(model)]
@@ -110,7 +110,7 @@ def _marks(model: ModelRow, test: Interval, scale: Scale, y: float) -> list[Mark
 
 
 def _number(model: ModelRow, base: float, width: float) -> Markup:
-    """The mean, its interval and its letters at the end of the row."""
+    """The text at the end of the row: mean, interval and letters."""
     assert model.test is not None
     spread = half_width(model.test)
     parts: list[object] = [tag("tspan", loss(model.test.mean), data_nats=f"{model.test.mean:.9g}")]
@@ -123,7 +123,7 @@ def _number(model: ModelRow, base: float, width: float) -> Markup:
 
 
 def _dots(model: ModelRow) -> list[float]:
-    """The loss under every seed, or of every split where there are several."""
+    """The loss under every seed, or on every split if there are several."""
     return [value for value in (model.split_losses or model.losses).values() if value is not None]
 
 

@@ -1,4 +1,4 @@
-"""Lines with bands, each with its name beside its end: learning curves, and losses by position."""
+"""Draw lines with bands, each with its name beside its end: learning curves, and losses by position."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -25,10 +25,11 @@ class Line(NamedTuple):
     """A line of at least one point.
 
     Attributes:
-        name: what stands beside its end.
-        title: what a reader who points at it is told.
-        colour: its class.
-        crossed: it ends because the model diverged.
+        name: label beside its end.
+        title: tooltip.
+        colour: CSS class.
+        dots: its points.
+        crossed: whether it ends because the model diverged, marked by a cross.
     """
 
     name: str
@@ -39,15 +40,15 @@ class Line(NamedTuple):
 
 
 def room_for_names(lines: Sequence[Line], narrow: bool) -> float:
-    """The width that the longest name needs, up to a limit."""
+    """Width of the longest name, up to a limit."""
     return min(max(text_width(line.name, SIZE) for line in lines) + 4, 108.0 if narrow else 220.0)
 
 
 def draw_lines(lines: Sequence[Line], across: Scale, up: Scale, names: float) -> list[Markup]:
-    """The lines, the first one on top, and their names in a column of this width; what is above the plot is cut off."""
+    """Draw the lines, the first one on top, clipped above the plot, and their names in a column of width `names`."""
     right, bottom = across.end, up.start
     window = {"x": 0.0, "y": TOP, "width": right + 4, "height": bottom - TOP}
-    # An <svg> inside cuts off what is higher than the plot, without an id that a page would have to keep unique.
+    # A nested <svg> clips at the top of the plot without a clip path, whose id would have to be unique in the page.
     curves = [_curve(own, across, up) for own in reversed(lines)]
     plot = tag("svg", *curves, **window, viewBox=f"0 {TOP:g} {right + 4:g} {bottom - TOP:g}")
     wanted = [min(max(up(own.dots[-1].y), TOP - 12), bottom) for own in lines]
@@ -69,7 +70,7 @@ def _curve(own: Line, across: Scale, up: Scale) -> Markup:
 
 
 def _label(own: Line, end: tuple[float, float], place: tuple[float, float], room: float) -> Markup:
-    """The name beside the end of its line, and a leader to it where it had to move."""
+    """The name beside the end of its line, with a leader to it, or an arrow if the end is above the plot."""
     (x, y), (left, base) = end, place
     title, name = tag("title", own.title), text(left, base + 4, shorten(own.name, room, SIZE), "label")
     if y < TOP:

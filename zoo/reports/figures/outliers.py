@@ -1,14 +1,14 @@
-"""Models so far behind that they would flatten the others: the axes of all figures leave them out."""
+"""Find models so far behind that the axes of figures leave them out."""
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 
 SQUEEZED = 0.4
-"""Models are left out where without them the others fill less than this share of the whole range."""
+"""Models are left out if the others fill less than this share of the whole range of means."""
 
 
 def find_outliers(comparison: Comparison) -> list[ModelRow]:
-    """The models that the axes leave out and name at the edge; a quarter of all at most."""
+    """The models that the axes leave out and name at the edge: at most a quarter of all."""
     ranked = [model for model in comparison.models if model.test]
     means = [model.test.mean for model in ranked if model.test]
     for count in range(1, len(means) // 4 + 1):

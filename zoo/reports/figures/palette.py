@@ -1,4 +1,4 @@
-"""The colours of page and figures, light and dark; twelve for models that colour-blind readers can tell apart."""
+"""Colours of page and figures, light and dark, with twelve for models that colour-blind readers can tell apart."""
 
 from zoo.experiments.judge.comparison import Comparison
 
@@ -13,13 +13,13 @@ MODELS_DARK = ("#8b90f5", "#eb7f04", "#6fd2a9", "#d8bfec", "#aed642", "#9b67f1",
 
 
 def variables(*, dark: bool) -> dict[str, str]:
-    """Name -> colour, of the light or the dark scheme."""
+    """Name -> colour of the light or the dark scheme."""
     names, models = (DARK, MODELS_DARK) if dark else (LIGHT, MODELS_LIGHT)
     return names | {f"m{index}": colour for index, colour in enumerate(models)}
 
 
 def both_variables() -> str:
-    """CSS declarations of both schemes, which follow `color-scheme`."""
+    """CSS declarations of both schemes, selected by `color-scheme`."""
     light, dark = variables(dark=False), variables(dark=True)
     return "".join(f"--{name}:light-dark({light[name]},{dark[name]});" for name in light)
 
@@ -30,12 +30,12 @@ def plain_variables(*, dark: bool) -> str:
 
 
 def model_rules() -> str:
-    """CSS classes of the models' colours: `m3` sets --of."""
+    """CSS rules of the models' colours: the class `m3` sets `--of`."""
     return "".join(f".m{index}{{--of:var(--m{index})}}" for index in range(len(MODELS_LIGHT)))
 
 
 def colour_class(comparison: Comparison, label: str) -> str:
-    """The class of a model's colour: its place in the study, which no result changes; the thirteenth is dashed."""
+    """CSS class of a model's colour, by its place in the study, not by its result; from the thirteenth on dashed."""
     labels = [contestant.label for contestant in comparison.study.models]
     labels += [model.label for model in comparison.models if model.label not in labels]
     place = labels.index(label)

@@ -13,7 +13,7 @@ from zoo.reports.numbers import plain
 
 
 def positions(comparison: Comparison, *, width: float = 960.0) -> str:
-    """The figure; empty if no model has its losses at two positions."""
+    """Draw the figure; empty if no model has its losses at two positions."""
     far = find_outliers(comparison)
     lines = [
         line_of(model.by_position, model.label, colour_class(comparison, model.label))
@@ -25,7 +25,7 @@ def positions(comparison: Comparison, *, width: float = 960.0) -> str:
 
 
 def line_of(places: Sequence[Place], name: str, colour: str) -> Line:
-    """The line of a model."""
+    """The line of a model, with its band where there are intervals."""
     dots = [
         Dot(
             place.middle,
@@ -39,7 +39,7 @@ def line_of(places: Sequence[Place], name: str, colour: str) -> Line:
 
 
 def draw_positions(lines: Sequence[Line], shown: Sequence[Line], width: float) -> str:
-    """The drawing; `shown` are the lines that set its height."""
+    """Draw the lines; `shown` are those that set the height."""
     narrow = width < 600
     left, height = (46.0, 330.0) if narrow else (58.0, 360.0)
     names = room_for_names(lines, narrow)

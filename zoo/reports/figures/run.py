@@ -1,4 +1,4 @@
-"""Draw one run: its training and validation loss from the first step, and its loss by position."""
+"""Draw one run: its training and validation loss, and its loss by position."""
 
 from itertools import pairwise
 
@@ -10,22 +10,22 @@ from zoo.reports.figures.svg import circle, drawing, line, tag, text
 from zoo.reports.numbers import plain
 
 EARLY = 0.25
-"""The share of the steps after which losses have most of the height, as in `curves`."""
+"""Share of the steps after which losses get most of the height, as in `curves`."""
 FAR = 50.0
-"""The axis is logarithmic where the highest loss is so many times the lowest."""
+"""Ratio of the highest to the lowest loss above which the axis is logarithmic."""
 VALIDATION, TRAINING, POSITION = "m0", "m1", "m0"
 
 
 def draw_run(run: RunSummary, width: float = 960.0) -> dict[str, str]:
-    """Draw every figure for which there are numbers: name -> markup."""
+    """Draw every figure that has numbers: name -> markup."""
     figures = {"curve": learning(run, width=width), "position": by_position(run, width=width)}
     return {name: markup for name, markup in figures.items() if markup}
 
 
 def learning(run: RunSummary, *, width: float = 960.0) -> str:
-    """Training and validation loss against steps; empty if the curve has fewer than two points.
+    """Draw training and validation loss against steps; empty if the curve has fewer than two points.
 
-    A training loss is the mean since the evaluation before, and stands in the middle of these steps.
+    A training loss is the mean since the evaluation before, drawn at the middle of these steps.
     """
     if len(run.curve) < 2:
         return ""
@@ -51,12 +51,12 @@ def learning(run: RunSummary, *, width: float = 960.0) -> str:
 
 
 def is_bent(run: RunSummary) -> bool:
-    """Whether the axis of losses is compressed above some loss."""
+    """Whether the axis of losses is compressed above a loss."""
     return len(run.curve) > 1 and isinstance(_height(run, 300.0), Bent)
 
 
 def by_position(run: RunSummary, *, width: float = 960.0) -> str:
-    """Test loss against position in context; empty if it is not known at two positions."""
+    """Draw test loss against position in context; empty with fewer than two positions."""
     if len(run.by_position) < 2:
         return ""
     lines = [line_of(run.by_position, run.label, POSITION)]
@@ -86,7 +86,7 @@ def _lines(run: RunSummary) -> list[Line]:
 def _height(run: RunSummary, bottom: float) -> Scale:
     dots = [dot for own in _lines(run) for dot in own.dots]
     lowest, highest = (end(dot.y for dot in dots) for end in (min, max))
-    if lowest > 0 and highest > FAR * lowest:  # it diverged
+    if lowest > 0 and highest > FAR * lowest:  # the run diverged
         return covering([lowest, highest], bottom, TOP, log=True)
     late = [dot.y for dot in dots if dot.x >= EARLY * _last_step(run)]
     return bent(late or [dot.y for dot in dots], [dot.y for dot in dots], bottom, TOP)

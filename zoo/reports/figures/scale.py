@@ -1,4 +1,4 @@
-"""Scales from numbers to places, with round ticks, and their axes."""
+"""Scales that map numbers to coordinates, with round ticks, and axes."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -9,12 +9,12 @@ from markupsafe import Markup
 from zoo.reports.figures.svg import line, tag, text
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
-"""Unit -> what a loss in nats is divided by."""
+"""Unit -> divisor of a loss in nats."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A map from [low, high] to [start, end]."""
+    """A linear or logarithmic map from [low, high] to [start, end]."""
 
     low: float
     high: float
@@ -27,18 +27,18 @@ class Scale:
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def inside(self, value: float) -> bool:
-        """Whether the scale shows it."""
+        """Whether the value lies within the scale."""
         return self.low <= value <= self.high
 
     def ticks(self, most: int, unit: float = 1.0) -> list[float]:
-        """At most `most` round numbers within the scale, evenly spaced, in the unit."""
+        """At most `most` round numbers within the scale, in the unit."""
         low, high = self.low / unit, self.high / unit
         return _log_ticks(low, high, most) if self.log else _even_ticks(low, high, most)
 
 
 @dataclass(frozen=True)
 class Bent(Scale):
-    """A scale of two slopes: from `low` to `knee` it takes LOWER of its length, from there to `high` the rest."""
+    """A scale of two slopes: `low` to `knee` takes a share LOWER of the length, `knee` to `high` the rest."""
 
     knee: float = 0.0
 
@@ -46,7 +46,7 @@ class Bent(Scale):
         return self._parts[value > self.knee](value)
 
     def ticks(self, most: int, unit: float = 1.0) -> list[float]:
-        """Round numbers of both parts; those of the upper one are fewer, and not close to those of the lower."""
+        """Round numbers of both parts; fewer in the upper part, and none close to those of the lower part."""
         below, above = (part.ticks(count, unit) for part, count in zip(self._parts, (most, 4), strict=True))
         edge = self(below[-1] * unit) if below else self.start
         return below + [value for value in above if abs(self(value * unit) - edge) >= APART]
@@ -58,15 +58,15 @@ class Bent(Scale):
 
 
 LOWER = 0.72
-"""The share of a bent scale that its lower part has."""
+"""Share of a bent scale's length that the lower part has."""
 APART = 15.0
-"""The distance of two ticks of its two parts, at least."""
+"""Least distance between ticks of the two parts."""
 STEEPER = 2.2
-"""A scale is bent where otherwise the range that matters would have less than 1 / STEEPER of it."""
+"""A scale is bent if the main values would fill less than 1 / STEEPER of a plain one."""
 
 
 def bent(values: Iterable[float], further: Iterable[float], start: float, end: float) -> Scale:
-    """The scale that shows `values` well and, compressed above them where they need it, also those of `further`."""
+    """The scale of all values, bent above `values` if `further` would squeeze them too much."""
     plain = covering(values, start, end)
     highest = max(further, default=plain.high)
     if highest <= plain.high:
@@ -78,7 +78,7 @@ def bent(values: Iterable[float], further: Iterable[float], start: float, end: f
 
 
 def covering(values: Iterable[float], start: float, end: float, *, log: bool = False, margin: float = 0.04) -> Scale:
-    """The scale that shows all values, with a margin; equal ones stand in its middle."""
+    """The scale of all values, with a margin; equal values lie in its middle."""
     known = list(values)
     low, high = (math.log(v) if log else v for v in (min(known), max(known)))
     least = math.log(3) if log else 1e-3 * max(abs(low), abs(high), 1e-9)
@@ -90,13 +90,13 @@ def covering(values: Iterable[float], start: float, end: float, *, log: bool = F
 def horizontal_axis(
     scale: Scale, top: float, bottom: float, title: str, written: Callable[[float], str], most: int = 8
 ) -> Markup:
-    """Grid lines, their numbers below a plot, and a title."""
+    """Draw grid lines, their numbers below the plot, and a title."""
     marks = [_upright(scale(value), top, bottom, written(value)) for value in scale.ticks(most)]
     return tag("g", *marks, _title(scale, bottom, title), class_="axis")
 
 
 def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, upright: bool) -> Markup:
-    """The axis of a loss, in nats and in bits, of which the page shows one; vertical if `upright`."""
+    """Draw the axis of a loss in nats and in bits, of which the page shows one; vertical if `upright`."""
     groups = []
     for name, unit in UNITS.items():
         values = scale.ticks(most, unit)
@@ -149,7 +149,7 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _write_all(values: list[float]) -> list[str]:
-    """The numbers of an axis of losses, with as many decimals as they need; of what diverged, as powers of ten."""
+    """Write losses of an axis with as many decimals as they need; with three digits where any reaches 1e5."""
     if max(values, default=0.0) >= 1e5:
         return [f"{value:.3g}" for value in values]
     digits = _digits(values)
@@ -157,5 +157,5 @@ def _write_all(values: list[float]) -> list[str]:
 
 
 def _digits(values: list[float]) -> int:
-    """How many decimals the numbers need."""
+    """Number of decimals that the numbers need, at most 6."""
     return next((n for n in range(6) if all(abs(round(value, n) - value) < 1e-9 for value in values)), 6)

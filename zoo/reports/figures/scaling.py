@@ -1,4 +1,4 @@
-"""Draw test loss against size or training FLOPs: a line through the sizes of each model, with its intervals."""
+"""Draw test loss against size or training FLOPs: a line per model through its sizes, with intervals."""
 
 from typing import Literal
 
@@ -14,11 +14,11 @@ TITLES = {"parameters": "parameters", "flops": "FLOPs of training"}
 SIZE = 13.0
 TOP, HEIGHT, LEFT, FOOT = 40.0, 400.0, 58.0, 46.0
 Point = tuple[float, float, float, float]
-"""Place across, and mean, low and high of the loss."""
+"""Value on the horizontal axis, and mean, low and high of the loss."""
 
 
 def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *, width: float = 960.0) -> str:
-    """The figure; empty if no model has a loss at two sizes."""
+    """Draw the figure; empty if no model has a loss at two sizes."""
     points = {label: _points(scaling, label, against) for label in scaling.labels}
     shown = {label: own for label, own in points.items() if len(own) > 1}
     if not shown:
@@ -41,7 +41,7 @@ def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *,
 
 
 def _points(scaling: Scaling, label: str, against: str) -> list[Point]:
-    """From the smallest, where both numbers are known."""
+    """The points of a model where both numbers are known, the smallest size first."""
     found = []
     for size in scaling.sizes:
         model: SizedModel = next(model for model in size.models if model.label == label)

@@ -1,4 +1,4 @@
-"""Draw SVG: escaped elements without style attributes, and labels that fit and keep apart."""
+"""Write SVG: escaped elements without style attributes, and labels that fit and do not overlap."""
 
 import re
 import unicodedata
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup, escape
 
 UNSHOWN = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
-"""Characters that XML cannot contain, and those that change the direction of the text around them."""
+"""Characters that XML cannot contain, and those that change the direction of surrounding text."""
 
 NARROW, WIDE = set(" .,:;'|!()[]{}-/\\fijltrI1\u2009"), set("mwMWGOQ@%—…\ufffd")
 
 
 def clean(text: str) -> str:
-    """Replace the characters that a document cannot show."""
+    """Replace characters that a document cannot show."""
     return UNSHOWN.sub("\ufffd", text)
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
-    """An element; text is escaped, `class_` is class, `text_anchor` is text-anchor, None is left out."""
+    """Write an element; text is escaped, `class_` becomes class, `text_anchor` text-anchor; None is left out."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
         for key, value in attributes.items()
@@ -29,45 +29,45 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
-    """A straight line."""
+    """Draw a straight line."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
 def circle(x: float, y: float, radius: float, class_: str) -> Markup:
-    """A disc."""
+    """Draw a circle."""
     return tag("circle", cx=x, cy=y, r=radius, class_=class_)
 
 
 def text(x: float, y: float, words: object, class_: str | None = None, anchor: str | None = None) -> Markup:
-    """Words on a base line."""
+    """Write text on the base line `y`."""
     return tag("text", words, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
 def path(points: Iterable[tuple[float, float]], class_: str, *, closed: bool = False) -> Markup:
-    """A line through points."""
+    """Draw a line through points."""
     steps = " L".join(f"{_value(x)} {_value(y)}" for x, y in points)
     return tag("path", d=f"M{steps}{'Z' if closed else ''}", class_=class_)
 
 
 def diamond(x: float, y: float, radius: float, class_: str) -> Markup:
-    """A square on its corner."""
+    """Draw a square standing on a corner."""
     return path([(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)], class_, closed=True)
 
 
 def drawing(width: float, height: float, *children: object, label: str) -> Markup:
-    """The root element; `label` says what it shows."""
+    """Write the root element; `label` describes the drawing for screen readers."""
     size = {"width": width, "height": height, "viewBox": f"0 0 {_value(width)} {_value(height)}"}
     return tag("svg", *children, xmlns="http://www.w3.org/2000/svg", **size, class_="figure", role="img",
                aria_label=label)  # fmt: skip
 
 
 def text_width(words: str, size: float = 12.0) -> float:
-    """The width of the words, estimated rather too wide than too narrow."""
+    """Estimate the width of the words, too wide rather than too narrow."""
     return size * sum(_em(character) for character in words)
 
 
 def shorten(words: str, width: float, size: float = 12.0) -> str:
-    """Cut the words to a width, with an ellipsis."""
+    """Shorten the words to a width, with an ellipsis."""
     words = " ".join(clean(words).split())
     if text_width(words, size) <= width:
         return words
@@ -77,7 +77,7 @@ def shorten(words: str, width: float, size: float = 12.0) -> str:
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places near the wanted ones, at least `gap` apart if there is room, and within the bounds."""
+    """Move positions as little as needed to lie within the bounds, `gap` apart if there is room."""
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
     groups: list[list[int]] = []
