@@ -1,7 +1,4 @@
-"""How long the contract takes to check: `check NAME --context 512`, in a process that has imported everything.
-
-Every model is checked as `python cli.py check` does. The target is 4 s for each.
-"""
+"""Time `check NAME --context 512` for every model, without imports. The target is 4 s each."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -16,7 +13,7 @@ TABLE = Table(f"the contract at context {CONTEXT}", "model", "seconds", f"target
 
 @pytest.mark.parametrize("name", MODELS.names())
 def bench_check(benchmark: BenchmarkFixture, name: str) -> None:
-    """All checks of one model."""
+    """Time all checks of one model, as `python cli.py check` runs them."""
     document = benchmark.pedantic(
         lambda: check_model(name, context=CONTEXT, vocab_size=VOCABULARY), rounds=3, warmup_rounds=1
     )

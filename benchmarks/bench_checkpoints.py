@@ -1,7 +1,7 @@
-"""What a checkpoint costs: taking the state of a run and writing it, against the seconds between two.
+"""Time a checkpoint, copying the state of a run and writing it, against the seconds between two checkpoints.
 
-The state is that of a run in training, with AdamW's moments and the best weights; the file is synced, and it takes the
-place of an older one. One may cost 1% of the time between two (`--checkpoint-every`, 30 s).
+The state is that of a run in training, with AdamW's moments and the best weights; the file is synced, and replaces an
+older one. A checkpoint may cost 1% of the time between two (`--checkpoint-every`, 30 s).
 """
 
 import itertools
@@ -33,7 +33,7 @@ TABLE = Table("a checkpoint", "model", "size", "parameters", "file", "seconds", 
 
 
 class Timed(Checkpoints):
-    """Writes one before every step, and times it."""
+    """Write a checkpoint before every step, and time it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "0", every=0.0)
@@ -47,7 +47,7 @@ class Timed(Checkpoints):
 
 @every_size
 def bench_checkpoint(benchmark: BenchmarkFixture, name: str, size: str, corpus: Corpus, tmp_path: Path) -> None:
-    """One of a model in training; the first, which sets things up, does not count."""
+    """Time checkpoints of a model in training, without the first, which includes setup."""
     model = sized(name, size, vocab_size=len(corpus.vocabulary), context=8)
     rows, device = corpus.rows("train", length=64), torch.device("cpu")
     keepers = (Timed(tmp_path / str(number)) for number in itertools.count())

@@ -1,10 +1,10 @@
-"""What a GPU makes of the zoo: three goals, each measured against the plain way. Skipped where there is no GPU.
+"""Measure three goals on a GPU, each against plain code. Skipped without a GPU.
 
     python -m pytest -c benchmarks/pytest.ini benchmarks/bench_cuda.py -m long
 
-Needs names.txt and shakespeare.txt (downloaded, or in ZOO_DATA). nanoGPT's shakespeare_char has 90% of the text for
-training and the rest for validation, whose loss it estimates from random crops. Here both sides are stopped by the loss
-of the whole split, in which most tokens see more of the past than in a crop; nanoGPT's estimate stands beside it.
+Needs names.txt and shakespeare.txt (downloaded, or in ZOO_DATA). nanoGPT's shakespeare_char trains on 90% of the text
+and estimates the loss on the rest, validation, from random crops. Here the loss of the whole split stops both sides; in
+it most tokens see more of the past than in a crop. nanoGPT's estimate is given too.
 """
 
 import time
@@ -67,7 +67,7 @@ GPT_SETTINGS = Settings(
     dtype="bfloat16",
 )
 PUBLISHED, EVERY, CROPS = 1.4697, 250, 200
-"""nanoGPT's best validation loss (its README), how many steps lie between estimates, and batches of one."""
+"""nanoGPT's best validation loss (its README), steps between two estimates, and batches of an estimate."""
 
 
 def load(name: str, split: str = "80/10/10") -> Corpus:
@@ -85,7 +85,7 @@ def note(benchmark: BenchmarkFixture, what: str, measured: str, goal: str, how: 
 
 
 def bench_32_seeds(benchmark: BenchmarkFixture) -> None:
-    """Stacked and captured against eager steps one seed after the other; goal: 20 times as many seeds a second."""
+    """Time stacked and captured steps against eager ones, seed after seed; goal: 20 times as many seeds a second."""
     corpus = load("names")
     rows = corpus.rows("train", length=8, device=CUDA)
     on_host = corpus.rows("train", length=8, device=torch.device("cpu"))
@@ -107,7 +107,7 @@ def bench_32_seeds(benchmark: BenchmarkFixture) -> None:
         number += 1
         stack(stack_batches([on_host.batch(k, number, size) for k in range(REPLICAS)], stack.multiple), rates)
 
-    for work in (eager, captured) * 20:  # every shape that occurs is recorded
+    for work in (eager, captured) * 20:  # records every shape
         work()
     turns = [(seconds(eager, CUDA, at_least=2), seconds(captured, CUDA, at_least=2)) for _ in range(5)]
     ratio = median(slow / fast for slow, fast in turns)
@@ -122,7 +122,7 @@ def bench_32_seeds(benchmark: BenchmarkFixture) -> None:
 
 
 def bench_wavenet_to_1_993(benchmark: BenchmarkFixture) -> None:
-    """Seconds of training until its validation loss is 1.993, the lecture's; goal: below 2."""
+    """Time training to the lecture's validation loss of 1.993; goal: below 2 seconds."""
     corpus = load("names")
     rows = {split: corpus.rows(split, length=8, device=CUDA) for split in ("train", "validation")}
     model = make("wavenet", corpus, WAVENET, context=8)
@@ -138,7 +138,7 @@ def bench_wavenet_to_1_993(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.parametrize("way", ["ours", "ours-compiled", "plain"])
 def bench_shakespeare_char(benchmark: BenchmarkFixture, way: str) -> None:
-    """nanoGPT's configuration, 10.6M parameters, 5,000 steps: ours, ours compiled, and a plain loop with compile."""
+    """Train nanoGPT's configuration, 10.6M parameters, 5,000 steps: ours, ours compiled, and a compiled plain loop."""
     corpus = load("shakespeare", split="90/10/0")
     model = make("transformer", corpus, GPT, context=256)
     train, validation = (corpus.rows(split, length=256, device=CUDA) for split in ("train", "validation"))
@@ -160,10 +160,10 @@ def bench_shakespeare_char(benchmark: BenchmarkFixture, way: str) -> None:
 
 
 def plain_loop(model: SequenceModel, train: Rows, validation: Rows) -> tuple[float, float | None, str]:
-    """The loop that one would write by hand, compiled; evaluation is not counted, compilation is.
+    """Train in a loop as written by hand, compiled; the time includes compilation, but not evaluation.
 
     Returns:
-        Its seconds, those until the published loss on the whole split, and in words what it came to.
+        Seconds of training, seconds until the published loss on the whole split, and the losses in words.
     """
     s = GPT_SETTINGS
     compiled = torch.compile(model)
@@ -199,7 +199,7 @@ def plain_loop(model: SequenceModel, train: Rows, validation: Rows) -> tuple[flo
 
 @torch.no_grad()
 def crop_estimate(model: SequenceModel, rows: Rows) -> float:
-    """nanoGPT's estimate of a loss: the mean over 200 batches of random crops, in evaluation mode."""
+    """Estimate a loss as nanoGPT does: the mean over 200 batches of random crops, in evaluation mode."""
     model.eval()
     losses = []
     for number in range(CROPS):

@@ -1,8 +1,7 @@
-"""Evaluation of the whole validation split of names, against forward and backward of training: tokens a second.
+"""Evaluate the whole validation split of names, against forward and backward of training: tokens a second.
 
-Evaluation is what a run does: drawing, the model, the loss of every document, reading it back. The other side is
-favoured: its batches, 128 random documents each, have been drawn before, and nothing is clipped or updated. Both have
-2 threads.
+Evaluation is that of a run: batches, the model, the loss of every document, reading it back. The other side has an
+advantage: its batches of 128 random documents are drawn beforehand, without clipping or update. Both have 2 threads.
 """
 
 from statistics import median
@@ -31,7 +30,7 @@ TABLE = Table("evaluation of a whole validation split", "model", *AT_LIMITS, *CO
 
 @every_model
 def bench_evaluation(benchmark: BenchmarkFixture, names: Corpus, turns: int, name: str) -> None:
-    """In turns; pytest-benchmark's own table has the evaluation."""
+    """Time both in turns; pytest-benchmark's own table has the evaluation."""
     model = sized(name, "small", vocab_size=len(names.vocabulary), context=CONTEXT).train()
     validation, train = (names.rows(split, length=64, device=CPU) for split in ("validation", "train"))
     batches = [train.batch(SEED, step, BATCH_SIZE) for step in range(BATCHES)]

@@ -1,8 +1,7 @@
-"""Generation: a token through the streaming state against running forward on the whole window again.
+"""Time generation through the streaming state against running forward on the whole window again.
 
-Three questions, for every registered model: how much faster is the state at contexts 8 to 4,096; does a token cost
-the same however long the stream already is; and what do many streams at once change, for the dilated WaveNet. The
-tables stand below pytest-benchmark's own.
+Three questions: how much faster is the state at contexts 8 to 4,096; does the cost of a token depend on the length of
+the stream; and what do many streams at once gain, for the dilated WaveNet. The tables follow pytest-benchmark's own.
 """
 
 from statistics import median
@@ -20,10 +19,10 @@ from zoo.models.interface import SequenceModel
 CONTEXTS = (8, 64, 512, 4096)
 LENGTHS = (8, 64, 512, 4096)
 THREADS = 1
-"""A step of one stream is too little work for two."""
+"""One: a step of one stream is too little work for two threads."""
 
 AGAIN = 32
-"""Steps after which a stream is as long as it was."""
+"""Steps after which streams return to their first state."""
 
 BY_CONTEXT = Pivot("tokens per second of one stream (times faster than forward again), by context")
 BY_LENGTH = Pivot("microseconds a token at context 64, by the length of the stream so far")
@@ -32,12 +31,12 @@ BY_STREAMS = Pivot("tokens per second at context 1,024 (times faster than forwar
 
 @pytest.fixture(autouse=True)
 def one_thread(threads: None) -> None:
-    """After `threads`, which restores what was there."""
+    """Use one thread; `threads` restores the number afterwards."""
     torch.set_num_threads(THREADS)
 
 
 def stepping(model: SequenceModel, seen: int, streams: int = 1) -> Work:
-    """A step of `streams` streams that have seen so many tokens, or a few more: every so often they go back."""
+    """Make a step of `streams` streams that have seen `seen` tokens, or fewer than AGAIN more."""
     tokens = torch.randint(model.vocab_size, (streams, seen))
     with torch.no_grad():
         _, start = model.prefill(tokens, model.begin(streams))
@@ -55,7 +54,7 @@ def stepping(model: SequenceModel, seen: int, streams: int = 1) -> Work:
 
 
 def forwarding(model: SequenceModel, seen: int, streams: int = 1) -> Work:
-    """The same logits from the tokens alone."""
+    """Make a forward pass on the whole window that gives the same kind of logits."""
     tokens = torch.randint(model.vocab_size, (streams, seen))
 
     def forward() -> None:
@@ -66,7 +65,7 @@ def forwarding(model: SequenceModel, seen: int, streams: int = 1) -> Work:
 
 
 def measure(benchmark: BenchmarkFixture, work: Work, *, streams: int = 1) -> float:
-    """Time a call some hundred times, fewer of a slow one; returns the seconds of the median."""
+    """Time a call up to 200 times, a slow one less often; returns the median in seconds."""
     once = seconds(work)
     rounds = max(3, min(200, round(0.5 / once)))
     benchmark.pedantic(work, rounds=rounds, warmup_rounds=2, iterations=1)
@@ -78,7 +77,7 @@ def measure(benchmark: BenchmarkFixture, work: Work, *, streams: int = 1) -> flo
 @every_model
 @pytest.mark.parametrize("context", CONTEXTS)
 def bench_a_token_at(benchmark: BenchmarkFixture, fresh: Fresh, name: str, context: int) -> None:
-    """One token of one stream whose window is full, in turns with forward."""
+    """Time one token of a stream whose window is full, in turns with forward."""
     model = fresh(name, context=context).eval()
     step, forward = stepping(model, context), forwarding(model, context)
     gain = gained(step, forward)
@@ -88,14 +87,14 @@ def bench_a_token_at(benchmark: BenchmarkFixture, fresh: Fresh, name: str, conte
 @every_model
 @pytest.mark.parametrize("length", LENGTHS)
 def bench_a_token_after(benchmark: BenchmarkFixture, fresh: Fresh, name: str, length: int) -> None:
-    """One token of one stream that is so long already, at context 64."""
+    """Time one token of a stream that already has `length` tokens, at context 64."""
     step = stepping(fresh(name, context=64).eval(), length)
     BY_LENGTH.put(name, length, f"{1e6 * measure(benchmark, step):,.0f}")
 
 
 @pytest.mark.parametrize("streams", [1, 10, 100])
 def bench_streams_of_the_dilated_wavenet(benchmark: BenchmarkFixture, fresh: Fresh, streams: int) -> None:
-    """At context 1,024, in turns with forward; ten streams are what `sample` draws, and are to be 20 times faster."""
+    """Time streams at context 1,024 in turns with forward; target with ten, the default of `sample`: 20×."""
     model = fresh("dilated-wavenet", context=1024).eval()
     step, forward = stepping(model, 1024, streams), forwarding(model, 1024, streams)
     gain = gained(step, forward)
@@ -104,5 +103,5 @@ def bench_streams_of_the_dilated_wavenet(benchmark: BenchmarkFixture, fresh: Fre
 
 
 def gained(step: Work, forward: Work) -> float:
-    """How many times faster a step is: the median of 7 turns."""
+    """Median over 7 turns of the ratio of times, forward over step."""
     return median(seconds(forward) / seconds(step) for _ in range(7))

@@ -1,7 +1,7 @@
-"""K seeds of small models at once: a stack against one after the other, on the device at hand.
+"""Time K seeds of small models as a stack, against one after the other, on the device at hand.
 
-Both ways draw their batches and take whole steps, side by side in turns; the table shows how much faster the stack is
-(a ratio below 1: slower).
+Both ways draw their batches and take whole steps, timed in turns; the table gives the speed-up by the stack (a ratio
+below 1: slower).
 """
 
 from statistics import median
@@ -32,7 +32,7 @@ TABLE = Pivot(f"K seeds as a stack, times faster than one after the other, on {d
 
 
 def side_by_side(models: list[SequenceModel], rows: Rows, device: torch.device) -> Work:
-    """A step of all as one stack."""
+    """Make a step of all models as one stack."""
     step, number = capture(StackedStep(models, [SETTINGS] * len(models), device), device), 0
     rates = torch.full((len(models),), SETTINGS.lr)
 
@@ -45,7 +45,7 @@ def side_by_side(models: list[SequenceModel], rows: Rows, device: torch.device) 
 
 
 def in_turn(models: list[SequenceModel], rows: Rows, device: torch.device) -> Work:
-    """A step of each."""
+    """Make a step of each model, one after the other."""
     steps, number = [capture(TrainStep(model, SETTINGS, device), device) for model in models], 0
 
     def work() -> None:
@@ -62,7 +62,7 @@ def in_turn(models: list[SequenceModel], rows: Rows, device: torch.device) -> Wo
 @pytest.mark.parametrize("replicas", REPLICAS)
 @pytest.mark.parametrize("name", MODELS.names())
 def bench_seeds(benchmark: BenchmarkFixture, fresh: Fresh, corpus: Corpus, name: str, replicas: int) -> None:
-    """A step of so many seeds."""
+    """Time a step of `replicas` seeds both ways."""
     if why := why_not_stacked(lambda _: fresh(name)):
         pytest.skip(f"{name} cannot be stacked: {why}")
     device = resolve_device("auto")
@@ -70,7 +70,7 @@ def bench_seeds(benchmark: BenchmarkFixture, fresh: Fresh, corpus: Corpus, name:
     together, alone = (
         way([fresh(name).to(device).train() for _ in range(replicas)], rows, device) for way in (side_by_side, in_turn)
     )
-    for work in (together, alone) * 4:  # a captured step is recorded at its fourth
+    for work in (together, alone) * 4:  # the fourth call records a captured step
         work()
     turns = [(seconds(alone, device), seconds(together, device)) for _ in range(5)]
     ratio = median(slow / fast for slow, fast in turns)

@@ -1,9 +1,9 @@
-"""Large texts: how fast one is prepared, and how much memory training on it takes.
+"""Measure large texts: the speed of preparation, and the memory of training.
 
     ZOO_BENCH_MB=2000 pytest -c benchmarks/pytest.ini benchmarks/bench_memory.py     # 2 GB: about twenty minutes
 
-Texts of 80 MB are invented otherwise. Memory is that of `cli.py train` in a process of its own, beyond what a process
-has that imports torch and no more; the validation and test split are evaluated on the way, a tenth of the text each.
+The default is an invented text of 80 MB. Memory is that of `cli.py train` in a process of its own, beyond that of a
+process that only imports torch; the run evaluates the validation and test split, a tenth of the text each.
 """
 
 import os
@@ -42,7 +42,7 @@ def _line(words: list[str], kind: str) -> bytes:
 
 @pytest.fixture(scope="module", params=["stream", "documents", "unicode"])
 def text(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Words in lines of about 140 characters; with a blank line now and then, a stream."""
+    """Write words in lines of about 140 characters; occasional blank lines make it a stream."""
     path = tmp_path_factory.mktemp("large") / f"{request.param}.txt"
     words = sample(160_000, 0)
     lines = [_line(words[first : first + 20], request.param) for first in range(0, len(words), 20)]
@@ -55,7 +55,7 @@ def text(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def bench_prepare(benchmark: BenchmarkFixture, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text into the cache, on one core."""
+    """Time preparing a text for the cache, on one core."""
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path))
     config = DataConfig(corpus=Call(name=str(text)))
     benchmark.pedantic(
@@ -68,7 +68,7 @@ def bench_prepare(benchmark: BenchmarkFixture, text: Path, tmp_path: Path, monke
 
 
 def bench_train(benchmark: BenchmarkFixture, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`cli.py train bigram` on the text, preparation and evaluations included."""
+    """Measure `cli.py train bigram` on the text, with preparation and evaluations."""
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path))
     train = [sys.executable, "cli.py", "train", "bigram", "--data", str(text), "--out", str(tmp_path / "runs")]
     train += ["--steps", str(STEPS), "--set", "evaluations=1", "--device", "cpu"]
@@ -81,7 +81,7 @@ def bench_train(benchmark: BenchmarkFixture, text: Path, tmp_path: Path, monkeyp
 
 
 def peaks(command: list[str]) -> dict[str, int]:
-    """MB of resident memory at the peak: as the system counts it, and its parts, looked at every 20 ms."""
+    """Peak resident memory in MB: the system's count, and its parts, sampled every 20 ms."""
     highest = dict.fromkeys(PEAKS, 0)
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:

@@ -1,7 +1,7 @@
-"""Throughput of every registered model, plug-ins included, at two sizes: a training step, an evaluation, generation.
+"""Time every registered model, plug-ins included, at two sizes: a training step, an evaluation, generation.
 
-Tokens a second, the share of the machine's limit that is reached, parameters and operations stand in the table below,
-and as extra info in --benchmark-json.
+The table, and extra info in --benchmark-json, give tokens a second, share of the machine's limit, parameters and
+operations.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from zoo.training.evaluation import evaluate
 CPU = torch.device("cpu")
 BATCH_SIZE = 128
 STREAMS, LENGTH = 32, 32
-"""Of generation."""
+"""Number of streams, and tokens of each, in generation."""
 TABLE = Table("every model: a call", "benchmark", *AT_LIMITS, "of the limit", "tokens/s", "parameters")
 
 
@@ -37,7 +37,7 @@ def measure(
     tokens: float,
     rounds: int,
 ) -> None:
-    """Time `call`, and put what its median comes to into the table and into --benchmark-json."""
+    """Time `call`, and report rates from its median in the table and in --benchmark-json."""
     benchmark.pedantic(call, rounds=rounds, warmup_rounds=max(1, rounds // 10), iterations=1)
     seconds, parameters = benchmark.stats.stats.median, count_parameters(model)
     share = limits().share(needed, seconds)
@@ -51,7 +51,7 @@ def measure(
 
 @every_size
 def bench_train(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
-    """One step of the loop: draw a batch, forward, backward, clip, update."""
+    """Time one step of the loop: draw a batch, forward, backward, clip, update."""
     model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
     rows = corpus.rows("train", length=64, device=CPU)
     needed = needs.of_training(model, [rows.batch(SEED, step, BATCH_SIZE) for step in range(10)])
@@ -67,7 +67,7 @@ def bench_train(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: st
 
 @every_size
 def bench_evaluate(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
-    """The whole validation split, every token once."""
+    """Time the whole validation split, every token once."""
     model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
     rows = corpus.rows("validation", length=64, device=CPU)
     measure(
@@ -82,7 +82,7 @@ def bench_evaluate(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size:
 
 @every_size
 def bench_generate(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: str) -> None:
-    """Thirty-two streams of 32 tokens, through `prefill` and `step`."""
+    """Time 32 streams of 32 tokens, through `prefill` and `step`."""
     model = sized(name, size, vocab_size=len(corpus.vocabulary), context=CONTEXT)
     prompt = torch.empty(0, dtype=torch.long)
     measure(

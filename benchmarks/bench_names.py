@@ -1,10 +1,10 @@
-"""Training on names at makemore's sizes: the harness against a plain loop over a DataLoader of padded documents.
+"""Time training on names at makemore's sizes: the harness against a plain loop over a DataLoader of padded documents.
 
-The plain loop is makemore's, written out below as its reader would write it: one Dataset item a name, every row padded
-to the longest name, a DataLoader that draws 32 rows at random, AdamW at 5e-4. Workers of the DataLoader are off, since
-they would take the cores that compute. Both sides train the same model classes, so the ratio is the harness's doing,
-and count target tokens a second, never padding. Sizes are the defaults of makemore.py: 64 channels, 64 hidden, block
-size 16; the transformer has 4 layers and 4 heads, and its learned positions. Both sides have 2 threads.
+The plain loop, written out below, is makemore's: one Dataset item per name, every row padded to the longest name, a
+DataLoader that draws 32 rows at random, AdamW at 5e-4. The DataLoader has no workers, which would take cores from the
+computation. Both sides train the same model classes, so the ratio compares the loops alone, and count target tokens a
+second, never padding. Sizes are the defaults of makemore.py: 64 channels, 64 hidden, block size 16; the transformer has
+4 layers, 4 heads and learned positions. Both sides have 2 threads.
 """
 
 from collections.abc import Callable
@@ -38,17 +38,17 @@ MODELS_OF_MAKEMORE = (
     "transformer(channels=64,heads=4,layers=4,learned_positions=16)",
 )
 BATCH_SIZES = (32, 128)
-"""makemore's default, and the harness's."""
+"""Default batch size of makemore, and of the harness."""
 NAMES = 128 * 32
-"""Rows of a turn of either side."""
+"""Rows per turn, on either side."""
 TIMES = 3.0
-"""The harness's default batch against makemore's: so many times the tokens a second."""
+"""Target ratio of tokens a second, the harness's default batch over makemore's."""
 COLUMNS = ("tokens/s", "plain, 32", "same batch of 32", "same batch of 128", "128 against 32", "target", "")
 TABLE = Table("makemore's sizes: the harness against a plain loop over a DataLoader", "model", *AT_LIMITS, *COLUMNS)
 
 
 class NamesDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A name an item: (T,) tokens that begin with 0, and (T,) targets, -1 after the name's end."""
+    """One item per name: (T,) tokens that begin with 0, and (T,) targets, -1 after the name's end."""
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
@@ -69,7 +69,7 @@ class NamesDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def plain_loop(model: SequenceModel, words: list[str], *, batch_size: int) -> Callable[[], int]:
-    """Trains on as many names as a turn has; returns how many target tokens that were."""
+    """Make a function that trains on the names of a turn and returns their number of target tokens."""
     dataset = NamesDataset(words)
     sampler = RandomSampler(dataset, replacement=True, num_samples=int(1e10))
     batches = iter(DataLoader(dataset, sampler=sampler, batch_size=batch_size))
@@ -92,14 +92,14 @@ def plain_loop(model: SequenceModel, words: list[str], *, batch_size: int) -> Ca
 
 
 def through_harness(model: SequenceModel, corpus: Corpus, *, batch_size: int) -> Callable[[], int]:
-    """The same with the harness's own rows and step; without clipping too, as makemore."""
+    """Make the same function with the harness's rows and step, also without clipping."""
     step = stepper(model, corpus.rows("train", length=BLOCK_SIZE), batch_size=batch_size, clip=0.0)
     return lambda: sum(step() for _ in range(NAMES // batch_size))
 
 
 @pytest.mark.parametrize("call", MODELS_OF_MAKEMORE, ids=lambda call: parse_call(call).name)
 def bench_names(benchmark: BenchmarkFixture, names: Corpus, turns: int, call: str) -> None:
-    """Both sides at both batch sizes, in turns; pytest-benchmark's own table has the harness at 128."""
+    """Time both sides at both batch sizes in turns; pytest-benchmark's own table has the harness at 128."""
     name, options = parse_call(call).name, parse_call(call).options
     words, tokens = [str(word) for word in names.text.train], dict[str, list[int]]()
 

@@ -1,8 +1,8 @@
-"""The wavenet sliding over a row against the lecture's tree on every window of it: same weights, same logits.
+"""Time the wavenet sliding over a row against the lecture's tree on each of its windows: same weights, same logits.
 
-Rows of T = N: a logit at each of N positions, each with a window of its own. The tree computes every window by itself;
-sliding computes nothing twice, so it wins by more the longer the window is. Timed is what a training step computes of
-the model: forward, loss and backward. Every batch has 1,024 positions.
+Rows have T = N tokens: logits at N positions, each with a window of its own. The tree computes every window separately;
+sliding computes nothing twice, so its advantage grows with the window. Timed are forward, loss and backward. Every
+batch has 1,024 positions.
 """
 
 from collections.abc import Callable
@@ -27,11 +27,11 @@ POSITIONS = 1024
 LENGTHS = (8, 64, 256)
 TABLE = Table("the wavenet, sliding against the tree on windows", "T = N", *AT_LIMITS, "tree", "ratio", "target", "")
 GAINED: dict[int, float] = {}
-"""Length -> how many times faster, of those that have run."""
+"""Length -> speed-up, for lengths measured so far."""
 
 
 def learning(model: SequenceModel, batch: Batch) -> Callable[[], None]:
-    """Forward, loss, backward."""
+    """Make a function that computes forward, loss and backward."""
 
     def learn() -> None:
         model.zero_grad(set_to_none=True)
@@ -42,7 +42,7 @@ def learning(model: SequenceModel, batch: Batch) -> Callable[[], None]:
 
 @pytest.mark.parametrize("length", LENGTHS)
 def bench_sliding(benchmark: BenchmarkFixture, fresh: Fresh, turns: int, length: int) -> None:
-    """In turns; faster at each length, and by more than at the shorter ones."""
+    """Time both in turns; target: sliding is faster, and its ratio grows with the length."""
     sliding = fresh("wavenet", context=length).train()
     tree = build(WaveNet, WaveNet.Config(tree=True), vocab_size=sliding.vocab_size, context=length, seed=1).train()
     tree.load_state_dict(sliding.state_dict())

@@ -1,8 +1,8 @@
-"""How long one waits for the command line, against what it cannot do without: importing click, and torch.
+"""Time the start of the command line, against its necessary imports: click, and torch.
 
 Every start is a process of its own; the two sides take turns. `compare` has started when its bar, drawn on a
-pseudo-terminal, names the first run: the text is read, every model has been built and checked, and the untrained
-weights have been evaluated.
+pseudo-terminal, names the first run: the text is read, every model is built and checked, and the untrained weights are
+evaluated.
 """
 
 import os
@@ -19,9 +19,9 @@ from turns import in_turns, ratio
 
 CLI = str(Path(__file__).resolve().parents[1] / "cli.py")
 HELP_AT_MOST, HELP_TIMES = 0.25, 3.0
-"""Seconds of `--help` and `list`, and how many times `import click`."""
+"""Targets of `--help` and `list`: seconds, and ratio to `import click`."""
 COMPARE_TIMES, COMPARE_PLUS = 1.2, 1.0
-"""`compare` starts in so many times `import torch`, and so many seconds."""
+"""Target of the start of `compare`: this times `import torch`, plus this number of seconds."""
 FIRST_RUN = b"seed 1"
 
 TABLE = Table("start-up", "command", "must import", "which takes", "measured", "distance", "target", "")
@@ -33,7 +33,7 @@ def python(*words: str) -> None:
 
 @pytest.mark.parametrize("command", ["--help", "list"])
 def bench_answer(benchmark: BenchmarkFixture, turns: int, command: str) -> None:
-    """A command that computes nothing, against importing click."""
+    """Time a command that computes nothing, against importing click."""
     ours, click = in_turns(benchmark, lambda: python(CLI, command), lambda: python("-c", "import click"), turns=turns)
     times, seconds = ratio(ours, click), median(ours)
     benchmark.extra_info["ratio"] = times
@@ -43,7 +43,7 @@ def bench_answer(benchmark: BenchmarkFixture, turns: int, command: str) -> None:
 
 
 def bench_compare(benchmark: BenchmarkFixture, turns: int, tmp_path: Path) -> None:
-    """`compare` until its first progress, against importing torch."""
+    """Time `compare` until its first progress, against importing torch."""
 
     def start() -> None:
         first_progress(["compare", "--models", "mlp,wavenet", "--out", str(tmp_path)])
@@ -58,7 +58,7 @@ def bench_compare(benchmark: BenchmarkFixture, turns: int, tmp_path: Path) -> No
 
 
 def first_progress(words: list[str]) -> None:
-    """Run a command on a pseudo-terminal until its bar names a run, then end it."""
+    """Run a command on a pseudo-terminal until its bar names a run, then kill it."""
     ours, its = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, CLI, *words], stdout=its, stderr=its, env={**os.environ, "COLUMNS": "100"}

@@ -1,9 +1,9 @@
-"""What the harness costs: a training step of `execute` against a bare loop over the same model, data and optimizer.
+"""Time a training step of `execute` against a bare loop over the same model, data and optimizer.
 
-The harness is the real path: records are written, and the real progress bar is drawn on a pseudo-terminal. A step is
-the seconds of the run's own record over its steps; building the model, evaluating and writing are outside of that
-clock, and happen once or twice a run, however long it is. The bare loop is written out below, over the same batches:
-packed as the harness has them, which is the comparison, and padded as one would write it by hand.
+The harness is the real path: it writes records, and draws the real progress bar on a pseudo-terminal. The time of a
+step is the recorded seconds of the run over its steps; that clock excludes building the model, evaluating and writing,
+which happen once or twice per run. The bare loop, written out below, has the same batches: packed like the harness's,
+for the comparison, and padded, as in a loop written by hand.
 """
 
 import os
@@ -38,15 +38,15 @@ from zoo.tokens import IGNORED
 
 BATCH_SIZE = 128
 SECONDS = 0.3
-"""Of a turn, about."""
+"""Approximate seconds of a turn."""
 SHARE, LEAST = 0.03, 20e-6
-"""What a step may take longer: this share of it, or so many seconds, whichever is more."""
+"""Allowed overhead of a step: this share of it, or this number of seconds, the larger of the two."""
 COLUMNS = ("padded loop", "bare loop", "harness", "difference", "allowed", "")
 TABLE = Table("a training step of the harness against a bare loop", "model", *AT_LIMITS, *COLUMNS)
 
 
 def bare_loop(cell: Cell, corpus: Corpus, rows: Rows, steps: int, *, pads: bool = False) -> float:
-    """Seconds a step of training without the harness; `pads`: on padded rows, as one would write it by hand."""
+    """Seconds per step of training without the harness, on packed or (`pads`) on padded rows."""
     model = cell.build().train()
     groups = [
         {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": cell.settings.weight_decay},
@@ -69,7 +69,7 @@ def bare_loop(cell: Cell, corpus: Corpus, rows: Rows, steps: int, *, pads: bool 
 
 
 def harness(cell: Cell, corpus: Corpus) -> float:
-    """Seconds a step by the record of a run."""
+    """Seconds per step by the record of a run."""
     with terminal() as console, ProgressBar(console) as bar:
         bar.planned(1)
         run = execute(cell, corpus, lambda progress: bar.progressed(cell, progress))
@@ -79,7 +79,7 @@ def harness(cell: Cell, corpus: Corpus) -> float:
 
 @contextmanager
 def terminal() -> Iterator[Console]:
-    """A console on a pseudo-terminal that somebody reads."""
+    """A console on a pseudo-terminal, whose output a thread reads."""
     ours, its = pty.openpty()
     reader = threading.Thread(target=drain, args=(ours,), daemon=True)
     reader.start()
@@ -93,13 +93,13 @@ def drain(descriptor: int) -> None:
     try:
         while os.read(descriptor, 65536):
             pass
-    except OSError:  # the other side was closed
+    except OSError:  # the terminal was closed
         return
 
 
 @every_model
 def bench_step(benchmark: BenchmarkFixture, corpus: Corpus, turns: int, tmp_path: Path, name: str) -> None:
-    """Every turn is a run of its own, under a seed of its own; pytest-benchmark's own table has the whole run."""
+    """Time turns, each a run under its own seed; pytest-benchmark's own table has the whole run."""
     training = TrainingConfig(
         steps=1, batch_size=BATCH_SIZE, evaluations=1, schedule="constant", device="cpu", threads=THREADS
     )

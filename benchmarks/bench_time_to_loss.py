@@ -1,10 +1,10 @@
-"""Time to the lecture's best validation loss on names, 1.993, with its 76,579-parameter WaveNet: ours against its own.
+"""Time training to the lecture's best validation loss on names, 1.993, with its 76,579-parameter WaveNet.
 
-The lecture (makemore part 5) takes 200,000 steps of 32 random windows, SGD at 0.1 and then 0.01; the loop is written
-out below as its reader would write it. It needs all of its steps: the drop of the learning rate at 150,000 is what
-takes it there (1.9920 in a full run). Its time is extrapolated, 200,000 times the seconds of a measured step, at 2
-threads and at 1, whichever is faster; `--full` runs it to its end instead. Ours is the harness's path to a record, with
-the smallest budget at which the mean of five seeds gets there, at 2 threads. Both sides are timed in turns.
+The lecture (makemore part 5) takes 200,000 steps of 32 random windows, SGD at 0.1 and then 0.01; its loop is written
+out below. It needs all steps: it reaches the loss only after the drop of the learning rate at 150,000 (1.9920 in a full
+run). Its time is extrapolated, 200,000 times the seconds of a measured step, at 2 threads or at 1, the faster of the
+two; `--full` runs it to its end instead. Our side is a whole run with its record at 2 threads, with the smallest budget
+at which the mean of five seeds reaches the loss. Both sides are timed in turns.
 """
 
 import time
@@ -32,16 +32,16 @@ from zoo.experiments.runs.resolve import Cell, resolve
 from zoo.experiments.runs.train import execute
 
 BUDGET = 1_520_000
-"""Target tokens of a run of ours."""
+"""Target tokens of one of our runs."""
 LOSS = 1.993
 SEEDS = (1, 2, 3, 4, 5)
 TIMES = 15.0
 MODEL = "wavenet(embedding=24,hidden=128)"
 
 STEPS, DROP, BATCH_SIZE = 200_000, 150_000, 32
-"""The lecture's."""
+"""The lecture's steps, step of the drop of the rate, and batch size."""
 TIMED = 3000
-"""Steps of its loop that a turn times."""
+"""Steps of the lecture's loop in a turn."""
 
 TABLE = Table(f"time to validation loss {LOSS} on names", "what", *AT_LIMITS, "validation", "ratio", "target", "")
 
@@ -54,7 +54,7 @@ class FlattenConsecutive(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Over batch and time, flattened together, which is faster than torch's own order (B, C, T)."""
+    """BatchNorm over batch and time flattened together, which is faster than torch's layout (B, C, T)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class BatchNorm(nn.Module):
 
 
 class Lecture:
-    """The lecture's network, data and training loop; trains on from where it was."""
+    """The lecture's network, data and training loop, which can continue."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.X, self.Y = self.windows(corpus, "train")
@@ -114,7 +114,7 @@ class Lecture:
 
 @pytest.mark.long
 def bench_time_to_loss(benchmark: BenchmarkFixture, names: Corpus, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """A turn is one run of ours and some steps of the lecture's; pytest-benchmark's own table has the whole run."""
+    """Time turns of one of our runs and TIMED steps of the lecture's; pytest-benchmark's table has the whole run."""
     if names.name != "names":
         pytest.skip("names.txt is not at hand")
     lecture, runs, seeds = Lecture(names), list[Run](), count()

@@ -1,4 +1,4 @@
-"""What every benchmark shares: two corpora, fresh models, options, and the tables at the end."""
+"""Fixtures of all benchmarks: two corpora, fresh models, options; and the tables at the end."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,7 +21,7 @@ Fresh = Callable[..., SequenceModel]
 
 @pytest.fixture(autouse=True)
 def threads() -> Iterator[None]:
-    """The same number of threads for all, as `compare` has by default."""
+    """Use one number of threads for all, the default of `compare`."""
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     yield
@@ -30,13 +30,13 @@ def threads() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """The embedded corpus: no file, no network."""
+    """The embedded corpus, which needs no file and no network."""
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 8_000})))
 
 
 @pytest.fixture(scope="session")
 def names(corpus: Corpus) -> Corpus:
-    """The 32,033 names, from ZOO_DATA, the cache or the network; the embedded corpus where none of them has it."""
+    """The 32,033 names, from ZOO_DATA, the cache or the network; else the embedded corpus."""
     try:
         return load_corpus(DataConfig(corpus=Call(name="names")))
     except DataError:
@@ -45,7 +45,7 @@ def names(corpus: Corpus) -> Corpus:
 
 @pytest.fixture
 def fresh(corpus: Corpus) -> Fresh:
-    """A registered model with its default options."""
+    """Build a registered model with its default options."""
 
     def make(name: str, *, context: int = CONTEXT) -> SequenceModel:
         model = MODELS.get(name)
@@ -62,13 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def turns(pytestconfig: pytest.Config) -> int:
-    """How often each side is timed."""
+    """Number of times each side is timed."""
     return int(pytestconfig.getoption("turns"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the benchmarks found, below pytest-benchmark's own tables."""
+    """Print the benchmarks' tables below pytest-benchmark's own."""
     for table in TABLES:
         if lines := table.lines():
             terminalreporter.section(table.title)

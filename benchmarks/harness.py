@@ -1,4 +1,4 @@
-"""A training step of the harness as `fit` does it: draw the batch, forward, backward, clip, update."""
+"""A training step as in `fit`: draw the batch, forward, backward, clip, update."""
 
 from collections.abc import Callable
 from itertools import count
@@ -13,7 +13,7 @@ SEED = 1
 
 
 def settings(batch_size: int, clip: float = 1.0) -> Settings:
-    """Those of `compare` as far as they change how long a step takes."""
+    """The settings of `compare` that affect the time of a step."""
     return Settings(
         steps=1000,
         batch_size=batch_size,
@@ -29,7 +29,7 @@ def settings(batch_size: int, clip: float = 1.0) -> Settings:
 
 
 def stepper(model: SequenceModel, rows: Rows, *, batch_size: int, clip: float = 1.0) -> Callable[[], int]:
-    """Does the next step of training `model`; returns of how many target tokens."""
+    """Make a function that takes the next training step and returns its number of target tokens."""
     given = settings(batch_size, clip)
     train_step, numbers = TrainStep(model.train(), given, torch.device("cpu")), count()
 

@@ -1,7 +1,7 @@
-"""What this machine can do at most, measured: floating-point operations a second, and bytes of memory a second.
+"""Measure the limits of this machine: floating-point operations a second, and bytes of memory a second.
 
-Everything that is timed here is set against both: operations over the one, bytes over the other, whichever is longer.
-Small models stay in the caches, which are faster than memory: the second limit is a yardstick there and no bound.
+Benchmarks compare a measured time with the longer of two: operations over the first limit, bytes over the second. Small
+models stay in the caches, which are faster than memory: for them the second limit is a scale, not a bound.
 """
 
 import time
@@ -16,17 +16,17 @@ from tables import Table, duration
 SIZES = (512, 1024, 2048)
 """Rows and columns of the matrices."""
 COPIED = 64 * 2**20
-"""float32 numbers in the array that is copied: more than fits into any cache."""
+"""Number of float32 elements in the copied array: more than any cache holds."""
 REPEATS = 7
 
 AT_LIMITS = ("operations", "bytes", "measured", "distance")
-"""Columns that come first: seconds at either limit, measured seconds, and how many times the longer limit that is."""
+"""First columns of a table: seconds at either limit, measured seconds, and their ratio to the longer limit."""
 
 FOUND = Table("the machine's limits, measured", "threads", "GFLOP/s", "GB/s")
 
 
 class Needs(NamedTuple):
-    """What a piece of work cannot do without."""
+    """Floating-point operations and bytes that a piece of work needs at least."""
 
     flops: float
     bytes: float
@@ -34,30 +34,30 @@ class Needs(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """Of the machine, under a number of threads."""
+    """Limits of the machine with a number of threads."""
 
     flops: float
     """float32 operations a second in a product of matrices."""
     bytes: float
-    """Read and written a second."""
+    """Bytes of memory read and written a second."""
     threads: int
 
     def seconds(self, needs: Needs) -> float:
-        """The least that work can take, by whichever limit is the harder one."""
+        """Least seconds of the work, by the longer of both limits."""
         return max(needs.flops / self.flops, needs.bytes / self.bytes)
 
     def share(self, needs: Needs, seconds: float) -> float:
-        """How much of the limit is reached, 0 to 1."""
+        """Share of the limit that is reached, 0 to 1."""
         return self.seconds(needs) / seconds
 
     def cells(self, needs: Needs, seconds: float) -> tuple[str, str, str, str]:
-        """`AT_LIMITS` of work that took so long."""
+        """The cells of `AT_LIMITS` for work that took `seconds`."""
         least = needs.flops / self.flops, needs.bytes / self.bytes
         return duration(least[0]), duration(least[1]), duration(seconds), f"{seconds / max(least):.3g}×"
 
 
 def limits() -> Limits:
-    """Under the number of threads in use; measured once a session."""
+    """The limits with the current number of threads, measured once per process."""
     return _limits(torch.get_num_threads())
 
 
@@ -77,7 +77,7 @@ def _product(size: int) -> Callable[[], object]:
 
 
 def _best(work: Callable[[], object]) -> float:
-    """Seconds of the fastest of some calls, after one that warms up."""
+    """Seconds of the fastest of several calls, after one to warm up."""
     work()
     times = []
     for _ in range(REPEATS):

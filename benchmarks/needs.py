@@ -1,14 +1,14 @@
-"""What steps of a model need at least: floating-point operations, and bytes that are read or written.
+"""Count what steps of a model need at least: floating-point operations, and bytes read or written.
 
-Operations are those of `zoo.probes.flops`: products of matrices, convolutions and attention, nothing else. Bytes
-are counted as if everything had to pass through memory once and nothing twice:
+Operations are those of `zoo.probes.flops`: matrix products, convolutions and attention, nothing else. Bytes are counted
+as if everything passed through memory exactly once:
 
 - training: parameters read and written (2), gradients written and read (2), AdamW's two moments read and written (4);
-  and what autograd keeps for the backward pass, written once and read once;
+  and tensors saved for the backward pass, written once and read once;
 - evaluation: parameters read once a batch, logits written and read;
 - generation: parameters read once a token, logits written and read.
 
-What a fused kernel keeps to itself and temporaries of the forward pass are not counted: it is a lower bound.
+Temporaries of fused kernels and of the forward pass are not counted: this is a lower bound.
 """
 
 import copy
@@ -28,11 +28,11 @@ from zoo.training.loss import cross_entropy
 NUMBER = 4
 """Bytes of a float32."""
 ADAMW = 8
-"""Times that a step of AdamW moves as many numbers as there are parameters."""
+"""Numbers moved per parameter in a step of AdamW."""
 
 
 def of_training(model: SequenceModel, batches: Sequence[Batch], *, update: bool = True) -> Needs:
-    """A training step, in the mean over the batches; without `update` forward and backward alone."""
+    """Needs of a training step, mean over the batches; without `update` of forward and backward alone."""
     counter, probed = (
         FlopCounter(copy.deepcopy(model), "packed" if batches[0].packing else "dense"),
         copy.deepcopy(model),
@@ -44,7 +44,7 @@ def of_training(model: SequenceModel, batches: Sequence[Batch], *, update: bool 
 
 
 def of_evaluation(model: SequenceModel, rows: Rows) -> Needs:
-    """The whole split, once."""
+    """Needs of an evaluation of the whole split."""
     counter, flops, moved = FlopCounter(copy.deepcopy(model)), 0.0, 0.0
     for batch in rows.evaluation_batches(MAX_TOKENS):
         B, T = batch.tokens.shape
@@ -54,7 +54,7 @@ def of_evaluation(model: SequenceModel, rows: Rows) -> Needs:
 
 
 def of_generation(model: SequenceModel, *, streams: int, length: int) -> Needs:
-    """So many tokens of each stream: what they add to the operations of a forward pass."""
+    """Needs of generating `length` tokens of each stream: what they add to the operations of a forward pass."""
     counter = FlopCounter(copy.deepcopy(model))
     flops = streams * (counter.forward(length + 1) - counter.forward(1))
     return Needs(flops, NUMBER * length * (_parameters(model) + 2 * streams * model.vocab_size))
@@ -65,7 +65,7 @@ def _parameters(model: SequenceModel) -> int:
 
 
 def _kept(model: SequenceModel, batch: Batch) -> int:
-    """Bytes that autograd keeps of a forward pass, parameters aside; what shares its memory counts once."""
+    """Bytes saved for the backward pass, without parameters; tensors that share memory count once."""
     kept = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:

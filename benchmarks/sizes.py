@@ -1,4 +1,4 @@
-"""Every registered model, plug-ins included, at two sizes: as it is, and scaled to about 200 thousand parameters."""
+"""Every registered model, plug-ins included, at two sizes: by default, and scaled to about 200 thousand parameters."""
 
 import pytest
 
@@ -20,7 +20,7 @@ every_model = pytest.mark.parametrize("name", MODELS.names())
 
 
 def sized(name: str, size: str, *, vocab_size: int, context: int) -> SequenceModel:
-    """A fresh model; a benchmark of one that cannot be scaled is skipped."""
+    """Build a model of this size; skip the benchmark if the model cannot be scaled."""
     kind = MODELS.get(name)
 
     def make(**options: Value) -> SequenceModel:

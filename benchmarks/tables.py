@@ -1,13 +1,13 @@
-"""Tables in Markdown that stand below pytest-benchmark's own: a benchmark makes one and adds rows while it runs."""
+"""Markdown tables to print below pytest-benchmark's own: a benchmark makes one and adds rows while it runs."""
 
 TABLES: list["Table"] = []
-"""Every table, in the order in which they were made; whoever prints them needs to know no more."""
+"""Every table, in the order of construction."""
 
 UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 
 
 class Table:
-    """Rows of text under a title; columns but the first are set to the right."""
+    """Rows of text under a title; all columns but the first are right-aligned."""
 
     def __init__(self, title: str, *columns: str) -> None:
         self.title = title
@@ -19,7 +19,7 @@ class Table:
         self._rows.append(cells)
 
     def lines(self) -> list[str]:
-        """In Markdown; none where there are no rows."""
+        """The lines in Markdown; none without rows."""
         rows = [self._columns, *self._rows]
         widths = [max(len(row[column]) for row in rows) for column in range(len(self._columns))]
         padded = [
@@ -31,7 +31,7 @@ class Table:
 
 
 class Pivot(Table):
-    """A row a model, a column a number; cells come one at a time."""
+    """A table with a row per model and a column per number, filled cell by cell."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
@@ -48,7 +48,7 @@ class Pivot(Table):
 
 
 def duration(seconds: float) -> str:
-    """Three digits, in the unit that suits."""
+    """Format seconds with three digits in s, ms or µs."""
     if seconds >= 1000:
         return f"{seconds:,.0f} s"
     unit, size = next((pair for pair in UNITS if seconds >= pair[1]), UNITS[-1])
@@ -56,5 +56,5 @@ def duration(seconds: float) -> str:
 
 
 def met(reached: bool) -> str:
-    """A benchmark never fails on a target: it says whether it was reached here and now."""
+    """Words for a reached or missed target; a benchmark never fails on one."""
     return "met" if reached else "short of"

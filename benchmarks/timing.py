@@ -1,4 +1,4 @@
-"""Seconds of a call on the device at hand."""
+"""Time a call on the device at hand."""
 
 import platform
 import time
@@ -10,7 +10,7 @@ Work = Callable[[], object]
 
 
 def seconds(work: Work, device: torch.device | None = None, *, at_least: float = 0.05) -> float:
-    """Of one call, in the mean over as many as fill the time; waits for the device."""
+    """Mean seconds of a call, over at least `at_least` seconds of calls; waits for the device."""
     wait(device)
     done, began = 0, time.perf_counter()
     while not done or time.perf_counter() - began < at_least:
@@ -21,11 +21,11 @@ def seconds(work: Work, device: torch.device | None = None, *, at_least: float =
 
 
 def wait(device: torch.device | None) -> None:
-    """Until a GPU has done what it was given."""
+    """Wait until a GPU has finished its work."""
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def device_name(device: torch.device) -> str:
-    """The card's name, or the processor's."""
+    """Name of the GPU, or type of the processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()

@@ -1,4 +1,4 @@
-"""Two ways to do the same, timed side by side in one run: they take turns, so that noise falls on both alike."""
+"""Time several ways to do the same in turns, so that noise affects all alike."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ Work = Callable[[], object]
 
 
 def in_turns(benchmark: BenchmarkFixture, ours: Work, *others: Work, turns: int, warmups: int = 1) -> list[list[float]]:
-    """Seconds of every turn but those that warm up: of `ours`, which is what `benchmark` reports, and of each other."""
+    """Seconds of every turn after the warm-up: of `ours`, which `benchmark` reports, and of each of the others."""
     spent: list[list[float]] = [[] for _ in others]
 
     def before() -> None:
@@ -24,5 +24,5 @@ def in_turns(benchmark: BenchmarkFixture, ours: Work, *others: Work, turns: int,
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
-    """How many times as long: the median of the ratios of turns that ran next to each other."""
+    """Median of the ratios of times of neighbouring turns."""
     return median(one / other for one, other in zip(slow, fast, strict=True))
