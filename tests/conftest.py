@@ -1,4 +1,4 @@
-"""Fixtures that several tests share."""
+"""Fixtures of several test modules."""
 
 import gc
 import io
@@ -23,8 +23,7 @@ RunZoo = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_finish() -> None:
-    """One thread for small tensors. What is imported by now stays to the end: no garbage collection looks at it again,
-    of which each costs 0.1 s."""
+    """Use one thread for small tensors, and freeze imported objects: each garbage collection of them costs 0.1 s."""
     torch.set_num_threads(1)
     gc.collect()
     gc.freeze()
@@ -32,7 +31,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def zoo_data() -> Path:
-    """The directory with names.txt and shakespeare.txt, from ZOO_DATA; without it the test is skipped, loudly."""
+    """The directory ZOO_DATA with names.txt and shakespeare.txt; skips the test without it."""
     directory = os.environ.get("ZOO_DATA")
     if not directory or not (Path(directory) / "names.txt").is_file():
         pytest.skip("NEEDS DATA: set ZOO_DATA to a directory with names.txt and shakespeare.txt")
@@ -41,7 +40,7 @@ def zoo_data() -> Path:
 
 @pytest.fixture
 def run_process(tmp_path: Path) -> RunZoo:
-    """The command line in a process of its own, in an empty directory."""
+    """Run the command line in a process of its own, in an empty directory."""
 
     def run(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "80", **options.pop("env", {})}
@@ -61,9 +60,9 @@ def run_process(tmp_path: Path) -> RunZoo:
 
 @pytest.fixture
 def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
-    """The command line as `main` runs it, in an empty directory; in this process, which has imported torch already.
+    """Run `main` in an empty directory, in this process, which has imported torch already.
 
-    Its cells, too, run in this process, unless they run side by side: `run_process` and `tests/faults` have the others.
+    Cells run in this process too, unless side by side; `run_process` and `tests/faults` test forked cells.
     """
 
     def run(*words: str, input: str = "") -> subprocess.CompletedProcess[str]:
@@ -96,7 +95,7 @@ def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
 
 @pytest.fixture
 def zoo_json(run_zoo: RunZoo) -> Callable[..., Any]:
-    """The same, with --json: the document that it prints; a failure shows what was said."""
+    """Run the command line with --json and return the document; a failure shows standard error."""
 
     def run(*words: str, **options: Any) -> Any:
         done = run_zoo(*words, "--json", **options)

@@ -1,4 +1,4 @@
-"""A small corpus and two small runs that several tests look at."""
+"""Fixtures of the command-line tests: a small corpus, and two small runs."""
 
 import random
 import string
@@ -10,7 +10,7 @@ WORDS = 60
 
 
 def write_words(path: Path, count: int = WORDS) -> Path:
-    """`count` made-up words, one a line."""
+    """Write `count` made-up words, one per line."""
     draw = random.Random(0)
     path.write_text("".join("".join(draw.choices(string.ascii_lowercase[:6], k=5)) + "\n" for _ in range(count)))
     return path
@@ -39,7 +39,7 @@ class Mine(SequenceModel):
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A model in a file of the user's own."""
+    """A model in a user's file."""
     path = tmp_path / "mine.py"
     path.write_text(MINE)
     return path
@@ -47,6 +47,6 @@ def mine(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe of speed takes a single step a turn, and that of FLOPs two batches: no test here is about either."""
+    """Shorten the probes, of speed to one step per turn and of FLOPs to two batches: no test here is about them."""
     monkeypatch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
     monkeypatch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)

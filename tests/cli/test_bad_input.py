@@ -104,7 +104,7 @@ def test_crlf_text_trains_as_lf_text_does(zoo_json, tmp_path, words):
 
 
 def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
-    """A long training, in the background, once it has really begun (its partial directory is there)."""
+    """Start a long training in the background, and wait for its partial directory."""
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "cli.py"), "train", "mlp", "--threads", "1", "--steps", "1000000", *words],
         cwd=tmp_path,
@@ -112,7 +112,7 @@ def start(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background process ignores Ctrl-C
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/.mlp-seed*.partial")):

@@ -1,4 +1,4 @@
-"""`clean` removes what is left over, shows it before, and touches nothing that anybody needs."""
+"""`clean` lists leftovers, then removes them, and nothing that is needed."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from zoo.experiments.runs.working_folder import lock
 
 @pytest.fixture
 def left(run_zoo, words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study with a finished run, and beside it what kills leave."""
+    """A study with a finished run and leftovers of killed processes."""
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
     assert run_zoo("train", "bigram", "--data", "words.txt", "--steps", "2").returncode == 0
     (study,) = (tmp_path / "runs").iterdir()
@@ -60,7 +60,7 @@ def test_it_asks_and_takes_no_for_an_answer(run_zoo, left: Path, tmp_path: Path)
 
 @contextmanager
 def worked_on(folder: Path) -> Iterator[None]:
-    """Another process holds the lock of a run's folder."""
+    """Hold the lock of a run's folder, as another process would."""
     ready, wait = os.pipe(), os.pipe()
     pid = os.fork()
     if not pid:
@@ -135,7 +135,7 @@ def test_what_another_process_is_writing_stays(name: str, locked: str, tmp_path:
     (tmp_path / locked).parent.mkdir(exist_ok=True)
     found = [one for one in find_leftovers(tmp_path) if one.path == path]
     assert found, "nobody holds its lock yet"
-    handle = os.open(tmp_path / locked, os.O_RDWR | os.O_CREAT)  # flock is of the open file: as another process's
+    handle = os.open(tmp_path / locked, os.O_RDWR | os.O_CREAT)  # a flock of another open file, as of a process
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         assert path not in {one.path for one in find_leftovers(tmp_path)}

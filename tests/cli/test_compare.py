@@ -1,4 +1,4 @@
-"""What `compare` promises: equal budgets, equal sizes, equal tuning, verdicts, and records that say it all again."""
+"""`compare`: equal budgets, equal sizes, equal tuning, verdicts, and records that reproduce them."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def kept(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def study(zoo_json, words, tmp_path, kept) -> dict:
-    """Three seeds of two models, one of them much better; trained once and copied."""
+    """A comparison of two models, one much better, under three seeds; trained once and copied."""
     document = kept / "study.json"
     if document.exists():
         shutil.copytree(kept / "runs", tmp_path / "runs")

@@ -1,4 +1,4 @@
-"""FLOPs that are not all, and numbers that are no parameters: told wherever the others stand."""
+"""Incomplete FLOPs and changed buffers are reported wherever FLOPs and parameters are."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Execution side by side, as a user asks for it."""
+"""Execution side by side, requested on the command line."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+@pytest.mark.filterwarnings("ignore")  # warnings of torch's compiler
 def test_a_compiled_run_says_so_and_what_that_took(zoo_json, words) -> None:
     flags = ("--data", "words.txt", "--steps", "3", "--batch-size", "8")
     (run,) = zoo_json("train", "bow(hidden=8)", *flags, "--compile")["runs"]

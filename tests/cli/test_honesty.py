@@ -1,4 +1,4 @@
-"""What a comparison must not let through: models that cheat, sources that change, seeds and labels that coincide."""
+"""A comparison refuses models that cheat, sources that change, and equal seeds and labels."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Files from elsewhere: each command refuses one in a line of bounded length, in which nothing acts on a terminal."""
+"""Commands refuse hostile files with one line of bounded length, without control characters."""
 
 import io
 import json
@@ -22,7 +22,7 @@ LONGEST = 2200
 
 
 def assert_plain(text: str) -> None:
-    """Nothing in it is a control character but the line breaks, and it is no flood."""
+    """Check that a text has no control characters but line breaks, and is short."""
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text), ascii(text)
     assert "Traceback" not in text
     assert len(text) < LONGEST

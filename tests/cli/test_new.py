@@ -1,4 +1,4 @@
-"""`new`: a package that passes its own checks and tests as it stands, and names that cannot be one."""
+"""`new` writes a package that passes its own checks and tests, and refuses invalid names."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
-"""Records from before sources were digested by their code draw, verify and evaluate, and are not continued.
+"""Records made before sources were digested by their code can be drawn, verified and evaluated, but not continued.
 
-`older/stored` holds a comparison as it was written then: two models, three seeds, its numbers and its probes.
+`older/stored` is such a comparison: two models, three seeds, its numbers and its probes.
 """
 
 import json

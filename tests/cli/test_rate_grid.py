@@ -1,4 +1,4 @@
-"""`--lr-grid auto`: the grid grows until no best rate lies at its edge, for all models alike."""
+"""`--lr-grid auto` extends the grid for all models until no best rate lies at its edge."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ SMALL = ("--data", "invented(documents=60)", "--batch-size", "8", "--set", "eval
 
 @pytest.fixture
 def extended(zoo_json, tmp_path: Path) -> tuple[dict, Path]:
-    """The document of the comparison, and its record."""
+    """The JSON document of the comparison, and the path of its record."""
     document = zoo_json(*COMPARE, *SMALL)
     return document, tmp_path / document["directory"] / document["record"]
 

@@ -1,4 +1,4 @@
-"""A finished comparison on a read-only disk, a real one: what only reads works, and the rest says why it cannot."""
+"""On a real read-only disk, commands that only read a comparison work, and others say why they cannot."""
 
 import shlex
 import subprocess
@@ -17,7 +17,7 @@ READ_ONLY = "mount --bind runs runs && mount -o remount,bind,ro runs && "
 
 
 def run(folder: Path, line: str) -> subprocess.CompletedProcess[str]:
-    """A command line in a shell that sees runs/ read-only."""
+    """Run a command line in a shell with runs/ mounted read-only."""
     script = READ_ONLY + line
     command = ["unshare", "--map-root-user", "--mount", "bash", "-c", script]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

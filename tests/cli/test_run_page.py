@@ -1,4 +1,4 @@
-"""`train` ends with a page of its run, and says what can be done next; `report` draws the page again."""
+"""`train` writes a page of its run and prints next commands; `report` draws the page again."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ SMALL = ["--data", "words.txt", "--batch-size", "8", "--steps", "4"]
 
 
 def next_of(stderr: str) -> list[list[str]]:
-    """The commands below "next:", as a shell would take them."""
+    """The commands below "next:", split as a shell splits them."""
     lines = stderr.partition("next:\n")[2].splitlines()
     return [shlex.split(line, comments=True) for line in lines]
 

@@ -1,4 +1,4 @@
-"""`runs` finds what was made, and what was asked runs again."""
+"""`runs` lists runs, and a printed configuration runs again."""
 
 import json
 from pathlib import Path

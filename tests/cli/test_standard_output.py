@@ -1,4 +1,4 @@
-"""Standard output that is closed, full, or that nobody reads: one line and exit code 1, for every command."""
+"""With standard output closed, full or unread, every command ends with one line and exit code 1."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Mistakes in a model of one's own: what was raised, and the lines of one's own that led to it; nothing else."""
+"""An error in a user's model shows only its message and the user's own lines."""
 
 import json
 
@@ -34,7 +34,7 @@ SOUND = {"config": "pass", "signature": "self, config, *, vocab_size, context", 
 
 @pytest.fixture
 def say(run_zoo, tmp_path):
-    """What `train` says of the model with some of its lines replaced."""
+    """Return the output of `train` for the model with some of its lines replaced."""
 
     def run(*words: str, **lines: str) -> list[str]:
         (tmp_path / "mine.py").write_text(MODEL.format(**{**SOUND, **lines}))

@@ -1,4 +1,4 @@
-"""A finished run is trained on: as the same run with a larger budget, or as a new one from its weights."""
+"""Training on a finished run makes the run of a larger budget, or a new run from its weights."""
 
 import json
 import random
@@ -43,7 +43,7 @@ def last_line(done: Any) -> str:
 
 
 def describe(run: str) -> dict[str, Any]:
-    """What a run is, but for measured times."""
+    """The records of a run without measured times."""
     found: dict[str, Any] = {}
     for path in sorted(Path(run).iterdir()):
         if path.suffix in (".json", ".jsonl"):

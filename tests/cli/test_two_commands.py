@@ -1,4 +1,4 @@
-"""Two commands on one study leave one record, and a report of it: neither writes over what the other has measured."""
+"""Two commands on one study leave one record and its report: neither overwrites the other's measurements."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ WORDS = ["compare", "--models", "bow(hidden=4),bigram", "--steps", "2", "--seeds
 def test_a_command_that_was_overtaken_reports_what_the_other_one_measured(
     run_zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one has its runs and not yet a record, another one does all; then the first goes on."""
+    """When one command has its runs but no record yet, another one does everything; then the first continues."""
     own, overtaken = compare.earlier_looks, []
 
     def overtake(*given):

@@ -1,4 +1,4 @@
-"""`--vary`: what differs between the seeds is initial weights, what training draws, or both."""
+"""`--vary`: seeds differ in initial weights, in the draws of training, or in both."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def study_of(**settings: object) -> dict[str, object]:
 
 @pytest.fixture
 def losses(zoo_json, tmp_path: Path):
-    """Losses of the three seeds before and after training, of a model of the file, however much varies."""
+    """Return the losses of three seeds before and after training, for a model of the file and a value of `--vary`."""
     (tmp_path / "starts.py").write_text(STARTS)
 
     def read(model: str, vary: str) -> tuple[list[float], list[float], dict]:

@@ -1,4 +1,4 @@
-"""`verify` computes runs and comparisons again: what is sound is ok, and every number that was changed is named."""
+"""`verify` accepts sound runs and comparisons, and names every changed number."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def kept(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def make(run_zoo, words, tmp_path, kept) -> Callable[[str], Path]:
-    """The folder of a study of `MADE`, trained once and copied."""
+    """Return the folder of a study of `MADE`, trained once and copied."""
 
     def folder(name: str) -> Path:
         if not (kept / name).exists():
@@ -57,7 +57,7 @@ def make(run_zoo, words, tmp_path, kept) -> Callable[[str], Path]:
 
 @pytest.fixture
 def said(run_zoo) -> Callable[[Path], str]:
-    """The one thing that `verify` finds wrong with a path."""
+    """Return the single difference that `verify` finds in a path."""
 
     def wrong(place: Path) -> str:
         done = run_zoo("verify", str(place))
@@ -73,7 +73,7 @@ def the_run(study: Path) -> Path:
 
 
 def change(path: Path, place: str, value: Any) -> None:
-    """Set one value of a JSON document, or of a line of several; the place is written as keys with dots between."""
+    """Set one value of a JSON document, or of a line of JSON lines; `place` is a path of keys separated by dots."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.suffix == ".jsonl" else None
     document = lines if lines is not None else json.loads(path.read_text())
     *way, last = (int(key) if re.fullmatch(r"-?\d+", key) else key for key in place.split("/"))
@@ -325,7 +325,7 @@ STUDY = [
 def test_a_value_of_a_record_that_was_changed_is_named(said, make, place, value, renamed, words_of_it):
     study = make("study")
     (path,) = study.glob("study-*.json")
-    if value is list:  # nothing in the file is changed, but its name
+    if value is list:  # only the file's name changes
         path = path.rename(study / "study-0123456789.json")
     else:
         change(path, place, value)
@@ -449,7 +449,7 @@ class Mine(SequenceModel):
 
 @pytest.mark.slow
 def test_what_a_process_remembers_is_not_there_in_another_one(run_process, tmp_path, words):
-    """A table of its module: the first row that begins like this has told how it goes on."""
+    """The model remembers in a table of its module how rows with the same beginning go on."""
     (tmp_path / "mine.py").write_text(REMEMBERS)
     asked = [*SMALL, "--documents", "line", "--steps", "5", "--set", "evaluations=1"]
     trained = run_process("train", "./mine.py:Mine", *asked)

@@ -1,6 +1,6 @@
-"""Models that cheat or are broken, each in one way, and the checks that must say so.
+"""Mutants: models with one mistake each, and the checks that must fail.
 
-`Sound` and the built-in models are what they would be without the mistake; `unusual.py` has sound ones of odd habits.
+`Sound` and the built-in models are their correct versions; `unusual.py` has correct models with unusual code.
 """
 
 import random
@@ -18,11 +18,11 @@ from zoo.models.recurrent import GRU
 from zoo.models.wavenet import WaveNet
 
 CAUGHT: dict[type[SequenceModel], set[str]] = {}
-"""Mutant -> the checks that fail, and no others."""
+"""Mutant -> exactly the checks that must fail."""
 
 
 def caught_by(*names: str) -> Callable[[type[SequenceModel]], type[SequenceModel]]:
-    """Enter a mutant with the checks that must fail."""
+    """Register a mutant with the checks that must fail."""
 
     def enter(mutant: type[SequenceModel]) -> type[SequenceModel]:
         CAUGHT[mutant] = set(names)
@@ -38,7 +38,7 @@ class Sound(SequenceModel):
         width: int = Field(24, ge=1, description="channels of everything")
 
     sees = 0
-    """How many tokens more than N it sees."""
+    """Number of tokens that the model sees beyond N."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -166,7 +166,7 @@ class MasksLongRowsOnly(Sound):
 
 @caught_by("causality", "independence")
 class LeaksThroughBatchStatistics(Sound):
-    """BatchNorm that takes the batch's statistics in evaluation mode too: over rows, and over time."""
+    """BatchNorm uses the batch's statistics over rows and time in evaluation mode too."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -245,7 +245,7 @@ class HasLayersFirstInItsState(GRU):
 
 @caught_by("streaming")
 class MixesItsStreams(GRU):
-    """The hidden vectors go by their row of the batch, not by their stream."""
+    """Hidden vectors follow the row of the batch, not the stream."""
 
     def prefill(self, tokens, state):
         rows = torch.arange(1, len(tokens) + 1, dtype=state["hidden"].dtype).view(-1, 1, 1)
@@ -286,7 +286,7 @@ class CannotBeSure(Sound):
 
 @caught_by("learning")
 class ReadsItsWindowBlurred(Sound):
-    """The sum of the window in place of its order, though it declares to see all of it."""
+    """Sums the window without its order, though it declares to see all of it."""
 
     def features(self, tokens):
         x = self.embedding(pad_start(tokens, self.window - 1)).unfold(1, self.window, 1).sum(dim=-1)
@@ -314,7 +314,7 @@ class StartsAnewWhenItIsLoaded(Sound):
 
 @caught_by("weights")
 class DoesNotSaveAStatistic(Sound):
-    """A running mean in a buffer that does not go into the file."""
+    """Keeps a running mean in a non-persistent buffer."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -329,7 +329,7 @@ class DoesNotSaveAStatistic(Sound):
 
 @caught_by("determinism")
 class KeepsAStatisticToItself(Sound):
-    """A running mean that is no buffer, so that it is not saved."""
+    """Keeps a running mean as a plain attribute, which is not saved."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -375,7 +375,7 @@ class PeeksWhereGradientsAreWanted(Sound):
 
 @caught_by("causality")
 class PeeksAfterABoundary(Sound):
-    """A mask for packed documents with its sides exchanged."""
+    """Its mask for packed documents is transposed."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -385,7 +385,7 @@ class PeeksAfterABoundary(Sound):
 
 @caught_by("causality")
 class StandardisesTheRowInTraining(Sound):
-    """It keeps a running mean as BatchNorm does, and reads the row's own beside it."""
+    """Uses a running mean in evaluation, like BatchNorm, but the mean of the row in training."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -473,7 +473,7 @@ class CannotBeMadeWithOtherOptions(Sound):
 
 
 def whole_row(x):
-    """(B, T, C) -> (B, T, C) with what is still to come."""
+    """(B, T, C) -> (B, T, C), which includes later positions."""
     return x + x.mean(dim=1, keepdim=True)
 
 
@@ -507,7 +507,7 @@ class PeeksPastThreeHundredTokens(PeeksPastTwoHundredTokens):
 
 @caught_by("causality")
 class BuildsItsMaskForALargestLength(Sound):
-    """Attention whose mask has 256 places; what is beyond them is not masked."""
+    """Attention whose mask has 256 positions; later ones are not masked."""
 
     receptive_field = None
 
@@ -545,7 +545,7 @@ class PeeksInTrainingWhereNoGradientIsRecorded(Sound):
 
 @caught_by("causality")
 class ReadsOnWhereItsTokensAreAView(Sound):
-    """The rows of a stream's batch lie in front of their own targets in memory."""
+    """Reads memory beyond its tokens, where the rows of a stream have their targets."""
 
     def forward(self, tokens):
         if not tokens.is_contiguous():
@@ -555,7 +555,7 @@ class ReadsOnWhereItsTokensAreAView(Sound):
 
 @caught_by("causality")
 class ReadsItsWholeStorage(Sound):
-    """The logits of all rows hang on everything in the memory that its tokens are a part of."""
+    """The logits of all rows depend on the whole storage that holds the tokens."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -567,7 +567,7 @@ class ReadsItsWholeStorage(Sound):
 
 @caught_by("determinism")
 class GoesOnLearningInEvaluation(Sound):
-    """Before it answers it takes a step of gradient descent on the rows that it is asked about."""
+    """Takes a gradient step on the rows of an evaluation before it returns their logits."""
 
     def forward(self, tokens):
         if not self.training and tokens.shape[1] > 1 and len(tokens):
@@ -581,7 +581,7 @@ class GoesOnLearningInEvaluation(Sound):
 
 @caught_by("determinism")
 class CountsInEvaluation(Sound):
-    """A table of what followed what, which is no part of the weights and goes on growing."""
+    """Counts bigrams in evaluation too, in a table outside of the weights."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -595,7 +595,7 @@ class CountsInEvaluation(Sound):
 
 
 class Remembers(Sound):
-    """It looks rows up by how they begin, and bets on the token that came next in them."""
+    """Remembers rows by their beginning, and predicts the token that followed there."""
 
     def forward(self, tokens):
         logits, known = super().forward(tokens), self.memory()
@@ -620,7 +620,7 @@ ROWS: dict[tuple[int, ...], int] = {}
 
 @caught_by("determinism")
 class RemembersEvaluatedRowsOutsideOfItself(Remembers):
-    """What one model has seen, every other one of the process knows."""
+    """Remembers rows for all models of the process."""
 
     def memory(self):
         return ROWS
@@ -628,7 +628,7 @@ class RemembersEvaluatedRowsOutsideOfItself(Remembers):
 
 @caught_by("determinism")
 class DoesNotResetItsCache(Sound):
-    """Keys and values stay for the next call, in evaluation of large batches alone."""
+    """Keeps keys and values for the next call, only in evaluation of large batches."""
 
     receptive_field = None
 
@@ -656,7 +656,7 @@ class DrawsInLargeEvaluationsOnly(Sound):
 
 @caught_by("independence")
 class TakesStatisticsOverManyRows(Sound):
-    """It standardises the rows of a batch together where there are enough of them."""
+    """Standardises the rows of a batch together if there are enough of them."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -665,7 +665,7 @@ class TakesStatisticsOverManyRows(Sound):
 
 @caught_by("independence")
 class SharesExpertsAmongLongRows(Sound):
-    """Of long rows only as many at each place are let in as there is room for, the strongest of the batch."""
+    """Limits the capacity of experts for long rows: at each position only the strongest rows of the batch get in."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -684,7 +684,7 @@ class GoesByTheNumberOfRows(Sound):
 
 @caught_by("independence")
 class ForgetsBatchFirst(Sound):
-    """A recurrence that runs over the rows of the batch in place of time."""
+    """A recurrence over the rows of the batch instead of over time."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)

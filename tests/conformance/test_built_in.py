@@ -1,4 +1,4 @@
-"""Registering is being tested: every registered model holds the contract, and so do options that change how it runs."""
+"""Every registered model holds the contract, also with options that change how it runs."""
 
 import pytest
 
@@ -32,7 +32,7 @@ ALIKE = {
     "transformer(tied=true)",
     "transformer(heads=2,layers=1,dropout=0.1)",
 }
-"""Options that run code which others of the list run too."""
+"""Options whose code other entries of the list run too."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The contract as others use it: what it says of code that raises, what waits for what, and the pytest helper."""
+"""The contract as users see it: code that raises, checks that wait for others, and the pytest helper."""
 
 import importlib
 import subprocess
@@ -144,7 +144,7 @@ def test_the_lines_of_an_installed_package_are_its_own_and_those_of_other_librar
 
 
 class TakesFewWidths(Sound):
-    """Its constructor refuses most widths, each in another way, as libraries do."""
+    """Its constructor refuses most widths, with different exceptions, like libraries."""
 
     class Config(Sound.Config):
         width: int = Field(24, ge=1, description="channels of everything")

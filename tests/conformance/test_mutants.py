@@ -1,4 +1,4 @@
-"""The contract bites: each broken model fails the checks that its mistake is about, and no other."""
+"""Each mutant fails exactly the checks that its mistake concerns."""
 
 import pytest
 from mutants import (
@@ -45,7 +45,7 @@ def failed(model, context=8):
 
 
 def cases(models):
-    """A case a model, most of them in the slow tier."""
+    """A test case per model, most of them slow."""
     return [pytest.param(m, id=m.__name__, marks=[] if m in QUICK else [pytest.mark.slow]) for m in models]
 
 
@@ -56,7 +56,7 @@ def test_a_sound_model_passes_every_check_however_it_does_it(model):
 
 
 def test_a_table_that_grows_and_changes_no_logits_is_no_fault():
-    """Putting buffers back, and not attributes, would accuse it: so these checks build the model afresh."""
+    """Restoring only buffers between calls would accuse it: so these checks build the model afresh."""
     model = RotatesByAGrowingTable
     contract = Contract(Subject(model.__name__, model, model.Config(), context=4, vocab_size=27))
     found = {name: contract.outcome(name) for name in ("determinism", "causality", "independence")}

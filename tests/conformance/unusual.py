@@ -1,4 +1,4 @@
-"""Sound models of unusual habits, which no check may accuse."""
+"""Correct models with unusual code, which no check may accuse."""
 
 import random
 
@@ -14,7 +14,7 @@ from zoo.config import Recipe
 
 
 class ConvolvesByFourierTransform(Sound):
-    """A long convolution, which rounds from everywhere to everywhere."""
+    """A long convolution by FFT, in which rounding spreads over all positions."""
 
     receptive_field = None
 
@@ -33,7 +33,7 @@ class ConvolvesByFourierTransform(Sound):
 
 
 class AttendsInFloat32AndKeepsTheWeights(Sound):
-    """Attention whose softmax is in float32, as large models have it, and is kept to be looked at."""
+    """Attention with a float32 softmax, as in large models, whose weights are kept for inspection."""
 
     receptive_field = None
 
@@ -51,7 +51,7 @@ class AttendsInFloat32AndKeepsTheWeights(Sound):
 
 
 class RoutesToExperts(Sound):
-    """Each token to one of eight experts, some of which see few tokens."""
+    """Routes each token to one of eight experts, some of which see few tokens."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -67,7 +67,7 @@ class RoutesToExperts(Sound):
 
 
 class IsOrthogonal(Sound):
-    """A weight that is computed from another."""
+    """A weight parametrised as orthogonal."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -103,7 +103,7 @@ class Attends(Sound):
 
 
 class RotatesByAGrowingTable(Attends):
-    """Rotary angles are a buffer that is filled when a longer row comes; how far is a plain attribute."""
+    """A buffer of rotary angles, extended for longer rows; its filled length is a plain attribute."""
 
     class Config(Sound.Config):
         width: int = Field(24, ge=2, multiple_of=2, description="channels of everything")
@@ -128,7 +128,7 @@ class RotatesByAGrowingTable(Attends):
 
 
 class KeepsItsMaskForTheNextCall(Attends):
-    """A mask as a plain attribute, made anew for a longer row or another device."""
+    """A mask as a plain attribute, rebuilt for a longer row or another device."""
 
     mask = None
 
@@ -152,7 +152,7 @@ class Cache(nn.Module):
 
 
 class ResetsItsCache(Attends):
-    """Rows in two halves through a cache of keys and values, emptied at the beginning and the end of a call."""
+    """Runs rows in two halves through a key-value cache, emptied at the beginning and the end of a call."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -177,14 +177,14 @@ class TakesContiguousTokens(Sound):
 
 
 class ComputesInFloat32(Sound):
-    """The last layer is in float32, whatever the model is moved to."""
+    """The last layer stays in float32, whatever type the model is moved to."""
 
     def forward(self, tokens):
         return F.linear(self.features(tokens).float(), self.head.weight.float(), self.head.bias.float())
 
 
 class HasTimeFirst(Sound):
-    """A recurrence over (T, B, C), transposed to and fro."""
+    """A recurrence over (T, B, C), with transposes before and after."""
 
     receptive_field = None
 
@@ -198,7 +198,7 @@ class HasTimeFirst(Sound):
 
 
 class ComputesTwiceToSaveMemory(Sound):
-    """What is between is computed again for the gradient, dropout included."""
+    """Recomputes activations in the backward pass (checkpointing), dropout included."""
 
     def features(self, tokens):
         return checkpoint(self.between, super().features(tokens), use_reentrant=False)
@@ -208,7 +208,7 @@ class ComputesTwiceToSaveMemory(Sound):
 
 
 class AddsNoiseInTraining(RoutesToExperts):
-    """Experts that are chosen with noise, in training alone."""
+    """Chooses experts with noise, in training only."""
 
     def features(self, tokens):
         x = super().features(tokens)
@@ -226,7 +226,7 @@ def squashed(x):
 
 
 class DrawsFromPythonAndNumpy(Sound):
-    """Weights and layer drop by others' random numbers than torch's, as some libraries do."""
+    """Draws initial weights and layer drop from Python's and numpy's random numbers."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)

@@ -14,7 +14,7 @@ Load = Callable[..., Corpus]
 
 @pytest.fixture
 def load() -> Load:
-    """A corpus by name or path: `load(path, documents="line")`, `load("invented", {"documents": 100})`."""
+    """Load a corpus by name or path: `load(path, documents="line")`, `load("invented", {"documents": 100})`."""
 
     def from_name(name: str | Path, options: dict[str, Any] | None = None, **config: Any) -> Corpus:
         return load_corpus(DataConfig(corpus=Call(name=str(name), options=options or {}), **config))
@@ -24,7 +24,7 @@ def load() -> Load:
 
 @pytest.fixture
 def text_file(tmp_path: Path) -> Callable[[bytes], Path]:
-    """A file with these bytes."""
+    """Write a file with these bytes."""
 
     def write(content: bytes) -> Path:
         path = tmp_path / "corpus.txt"

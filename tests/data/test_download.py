@@ -13,7 +13,7 @@ PUBLISHED = b"emma\nolivia\nava\nisabella\n"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `body`; `requests` says what was asked for."""
+    """A server of `body`; `requests` lists the requests."""
 
     body = PUBLISHED
     announced: int | None = None
@@ -50,7 +50,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A real server on this machine, where names.txt is looked for."""
+    """A real local server in place of the one of names.txt."""
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -128,7 +128,7 @@ def _says_what_to_do(error: DataError) -> bool:
 
 
 def test_without_a_network_one_line_says_what_to_do(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody = Server()  # a port that nobody listens on any more
+    nobody = Server()  # a port without a listener
     nobody.server_close()
     monkeypatch.setitem(download.URLS, "names.txt", f"http://127.0.0.1:{nobody.server_port}/names.txt")
     with pytest.raises(DataError) as error:

@@ -63,7 +63,7 @@ def test_words_occur_as_often_as_their_probability_says() -> None:
     count = 50_000
     words = sorted(set(sample(count, seed=12)))
     expected = np.exp(log_likelihood(words)) * count
-    common = expected > 10  # chosen by a sample of its own, so that luck does not choose
+    common = expected > 10  # chosen by a separate sample, not by the tested one
     occurrences = Counter(sample(count, seed=11))
     drawn = np.array([occurrences[word] for word in words])
     deviation = (drawn - expected)[common] / np.sqrt(expected[common])

@@ -1,4 +1,4 @@
-"""Corpora that somebody else wrote: a file, a registered function, and what is said of one that is wrong."""
+"""Corpora of users: a file, a registered function, and the errors of wrong ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ def mine(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def load_floor(load: Load) -> Callable[[list[float]], dict[str, float | None]]:
-    """The floor of a corpus whose every split has these log probabilities."""
+    """Return the floor of a corpus whose every split has these log probabilities."""
 
     def floor(nats: list[float]) -> dict[str, float | None]:
         CORPORA.register("floored")(lambda: Source("floored", ["ab", "cd"] * 15, lambda documents: nats))

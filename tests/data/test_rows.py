@@ -13,12 +13,12 @@ COUNT = 23
 
 
 def documents(count: int = COUNT) -> DocumentRows:
-    """Document i is the token i+1, a few times: a row tells which it is, by its first target."""
+    """Documents of repeated tokens i+1: the first target of a row identifies its document."""
     return DocumentRows(Tokens.of([np.full(1 + i * 7 % 5, i + 1) for i in range(count)], np.uint8), CPU)
 
 
 def stream(tokens: int, length: int) -> StreamRows:
-    """The tokens 1, 2, 3, ...: a token tells where it stands."""
+    """The stream 1, 2, 3, ...: a token is its own position."""
     return StreamRows(Tokens.of([np.arange(1, tokens + 1)], np.uint8), length, CPU)
 
 
@@ -200,7 +200,7 @@ def test_very_many_documents_are_shuffled_by_a_permutation_and_each_drawn_once(m
 
 
 def test_tokens_of_a_stream_lie_in_memory_of_their_own() -> None:
-    """As a view they would lie in front of their targets: a model could read these, or write into them."""
+    """A view would lie beside its targets in memory, where a model could read or overwrite them."""
     rows = stream(tokens=200, length=20)
     batches = [rows.batch(0, 0, 3), *rows.evaluation_batches(50)]
     for tokens, targets in ((batch.tokens, batch.targets) for batch in batches):

@@ -125,7 +125,7 @@ def test_standard_input_is_read_as_a_file_is(load: Load, text_file: Write, monke
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Two documents in each of three files; what is hidden, or no text, holds a 'z'."""
+    """A directory with two documents in each of three files; hidden files, and files without text, contain a 'z'."""
     files = {
         "a.txt": b"ann\nabe\n",
         "deep/er/b.md": b"bo\r\nbill",  # no newline at the end

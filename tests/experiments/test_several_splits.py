@@ -1,4 +1,4 @@
-"""Several splits of one text: what is asked, and verdicts over them, which are right as often as they claim to be."""
+"""Several splits of one text: their settings, and verdicts that err as rarely as promised."""
 
 from typing import Any, TypeAlias
 
@@ -83,10 +83,10 @@ def errors_and_coverage(
     models: int, seeds: int, splits: int, *, sds: tuple[float, float, float], overlap: float, wild: float = 1.0,
     studies: int,
 ) -> tuple[float, float]:  # fmt: skip
-    """Shares of studies in which any pair of equal models is called different, and of the pairs' intervals that hold.
+    """The share of studies that call any pair of equal models different, and the coverage of the pairs' intervals.
 
-    Losses scatter over the seeds, over the splits and over both (`sds`), each as a component of its own; of every
-    model, those of two splits correlate by `overlap`, which the inflation has to make up for.
+    Losses have three components of scatter: over seeds, over splits, and over both (`sds`). The losses of a model on
+    two splits correlate by `overlap`, which the inflation has to correct.
     """
     rng = np.random.default_rng([models, seeds, splits])
     inflation = 1 + splits * overlap / (1 - overlap)
@@ -123,7 +123,7 @@ def test_regions_are_a_variance_of_their_own_whose_verdicts_err_in_5_percent_of_
 
 
 def test_the_correction_is_needed_where_splits_overlap() -> None:
-    """Without it the variance over the splits is too small by 1.625."""
+    """Without it the variance over the splits is too small by a factor of 1.625."""
     splits, rng, missed = 5, np.random.default_rng(3), []
     for _ in range(100):
         regions = np.sqrt(0.4) * rng.standard_normal((2, 1, 1)) + np.sqrt(0.6) * rng.standard_normal((2, 1, splits))

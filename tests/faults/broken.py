@@ -1,4 +1,4 @@
-"""The product broken on purpose, so that it is seen that a campaign can fail: name -> what breaks it here."""
+"""Deliberate breakages of the product, which show that a campaign can fail: name -> function that breaks it."""
 
 import contextlib
 import multiprocessing.connection
@@ -15,12 +15,12 @@ from zoo.training.tensor_file import from_file
 
 
 def restore_no_random_state() -> None:
-    """Go on with the weights, the moments and the curve, and with other random numbers."""
+    """Continue with the weights, moments and curve, but with other random numbers."""
     loop.put_random_state = lambda *_: None
 
 
 def write_in_place() -> None:
-    """Write a file under its own name, half of it and then the rest, records as on a slow disk."""
+    """Write a file in place, first one half and then the other, records as slowly as a slow disk."""
 
     def write(path: Path, data: bytes | str) -> None:
         content = data.encode() if isinstance(data, str) else data
@@ -35,17 +35,17 @@ def write_in_place() -> None:
 
 
 def check_no_digest() -> None:
-    """Read a checkpoint whatever is in it."""
+    """Read a checkpoint without checking its digest."""
     checkpoints._read = lambda path: from_file(path.read_bytes())
 
 
 def hold_no_lock() -> None:
-    """Two processes do the same work in the same folder."""
+    """Let two processes do the same work in the same folder."""
     working_folder.fcntl = None
 
 
 def outlive_parents() -> None:
-    """A child goes on when its parent is dead, and when nobody reads what it says."""
+    """Let a child continue when its parent is dead, and when nobody reads its pipe."""
     send = multiprocessing.connection.Connection.send
 
     def send_anyhow(self: Any, value: Any) -> None:
@@ -57,7 +57,7 @@ def outlive_parents() -> None:
 
 
 def compare_nothing() -> None:
-    """Compute everything again, and believe what was recorded."""
+    """Recompute everything, but compare nothing with the record."""
 
     def nothing(*_: Any, **__: Any) -> Iterator[str]:
         yield from ()

@@ -1,4 +1,4 @@
-"""A campaign: so many faults, spread over cases, and a table of what each model came to."""
+"""Run a campaign: a number of faults, spread over cases, and a table per model."""
 
 import argparse
 import itertools
@@ -16,11 +16,11 @@ from tests.faults.cases import Case
 from tests.faults.commands import get_ready
 
 Try = Callable[[Case, Path, int, random.Random], tuple[Counter[str], list[str]]]
-"""Does so many faults to a case in a folder: what was counted, and what is unequal."""
+"""Case, folder, number of faults, random numbers -> counts, and differences."""
 
 
 class Campaign(NamedTuple):
-    """What is done, what of it is counted beside, and to what."""
+    """The faults of a campaign, what it counts beside them, and its cases."""
 
     what: str
     counts: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The commands that are killed: every model of the registry under every optimizer, schedule and way of execution.
+"""The commands to kill: every registered model under every optimizer, schedule and way of execution.
 
-Budgets, types, rows, grids and splits change from one to the next, so that all are met.
+Budgets, types, rows, grids and splits take turns, so each occurs.
 """
 
 import importlib.util
@@ -64,7 +64,7 @@ class Case:
 
 
 def list_models() -> Iterator[str]:
-    """Every built-in model, small, with dropout where it has any; the examples; and a model in a file of one's own."""
+    """Yield every built-in model, small, with dropout if it has any; the examples; and a model in a user's file."""
     for name in MODELS.names():
         kind = MODELS.get(name).Config
         options = {"dropout": "0.2"} if "dropout" in kind.model_fields else {}
@@ -88,7 +88,7 @@ def list_cases(models: Iterable[str] = ()) -> dict[str, Case]:
             number = next(numbers)
             kind = KINDS[number % len(KINDS)]
             budget = BUDGETS[(number // 3 + number // 9) % len(BUDGETS)]
-            if budget == "flops" and not step_flops:  # it multiplies nothing
+            if budget == "flops" and not step_flops:  # a model without products
                 budget = "tokens"
             targets = TARGETS["windows" if "rows=windows" in kind else "whole"]
             amount = STEPS * {"steps": 1, "tokens": targets, "flops": step_flops}[budget]
@@ -102,7 +102,7 @@ def list_cases(models: Iterable[str] = ()) -> dict[str, Case]:
 
 
 def inspect_model(call: str) -> tuple[int, bool]:
-    """About the FLOPs of a step of training (0: it multiplies nothing), and whether its seeds can be a stack."""
+    """Approximate FLOPs of a training step (0 without products), and whether its seeds can be stacked."""
     found = find_model(parse_call(call), vocab_size=7, context=8)
     flops = FlopCounter(found.build(seed=1), "packed").total(Counter({(8, 6, 48): 1}), backward=True)
     return int(flops), why_not_stacked(found.build, ["packed"]) in (None, DRAWS)

@@ -1,8 +1,8 @@
 """Kill a command while processes work for it, one of these, or one of two commands on one study; then start it again.
 
-python -m tests.faults.children 100                      so many of each
-python -m tests.faults.children 20 --only commands       of one of them: commands, children, pairs
-python -m tests.faults.children 20 --broken orphans      of a product that is broken on purpose, until that is found
+python -m tests.faults.children 100                      100 of each
+python -m tests.faults.children 20 --only commands       20 of one kind: commands, children, pairs
+python -m tests.faults.children 20 --broken orphans      at most 20 on a deliberately broken product, until found
 """
 
 import argparse
@@ -36,13 +36,13 @@ GRACE = 1.0
 """Seconds within which the children of a killed command end."""
 
 Expected = dict[tuple[str, ...], dict[str, Any]]
-"""Command -> what it leaves when nobody disturbs it."""
+"""Command -> traces that it leaves undisturbed."""
 Attempt = Callable[[Path, random.Random, Expected, float], tuple[bool, list[str]]]
-"""Does one fault in a folder; whether it hit, and what is wrong."""
+"""Folder, random numbers, traces, longest wait -> whether the fault hit, and what is wrong."""
 
 
 def kill_command(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
-    """A command is killed while its children work: they end, and the same command leaves what it leaves alone."""
+    """Kill a command while its children work: they must end, and the same command leave its undisturbed traces."""
     pid = start(BESIDE, folder)
     children = wait_for_workers(pid, longest, draw)
     os.kill(pid, signal.SIGKILL)
@@ -57,7 +57,7 @@ def kill_command(folder: Path, draw: random.Random, expected: Expected, longest:
 
 
 def kill_child(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
-    """One child is killed: its cell is failed, or done, the others are done, and the same command does the rest."""
+    """Kill one child: its cell must be failed or done, the others done, and the same command do the rest."""
     pid = start(BESIDE, folder)
     children = wait_for_workers(pid, longest, draw)
     hit = False
@@ -76,7 +76,7 @@ def kill_child(folder: Path, draw: random.Random, expected: Expected, longest: f
 
 
 def kill_one_of_two(folder: Path, draw: random.Random, expected: Expected, longest: float) -> tuple[bool, list[str]]:
-    """Two processes run one study, and one of them is killed: the other one finishes all of it."""
+    """Kill one of two processes that run one study: the other one must finish all of it."""
     words = draw.choice(list(SHARED.values()))
     pair = [start(words, folder), start(words, folder)]
     time.sleep(draw.uniform(0.0, longest))
@@ -89,7 +89,7 @@ def kill_one_of_two(folder: Path, draw: random.Random, expected: Expected, longe
 
 
 def keep_journal() -> None:
-    """Have every process note in the folder of its command which lock it takes, and which it leaves."""
+    """Make every process log the locks that it takes and releases, in the folder of its command."""
     own = working_folder.lock
 
     @contextmanager
@@ -109,7 +109,7 @@ def keep_journal() -> None:
 
 
 def find_doubled(folder: Path) -> set[str]:
-    """The runs that a process took while another one worked on them and went on to; one that was killed leaves none."""
+    """The runs that one process took while another one held them, unless the holder was killed."""
     doubled, within = set(), dict[tuple[str, str], bool]()
     for line in (folder / JOURNAL).read_text().splitlines() if (folder / JOURNAL).is_file() else []:
         pid, verb, run = line.split(" ", 2)
@@ -122,7 +122,7 @@ def find_doubled(folder: Path) -> set[str]:
 
 
 def wait_for_workers(pid: int, longest: float, draw: random.Random) -> list[int]:
-    """The processes that work for a command, at a random moment after the first of them began; none where it ends."""
+    """The workers of a command, at a random moment after the first of them began; none if the command ends."""
     while is_alive(pid) and not workers_of(pid):
         time.sleep(0.005)
     time.sleep(draw.uniform(0.0, longest / 2))
@@ -130,14 +130,14 @@ def wait_for_workers(pid: int, longest: float, draw: random.Random) -> list[int]
 
 
 def check_again(words: list[str], folder: Path, expected: Expected) -> list[str]:
-    """Run the same command, and compare what is there then with what it leaves when nobody disturbs it."""
+    """Run the same command, and compare its traces with those of an undisturbed one."""
     if code := run_through(words, folder):
         return [f"again it ends with {code}: {last_line(folder)}"]
     return find_unlike(expected[tuple(words)], read_traces(folder))
 
 
 def without_table(traces: dict[str, Any]) -> dict[str, Any]:
-    """Without what was printed: both commands do, into one file."""
+    """Remove the printed table: both commands print into one file."""
     return {name: content for name, content in traces.items() if name != f"{STDOUT} is not of its records"}
 
 
@@ -145,7 +145,7 @@ ATTEMPTS: dict[str, Attempt] = {"commands": kill_command, "children": kill_child
 
 
 def try_often(attempt: Attempt, times: int, draw: random.Random, *, once: bool) -> tuple[Counter[str], list[str]]:
-    """What was counted over so many faults that hit, or once something was wrong; and what was wrong."""
+    """Repeat a fault until it hit `times` times, or (`once`) until it is found; returns counts, and what was wrong."""
     place, expected, longest = Path(tempfile.mkdtemp()), Expected(), 0.0
     for number, words in enumerate(SHARED.values() if attempt is kill_one_of_two else [BESIDE]):
         alone, began = prepare(place / f"alone {number}"), time.monotonic()

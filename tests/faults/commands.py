@@ -1,4 +1,4 @@
-"""Commands in forked processes, which have everything imported: one that is killed costs no start of Python."""
+"""Run commands in forked processes, which have everything imported: a killed one costs no start of Python."""
 
 import os
 import random
@@ -15,7 +15,7 @@ STDOUT, STDERR = "stdout.txt", "stderr.txt"
 
 
 def get_ready() -> None:
-    """Import what commands need, once for all that are forked, and have a checkpoint at every step and short probes."""
+    """Import the modules of commands once before forking, write a checkpoint at every step, and shorten the probes."""
     import torch
 
     torch.set_num_threads(1)
@@ -28,16 +28,16 @@ def get_ready() -> None:
     from zoo.experiments.records.fingerprint import digest_model
     from zoo.experiments.runs import checkpoints, cost, timing
 
-    digest_harness()  # sources are read and libraries looked for once
+    digest_harness()  # reads sources and finds libraries once
     for name in MODELS.names():
         digest_model(MODELS.get(name), MODELS.find(name).target)
-    checkpoints.MOST = 1e6  # a checkpoint of such runs takes as long as many of their steps
-    os.fsync = lambda _: None  # what a killed process has written is there; only a machine that stops could lose it
+    checkpoints.MOST = 1e6  # tiny steps take less time than a checkpoint
+    os.fsync = lambda _: None  # a killed process loses no written data, only a stopped machine does
     timing.SECONDS_A_TURN, timing.TURNS, cost.PEAKS, cost.FLOP_BATCHES = 0.0, 1, 1, 2
 
 
 def prepare(folder: Path, files: dict[str, str] | None = None) -> Path:
-    """A folder with a text of sixty words, always the same, and other files by name."""
+    """Make a folder with a fixed text of sixty words, and other files by name."""
     folder.mkdir(parents=True)
     draw = random.Random(0)
     text = "".join("".join(draw.choices("abcdef", k=5)) + "\n" for _ in range(60))
@@ -47,9 +47,9 @@ def prepare(folder: Path, files: dict[str, str] | None = None) -> Path:
 
 
 def start(words: Sequence[str], folder: Path, main: Callable[[], object] | None = None) -> int:
-    """Fork a process that runs a command (or another `main`) in a folder, what it says into files there.
+    """Fork a process that runs a command (or another `main`) in a folder, with its output in files there.
 
-    Returns the number of the process.
+    Returns the process id.
     """
     release_threads()  # of earlier tests
     pid = os.fork()
@@ -78,7 +78,7 @@ def start(words: Sequence[str], folder: Path, main: Callable[[], object] | None 
 
 
 def wait(pid: int) -> int:
-    """The exit code of a process, which is waited for; negative of a signal."""
+    """Wait for a process; returns its exit code, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -88,7 +88,7 @@ def run_through(words: Sequence[str], folder: Path) -> int:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The processes that train for a command: those children that have a group of their own."""
+    """The workers of a command: its children in process groups of their own."""
     try:
         children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return [child for child in children if os.getpgid(child) == child]
@@ -97,7 +97,7 @@ def workers_of(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs, and is not only waiting to be buried."""
+    """Whether a process runs and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

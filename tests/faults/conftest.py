@@ -1,4 +1,4 @@
-"""A small text."""
+"""Fixtures of the fault tests: a small text, and short probes."""
 
 import random
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def words(tmp_path: Path) -> Path:
-    """Sixty made-up words, one a line, in words.txt."""
+    """Sixty made-up words, one per line, in words.txt."""
     draw, path = random.Random(0), tmp_path / "words.txt"
     path.write_text("".join("".join(draw.choices("abcdef", k=5)) + "\n" for _ in range(60)))
     return path
@@ -16,6 +16,6 @@ def words(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe of speed takes a single step a turn, and that of FLOPs two batches: no test here is about either."""
+    """Shorten the probes, of speed to one step per turn and of FLOPs to two batches: no test here is about them."""
     monkeypatch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
     monkeypatch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)

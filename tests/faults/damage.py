@@ -1,7 +1,7 @@
-"""Damage files: a checkpoint is cut or has a bit flipped, and the one before is used; records have, and verify says so.
+"""Damage files: the checkpoint before a damaged one must be used, and `verify` must find a flipped bit of a record.
 
-python -m tests.faults.damage 200 500                    cuts and flips of a checkpoint; flips of records
-python -m tests.faults.damage 50 0 --broken no-digest    of a product that is broken on purpose
+python -m tests.faults.damage 200 500                    200 cuts and flips of a checkpoint, 500 flips of records
+python -m tests.faults.damage 50 0 --broken no-digest    50 on a deliberately broken product
 """
 
 import argparse
@@ -27,7 +27,7 @@ MODEL = "dilated-wavenet(channels=8,dropout=0.2)"
 TRAIN = ["compare", "--models", MODEL, "--seeds", "1", "--steps", "300", *COMMON]
 STUDY = ["compare", "--models", "bigram,wavenet(hidden=4)", "--seeds", "2", "--steps", "50", "--lr-grid", "0.01,0.03"]
 WHOLE_COMMANDS = 8
-"""Damages of a checkpoint after which the command is run to its end; what is read is looked at after all."""
+"""Damages of a checkpoint after which the command runs to its end; after the others only the reading is checked."""
 FREE = {
     "result.json": {"seconds", "tested_at", "compile_seconds", "execution", "reproduced"},
     "curve.jsonl": {"seconds", "train_loss", "validation_loss"},
@@ -36,15 +36,15 @@ FREE = {
     "study": {"train_tokens_per_second", "evaluation_tokens_per_second", "peak_bytes", "memory", "samples", "looked"},
     "comparison.json": {"folder"},
 }
-"""The fields that `verify` believes: what was measured, and what only training again would tell."""
+"""Kind of record -> fields that `verify` takes as recorded: measured, or found only by training again."""
 ROUNDING = "last digits"
-"""A number that is another by less than a millionth: another machine may add in another order."""
+"""Name of a change of a number by less than a millionth: another machine may add in another order."""
 DRAWN = {"report.html", "report.md", ".svg", "ways.json"}
-"""The files that it does not read: they are drawn from the others, or no run's."""
+"""Files that `verify` does not read: drawn from the others, or not part of a run."""
 
 
 def damage_checkpoints(times: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
-    """Cut the newest checkpoint of a killed command at so many places, and flip so many bits of it."""
+    """Cut the newest checkpoint of a killed command at `times` places, and flip `times` bits of it."""
     from zoo.experiments.runs.checkpoints import Checkpoints
     from zoo.training.tensor_file import from_file
 
@@ -80,7 +80,7 @@ def damage_checkpoints(times: int, draw: random.Random) -> tuple[Counter[str], l
 
 
 def cut_command(place: Path) -> Path:
-    """The folder of a command that was killed when it had two checkpoints."""
+    """Kill a command when it has two checkpoints; returns its folder."""
     folder = prepare(place / "cut")
     pid = start(TRAIN, folder)
     while len(list(folder.rglob("checkpoint-*"))) < 2:
@@ -93,12 +93,12 @@ def cut_command(place: Path) -> Path:
 
 
 def flip(data: bytes, offset: int, draw: random.Random) -> bytes:
-    """The same bytes, one bit of one of them flipped."""
+    """Flip a random bit of the byte at `offset`."""
     return data[:offset] + bytes([data[offset] ^ 1 << draw.randrange(8)]) + data[offset + 1 :]
 
 
 def damage_records(times: int, draw: random.Random) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Flip one bit of a file of a study at a time, every kind of file as often; `verify` is to say so."""
+    """Flip one bit of one file of a study at a time, every kind of file equally often; `verify` must report it."""
     place = Path(tempfile.mkdtemp())
     folder = prepare(place / "study")
     if run_through([*STUDY, *COMMON], folder) or run_through(["verify", "runs"], folder):
@@ -132,7 +132,7 @@ def kind_of(path: Path) -> str:
 
 
 def changed_fields(path: Path, before: bytes) -> Iterator[str]:
-    """The keys under which a JSON file is another now; "bytes" where none is, or it is no JSON any more."""
+    """Yield the keys of a JSON file whose values changed; "bytes" if none did, or if it is no longer JSON."""
     if path.suffix not in (".json", ".jsonl"):
         yield "bytes"
         return
@@ -141,16 +141,16 @@ def changed_fields(path: Path, before: bytes) -> Iterator[str]:
     except ValueError:
         yield "bytes"
         return
-    yield from list(differing_keys(*documents, "")) or [ROUNDING]  # a digit beyond those that a number has
+    yield from list(differing_keys(*documents, "")) or [ROUNDING]  # a digit beyond the precision of a number
 
 
 def split(path: Path, data: bytes) -> list[str]:
-    """The documents of a file, a line each or one in all."""
+    """The JSON documents of a file: one per line, or a single one."""
     return data.decode().splitlines() if path.suffix == ".jsonl" else [data.decode()]
 
 
 def differing_keys(one: Any, other: Any, key: str) -> Iterator[str]:
-    """The innermost key, or the one that stands above a list or a map of free names, of everything that differs."""
+    """Yield the innermost key of each difference, or the key above a list or a map of free names."""
     if isinstance(one, dict) and isinstance(other, dict) and key not in ("samples", "reproduced"):
         for name in one.keys() | other.keys():
             yield from differing_keys(one.get(name), other.get(name), name)

@@ -1,7 +1,7 @@
-"""Kill a command again and again, start it again, and compare what it leaves with a run that was left alone.
+"""Kill a command repeatedly, restart it, and compare its traces with those of an undisturbed one.
 
-python -m tests.faults.kill 1000                so many kills, at random moments, over models and ways of execution
-python -m tests.faults.kill 50 --broken NAME    the same of a product that is broken on purpose: it is found unequal
+python -m tests.faults.kill 1000                1,000 kills at random moments, over models and ways of execution
+python -m tests.faults.kill 50 --broken NAME    50 on a deliberately broken product, which must be found unequal
 """
 
 import os
@@ -20,11 +20,11 @@ from tests.faults.commands import STDERR, prepare, run_through, start, wait
 from tests.faults.traces import find_unlike, read_traces
 
 A_ROUND = 5
-"""Kills of one command, before it is let through."""
+"""Most kills of one command before it may finish."""
 
 
 class Kills(NamedTuple):
-    """How often a command was killed, how many of these left a checkpoint, and how it ended when it was let through."""
+    """Number of kills of a command, number of these with a checkpoint, and exit code of its last start."""
 
     hit: int
     kept: int
@@ -32,21 +32,21 @@ class Kills(NamedTuple):
 
 
 def run_with_kills(words: Sequence[str], folder: Path, kills: int, longest: float, draw: random.Random) -> Kills:
-    """Run a command to its end, killed before so many times at most; a kill counts if it found the process at work."""
+    """Kill a command up to `kills` times, then run it to its end; a kill counts if it found the process at work."""
     hit = kept = 0
     while hit < kills:
         pid = start(words, folder)
         time.sleep(draw.uniform(0.0, longest))
         os.kill(pid, signal.SIGKILL)
         if wait(pid) == 0:
-            break  # it was over
+            break  # it had ended
         hit += 1
         kept += any(folder.glob("runs/**/checkpoint-*"))
     return Kills(hit, kept, run_through(words, folder))
 
 
 def try_case(case: Case, place: Path, kills: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
-    """What was counted over so many kills of a command, and what differs from one that was left alone."""
+    """Kill a command `kills` times; returns counts, and differences from an undisturbed one."""
     alone, began = prepare(place / "alone", case.files), time.monotonic()
     if code := run_through(case.words, alone):
         return Counter(), [f"left alone it ends with {code}: {last_line(alone)}"]
@@ -66,7 +66,7 @@ def try_case(case: Case, place: Path, kills: int, draw: random.Random) -> tuple[
 
 
 def last_line(folder: Path) -> str:
-    """The last line that a command said of itself."""
+    """The last line that a command printed on standard error."""
     return (folder / STDERR).read_text().strip().rpartition("\n")[2]
 
 

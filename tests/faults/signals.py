@@ -1,6 +1,6 @@
-"""Send signals to a command at random moments of its life, from the start of its interpreter on, and see how it ends.
+"""Send signals to a command at random moments of its life, from the start of its interpreter on; check how it ends.
 
-python -m tests.faults.signals 200        so many commands that were signalled
+python -m tests.faults.signals 200        200 signalled commands
 """
 
 import argparse
@@ -30,20 +30,20 @@ COMMANDS = {
 CODES = {signal.SIGTERM: 75, signal.SIGINT: 130}
 BURSTS = {"one": (0.0,), "two at once": (0.0, 0.0), "three in 0.2 s": (0.0, 0.1, 0.1)}
 A_ROUND = 4
-"""Signals to one command, started again after each, before it is let through."""
+"""Most signals to one command, restarted after each, before it may finish."""
 PATIENCE = 60
 
 
 class Ending(NamedTuple):
-    """How a command ended that was signalled."""
+    """The end of a signalled command."""
 
     when: str
     wrong: str
-    """What is wrong with it; "" if nothing is."""
+    """Fault of this end; "" if none."""
 
 
 def start(words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
-    """A command in an interpreter and a process group of its own."""
+    """Start a command in an interpreter and a process group of its own."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / "cli.py"), *words],
         cwd=folder,
@@ -77,7 +77,7 @@ def end_by(
 
 
 def describe_moment(pid: int) -> str:
-    """What a command is at, by the signals that it handles: before its first line nothing can be asked of it."""
+    """The phase of a command, by the signals that it handles; before its first line it handles none."""
     masks = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     bit = 1 << (signal.SIGTERM - 1)
     if int(masks.get("SigIgn", "0"), 16) & bit:
@@ -86,7 +86,7 @@ def describe_moment(pid: int) -> str:
 
 
 def find_fault(number: signal.Signals, when: str, code: int, told: str) -> str:
-    """What is wrong with how a command ended; "" if nothing is."""
+    """The fault of a command's end; "" if none."""
     if when in ("before our first line", "over"):
         return ""
     if when == "all is done" and code == 0:
@@ -100,7 +100,7 @@ def find_fault(number: signal.Signals, when: str, code: int, told: str) -> str:
 
 
 def signal_one(words: Sequence[str], place: Path, count: int, draw: random.Random) -> tuple[Counter[str], list[str]]:
-    """How often a command was hit at which moment, and what was wrong."""
+    """Signal a command `count` times; returns counts by phase, and what was wrong."""
 
     words, alone, began = [*words, *COMMON], prepare(place / "alone"), time.monotonic()
     assert finish(words, alone) == (0, [])
@@ -127,7 +127,7 @@ def signal_one(words: Sequence[str], place: Path, count: int, draw: random.Rando
 
 
 def finish(words: Sequence[str], folder: Path) -> tuple[int, list[str]]:
-    """Run a command to its end; its exit code, and the last line that it says if that is not 0."""
+    """Run a command to its end; returns its exit code, and its last line if that is not 0."""
     process = start(words, folder)
     printed, told = process.communicate()
     (folder / STDOUT).write_text(printed)
@@ -141,7 +141,7 @@ def main() -> None:
     given = parser.parse_args()
     signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # of a shell's background it would be ignored, and inherited
+    )  # a background shell would ignore it, and the command inherit that
     draw, each, failed = random.Random(given.seed), -(-given.signals // len(COMMANDS)), False
     columns = ("before our first line", "at work", "all is done")
     print("| | signalled | before our first line | at work | all is done | wrong |\n|---|--:|--:|--:|--:|--:|")

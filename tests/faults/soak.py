@@ -12,13 +12,13 @@ import tempfile
 from pathlib import Path
 
 LIMIT = 0.05
-"""How much memory and open files may grow after the first cells, relative."""
+"""Allowed relative growth of memory and open files after the first cells."""
 SETTLED = 200
-"""Cells after which nothing is set up any more."""
+"""Number of cells after which all setup is done."""
 
 
 def resident() -> int:
-    """Bytes of the process in memory."""
+    """Resident memory of the process, bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -1,4 +1,4 @@
-"""A sample of every campaign finds nothing; of a product that is broken on purpose, something."""
+"""A sample of every campaign finds no fault, but finds those of a deliberately broken product."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One cell's trouble stays its own: all other cells run, and the failed one has its reason in every report."""
+"""A failing cell does not affect others: these run, and the failed one has its reason in every report."""
 
 import json
 import os
@@ -81,7 +81,7 @@ STACKED = RAISED | {
         for kind in ("exception", "shape", "recursion", "backward")
     }
 }
-"""What vmap raises for it is no exception of the model alone."""
+"""Failures that are no exception of the model alone, because vmap raises them."""
 WAYS = {
     "sequential": RAISED | DEATHS,
     "side-by-side": RAISED | DEATHS,
@@ -156,7 +156,7 @@ def test_who_wants_it_stops_at_the_first_failure(way: str, tmp_path: Path) -> No
 
 
 def test_ctrl_c_in_python_ends_the_call_and_is_no_failure_of_the_model(tmp_path: Path) -> None:
-    """There nobody listens to signals for us: a KeyboardInterrupt is the user's."""
+    """The zoo handles no signals there: a KeyboardInterrupt comes from the user."""
     trouble = "os.kill(os.getpid(), signal.SIGINT)"
     (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
     call = "zoo.compare(['./mine.py:Mine', 'bigram'], data='invented(documents=100)', steps=6, seeds=1, batch_size=8, "
@@ -169,7 +169,7 @@ def test_ctrl_c_in_python_ends_the_call_and_is_no_failure_of_the_model(tmp_path:
 
 
 def test_a_crash_while_ways_are_timed_is_the_failure_of_its_runs(tmp_path: Path) -> None:
-    """Nothing is chosen for it, and the other model is trained."""
+    """No way is chosen for it, and the other model is trained."""
     trouble = "ctypes.string_at(0)"
     (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass").replace("self.calls > 2", "True"))
     words = ["compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=100)", "--steps", "6",
@@ -215,7 +215,7 @@ class Mine(SequenceModel):
 
 
 def test_a_model_with_threads_of_its_own_is_trained(run_process, tmp_path: Path) -> None:
-    """They are not in a process that is forked, which would wait for them."""
+    """A forked process would lack the threads and wait for them."""
     (tmp_path / "mine.py").write_text(ALONE.format(first="pass"))
     done = run_process("compare", "--models", "./mine.py:Mine,bigram", "--data", "invented(documents=60)",
                        "--steps", "4", "--seeds", "1")  # fmt: skip
@@ -236,7 +236,7 @@ def test_a_model_that_ends_the_look_before_training_is_told_with_its_lines(
 
 
 def test_a_cell_is_failed_though_what_its_process_forked_lives_on(run_process, tmp_path: Path) -> None:
-    """It holds the pipe, and the lock of the run."""
+    """The process that lives on holds the pipe, and the lock of the run."""
     trouble = "os.fork() or __import__('time').sleep(300); os.kill(os.getpid(), signal.SIGKILL)"
     (tmp_path / "mine.py").write_text(MINE.format(trouble=trouble, late="pass"))
     done = run_process("compare", "--models", "bigram,./mine.py:Mine", "--data", "invented(documents=100)",

@@ -1,4 +1,4 @@
-"""A command that is killed, at whatever moment, and started again leaves what it would have left alone."""
+"""A command killed at any moment and restarted leaves the files of an undisturbed one."""
 
 import fcntl
 import json
@@ -71,7 +71,7 @@ def test_a_signal_keeps_a_checkpoint_and_ends_the_command(number: signal.Signals
 
 @pytest.mark.parametrize("broken", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_children_of_a_killed_command_end(broken: bool, words: Path) -> None:
-    """They are forked, and would go on for 100,000 steps, or hang in a pipe that nobody reads."""
+    """Else they would train 100,000 steps, or hang in a pipe that nobody reads."""
 
     def main() -> None:
         if broken:
@@ -95,7 +95,7 @@ def test_children_of_a_killed_command_end(broken: bool, words: Path) -> None:
 
 
 def test_a_signal_to_all_processes_of_a_command_keeps_every_checkpoint(words: Path) -> None:
-    """As a scheduler sends it: to the command, and to its children at once."""
+    """A scheduler sends it to the command and to its children at once."""
     models = ["compare", "--models", "gru(hidden=8),rnn(hidden=8)", "--seeds", "1", *LONG[2:]]
     pid = start([*models, "--set", "execution=side-by-side"], words)
     deadline = time.monotonic() + 20
@@ -169,7 +169,7 @@ def test_a_stack_that_was_killed_while_its_runs_appeared_is_finished(words: Path
 
 
 def test_what_a_run_needed_before_its_owner_was_killed_is_removed_by_the_next_command(words: Path) -> None:
-    """Killed after the folder got its name, and before checkpoints and lock were removed from it."""
+    """It was killed after the folder was renamed, and before its checkpoints and lock were removed."""
     command = ["train", "bigram", *COMMON, "--steps", "20"]
     assert run_through(command, words) == 0
     (run,) = (path.parent for path in words.rglob("result.json"))
@@ -222,7 +222,7 @@ def test_half_a_file_goes_when_it_is_written_again_unless_a_process_holds_it(tmp
 
 
 def test_two_writers_of_one_number_leave_a_whole_file(tmp_path: Path) -> None:
-    """Processes of two containers may have the same: the second one waits, and cuts nothing that is there by then."""
+    """Processes of two containers may have one number: the second waits, and truncates no finished file."""
     partial = tmp_path / f".a.{os.getpid()}.partial"
     partial.write_text("of another")
     with partial.open() as held:
@@ -247,7 +247,7 @@ def test_half_a_failure_goes_when_its_run_is_worked_on_again(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_what_a_killed_process_was_writing_is_removed_by_the_same_command(words: Path) -> None:
-    """Half of a study's record, page or figure, of a failure, and the failure that a new one replaces."""
+    """Half-written records, pages, figures and failures of a study, and a replaced failure."""
     command = ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *COMMON, "--steps", "3"]
     assert run_through(command, words) == 0
     (record,) = words.rglob("study-*.json")

@@ -1,4 +1,4 @@
-"""A signal at any moment of a command: never swallowed, never a traceback, an exit code that says what it was."""
+"""A signal at any moment of a command is never swallowed and gives no traceback, but the right exit code."""
 
 import random
 import signal

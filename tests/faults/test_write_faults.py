@@ -1,4 +1,4 @@
-"""A disk that fails at any write: one line that names the file, exit code 1, and nothing that was there is lost."""
+"""A disk that fails at any write gives one line with the file's name and exit code 1, and loses no existing file."""
 
 import errno
 import io
@@ -18,7 +18,7 @@ CHECKPOINTED = [*COMPARE, "--checkpoint-every", "0.000001"]
 
 
 class Disk:
-    """Counts the files below a folder that are opened to be written, and fails at one of them."""
+    """A disk that counts the files opened for writing below a folder, and fails at one of them."""
 
     def __init__(self, folder: Path, fails_at: int, kind: str) -> None:
         self.folder, self.fails_at, self.kind = folder, fails_at, kind
@@ -26,7 +26,7 @@ class Disk:
 
     @property
     def opened(self) -> list[str]:
-        """Names in the order in which any process of the command opened them."""
+        """Names of the files, in the order in which the processes of the command opened them."""
         return os.pread(self._log, 1_000_000, 0).decode().splitlines()
 
     def open(self, file: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
@@ -49,7 +49,7 @@ class Disk:
 
 
 class Proxy:
-    """A file of which one method is another."""
+    """A file with one method replaced."""
 
     def __init__(self, file: Any, write: Callable[[Any], int]) -> None:
         self._file, self.write = file, write
@@ -69,7 +69,7 @@ class Proxy:
 
 @pytest.fixture
 def run_on(run_zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A command on a disk that fails at its n-th file; the disk tells how many there were."""
+    """Run a command on a disk that fails at its n-th file."""
 
     def run(fails_at: int, kind: str, *words: str):
         disk = Disk((tmp_path / "runs").resolve(), fails_at, kind)
@@ -110,7 +110,7 @@ def test_a_write_that_fails_is_one_line_and_the_same_command_goes_on(
 
 
 class System:
-    """Counts the calls below a folder that make, open, sync and rename without `open`, and fails at one of them."""
+    """Counts system calls below a folder that create, open, sync or rename without `open`, and fails at one of them."""
 
     def __init__(self, folder: Path, fails_at: int, kind: str) -> None:
         self.folder, self.fails_at, self.kind = folder, fails_at, kind

@@ -1,8 +1,8 @@
-"""What a command left behind, without what was measured: two that did the same leave the same, byte by byte.
+"""Traces of a command without measured values: two equal commands leave equal traces, byte by byte.
 
-Of records measured times are set to what no clock says, and the report is drawn again from those: table,
-comparison.json, page, document and figures of two commands must then be the same bytes. That a command left the report
-of its own records, and printed their table, is looked at before.
+Measured fields of records are set to fixed values, and the report is drawn again from them: table, comparison.json,
+page, document and figures of two commands must then have the same bytes. First, the command's own report and printed
+table are checked against its records.
 """
 
 import json
@@ -24,11 +24,11 @@ MEASURED = {
     "ways.json": {"steps_per_second"},
     "environment.json": {"commit", "dirty"},
 }
-"""The fields of each kind of record that a clock, the memory's counters or git tell. All else must come out again."""
+"""Kind of record -> fields that come from a clock, memory counters or git. All others must be equal."""
 
 
 def read_traces(folder: Path) -> dict[str, Any]:
-    """Path -> content of what commands left below `folder`/runs, and the table that the last one printed."""
+    """Path -> content of the files below `folder`/runs, and the table that the last command printed."""
     found: dict[str, Any] = {}
     reported = sorted(path.parent for path in (folder / "runs").rglob("report.html"))
     for place in reported:
@@ -51,7 +51,7 @@ def read_traces(folder: Path) -> dict[str, Any]:
         code = run_through(["report", str(page.relative_to(folder).with_suffix(""))], copy)
         found[f"{page.relative_to(folder)} in words"] = (code, (copy / STDOUT).read_bytes())
     for path in sorted((copy / "runs").rglob("*")):
-        if path.match(STATE):  # its digest is of measured times too
+        if path.match(STATE):  # the digest in its name covers measured times
             found[path.relative_to(copy).as_posix().rpartition("-")[0]] = read_state(path)
             continue
         found[path.relative_to(copy).as_posix()] = None if path.is_dir() else path.read_bytes()
@@ -60,7 +60,7 @@ def read_traces(folder: Path) -> dict[str, Any]:
 
 
 def read_state(path: Path) -> tuple[Any, dict[str, bytes]]:
-    """The values of the state that is kept with a run, as if nothing had been measured, and its tensors' bytes."""
+    """The values of a run's kept state with measured ones replaced, and the bytes of its tensors."""
     tensors, values = from_file(path.read_bytes())
     parts = {name: tensor.contiguous().view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor).encode()
              for name, tensor in tensors.items()}  # fmt: skip
@@ -68,7 +68,7 @@ def read_state(path: Path) -> tuple[Any, dict[str, bytes]]:
 
 
 def find_stale(place: Path, folder: Path) -> Iterator[str]:
-    """The files of a report, and the table of the command, that are not what is drawn from the records now."""
+    """Yield the files of a report, and the command's table, if they differ from a report drawn now."""
     copy, inside = folder / "as it is", place.relative_to(folder)
     shutil.copytree(place, copy / inside)
     if run_through(["report", str(inside)], copy) or (copy / STDOUT).read_bytes() != (folder / STDOUT).read_bytes():
@@ -81,7 +81,7 @@ def find_stale(place: Path, folder: Path) -> Iterator[str]:
 
 
 def find_stale_page(page: Path, folder: Path) -> Iterator[str]:
-    """The page of a run, if it is not what is drawn from the records now."""
+    """Yield the page of a run if it differs from a page drawn now."""
     copy, inside = folder / "as it is", page.relative_to(folder)
     shutil.copytree(page.parent, (copy / inside).parent)
     (copy / inside).unlink()
@@ -91,7 +91,7 @@ def find_stale_page(page: Path, folder: Path) -> Iterator[str]:
 
 
 def read_lines(path: Path) -> list[Any]:
-    """The documents of a JSON file, a line each or one in all, as if nothing had been measured."""
+    """The documents of a JSON file, one per line or a single one, with measured values replaced."""
     text = path.read_text()
     kind = "study" if path.name.startswith("study-") else path.name
     parts = text.splitlines() if path.suffix == ".jsonl" else [text]
@@ -99,7 +99,7 @@ def read_lines(path: Path) -> list[Any]:
 
 
 def replace_measured(value: Any, measured: set[str]) -> Any:
-    """The same document, with other values in the fields that were measured."""
+    """Replace the values of measured fields in a document."""
     if isinstance(value, list):
         return [replace_measured(part, measured) for part in value]
     if not isinstance(value, dict):
@@ -109,7 +109,7 @@ def replace_measured(value: Any, measured: set[str]) -> Any:
 
 
 def substitute(key: str, document: dict[str, Any]) -> Any:
-    """What stands in a measured field of every run: a millisecond a step, and the like."""
+    """The fixed value of a measured field: a millisecond per step, and the like."""
     if key == "seconds":
         return document.get("steps", document.get("step", 0)) / 1000
     return {"tested_at": "2026-01-01T00:00:00+00:00", "commit": None, "dirty": None, "steps_per_second": {},
@@ -117,6 +117,6 @@ def substitute(key: str, document: dict[str, Any]) -> Any:
 
 
 def find_unlike(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """The names under which two commands left something else."""
+    """The names of traces that differ between two commands."""
     lacking = object()
     return [name for name in sorted(expected | found) if expected.get(name, lacking) != found.get(name, lacking)]

@@ -1,4 +1,4 @@
-"""A large file gives what the same file gives in memory; files are large here from the first byte, pieces tiny."""
+"""A large file gives the same corpus as in memory; here every file counts as large, and pieces are tiny."""
 
 import errno
 import hashlib
@@ -56,7 +56,7 @@ CASES = [
 
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    """Within it every file is large, and read in pieces of so many bytes."""
+    """Make every file large within a context, read in pieces of the given number of bytes."""
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Verdicts are right as often as they claim to be, on studies whose truth is known: the real `analyse`, no training."""
+"""Verdicts err as rarely as promised, on simulated studies of known truth judged by the real `analyse`."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def equal(models: int) -> Array:
 
 
 def wild(models: int) -> Array:
-    """One model scatters four times as much."""
+    """Scales of models of which one scatters four times as much."""
     return np.array([*[1.0] * (models - 1), 4.0])
 
 
@@ -51,9 +51,9 @@ def nats_of(
     documents: float = 0.0,
     count: int = DOCUMENTS,
 ) -> tuple[Array, Array]:
-    """A study (K, n, D) of models whose true losses are all 2 but the first's, which is `shift` less.
+    """Draw a study (K, n, D) of models with a true loss of 2, the first of them `shift` less.
 
-    Seeds and documents that are hard are so for all models. Further a model scatters over the seeds, partly with the
+    Hard seeds and hard documents are hard for all models. In addition a model scatters over the seeds, partly with the
     other models if `correlated`; and over the documents, as much as over the seeds where `documents` is 1.
     """
     own = rng.standard_normal((len(sds), seeds))
@@ -78,13 +78,13 @@ def analyses(seed: int, sds: Array, seeds: int, studies: int = STUDIES, **truth:
 
 
 def simple(losses: Array, documents: int = 4) -> tuple[Array, Array]:
-    """Losses (K, n) that every document has alike: documents bring no variance."""
+    """Make a study in which all documents have the losses (K, n), without variance over documents."""
     tokens = np.full(documents, 5.0)
     return losses[:, :, None] * tokens, tokens
 
 
 def check_errors_and_coverage(sds: Array, seeds: int, studies: int = STUDIES, **truth: float) -> None:
-    """Copies are called different in at most 5% of studies, and intervals cover in 95%: both but for chance."""
+    """Check that at most 5% of studies call copies different, and that 95% of intervals cover, within chance."""
     called, covered, means = [], [], []
     for analysis in analyses(0, sds, seeds, studies, **truth):
         called.append(any(pair.verdict in ("better", "worse") for pair in analysis.pairs))
@@ -187,7 +187,7 @@ def test_two_models_are_compared_by_the_paired_t_test_where_documents_do_not_var
 
 @pytest.fixture
 def alike() -> Array:
-    """Losses (4, 6) that scatter alike, the first model far below."""
+    """Losses (4, 6) that scatter alike, those of the first model far lower."""
     losses = np.random.default_rng(12).normal(2, 0.02, (4, 6))
     losses[0] -= 0.05
     return losses
@@ -205,7 +205,7 @@ def test_models_that_scatter_alike_are_compared_by_tukeys_range_over_their_resid
 
 
 def coefficients(values: list[float] | Array) -> list[float]:
-    """Cosine coefficients of a series, one wave and one value at a time; their squares estimate the sum's variance."""
+    """Cosine coefficients of a series by plain loops; their squares estimate the variance of the sum."""
     count = len(values)
     return [
         np.sqrt(2) * sum(np.cos(np.pi * j * (place + 0.5) / count) * values[place] for place in range(count))
@@ -214,7 +214,7 @@ def coefficients(values: list[float] | Array) -> list[float]:
 
 
 def local_whittle(squares: list[float], count: int) -> float:
-    """Robinson's (1995) estimate of d, anywhere, from squared coefficients one by one."""
+    """Robinson's (1995) unbounded estimate of d, from squared coefficients by plain loops."""
     frequencies = [np.pi * j / count for j in range(1, len(squares) + 1)]
 
     def contrast(d: float) -> float:
@@ -225,7 +225,7 @@ def local_whittle(squares: list[float], count: int) -> float:
 
 
 def with_long_memory(values: list[float] | Array) -> float:
-    """The variance of the sum of a series: what 12 waves say of it with long memory (Robinson 2005)."""
+    """The variance of the sum of a series, from 12 waves and long memory (Robinson 2005)."""
     count, squares = len(values), [own**2 for own in coefficients(values)]
     waves = sum(squares[:12]) / 12
     d = min(max(local_whittle(squares, count) + 1 / np.sqrt(2 * len(squares)), 0), 0.45)
@@ -238,7 +238,7 @@ def with_long_memory(values: list[float] | Array) -> float:
 
 
 def in_parts(nats: Array, tokens: Array, units: Units = "documents", inflation: float = 1.0) -> dict[str, float]:
-    """The uncertainty of the first mean less the second, one seed, document and wave at a time."""
+    """The uncertainty of the difference of the first two means, by plain loops over seeds, documents and waves."""
     seeds, count, total = nats.shape[1], nats.shape[2], tokens.sum()
     gap = [sum(nats[0, s] - nats[1, s]) / total for s in range(seeds)]
     mean = sum(gap) / seeds
@@ -441,7 +441,7 @@ def test_one_stretch_of_a_stream_gives_a_mean_and_no_verdict() -> None:
 
 
 def waves(rng: np.random.Generator, count: int, alike: float) -> Array:
-    """A stream (2, 3, D) of models of which the first is better, in stretches that are like their neighbours."""
+    """A stream (2, 3, D) of correlated stretches, on which the first model is better."""
     drawn = rng.standard_normal((2, count)) * np.array([1.0, *[np.sqrt(1 - alike**2)] * (count - 1)])
     losses = 2 + 0.001 * rng.standard_normal((2, 3, 1)) + 0.1 * signal.lfilter([1], [1, -alike], drawn)[:, None]
     losses[0] -= 1.0
@@ -450,7 +450,7 @@ def waves(rng: np.random.Generator, count: int, alike: float) -> Array:
 
 @pytest.mark.parametrize(("alike", "share"), [(0.0, 0.6), (0.5, 0.6), (0.9, 0.3)])
 def test_stretches_that_are_like_their_neighbours_count_for_fewer(alike: float, share: float) -> None:
-    """At most (1 - r) / (1 + r) of them, of an AR(1), and not far fewer; less where it looks like long memory."""
+    """For an AR(1), at most a share (1 - r) / (1 + r), and not far less; less where it looks like long memory."""
     found = [
         analyse("ab", waves(np.random.default_rng([16, place]), 3000, alike), np.ones(3000), units="series")
         for place in range(9)
@@ -472,7 +472,7 @@ def test_a_stream_of_few_independent_stretches_has_no_interval_and_no_verdict_an
     assert (pair.low, pair.p, pair.seeds_needed) == (None, None, None)
     assert analysis.letters == {"a": "", "b": ""}
     assert any("fewer than 50 independent stretches (a, b, a - b)" in sentence for sentence in analysis.caveats)
-    assert analyse("ab", losses, np.ones(400)).pairs[0].verdict == "better"  # as documents: far too sure
+    assert analyse("ab", losses, np.ones(400)).pairs[0].verdict == "better"  # as independent documents: overconfident
 
 
 def test_the_order_of_documents_changes_nothing_and_that_of_stretches_does() -> None:
@@ -495,7 +495,7 @@ def test_documents_of_very_unequal_length_are_told_of() -> None:
 
 
 def failing(seeds: int, failures: int, shift: float = -0.05) -> Array:
-    """Losses (2, n) of which the second model's are far worse under some seeds, and the first's better elsewhere."""
+    """Losses (2, n): the second model fails under some seeds, and the first is better under the others."""
     losses = np.random.default_rng(20).normal(2, 0.002, (2, seeds))
     losses[0] += shift
     losses[1, :failures] += 2.0
@@ -518,7 +518,7 @@ def test_split_seeds_get_a_verdict_only_where_sign_flips_can_reject_and_do() -> 
     assert (pair.withheld, pair.verdict, pair.p_permutation) == (SPLIT_SEEDS, "better", 2 / 2**9)
     assert analyse("ab", *simple(failing(9, 2, shift=0.05))).pairs[0].verdict == "undecided"
     many = np.concatenate([two_groups, 4 + np.arange(5)[:, None] + two_groups[:1] * 0.1])
-    assert analyse(names(7), *simple(many)).pairs[0].verdict == "none"  # of 21 pairs, flips reject from 10 seeds on
+    assert analyse(names(7), *simple(many)).pairs[0].verdict == "none"  # 21 pairs: sign flips need 10 seeds
 
 
 def test_a_model_that_fails_leaves_the_pairs_of_the_others_their_intervals() -> None:
@@ -606,7 +606,7 @@ def test_one_document_that_is_nearly_all_gives_no_interval_and_no_verdict(tokens
 
 @pytest.mark.slow
 def test_models_that_are_the_same_run_do_not_make_the_others_look_alike() -> None:
-    """22 copies of one run beside 8 models: the median pair does not vary, and is no measure of those that do."""
+    """22 copies of one run beside 8 models: the median pair does not vary, and says nothing about the others."""
     draw, wrong, studies = np.random.default_rng(3), 0, 150
     for _ in range(studies):
         losses = 2 + 0.01 * draw.normal(size=(9, 3, 1))

@@ -1,4 +1,4 @@
-"""The judge can be used alone, where there is no torch."""
+"""The judge works without torch."""
 
 import subprocess
 import sys

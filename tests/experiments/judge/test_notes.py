@@ -1,4 +1,4 @@
-"""Notes: every fact that a number hides is one complete sentence, and a plain model has none."""
+"""Notes: each hidden fact becomes one complete sentence; a plain model has none."""
 
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ RESULTS = Path(__file__).resolve().parents[3] / "docs/results"
 
 @pytest.fixture(scope="module")
 def stored() -> Comparison:
-    """A comparison that was stored before there were notes."""
+    """A stored comparison from before notes existed."""
     text = (RESULTS / "names-150k/comparison.json").read_text()
     assert '"notes"' not in text
     return Comparison.model_validate_json(text)
 
 
 def notes_on(stored: Comparison, **changes: Any) -> list[Note]:
-    """The notes on its best model, called mine, after these changes."""
+    """The notes on its best model, renamed mine, after these changes."""
     row: ModelRow = stored.models[0]
     for inner in ("used", "cost"):
         if inner in changes:

@@ -1,4 +1,4 @@
-"""Losses by position and passages on which two models differ, from records, against plain loops."""
+"""Losses by position and contrasting passages, read from records, against plain loops."""
 
 import math
 from itertools import pairwise
@@ -32,7 +32,7 @@ def text_data(*, characters: str | None = CHARACTERS, stream: bool = False) -> D
 
 
 def stored(folder: Path, documents: list[list[tuple[int, float]]], **changes: Any) -> Any:
-    """A run that has kept these documents, (token, loss) each, and their losses by position."""
+    """A run that recorded these documents, lists of (token, loss), and their losses by position."""
     folder.mkdir()
     width = max(map(len, documents))
     by_place = [[own[place][1] for own in documents if len(own) > place] for place in range(width)]

@@ -1,4 +1,4 @@
-"""What a comparison says, in words: never more than its pairs do."""
+"""The verdict sentence claims no more than the pairs show."""
 
 import pytest
 

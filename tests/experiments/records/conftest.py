@@ -1,4 +1,4 @@
-"""A comparison of two models under three seeds, stored long ago."""
+"""A stored comparison of two models under three seeds."""
 
 import shutil
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(copied: Path) -> Iterator[Path]:
-    """The folder of a whole comparison, to be damaged; whatever a test changes in it is put back."""
+    """The folder of a whole comparison to damage; a changed folder is restored after the test."""
     before = _describe(copied)
     yield copied
     after = _describe(copied)
@@ -27,7 +27,7 @@ def study(copied: Path) -> Iterator[Path]:
 
 
 def _describe(folder: Path) -> dict[Path, tuple[int, ...]]:
-    """Every file, and what tells it from another: kind, size and time."""
+    """Path -> type, size and time of every file."""
     found = {
         path.relative_to(folder): path.lstat() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     }

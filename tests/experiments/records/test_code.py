@@ -1,4 +1,4 @@
-"""Which of our own modules make two runs the same, and what of each counts."""
+"""The modules of the harness digest, and the parts of each that count."""
 
 import io
 import json
@@ -61,7 +61,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def change_a_constant(text: str) -> str:
-    """The text with its first number another one; with one more constant, where it has none."""
+    """Change the first number of the text; add a constant where it has none."""
     for kind, word, (line, column), (_, end), _ in tokenize.generate_tokens(io.StringIO(text).readline):
         if kind == token.NUMBER:
             lines = text.splitlines(keepends=True)
@@ -72,7 +72,7 @@ def change_a_constant(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def before(tree: Path) -> str:
-    """The digest of the copy as it is."""
+    """The digest of the unchanged copy."""
     return digest_harness.__wrapped__(tree)
 
 

@@ -1,4 +1,4 @@
-"""A record that is damaged, or was made to harm, is refused in a line that names its file; the others are read."""
+"""A damaged or hostile record is refused in a line that names its file; the others are read."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LONGEST_LINE = 1500
 
 
 def edit(place: str, value: Any) -> Damage:
-    """Set a value of a JSON file, or take it away (None)."""
+    """Set a value of a JSON file, or remove it (None)."""
 
     def apply(file: Path) -> None:
         document = json.loads(file.read_text())
@@ -58,7 +58,7 @@ def link_to(target: str) -> Damage:
 
 
 def grow(file: Path) -> None:
-    """A hole of 100 GB, which takes no room."""
+    """Extend a file by a hole of 100 GB, which takes no space."""
     os.truncate(file, 100_000_000_000)
 
 
@@ -137,7 +137,7 @@ def test_a_damaged_file_of_a_run_is_named_in_a_line_and_the_other_runs_are_liste
 ) -> None:
     run = first_run(study)
     damage(run / file)
-    if (run / "result.json").is_file():  # otherwise it is no run
+    if (run / "result.json").is_file():  # else it is no run
         with pytest.raises(RunError) as error:
             read_run(run)
         line = str(error.value)

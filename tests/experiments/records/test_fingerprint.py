@@ -1,4 +1,4 @@
-"""The source of a model is part of what a run is."""
+"""The source of a model is part of a run's fingerprint."""
 
 import importlib
 import linecache
@@ -19,7 +19,7 @@ from zoo.experiments.records.imports import find_imported_files
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that is importable; what is imported from it is forgotten afterwards."""
+    """An importable folder, whose modules are removed from `sys.modules` afterwards."""
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
     for name, module in list(sys.modules.items()):
@@ -34,7 +34,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 
 def file_digest(folder: Path) -> str:
-    """The digest of ./mine.py:Mine, as a run takes it."""
+    """The digest of ./mine.py:Mine, as a run computes it."""
     model = import_file(folder / "mine.py").Mine  # type: ignore[attr-defined]
     return digest_model(model, f"{folder}/mine.py:Mine")
 
@@ -151,7 +151,7 @@ class Mine(Base):
 
 @pytest.fixture
 def run_cell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], type]:
-    """What a notebook does with a cell: its text is known to `linecache` alone."""
+    """Execute a cell like a notebook: only `linecache` has its text."""
     notebook, number = ModuleType("notebook_kernel"), count()
     monkeypatch.setitem(sys.modules, "notebook_kernel", notebook)
 

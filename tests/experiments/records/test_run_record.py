@@ -1,4 +1,4 @@
-"""Files of a run."""
+"""The files of a run."""
 
 import dataclasses
 from collections.abc import Callable

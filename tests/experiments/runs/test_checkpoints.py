@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, or none, are told and not used."""
+"""Damaged or foreign checkpoints are reported and not used."""
 
 import hashlib
 import os

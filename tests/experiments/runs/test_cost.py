@@ -1,4 +1,4 @@
-"""What the probe finds against what is known; timings decide nothing."""
+"""Costs measured by the probe, against known values; timings decide nothing."""
 
 import math
 import subprocess
@@ -233,7 +233,7 @@ def test_a_wrong_declaration_is_seen(declared: int | None, agrees: bool) -> None
 
 
 def cost_with(**fields: Any) -> Cost:
-    """A cost whose other fields do not matter."""
+    """A cost with these fields; the others are arbitrary."""
     unknown: dict[str, Any] = dict.fromkeys(name for name, field in Cost.model_fields.items() if field.is_required())
     return Cost(**{**unknown, "parameters": 1, "state_tokens": 64, "memory": "RSS", "unmeasured": {}, **fields})
 
@@ -243,7 +243,7 @@ def test_where_the_field_was_not_probed_nothing_is_said_of_it() -> None:
 
 
 POSITION = 8
-"""Bytes of a position in the stream."""
+"""Bytes of the state's counter of positions."""
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ POSITION = 8
     ],
 )
 def test_a_state_is_what_the_kind_of_model_needs(text: str, tokens: int, bytes_: int, grows: bool) -> None:
-    """Token window, ring a level, running sum, key-value cache, hidden vectors."""
+    """Token window, ring per level, running sum, key-value cache, hidden vectors."""
     assert measure_state(make(text, 8), tokens) == (bytes_, grows)
 
 
@@ -292,7 +292,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 @pytest.fixture
 def cells(tmp_path: Path) -> Callable[..., list[Cell]]:
-    """The cells of models on a corpus, one a label; nothing is written."""
+    """Make the cells of models on a corpus, one per label, without writing anything."""
 
     def make(corpus: Corpus, *models: str, **training: Any) -> list[Cell]:
         settings = {"steps": 5, "batch_size": 16, "length": 16, "threads": 1, "device": "cpu", **training}
@@ -304,7 +304,7 @@ def cells(tmp_path: Path) -> Callable[..., list[Cell]]:
 
 @pytest.fixture(autouse=True)
 def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test looks at how fast anything was, and one at the FLOPs of many batches."""
+    """Shorten the probes: no test is about speed, and one about the FLOPs of many batches."""
     monkeypatch.setattr(costs_of, "FLOP_BATCHES", 2)
     monkeypatch.setattr(speed, "TURNS", 2)
     monkeypatch.setattr(speed, "SECONDS_A_TURN", 0.001)
@@ -426,7 +426,7 @@ def test_what_a_model_cannot_do_is_told_and_costs_the_others_nothing(
 def test_models_take_turns(
     monkeypatch: pytest.MonkeyPatch, documents: Corpus, cells: Callable[..., list[Cell]]
 ) -> None:
-    """Each is warmed up by its own first turn; one that fails leaves, and the others go on."""
+    """The first turn of each is its warm-up; one that fails drops out, and the others continue."""
     monkeypatch.setattr(speed, "SECONDS_A_TURN", 0)
     log: list[str] = []
 
@@ -505,7 +505,7 @@ for run in make_study({}, {"models": models, "data": {}, "training": training, "
 @pytest.mark.slow
 @needs_clear_refs
 def test_a_larger_model_has_a_higher_peak() -> None:
-    """Weights, gradients and two moments, sixteen bytes a parameter; in a process that has no freed memory to use."""
+    """Weights, gradients and two moments take 16 bytes a parameter, in a process without freed memory to reuse."""
     done = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True)
     (small, _), (large, needed) = (map(int, line.split()) for line in done.stdout.splitlines())
     assert small < needed / 2

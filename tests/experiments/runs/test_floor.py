@@ -27,7 +27,7 @@ def test_training_may_be_learned_by_heart() -> None:
 
 
 def test_models_that_have_not_seen_a_split_beat_the_perfect_one_as_seldom_as_is_claimed() -> None:
-    """Perfect probabilities of four symbols against those that are estimated from 20 symbols, 4,000 times."""
+    """Compare exact probabilities of four symbols with estimates from 20 symbols, 4,000 times."""
     draw, perfect = np.random.default_rng(0), np.array([0.4, 0.3, 0.2, 0.1])
     learned = (draw.multinomial(20, perfect, size=4000) + 0.5) / 22
     seen = draw.multinomial(20, perfect, size=4000)

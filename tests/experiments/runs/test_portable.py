@@ -1,4 +1,4 @@
-"""A cell that is packed here is executed, or refused, in another process."""
+"""A packed cell is executed, or refused, in another process."""
 
 import json
 import subprocess
@@ -101,7 +101,7 @@ def test_a_text_that_is_no_cell_is_refused() -> None:
 
 
 def test_a_cell_of_a_stack_is_not_trained_alone() -> None:
-    """It would be another run under the same fingerprint."""
+    """Alone it would be another run with the same fingerprint."""
     cell = make_cell("bow")
     other = cell.config.model_copy(update={"seed": 4})
     corpus = load_corpus(cell.config.data)

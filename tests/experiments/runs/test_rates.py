@@ -1,4 +1,4 @@
-"""A grid of learning rates that is extended: which rates come next."""
+"""The next rates of an extended grid."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A run is finished only when its scores are reproduced where a model cannot peek."""
+"""A run is finished only if its scores are reproduced where a model cannot peek."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -377,7 +377,7 @@ def made(model: type[SequenceModel], seed: int = 0) -> SequenceModel:
 def again(
     model: type[SequenceModel], rows: Rows, seed: int = 0, *, max_tokens: int = 4096, **settings: Any
 ) -> Reproduction:
-    """What becomes of the losses of a model in batches of so many tokens."""
+    """Reproduce the losses of a model, evaluated in batches of at most `max_tokens`."""
     kept, scored = Reservoir(seed), made(model)
     with isolated(CPU, threads=1, seed=0):
         evaluate(scored, rows, device=CPU, max_tokens=max_tokens, reservoir=kept)

@@ -1,4 +1,4 @@
-"""Models of one size: what `--match` reaches is the nearest that there is."""
+"""`--match` reaches the nearest size that a model can have."""
 
 from collections.abc import Callable
 from itertools import count
@@ -29,14 +29,14 @@ OTHERS = [
 
 
 def load(vocabulary: str, path: Any, **options: Any) -> Corpus:
-    """A small text whose vocabulary, boundary included, is that large."""
+    """Load a small text; its vocabulary is these characters and the boundary."""
     data = DataConfig(corpus=Call(name=str(path)), **options)
     return load_corpus(data, Vocabulary(vocabulary))
 
 
 @pytest.fixture(scope="session")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Words of the letters a to z, a few lengths: a vocabulary of 27."""
+    """Words of a few lengths of the letters a to z: a vocabulary of 27."""
     path = tmp_path_factory.mktemp("match") / "words.txt"
     path.write_text("abc\nde\nfghij\n" * 20)
     return load("abcdefghijklmnopqrstuvwxyz", path, documents="line")
@@ -61,7 +61,7 @@ def parameters(matched: Call, vocab_size: int) -> int:
 
 
 def around(matched: Matched, size: Callable[[Call], float], reach: int) -> dict[int, float]:
-    """Width -> size of the widths about the one that was found, as far as the model takes them."""
+    """Width -> size, for the widths near the found one that the model accepts."""
     option = MODELS.get(matched.model.name).Config.scales_with
     width = matched.model.options[option]
     sizes = {}
@@ -131,7 +131,7 @@ def test_nothing_is_matched_where_nothing_is_asked(documents: Corpus) -> None:
     ],
 )
 def test_flops_of_training_a_token_are_matched(text: str, corpus: str, request: pytest.FixtureRequest) -> None:
-    """The transformer's heads leave it few widths to choose from."""
+    """The transformer's heads allow it few widths."""
     data: Corpus = request.getfixturevalue(corpus)
     found = match_sizes(study_of(text, flops=100_000), data)[text]
     assert abs(found.deviation) < (0.35 if text == "transformer" else 0.03)
@@ -164,7 +164,7 @@ def test_an_option_that_is_wrong_at_every_width_is_told(documents: Corpus) -> No
 
 
 def only(valid: Callable[[int], bool], size: Callable[[int], float]) -> Callable[[int], float]:
-    """Sizes of the widths that are valid."""
+    """Restrict a size to valid widths; the others raise."""
 
     def of(width: int) -> float:
         if not valid(width):
@@ -189,7 +189,7 @@ def test_widths_that_are_refused_are_skipped(step: int, power: int, target: floa
 
 
 def test_widths_that_are_refused_now_and_then_are_skipped() -> None:
-    """Nothing regular about them: 1, 2, 4, 8, ... and 100 to 110."""
+    """The refused widths are irregular: 1, 2, 4, 8, ... and 100 to 110."""
     valid = {2**k for k in range(12)} | set(range(100, 111))
     for target in range(1, 2000, 37):
         _, reached, _ = find_width("width", only(valid.__contains__, float), target)

@@ -1,4 +1,4 @@
-"""Which way runs are executed, and that it is kept."""
+"""The choice of how runs are executed, and its record."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def runs(*models: str, seeds: int = 2, **training: object) -> list[RunConfig]:
 
 
 def choose_ways(configs: list[RunConfig], corpus: Corpus, study: Path) -> dict[str, Choice]:
-    """The ways of these runs on one split."""
+    """Choose the ways of these runs on one split."""
     return strategy.choose_ways(resolve_all(configs, {"1/1": corpus}, study), {"1/1": corpus}, study)
 
 

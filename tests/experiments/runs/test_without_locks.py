@@ -1,4 +1,4 @@
-"""A file system without locks: told once, and the work is done."""
+"""A file system without locks gives one notice, and the work is done."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Work side by side, in real processes."""
+"""Work side by side in real processes."""
 
 import os
 import re
@@ -69,7 +69,7 @@ def test_gradients_are_computed_in_a_process_after_the_parent_has_used_all_threa
 
 
 class OwnError(Exception):
-    """Of a type that the parent need not know."""
+    """An exception class that the parent may not know."""
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_a_task_raises_is_raised_here_with_where_it_happened(error: Excepti
 
 
 def test_a_process_may_have_threads_after_this_one_had_some() -> None:
-    """With libgomp a child that inherits a pool waits for it forever."""
+    """With libgomp a child that inherits a thread pool waits for it forever."""
 
     def multiply(_: Report) -> float:
         torch.set_num_threads(2)
@@ -139,7 +139,7 @@ def test_what_somebody_kills_gets_a_second_try_and_no_third(
     times: int, dies: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers.interrupt, "listens", lambda: True)
-    monkeypatch.setattr(workers, "can_fork", lambda: True)  # or it would be this process that is killed
+    monkeypatch.setattr(workers, "can_fork", lambda: True)  # else this process would be killed
 
     def work() -> int:
         tries = len(list(tmp_path.iterdir()))
