@@ -1,4 +1,4 @@
-"""The functions of `zoo` do what the commands do, for models and corpora that are typed into a notebook too."""
+"""The functions of `zoo` do the same as the commands, also for models and corpora typed in a notebook."""
 
 import json
 import linecache
@@ -46,7 +46,7 @@ RunCell = Callable[[str], ModuleType]
 
 @pytest.fixture(autouse=True)
 def _afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder, nothing registered, a probe of speed that takes a single step a turn, of FLOPs two batches."""
+    """Start in an empty folder with nothing registered and short probes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
     monkeypatch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)
@@ -56,7 +56,7 @@ def _afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run_cell(monkeypatch: pytest.MonkeyPatch) -> RunCell:
-    """What a notebook does with a cell: its module has no file, and its text is known to `linecache` alone."""
+    """Execute a cell like a notebook: its module has no file, and only `linecache` has its text."""
     notebook, number = ModuleType("notebook_kernel"), count()
     monkeypatch.setitem(sys.modules, "notebook_kernel", notebook)
 
@@ -71,7 +71,7 @@ def run_cell(monkeypatch: pytest.MonkeyPatch) -> RunCell:
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> zoo.Compared:
-    """Three seeds of two models, with a report."""
+    """A comparison of two models under three seeds, with a report."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoo.experiments.runs.timing.SECONDS_A_TURN", 0.0)
         patch.setattr("zoo.experiments.runs.cost.FLOP_BATCHES", 2)

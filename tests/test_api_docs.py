@@ -1,4 +1,4 @@
-"""The cells of docs/python.md run as a notebook runs them, with budgets of a step and a small corpus."""
+"""The cells of docs/python.md run like cells of a notebook, with budgets of a step and a small corpus."""
 
 import linecache
 import re
@@ -21,7 +21,7 @@ SHOWN = [text for language, text in BLOCKS if not language]
 
 @pytest.fixture
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder with the studies, nothing registered, few documents, and no look at costs."""
+    """Start in a folder with the studies, nothing registered, few documents and no probe of costs."""
     (tmp_path / "studies").symlink_to(ROOT / "studies")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(load.__kwdefaults__ or {}, "documents", 80)

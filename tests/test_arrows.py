@@ -1,4 +1,4 @@
-"""The arrows of docs/design.md: who may import whom, read from the sources."""
+"""The import arrows of docs/design.md, checked in the sources."""
 
 import ast
 import sys
@@ -20,7 +20,7 @@ PLAIN = {
     "zoo.tokens",
     "zoo.whole_file",
 }
-"""What knows nothing of models and data."""
+"""Modules that know nothing of models and data."""
 TEXT = PLAIN | {"zoo.data", "zoo.catalog", "zoo.blame", "zoo.surroundings"}
 MODELS = PLAIN | {"zoo.models", "zoo.layers", "zoo.blame", "zoo.surroundings"}
 STUDY = PLAIN | {"zoo.settings", "zoo.experiments.study"}
@@ -46,7 +46,7 @@ ALLOWED = {
     "zoo/experiments/verify": {"zoo", "registry"},
     "zoo/experiments": {"zoo", "registry"},
 }
-"""A room, and what it may import of ours."""
+"""Room -> our modules that it may import."""
 FACES = {"zoo.commands", "zoo.api", "zoo.results"}
 RUNNING = {"zoo.experiments.compare", "zoo.experiments.forecast", "zoo.experiments.runs", "zoo.experiments.verify"}
 FORBIDDEN = {
@@ -65,14 +65,14 @@ EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples w
 
 
 def sources(place: str) -> list[Path]:
-    """Every module below a folder, or every one that a pattern names; there are some."""
+    """The modules below a folder, or those that match a pattern; at least one."""
     found = sorted(ROOT.glob(place) if place.endswith(".py") else (ROOT / place).rglob("*.py"))
     assert found, f"{place} has no modules"
     return found
 
 
 def imports(path: Path) -> set[str]:
-    """Every module that the file imports, anywhere in it; `from zoo import x` is `zoo.x`."""
+    """The modules that a file imports anywhere; `from zoo import x` is `zoo.x`."""
     here = path.relative_to(ROOT).parent.parts
     found = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
@@ -90,7 +90,7 @@ def within(module: str, places: set[str]) -> bool:
 
 
 def against(place: str, wrong: Callable[[str], bool]) -> dict[str, set[str]]:
-    """File -> what it imports and should not, exceptions aside."""
+    """File -> forbidden imports, without the allowed exceptions."""
     found = {path.relative_to(ROOT).as_posix(): set(filter(wrong, imports(path))) for path in sources(place)}
     found = {file: names - EXCEPTIONS.get(file, set()) for file, names in found.items()}
     return {file: names for file, names in found.items() if names}
@@ -101,7 +101,7 @@ def test_a_part_imports_only_what_stands_right_of_it(place: str) -> None:
     def wrong(name: str) -> bool:
         return within(name, OURS) and name != "zoo" and not within(name, ALLOWED[place])
 
-    assert against(place, wrong) == {}  # `zoo` itself says its version and where it stands
+    assert against(place, wrong) == {}  # `zoo` itself has only version and place
 
 
 @pytest.mark.parametrize("place", FORBIDDEN)

@@ -1,4 +1,4 @@
-"""What is cited is the package that is here."""
+"""The citation describes this package."""
 
 import re
 import tomllib

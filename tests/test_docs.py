@@ -1,4 +1,4 @@
-"""Documents whose examples are more than words."""
+"""Examples, names and links of the documentation are correct."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ PAGES = sorted(path for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md") 
 
 
 def headings_of(page: Path) -> set[str]:
-    """The anchors that a code host gives the headings of a page."""
+    """The anchors that a code host generates for the headings of a page."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -1,4 +1,4 @@
-"""Every file in examples/ holds a model that can be compared, where its library is installed."""
+"""Every file in examples/ has a model that can be compared, where its library is installed."""
 
 import sys
 from functools import cache
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 
 @pytest.fixture(params=LIBRARIES)
 def example(request: pytest.FixtureRequest) -> str:
-    """The file and the name in it; the test is skipped without its library."""
+    """File and name of an example; skips the test without its library."""
     pytest.importorskip(LIBRARIES[request.param], reason="needs pip install 'sequence-zoo[examples]'")
     return request.param
 

@@ -1,4 +1,4 @@
-"""Rows one after the other, and back."""
+"""Packing rows one after the other, and unpacking them."""
 
 import pytest
 import torch

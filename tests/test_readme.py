@@ -1,4 +1,4 @@
-"""The examples of the README and of the tour run as they stand, with a budget of three steps."""
+"""The examples of the README and of the tour run unchanged, with a budget of three steps."""
 
 import os
 import re
@@ -16,7 +16,7 @@ SHELL = list(dict.fromkeys(text for language, text in BLOCKS if language == "sh"
 PYTHON = next(text for language, text in BLOCKS if language == "python")
 
 LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "cat *.md")
-"""What makes an example need the data, many models, or ten seconds."""
+"""Words of slow examples, which need data, many models, or ten seconds."""
 
 SHORTENED = """#!/bin/sh
 # python, but a training stops after three steps, on few documents
@@ -56,7 +56,7 @@ def test_a_shell_example_of_the_readme_and_of_the_tour_runs(
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "mine.py").write_text(PYTHON)
     (tmp_path / "notes.md").write_text("It was a dark and stormy night.\n\nThe end.\n" * 20)
-    if "cli.py runs" in block:  # which looks at what the examples before it made
+    if "cli.py runs" in block:  # it lists runs of earlier examples
         block = f"python cli.py train gru\n{block}"
     environment = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(

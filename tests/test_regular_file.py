@@ -1,4 +1,4 @@
-"""Only a regular file is read, and no more of it than is said."""
+"""Only regular files are read, up to a limit of bytes."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path: Path) 
 
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # a socket's path may have a hundred characters
+    monkeypatch.chdir(tmp_path)  # a socket's path has a limit of about a hundred characters
     with socket.socket(socket.AF_UNIX) as own:
         own.bind("socket")
         with pytest.raises(OSError, match="it is a socket"):

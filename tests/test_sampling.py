@@ -29,7 +29,7 @@ def random_bigram() -> Bigram:
 
 @pytest.fixture
 def chain() -> Bigram:
-    """1 -> 2 -> 3 -> boundary -> 1, all but certain."""
+    """A bigram with the nearly certain chain 1 -> 2 -> 3 -> boundary -> 1."""
     return bigram((20 * torch.eye(4).roll(1, dims=1)).tolist())
 
 
@@ -38,7 +38,7 @@ def prompt(*tokens: int) -> Tensor:
 
 
 def assert_drawn_from(probabilities: Tensor, counts: Counter[int], total: int) -> None:
-    """Every count is within 5 standard deviations of what is expected."""
+    """Check that every count is within 5 standard deviations of its expectation."""
     for token, p in enumerate(probabilities.tolist()):
         assert abs(counts[token] - total * p) <= 5 * (total * p * (1 - p)) ** 0.5, token
 

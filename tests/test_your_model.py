@@ -1,4 +1,4 @@
-"""docs/your-model.md, followed to the letter, with budgets of three steps."""
+"""docs/your-model.md works step by step, with budgets of three steps."""
 
 import os
 import re
@@ -32,7 +32,7 @@ exec {python} -m pip install --quiet --no-deps --no-index --no-build-isolation -
 
 
 def write(block: str, folder: Path) -> None:
-    """A file, a method in place of the last one of the file, or lines at the end of it; the first line says which."""
+    """Write a file, replace its last method, or append lines, as the first line of the block says."""
     first, _, text = block.partition("\n")
     name, _, where = first.removeprefix("# ").partition(", ")
     path = folder / name

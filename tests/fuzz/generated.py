@@ -1,4 +1,4 @@
-"""How many inputs are generated, values that nobody expects, and changes of valid input."""
+"""Generate unexpected values and changes of valid input, and set the number of inputs."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 TARGETS = 5
 INPUTS = int(os.environ.get("ZOO_FUZZ", "2000"))
-"""Inputs in all; each of the five tests takes as many."""
+"""Total number of inputs; each of the five tests takes an equal share."""
 
 TEXT = st.text(max_size=30) | st.sampled_from(
     ["", "\x1b[2J", "\0", "\ud800", "a" * 3000, "..", "/etc/passwd", "-", "names", "1e999", "nan", "0x" + "f" * 5000]
@@ -26,7 +26,7 @@ PLAIN = st.none() | st.booleans() | NUMBERS | TEXT
 
 
 def nest(value: Any, depth: int) -> Any:
-    """A value inside of so many lists."""
+    """Nest a value in `depth` lists."""
     for _ in range(depth):
         value = [value]
     return value
@@ -35,11 +35,11 @@ def nest(value: Any, depth: int) -> Any:
 VALUES = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=6
 ) | st.builds(nest, PLAIN, st.sampled_from([1, 50, 250]))
-"""What JSON can hold, and more."""
+"""Values of JSON, and more."""
 
 
 def generate(*strategies: Any) -> Callable[[Any], Any]:
-    """A decorator: a test of its share of the inputs; in the slow tier they are the same each time."""
+    """Decorate a test to run on its share of the inputs, which in the slow tier are the same each time."""
 
     def decorate(test: Any) -> Any:
         limited = settings(
@@ -56,7 +56,7 @@ def generate(*strategies: Any) -> Callable[[Any], Any]:
 
 
 def _list_places(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value of a JSON document, to the whole of it last."""
+    """Yield the path to every value of a JSON document, and last the path to the document itself."""
     items = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )
@@ -69,7 +69,7 @@ Change = Callable[[bytes], bytes]
 
 
 def change_document(pick: int, change: Callable[[Any, Any], object]) -> Change:
-    """Change one value of a JSON document: that of the place with this number, counted round and round."""
+    """Change one value of a JSON document: the one whose index is `pick` modulo the number of values."""
 
     def apply(data: bytes) -> bytes:
         document = json.loads(data)
@@ -78,7 +78,7 @@ def change_document(pick: int, change: Callable[[Any, Any], object]) -> Change:
         table = document
         for key in way:
             table = table[key]
-        if last is not None:  # None: the document is no table
+        if last is not None:  # None for a document without keys
             change(table, last)
         return json.dumps(document).encode()
 
@@ -98,7 +98,7 @@ def add(name: str, value: Any) -> Callable[[Any, Any], object]:
 
 
 def scale(factor: float) -> Callable[[Any, Any], object]:
-    """Numbers as a record may have them, but larger or smaller than they were."""
+    """Multiply a number by a factor."""
 
     def change(table: Any, key: Any) -> None:
         if isinstance(table[key], int | float) and not isinstance(table[key], bool) and abs(table[key]) < 1e300:
@@ -111,11 +111,11 @@ PICKS = st.integers(0, 10_000)
 SCALES = st.sampled_from([0.0, -1.0, 1e-300, 1e-12, 0.5, 2.0, 1e9, 1e15])
 CHANGES = VALUES.map(set_to) | st.just(remove) | st.builds(add, TEXT, VALUES) | SCALES.map(scale)
 DOCUMENT_CHANGES = st.builds(change_document, PICKS, CHANGES)
-"""Changes of one value of a JSON document, as bytes."""
+"""Functions from bytes to bytes that change one value of a JSON document."""
 
 
 def damage_bytes(data: bytes, seed: int) -> bytes:
-    """Cut, flip, repeat or leave out a stretch."""
+    """Cut, flip, repeat or remove a stretch of bytes."""
     draw = random.Random(seed)
     start = draw.randrange(len(data) + 1)
     end = min(len(data), start + draw.choice([1, 2, 10, 1000]))

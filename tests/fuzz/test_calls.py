@@ -1,4 +1,4 @@
-"""Whatever is written for a model is a call or an error of ours; and so is what it describes."""
+"""Any text for a model gives a call or one of our errors, and so does its description."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""Whatever stands in a file is a text in three splits, of which batches can be drawn, or an error of ours."""
+"""Any file gives a text with three splits and batches, or one of our errors."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_a_text_is_read_or_refused(tmp_path_factory: Any, data: bytes, given: di
     path.write_bytes(data)
     try:
         corpus = load_corpus(DataConfig(corpus=Call(name=str(path)), **given))
-    except (ZooError, ValidationError):  # of the settings, which are checked where they are given
+    except (ZooError, ValidationError):  # settings are validated where they are given
         return
     assert corpus.summary()
     assert corpus.digest

@@ -1,4 +1,4 @@
-"""Whatever is typed is done or refused, with an exit code and no flood; nothing is trained here."""
+"""Any words on the command line are executed or refused, with an exit code and short output; nothing trains here."""
 
 import io
 import os
@@ -22,7 +22,7 @@ COMMANDS = {
     "train": ["bigram", "--print-config"],
     "compare": ["--models", "bigram,mlp", "--print-config"],
 }
-"""A command -> words that make it end before anything trains."""
+"""Command -> words that end it before anything trains."""
 FLAGS = sorted(
     {
         option
@@ -31,7 +31,7 @@ FLAGS = sorted(
         for option in getattr(parameter, "opts", [])
         if option.startswith("-")
     }
-    - {"--help", "--yes", "--check", "--compile"}  # which import every model, or remove files
+    - {"--help", "--yes", "--check", "--compile"}  # they import every model, or remove files
 )
 VALUES = PLAIN.map(lambda value: "7" * 5000 if isinstance(value, int) and abs(value) > 10**300 else str(value))
 LIKELY = st.sampled_from(["1", "1e-3,3e-3", "parameters=5k", "90/10/0", "3T", "names", "cpu", "lr=0x1", "bytes", "a=b"])

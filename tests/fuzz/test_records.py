@@ -1,4 +1,4 @@
-"""Whatever is changed in a stored comparison, it is listed, drawn and sampled from, or refused by an error of ours."""
+"""After any change, a stored comparison is listed, drawn and sampled from, or refused with one of our errors."""
 
 import hashlib
 import io
@@ -44,7 +44,7 @@ DAMAGES = st.tuples(st.sampled_from(BYTES), DAMAGE)
 
 
 def change_line(change: Change) -> Change:
-    """Change the last line of a file of lines."""
+    """Change the last line of a file of JSON lines."""
 
     def apply(data: bytes) -> bytes:
         *before, last = data.splitlines()
@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_comparison_that_was_changed_is_read_or_refused(
     folder: Path, edits: list[tuple[str, Change]], damages: list[tuple[str, Change]], turn: int
 ) -> None:
-    changes, sample = [*edits, *damages], turn == 1  # what is no JSON any more cannot be edited
+    changes, sample = [*edits, *damages], turn == 1  # edits need valid JSON, so they come first
     try:
         for name, change in changes:
             (folder / name).write_bytes(change((folder / name).read_bytes()))
@@ -75,7 +75,7 @@ def test_a_comparison_that_was_changed_is_read_or_refused(
 
 
 def sign_weights(folder: Path) -> None:
-    """Give the result the digest of the weights that are there: whoever can write a record can do so too."""
+    """Write the digest of the present weights into the result, as anyone who can write a record could."""
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     recorded = json.loads((STORED / RUN / "result.json").read_text())["weights_sha256"]
     result = folder / RUN / "result.json"
@@ -83,7 +83,7 @@ def sign_weights(folder: Path) -> None:
 
 
 def use(folder: Path, *, page: bool, sample: bool) -> None:
-    """What commands do with it, each for itself."""
+    """Use the folder as each of the commands does."""
 
     def draw() -> None:
         record = find_study(folder)

@@ -1,4 +1,4 @@
-"""Whatever stands in a study file is a study, with all its runs and trials, or an error of ours."""
+"""Any study file gives a study with all its runs and trials, or one of our errors."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def as_json(document: Any) -> bytes:
 
 
 def change_record(changes: list[Change]) -> bytes:
-    """The record of a comparison, which is a study file too, with some of its values changed."""
+    """Change values of a comparison's record, which is a study file too."""
     data = RECORD.read_bytes()
     for change in changes:
         data = change(data)

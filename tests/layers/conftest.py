@@ -11,13 +11,13 @@ AssertAgree = Callable[[Tensor, Tensor, list[Tensor]], None]
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """The same random numbers in every run."""
+    """Seed random numbers, the same in every run."""
     torch.manual_seed(0)
 
 
 @pytest.fixture
 def assert_agree() -> AssertAgree:
-    """Outputs are equal, and so are their gradients with respect to the inputs."""
+    """Check that outputs are equal, and so are their gradients with respect to the inputs."""
 
     def check(actual: Tensor, expected: Tensor, inputs: list[Tensor]) -> None:
         torch.testing.assert_close(actual, expected)

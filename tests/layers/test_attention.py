@@ -11,7 +11,7 @@ B, T, C, HEADS = 2, 7, 12, 3
 
 
 def naive(x: Tensor, layer: CausalSelfAttention) -> Tensor:
-    """(B, T, C) -> (B, T, C), a head at a time; softmax over scores whose future is minus infinity."""
+    """(B, T, C) -> (B, T, C), head by head, with minus infinity for future scores."""
     width = C // HEADS
     future = torch.ones(x.shape[1], x.shape[1]).triu(1).bool()
     heads = []

@@ -10,7 +10,7 @@ SHAPES = [(7, 3), (4, 5, 3), (2, 3, 4, 3)]
 
 
 def scrambled(layer: BatchNorm) -> BatchNorm:
-    """In float64, with weights and running statistics that are not 0 and 1."""
+    """The layer in float64, with random weights and running statistics."""
     layer.double()
     with torch.no_grad():
         for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
@@ -19,13 +19,13 @@ def scrambled(layer: BatchNorm) -> BatchNorm:
 
 
 def moments(values: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of numbers, one by one."""
+    """Mean and biased variance, by a plain loop."""
     mean = sum(values) / len(values)
     return mean, sum((value - mean) ** 2 for value in values) / len(values)
 
 
 def naive(x: Tensor, layer: BatchNorm) -> Tensor:
-    """Training mode, a channel at a time."""
+    """BatchNorm in training mode, channel by channel."""
     rows = x.reshape(-1, layer.channels)
     columns = []
     for c in range(layer.channels):

@@ -1,4 +1,4 @@
-"""What stands before the start of a row."""
+"""Padding before the start of a row."""
 
 import pytest
 import torch

@@ -17,7 +17,7 @@ AssertModelIs = Callable[[SequenceModel, Callable[[Tensor], Tensor], Tensor], No
 
 @pytest.fixture
 def fresh_model() -> MakeModel:
-    """A model as training gets it, from text such as `wavenet(tree=true)`."""
+    """Build a model as for training, from text such as `wavenet(tree=true)`."""
 
     def make(text: str, *, context: int = 8, vocab_size: int = 27, seed: int = 0) -> SequenceModel:
         call = parse_call(text)
@@ -30,7 +30,7 @@ def fresh_model() -> MakeModel:
 
 @pytest.fixture
 def make_model(fresh_model: MakeModel) -> MakeModel:
-    """A model in evaluation mode and float64 in which no number is a 0 or 1 that a fault could hide behind."""
+    """Build a model in evaluation mode and float64, without numbers 0 or 1, which could hide a fault."""
 
     def make(text: str, *, context: int = 8, vocab_size: int = 11, seed: int = 0) -> SequenceModel:
         model = fresh_model(text, context=context, vocab_size=vocab_size, seed=seed).double().eval()
@@ -48,7 +48,7 @@ def make_model(fresh_model: MakeModel) -> MakeModel:
 
 @pytest.fixture
 def draw() -> Callable[..., Tensor]:
-    """Random tokens (B, T), the same in every run."""
+    """Draw random tokens (B, T), the same in every run."""
 
     def tokens(B: int, T: int, *, vocab_size: int = 11, seed: int = 0) -> Tensor:
         return torch.randint(0, vocab_size, (B, T), generator=torch.Generator().manual_seed(seed))
@@ -58,7 +58,7 @@ def draw() -> Callable[..., Tensor]:
 
 @pytest.fixture
 def assert_model_is() -> AssertModelIs:
-    """A model computes what a naive function of its tokens does: logits, and gradients of all its parameters."""
+    """Check a model against a naive function of its tokens: logits, and gradients of all parameters."""
 
     def check(model: SequenceModel, naive: Callable[[Tensor], Tensor], tokens: Tensor) -> None:
         actual, expected = model(tokens), naive(tokens)

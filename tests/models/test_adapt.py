@@ -1,4 +1,4 @@
-"""A torch module from elsewhere is a model in one line."""
+"""`adapt` makes a model of any torch module in one line."""
 
 import importlib
 import linecache
@@ -53,7 +53,7 @@ class Tagger(nn.Module):
 
 
 def make(model: Callable[..., nn.Module] | type[SequenceModel], *, context: int = 3, **options: object):
-    """The model, adapted if it is not one, under seed 0."""
+    """Build the model under seed 0, adapted if it is no SequenceModel."""
     if not (isinstance(model, type) and issubclass(model, SequenceModel)):
         model = adapt(model)
     return build(model, model.Config(**options), vocab_size=5, context=context, seed=0)
@@ -314,7 +314,7 @@ Mine = adapt(Thing)
 
 @pytest.fixture(params=[True, False], ids=["text known", "text unknown"])
 def run_cell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """What a notebook does with a cell: its text is known to `linecache` alone, or to nobody."""
+    """Execute a cell like a notebook: only `linecache` has its text, or nothing has."""
     notebook, number = ModuleType("notebook_kernel"), count()
     monkeypatch.setitem(sys.modules, "notebook_kernel", notebook)
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a position at a time."""
+    """(B, T) -> (B, T, V), position by position."""
     rows = []
     for row in tokens.tolist():
         logits = []

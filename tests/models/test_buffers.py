@@ -1,4 +1,4 @@
-"""What training changes beside the parameters, counted."""
+"""Counts of the numbers that training changes beside the parameters."""
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ V = 11
 
 
 class Counting(SequenceModel):
-    """Several ways to keep numbers that are no parameters."""
+    """Stores numbers beside its parameters in several ways."""
 
     shared: Tensor
     table: Tensor
@@ -23,7 +23,7 @@ class Counting(SequenceModel):
         super().__init__(config, vocab_size=vocab_size, context=context)
         self.embedding = nn.Embedding(vocab_size, vocab_size)
         self.register_buffer("table", torch.zeros(vocab_size, 7))
-        self.register_buffer("again", self.table)  # one and the same memory
+        self.register_buffer("again", self.table)  # shares the memory
         self.register_buffer("constant", torch.ones(500))
         self.register_buffer("cache", torch.zeros(0))
         self.register_buffer("passing", torch.zeros(30), persistent=False)

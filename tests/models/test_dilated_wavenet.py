@@ -1,4 +1,4 @@
-"""The dilated WaveNet: which dilations it takes, and what a layer computes."""
+"""The dilated WaveNet: its dilations, and the computation of a layer."""
 
 from itertools import product
 
@@ -52,7 +52,7 @@ def test_dilations_grow_by_the_kernel_in_every_stack(context, kernel, stacks, ex
 
 
 def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a position at a time."""
+    """(B, T) -> (B, T, V), position by position."""
     rows = []
     for row in tokens.tolist():
         x = [model.embedding.weight[token] for token in row]

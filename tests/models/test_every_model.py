@@ -1,4 +1,4 @@
-"""What holds for every built-in model beside the contract (tests/conformance)."""
+"""Claims about every built-in model beyond the contract (tests/conformance)."""
 
 import math
 

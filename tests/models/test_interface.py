@@ -1,4 +1,4 @@
-"""The base class: what a model of one's own gets without another line."""
+"""The defaults of the base class."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from zoo.models.interface import SequenceModel
 
 
 class Window(SequenceModel):
-    """Counts how long a row its forward was given."""
+    """Records the length of the rows that forward was given."""
 
     @property
     def receptive_field(self) -> int:

@@ -9,7 +9,7 @@ from zoo.tokens import BOUNDARY
 
 
 def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a window at a time, in evaluation mode."""
+    """(B, T) -> (B, T, V), window by window, in evaluation mode."""
     norm, N = model.norm, model.context
     rows = []
     for row in tokens.tolist():

@@ -1,4 +1,4 @@
-"""The options of every built-in model: described, bounded, and no others taken."""
+"""Every built-in model describes and bounds its options, and refuses others."""
 
 import pytest
 from pydantic import ValidationError

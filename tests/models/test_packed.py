@@ -1,4 +1,4 @@
-"""Rows without padding: every model gives the logits and the gradients that it gives for padded ones."""
+"""Every model gives the same logits and gradients for packed rows as for padded ones."""
 
 from collections.abc import Callable
 

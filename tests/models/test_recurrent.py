@@ -1,4 +1,4 @@
-"""The recurrent networks against cells written out, with torch's weights."""
+"""The recurrent networks against hand-written cells with torch's weights."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ CELLS = {"rnn": (rnn, 1), "gru": (gru, 1), "lstm": (lstm, 2)}
 
 
 def naive(model, name: str, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a row, a layer and a token at a time."""
+    """(B, T) -> (B, T, V), by loops over rows, layers and tokens."""
     cell, parts = CELLS[name]
     rows = []
     for row in tokens.tolist():

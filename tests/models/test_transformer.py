@@ -16,7 +16,7 @@ def layer_norm(x: Tensor, norm) -> Tensor:
 
 
 def turned(vector: Tensor, t: int) -> Tensor:
-    """Pairs (i, i + D/2) as complex numbers, times a phase."""
+    """Rotate pairs (i, i + D/2) as complex numbers by a phase."""
     half = len(vector) // 2
     phase = torch.tensor([t * 10_000.0 ** (-i / half) for i in range(half)], dtype=vector.dtype)
     z = torch.complex(vector[:half], vector[half:]) * torch.polar(torch.ones_like(phase), phase)
@@ -24,7 +24,7 @@ def turned(vector: Tensor, t: int) -> Tensor:
 
 
 def attend(block, x: list[Tensor], *, heads: int, rotary: bool) -> list[Tensor]:
-    """What attention adds at every position."""
+    """The output of attention at every position."""
     projected = [block.attention.qkv(vector).chunk(3) for vector in x]
     split = [[part.chunk(heads) for part in parts] for parts in projected]  # position, (q, k, v), head
     added = []
@@ -49,7 +49,7 @@ def gelu(x: Tensor) -> Tensor:
 
 
 def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a row and a position at a time."""
+    """(B, T) -> (B, T, V), by loops over rows and positions."""
     options = model.config
     rows = []
     for row in tokens.tolist():

@@ -16,7 +16,7 @@ SIZES = pytest.mark.parametrize(("n", "context"), [(2, 2), (2, 8), (4, 16), (3, 
 
 
 def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), a window at a time, a level at a time, in evaluation mode."""
+    """(B, T) -> (B, T, V), by loops over windows and levels, in evaluation mode."""
     n = model.config.n
     rows = []
     for row in tokens.tolist():

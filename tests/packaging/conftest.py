@@ -1,4 +1,4 @@
-"""Wheels, and clean environments to install them in; no network."""
+"""Build wheels and clean environments to install them in, without a network."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ class Programs:
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
     def pip(self, command: str, *words: str | Path) -> None:
-        """Install or uninstall, with what is on this disk alone."""
+        """Install or uninstall from local files alone."""
         pip = [sys.executable, "-m", "pip", "--python", self.scripts / "python", command, "--quiet"]
         done = subprocess.run([*pip, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -43,7 +43,7 @@ MakePrograms = Callable[..., Programs]
 
 @pytest.fixture(scope="session")
 def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> BuildWheel:
-    """The wheel of a project, as `pip install` builds it."""
+    """Build the wheel of a project as `pip install` does."""
 
     def build(project: Path) -> Path:
         folder = tmp_path_factory.mktemp("wheel")
@@ -58,13 +58,13 @@ def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> BuildWheel:
 
 @pytest.fixture(scope="session")
 def wheel(build_wheel: BuildWheel) -> Path:
-    """The project's own."""
+    """The wheel of this project."""
     return build_wheel(ROOT)
 
 
 @pytest.fixture(scope="session")
 def make_programs(tmp_path_factory: pytest.TempPathFactory) -> MakePrograms:
-    """A clean environment that has these wheels, and sees the dependencies of this one."""
+    """Make a clean environment with these wheels, which sees the dependencies of this environment."""
 
     def make(*wheels: Path) -> Programs:
         programs = Programs(tmp_path_factory.mktemp("environment"))

@@ -1,4 +1,4 @@
-"""What the sources import is declared, and what is declared is imported."""
+"""The sources import exactly the declared dependencies."""
 
 import ast
 import re
@@ -12,16 +12,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 OPTIONAL = {"pandas": "notebook", "pytest": "test"}
-"""What the sources import of an extra, and which."""
+"""Distribution that the sources import -> extra that declares it."""
 
 
 def name(text: str) -> str:
-    """The distribution of a requirement, as indexes write it."""
+    """The normalised distribution name of a requirement."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", text, maxsplit=1)[0]).lower()
 
 
 def imported() -> dict[str, set[str]]:
-    """Distribution -> the files that import it; of a package that no distribution owns, its own name."""
+    """Distribution -> files that import it; a package without a distribution has its own name."""
     owners, found = packages_distributions(), {}
     for path in [ROOT / "cli.py", *(ROOT / "zoo").rglob("*.py"), *(ROOT / "registry").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_bytes())):

@@ -1,4 +1,4 @@
-"""A model in a package of its own: examples/plugin, and what `new` writes, installed beside the project's wheel."""
+"""Packages of a model, examples/plugin and the output of `new`, work installed beside the project's wheel."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def programs(make_programs, wheel: Path, plugin: Path):
 
 @pytest.fixture
 def zoo(programs, tmp_path: Path):
-    """What a command prints, from a folder that has nothing of the example."""
+    """Return the output of a command, run in a folder without files of the example."""
 
     def run(*words: str) -> str:
         done = programs("zoo", *words, cwd=tmp_path)

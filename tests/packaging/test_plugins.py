@@ -1,4 +1,4 @@
-"""Real distributions, built and installed: one with a good and a broken entry point, one that claims `wavenet`."""
+"""Plug-ins as real installed distributions: one with a good and a broken entry point, one that claims `wavenet`."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ version = "{version}"
 
 
 def install(folder: Path, name: str, version: str, points: dict[str, str], modules: dict[str, str]) -> dict[str, str]:
-    """Build the wheel of a small distribution and install it; the environment in which it is found."""
+    """Build and install the wheel of a small distribution; returns the environment variables that make it visible."""
     package = folder / "source" / name.replace("-", "_")
     package.mkdir(parents=True)
     for module, text in {"__init__": "", **modules}.items():
@@ -63,7 +63,7 @@ def install(folder: Path, name: str, version: str, points: dict[str, str], modul
 
 @pytest.fixture(scope="module")
 def extra(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """`zoo-extra 1.2.3`: a good entry point and one that leaves when it is imported."""
+    """`zoo-extra 1.2.3`: a good entry point, and one that exits on import."""
     return install(
         tmp_path_factory.mktemp("extra"),
         "zoo-extra",
@@ -83,7 +83,7 @@ def greedy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[Here]:
-    """What an environment has installed, for this process; forgotten afterwards."""
+    """Make the distributions of an environment visible in this process during the test."""
 
     def install_here(environment: dict[str, str]) -> None:
         monkeypatch.syspath_prepend(environment["PYTHONPATH"].partition(os.pathsep)[0])

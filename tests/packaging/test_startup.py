@@ -1,4 +1,4 @@
-"""What is imported before anything is computed: click and the standard library."""
+"""Before any computation only click and the standard library are imported."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ COMPLETION = {"_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": "zoo ", "COMP_CWOR
 
 
 def python(code: str, tmp_path: Path, extra: dict[str, str] | None = None) -> set[str]:
-    """The top-level modules that a process has imported at its end; it must end with exit code 0."""
+    """Run a process, which must exit with 0; returns the top-level modules that it imported."""
     report = "import atexit, sys\natexit.register(lambda: open('modules', 'w').write(' '.join(sys.modules)))\n"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(extra or {})}
     command = [sys.executable, "-c", report + code]
@@ -81,7 +81,7 @@ def test_what_only_a_report_needs_is_not_imported_before_training(tmp_path: Path
 
 
 def test_training_imports_no_sympy(tmp_path: Path) -> None:
-    """torch 2.13 takes it, half a second, to check the shape of a gradient that `backward` is given."""
+    """torch 2.13 imports it, in half a second, to check the shape of a gradient passed to `backward`."""
     words = ["train", "bigram", "--data", "invented(documents=20)", "--steps", "1"]
     loaded = python(f"import cli\nsys.argv = ['zoo', *{words!r}]\ntry: cli.main()\nexcept SystemExit: pass", tmp_path)
     assert "torch" in loaded

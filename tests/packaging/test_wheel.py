@@ -1,4 +1,4 @@
-"""The wheel of the project, installed in an environment of its own and used from elsewhere."""
+"""The project's wheel works in an environment of its own, outside of the checkout."""
 
 import zipfile
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def programs(make_programs, wheel: Path):
 
 @pytest.fixture
 def run(programs, tmp_path: Path) -> Run:
-    """What a program prints."""
+    """Return the output of a program."""
 
     def run_program(program: str, *words: str) -> str:
         done = programs(program, *words, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Models of other people's libraries hold the contract, are matched and compared, where the library is installed."""
+"""Models of other libraries hold the contract, are scaled and compared, where the library is installed."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,11 +23,11 @@ PEERS = {
     f"{FOLDER}/rotary_decoder.py:Rotary": "rotary_embedding_torch",
 }
 FAR_OFF = 0.1
-"""How far from 20,000 parameters the nearest size may be that a library takes, relative."""
+"""Allowed relative deviation of the nearest size that a library accepts from 20,000 parameters."""
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # theirs
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries
     pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]
 

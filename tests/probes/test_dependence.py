@@ -1,4 +1,4 @@
-"""What `train` and `compare` look at before anything trains: what a model's logits depend on."""
+"""Checks of `train` and `compare` before training: the dependence of a model's logits."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""FLOPs against formulas written by hand: a Linear takes 2·in·out a position, attention twice 2·T·T·C a row."""
+"""FLOPs against formulas by hand: 2·in·out per position of a Linear, twice 2·T·T·C per row of attention."""
 
 import copy
 from collections import Counter
@@ -39,13 +39,13 @@ def mlp(o: SimpleNamespace, N: int, T: int) -> int:
 
 
 def inputs_of_levels(o: SimpleNamespace, N: int) -> list[int]:
-    """What the Linear of each level takes: n tokens, then n hidden vectors."""
+    """Inputs of the Linear of each level: n embedded tokens, then n hidden vectors."""
     depth = next(depth for depth in range(1, 20) if o.n**depth == N)
     return [o.n * o.embedding] + [o.n * o.hidden] * (depth - 1)
 
 
 def sliding_wavenet(o: SimpleNamespace, N: int, T: int) -> int:
-    """A level computes every position of the row, and one for the boundary tokens before it."""
+    """FLOPs of all levels: each computes every position of the row, and one for the boundary tokens before it."""
     return (T + 1) * sum(2 * width * o.hidden for width in inputs_of_levels(o, N)) + T * 2 * o.hidden * V
 
 
@@ -124,7 +124,7 @@ def test_a_forward_pass_takes_what_a_formula_says(
 def test_training_takes_two_products_more_for_each_of_the_forward_pass(
     text: str, context: int, by_hand: Callable[[SimpleNamespace, int, int], int], T: int
 ) -> None:
-    """One for the weights and one for the inputs; nobody needs that of the state that a recurrence starts at."""
+    """One for the weights and one for the inputs, except for the initial state of a recurrence."""
     model = make(text, context)
     o = options_of(model)
     gates = {"rnn": 1, "gru": 3, "lstm": 4}.get(text.partition("(")[0], 0)
@@ -265,7 +265,7 @@ def test_flops_that_depend_on_what_the_tokens_are_are_told_to_be_fitted() -> Non
 
 
 def test_the_plain_counter_would_miss_the_lstm_and_fused_attention() -> None:
-    """Why there is a counter of ours: when torch's own sees them one day, ours can go."""
+    """The reason for our own counter: once torch's sees these operations, ours can go."""
     for text in ("lstm", "transformer"):
         model = make(text, 8)
         counter = FlopCounterMode(display=False)

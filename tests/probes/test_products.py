@@ -20,7 +20,7 @@ Call = Callable[..., Any]
 
 
 def counted(call: Call, *given: Any) -> tuple[int, int, OperationCounter]:
-    """FLOPs of a forward pass, and with its backward pass; numbers stand for a tensor of that shape."""
+    """FLOPs of a forward pass, and of forward and backward; numbers stand for a tensor of that shape."""
     torch.manual_seed(0)
     tensors = [torch.randn(one, requires_grad=True) if isinstance(one, tuple) else one for one in given]
     products = OperationCounter()
@@ -47,7 +47,7 @@ def complex_(*shape: int) -> Tensor:
 
 
 def gates(inputs: int, hidden: int, count: int) -> int:
-    """FLOPs of a step of a recurrence, for one row."""
+    """FLOPs of one step of a recurrence for one row."""
     return 2 * count * hidden * (inputs + hidden)
 
 
@@ -384,7 +384,7 @@ def test_a_product_of_groups_of_rows_meets_one_matrix_a_row() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
 def test_flex_attention_counts_every_pair_as_other_attention_does(compiled: bool) -> None:
-    """Its gradient too, which torch 2.13 refuses on a CPU."""
+    """Its gradient, which torch 2.13 refuses on a CPU, is counted too."""
     from torch.nn.attention.flex_attention import flex_attention
 
     call = torch.compile(flex_attention, fullgraph=True) if compiled else flex_attention
@@ -468,7 +468,7 @@ def test_compiled_code_is_counted_as_it_is_written() -> None:
 
 @pytest.mark.slow
 def test_counting_a_model_without_compiled_code_does_not_load_the_compiler() -> None:
-    """Which takes seconds."""
+    """Loading the compiler takes seconds."""
     code = (
         "import sys, torch; from zoo.probes.products import OperationCounter, count_into\n"
         "with count_into(OperationCounter()): torch.nn.Linear(2, 3)(torch.ones(2)).sum().backward()\n"

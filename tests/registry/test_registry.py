@@ -1,4 +1,4 @@
-"""Names are looked at without importing anything; `get` imports one provider, and says whose fault it is."""
+"""Listing names imports nothing; `get` imports one provider, and attributes its errors."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ class Mine:
 
 @pytest.fixture(autouse=True)
 def _forget_modules(tmp_path: Path) -> Iterator[None]:
-    """What a test imports from its own folder is forgotten after it."""
+    """Remove modules of the test's folder from `sys.modules` afterwards."""
     yield
     for name, module in list(sys.modules.items()):
         if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
@@ -30,7 +30,7 @@ def _forget_modules(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRegistry:
-    """A registry of things: modules by their text, the built-in table, entry points of `acme-things 2.1`."""
+    """Make a registry of things from texts of modules, a built-in table, and entry points of `acme-things 2.1`."""
 
     def make(modules: dict[str, str], builtins: dict[str, str], points: dict[str, str] | None = None) -> Registry[type]:
         for name, text in modules.items():

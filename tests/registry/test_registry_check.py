@@ -1,4 +1,4 @@
-"""Each provider is imported in a process of its own, with a time limit."""
+"""`check` imports each provider in a process of its own, with a time limit."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ PROVIDERS = {
 
 @pytest.fixture
 def holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where a registry with all of the above lives."""
+    """The module and name of a registry with all of these providers."""
     for name, text in PROVIDERS.items():
         (tmp_path / f"check_{name}.py").write_text(text)
     table = {name: f"check_{name}:Thing" for name in PROVIDERS}

@@ -1,4 +1,4 @@
-"""A file of the user's own, `./mine.py:Mine`, where a name is expected."""
+"""A user's file, `./mine.py:Mine`, is accepted in place of a name."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from registry import ProviderError, Registry, UnknownNameError
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working directory; what is imported from it is forgotten afterwards."""
+    """An empty working directory, whose modules are removed from `sys.modules` afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path

@@ -1,4 +1,4 @@
-"""A real, headless Chromium over its debugging pipe: null-terminated JSON on two file descriptors."""
+"""Control a headless Chromium over its debugging pipe: null-terminated JSON on two file descriptors."""
 
 import base64
 import json
@@ -17,12 +17,12 @@ FLAGS = (
 
 
 def find_chromium() -> str | None:
-    """CHROMIUM, or what is on the path."""
+    """The program CHROMIUM, or a Chromium on the path."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Chromium:
-    """The browser with one tab; every event that it reports is kept."""
+    """A browser with one tab, which records all events."""
 
     def __init__(self, executable: str, profile: Path) -> None:
         to_browser, self._write = os.pipe()
@@ -50,7 +50,7 @@ class Chromium:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command, and its answer."""
+        """Send a command and return its answer."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -66,7 +66,7 @@ class Chromium:
             self.events.append(answer)
 
     def open(self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False, media: str = "") -> None:
-        """A file, in a window of this size and this colour scheme, loaded."""
+        """Load a file in a window of this size and colour scheme."""
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                   mobile=width < 600)  # fmt: skip
@@ -78,14 +78,14 @@ class Chromium:
         self.call("Page.getLayoutMetrics")
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page."""
+        """Evaluate an expression in the page."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"])
         return answer["result"].get("value")
 
     def requests(self) -> list[str]:
-        """Everything that the page asked for."""
+        """The requests of the page."""
         return [
             event["params"]["request"]["url"]
             for event in self.events
@@ -93,23 +93,23 @@ class Chromium:
         ]
 
     def complaints(self) -> list[str]:
-        """Everything that the console would show: errors, exceptions, blocked by the policy."""
+        """The messages of the console: errors, exceptions, violations of the policy."""
         bad = ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Audits.issueAdded")
         return [json.dumps(event["params"]) for event in self.events if event.get("method") in bad]
 
     def screenshot(self, path: Path) -> None:
-        """The whole page."""
+        """Write a screenshot of the whole page."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         data = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
 
     def pdf(self) -> bytes:
-        """The page, printed."""
+        """Print the page as PDF."""
         return base64.b64decode(self.call("Page.printToPDF", printBackground=True)["data"])
 
     def close(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the browser, and wait for it."""
         self._session = None
         self.call("Browser.close")
         self._process.wait(timeout=10)
@@ -117,7 +117,7 @@ class Chromium:
         os.close(self._read)
 
     def _next(self) -> dict[str, Any]:
-        """The next message."""
+        """Read the next message."""
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._read], [], [], 30)
             chunk = os.read(self._read, 1 << 20) if ready else b""

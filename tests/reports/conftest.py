@@ -1,4 +1,4 @@
-"""Comparisons built by hand: no training, no statistics, only what a report is drawn from."""
+"""Comparisons built by hand, without training or statistics, to draw reports from."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ def make_comparison(
     detail: bool = False,
     **study: Any,
 ) -> Comparison:
-    """Models with these losses and sizes; the other numbers follow from them, the same at every call."""
+    """Make a comparison of models with these losses and sizes; the other numbers follow from them deterministically."""
     draw, broken = random.Random(1), diverged or {}
     by_seed = {
         label: {
@@ -260,13 +260,13 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
 
 @pytest.fixture(scope="session")
 def example() -> Make:
-    """A comparison by its name in EXAMPLES."""
+    """Return a comparison by its name in EXAMPLES."""
     return built
 
 
 @pytest.fixture(scope="session")
 def changed() -> Make:
-    """A comparison with other values, and the notes that belong to these."""
+    """Return a comparison with other values, and with the notes of these values."""
 
     def change(comparison: Comparison, **values: Any) -> Comparison:
         return Comparison.model_validate(comparison.model_copy(update=values).model_dump(exclude={"notes"}))
@@ -276,18 +276,18 @@ def changed() -> Make:
 
 @pytest.fixture(params=EXAMPLES)
 def every_name(request: pytest.FixtureRequest) -> str:
-    """Each name in EXAMPLES."""
+    """Each name of EXAMPLES."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def every_example(every_name: str) -> Comparison:
-    """Each of them."""
+    """Each comparison of EXAMPLES."""
     return built(every_name)
 
 
 @cache
 def built(name: str) -> Comparison:
-    """An example; it is frozen, so that all tests may share it."""
+    """Make an example, once: it is frozen, so tests can share it."""
     return EXAMPLES[name]()

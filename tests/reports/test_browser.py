@@ -1,4 +1,4 @@
-"""The report as a reader opens it: in a real Chromium, from the disk."""
+"""The report opened from disk in a real Chromium."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 @pytest.fixture(scope="module")
 def report(example, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The page of an example on the disk, written once."""
+    """Return the page of an example, written once."""
 
     @cache
     def written(name: str) -> Path:

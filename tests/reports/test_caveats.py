@@ -1,4 +1,4 @@
-"""What makes a verdict doubtful stands wherever the verdict does."""
+"""Every report of a verdict shows its caveats."""
 
 import io
 import json

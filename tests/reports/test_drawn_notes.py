@@ -1,4 +1,4 @@
-"""Notes are drawn in one wording by table, page and document, and stand in the JSON."""
+"""Table, page, document and JSON give notes in the same words."""
 
 import io
 import json
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "docs/results"
 
 
 def drawings(comparison: Comparison) -> tuple[str, str, str]:
-    """Table at 80 columns, page and document, each in one line."""
+    """Table at 80 columns, page and document, each joined into one line."""
     out = io.StringIO()
     print_comparison(comparison, bits=False, console=Console(file=out, width=80))
     assert max(map(len, out.getvalue().splitlines())) <= 80
@@ -29,7 +29,7 @@ def drawings(comparison: Comparison) -> tuple[str, str, str]:
 
 @pytest.fixture
 def noted(example, changed) -> Comparison:
-    """Notes of nearly every kind: no model has them all."""
+    """A comparison with notes of nearly every kind; no model has all of them."""
     whole: Comparison = example("two")
     best, second = whole.models
     assert second.cost is not None

@@ -15,13 +15,13 @@ COMMAND = re.compile(r"\\[A-Za-z]+(?:\{\})?|\\.|\{.\}|\$[^$]*\$|.")
 
 
 def read_latex(words: str) -> str:
-    """What LaTeX prints of escaped words: every command, group and formula must be one that we write."""
+    """The text that LaTeX prints for escaped words; fails on any command that we do not write."""
     back = {written: character for character, written in ESCAPED.items()}
     return "".join(back.get(part, part) for part in COMMAND.findall(words))
 
 
 def cells_of(document: str) -> list[list[str]]:
-    """The rows between the rules, each ended by two backslashes."""
+    """Cells of the rows between the rules, each row ended by two backslashes."""
     inside = document.partition("\\toprule\n")[2].partition("\\bottomrule")[0].replace("    \\midrule\n", "")
     return [re.split(r"(?<!\\) & ", line.strip().removesuffix(" \\\\")) for line in inside.splitlines() if line.strip()]
 

@@ -1,4 +1,4 @@
-"""The document: GitHub's Markdown, with every label as text."""
+"""The document in GitHub's Markdown shows every label as plain text."""
 
 import io
 import re
@@ -15,7 +15,7 @@ FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg
 
 
 def tables(document: str) -> list[list[list[str]]]:
-    """The rows of every table, as a reader of Markdown sees them."""
+    """The rows of every table, as rendered Markdown shows them."""
     tokens = MarkdownIt("commonmark").enable("table").parse(document)
     found: list[list[list[str]]] = []
     for place, token in enumerate(tokens):

@@ -1,4 +1,4 @@
-"""The page: one file that asks for nothing, says what the comparison says, and shows text as text."""
+"""The page is one file that requests nothing, agrees with the comparison, and shows labels as plain text."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ VOID = {"meta", "link", "input", "br", "wbr", "line", "circle", "path"}
 
 
 class Page(HTMLParser):
-    """Elements with their attributes, the text of the tables' cells, and all text outside of style and script."""
+    """Parsed page: elements with attributes, text of table cells, and all text outside of style and script."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def page_of(example) -> Callable[[str], Page]:
-    """The page of an example by its name, rendered and read once."""
+    """Return the page of an example by name, rendered and parsed once."""
     return cache(lambda name: Page(render_page(example(name))))
 
 
 @pytest.fixture
 def page(every_name: str, page_of: Callable[[str], Page]) -> Page:
-    """Each of them."""
+    """The page of each example."""
     return page_of(every_name)
 
 

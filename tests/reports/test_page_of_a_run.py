@@ -1,4 +1,4 @@
-"""The page of one run: its curves from the first step, where it stopped and why, and what can be done next."""
+"""The page of one run: its curves from the first step, its end and the reason, and next commands."""
 
 import re
 import shlex

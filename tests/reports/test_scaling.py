@@ -1,4 +1,4 @@
-"""A comparison at several sizes: every loss and difference at its size, drawn, printed and written."""
+"""A comparison at several sizes draws, prints and writes every loss and difference at its size."""
 
 import io
 import json
@@ -20,7 +20,7 @@ TARGETS = (10_000, 30_000, 100_000)
 
 @pytest.fixture
 def scaling(example) -> Scaling:
-    """Three sizes of one comparison; the larger, the lower the losses and the further apart."""
+    """Three sizes of one comparison, with lower and more distant losses at larger sizes."""
     found = []
     for place, target in enumerate(TARGETS):
         whole = example("two")

@@ -1,4 +1,4 @@
-"""Options of the command line are made of pydantic fields."""
+"""Pydantic fields declare the options of the command line."""
 
 from typing import Annotated, Any, Literal
 
@@ -45,7 +45,7 @@ WHOLE = list_settings(Whole)
 
 
 def run(*words: str) -> Any:
-    """What a command with these options is called with, or what it says."""
+    """Run a command with these options; returns its arguments, or its output."""
     given: dict[str, Any] = {}
     options = [*make_options(WHOLE), make_set_option(WHOLE)]
     done = CliRunner().invoke(

@@ -1,4 +1,4 @@
-"""A setting is one line: what it is, its flag, its name in Python, its key of a study file, its line in the docs."""
+"""One line declares a setting: flag, name in Python, key of a study file, and line of the docs follow."""
 
 import json
 import os
@@ -49,7 +49,7 @@ json.dump({
 
 def test_one_line_adds_a_setting_to_every_face(tmp_path: Path) -> None:
     for name in ("zoo", "registry"):
-        shutil.copytree(ROOT / name, tmp_path / name)  # with what is compiled: it is up to date
+        shutil.copytree(ROOT / name, tmp_path / name)  # including bytecode, which is up to date
     shutil.copy2(ROOT / "cli.py", tmp_path)
     config = tmp_path / "zoo" / "config.py"
     text = config.read_text()

@@ -1,10 +1,10 @@
-"""Everything that a file may set for the whole process: the statement, what shows it, and what it is called."""
+"""Settings that a file may change for the whole process: statement, expression that shows it, and name."""
 
 from typing import NamedTuple
 
 
 class Change(NamedTuple):
-    """`statement` changes what `shown` gives; a message calls it `named`."""
+    """`statement` changes the value of the expression `shown`; messages name it `named`."""
 
     statement: str
     shown: str

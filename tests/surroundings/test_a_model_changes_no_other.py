@@ -1,4 +1,4 @@
-"""A model's file that sets what all models of a process share changes no other model, and its own run is refused."""
+"""A model's file that changes a setting of the process affects no other model, and its own run is refused."""
 
 import gc
 import locale
@@ -63,11 +63,11 @@ class Mine(SequenceModel):
 """
 PLACES = ("at_import", "when_made", "in_forward", "in_backward")
 ENGINES_OWN = ("grad_enabled", "inference_mode", "autocast", "Mode", "set_default_device")
-"""What autograd itself puts back after a backward pass: it is the thread's, not the process's."""
+"""Settings of the thread, which autograd itself restores after a backward pass."""
 
-HEAVY = "torch.use_deterministic_algorithms(True)"  # it imports torch's compiler
+HEAVY = "torch.use_deterministic_algorithms(True)"  # imports torch's compiler
 FEW = ("torch.set_default_dtype(torch.float64)", "torch.manual_seed(12345)", "os.chdir('/')")
-"""Trained in the fast tests; all others in the slow ones."""
+"""Changes trained in the fast tests; the slow tests train all."""
 
 
 EVERY = [pytest.param(each, marks=pytest.mark.slow if each.statement == HEAVY else []) for each in CHANGES]
@@ -86,13 +86,13 @@ def config(name: str) -> RunConfig:
 
 @pytest.fixture
 def train(corpus: Corpus, tmp_path: Path) -> Callable[[str], Run]:
-    """A run of two steps, in a folder of its own."""
+    """Train a run of two steps in a folder of its own."""
     return lambda name: execute(resolve(config(name), corpus, tmp_path / Path(name).stem), corpus)
 
 
 @pytest.fixture(scope="module")
 def gru(corpus: Corpus) -> Callable[[], torch.Tensor]:
-    """The weights of the built-in gru after two steps."""
+    """Return the weights of the built-in gru after two steps."""
 
     def trained() -> torch.Tensor:
         cell = resolve(config("gru"), corpus, Path())
@@ -107,7 +107,7 @@ def gru(corpus: Corpus) -> Callable[[], torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def alone(gru: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """The same, before any other model was there."""
+    """These weights, trained before any other model existed."""
     return gru()
 
 
@@ -117,7 +117,7 @@ def write(path: Path, **places: str) -> str:
 
 
 def shown(change: Change) -> Any:
-    """What the process has now, read by other means than the harness's."""
+    """The present value of a setting, read independently of the harness."""
     names = {"F": F, "gc": gc, "locale": locale, "np": np, "os": os, "signal": signal, "sys": sys, "umask": umask}
     return eval(change.shown, {"torch": torch, "warnings": warnings, "zoo": zoo, **names})
 
@@ -156,7 +156,7 @@ def test_a_model_whose_forward_sets_something_is_refused(change, train, tmp_path
 
 
 def refused_result(train: Callable[[], TrainedRun]) -> str:
-    """Why a run is refused; or what was raised, where a change kept it from being finished."""
+    """Return the reason of a refusal, or the error if a change prevented the end of the run."""
     try:
         result = train().result
     except RunError as error:

@@ -1,4 +1,4 @@
-"""Python's and numpy's random numbers are seeded beside torch's, and those outside go on as before."""
+"""A run seeds Python's and numpy's random numbers too, and random numbers outside continue undisturbed."""
 
 import random
 from contextlib import suppress
@@ -64,7 +64,7 @@ def test_a_seed_of_more_than_32_bits_is_another_one_than_its_lower_bits() -> Non
     found = []
     for seed in (1, 2**32 + 1):
         with random_numbers(seed):
-            found.append(draw()[:2])  # torch's generator on a CPU takes the lower 32 bits alone
+            found.append(draw()[:2])  # torch's CPU generator uses only the lower 32 bits
     assert not set(found[0]) & set(found[1])
 
 
@@ -92,7 +92,7 @@ def test_two_runs_of_a_model_that_draws_from_all_three_are_one(tmp_path: Path) -
         return execute(resolve(config, corpus, tmp_path / folder), corpus).result.weights_sha256
 
     first = weights(1, "first")
-    draw()  # whatever else the process has drawn
+    draw()  # draws of the process outside of runs
     assert weights(1, "second") == first
     assert weights(2, "third") != first
 
@@ -112,13 +112,13 @@ def test_runs_of_such_a_model_agree_however_they_are_executed(tmp_path: Path) ->
 
 
 def digests(out: Path) -> dict[str, bytes]:
-    """Run -> the losses of its documents, byte by byte."""
+    """Run -> bytes of the losses of its documents."""
     paths = out.glob("*/*-seed*/losses.safetensors")
     return {path.parent.name.rpartition("-")[0]: path.read_bytes() for path in paths}
 
 
 def test_seeds_that_agree_in_their_lower_32_bits_are_two_seeds() -> None:
-    """torch 2.13 on a CPU takes no more of a seed: 1 and 2**32 + 1 gave the same weights."""
+    """torch 2.13 on a CPU uses only these bits: 1 and 2**32 + 1 gave the same weights."""
     drawn = []
     for seed in (1, 2**32 + 1, 2**33 + 1, 2**63 - 1):
         with random_numbers(seed):

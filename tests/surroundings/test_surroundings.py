@@ -1,4 +1,4 @@
-"""What counts as a change, where a stranger's code is run, and what is told of it."""
+"""Detection and report of changes by a user's code."""
 
 import json
 import os
@@ -215,7 +215,7 @@ def test_a_comparison_says_once_what_a_file_sets_and_others_stay_as_they_are(tmp
 
 
 def losses(out: Path) -> list[Path]:
-    """The losses of every document, of every run."""
+    """Paths of the losses of all runs."""
     return list(out.glob("*/*-seed*/losses.safetensors"))
 
 

@@ -36,14 +36,14 @@ Train = Callable[..., Fit]
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Bitwise claims are about one number of threads; random numbers drawn in a test stay in it."""
+    """Use one thread, for bitwise claims, and restore the random numbers after the test."""
     with isolated(CPU, threads=1):
         yield
 
 
 @pytest.fixture(scope="session")
 def corpus() -> Corpus:
-    """A thousand coined words."""
+    """A corpus of a thousand invented words."""
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 1000})))
 
 
@@ -59,7 +59,7 @@ def validation_rows(corpus: Corpus) -> Rows:
 
 @pytest.fixture(scope="session")
 def stream_rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """A stream of 600 characters, in rows of 16 (with the vocabulary that fits `corpus`)."""
+    """A stream of 600 characters in rows of 16, with the vocabulary of `corpus`."""
     path = tmp_path_factory.mktemp("stream") / "stream.txt"
     path.write_text("the tree sees the bees\n\n" * 30)
     return load_corpus(DataConfig(corpus=Call(name=str(path)))).rows("train", length=16)
@@ -67,7 +67,7 @@ def stream_rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 
 @pytest.fixture(scope="session")
 def make_model(corpus: Corpus) -> MakeModel:
-    """A fresh model for `corpus`, by name or class: `make_model("gru", dropout=0.5)`."""
+    """Build a model for `corpus`, by name or class: `make_model("gru", dropout=0.5)`."""
 
     def make(model: str | type[SequenceModel], *, seed: int = 1, **options: Any) -> SequenceModel:
         kind = MODELS.get(model) if isinstance(model, str) else model
@@ -78,7 +78,7 @@ def make_model(corpus: Corpus) -> MakeModel:
 
 @pytest.fixture
 def train(train_rows: Rows, validation_rows: Rows) -> Train:
-    """`fit` on the small corpus: `train(model, steps=60, lr=1e-3)`; the rest is SETTINGS."""
+    """Run `fit` on the small corpus: `train(model, steps=60, lr=1e-3)`; other settings from SETTINGS."""
 
     def run(
         model: SequenceModel,

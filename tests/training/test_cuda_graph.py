@@ -1,4 +1,4 @@
-"""The logic around a CUDA graph, with a plain call in the graph's place: this runs where there is no GPU."""
+"""The logic around a CUDA graph, tested without a GPU by a plain call in place of the graph."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +34,7 @@ SETTINGS = Settings(
 
 
 class Again:
-    """Does the work again where a graph would be replayed; counts what it is asked for."""
+    """Repeats the work where a graph would be replayed, and counts calls."""
 
     made: list["Again"]
 
@@ -144,7 +144,7 @@ def test_what_cannot_be_recorded_goes_on_eagerly_with_the_reason(make_model: Mak
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+@pytest.mark.filterwarnings("ignore")  # warnings of torch's compiler
 @pytest.mark.parametrize("name", ["mlp", "transformer"])
 def test_compiled_training_has_the_losses_of_training_as_it_is(
     name: str, make_model: MakeModel, train_rows: Rows

@@ -1,4 +1,4 @@
-"""What an evaluation leaves beside a loss a document, against a loop over documents in float64."""
+"""Losses by position and token of an evaluation, against a loop over documents in float64."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -25,7 +25,7 @@ def scored(model: SequenceModel, rows: Rows, **options: int) -> tuple[np.ndarray
 
 
 def naive_losses(model: SequenceModel, row: torch.Tensor) -> np.ndarray:
-    """(T + 1,) tokens -> (T,) nats of those that follow, float64."""
+    """(T + 1,) tokens -> (T,) nats of the last T, in float64."""
     with torch.no_grad():
         log_shares = model.eval()(row[None, :-1])[0].double().log_softmax(-1)
     return -log_shares.gather(1, row[1:, None])[:, 0].numpy()
@@ -96,7 +96,7 @@ def test_the_first_tokens_of_a_split_are_kept_as_many_as_there_is_room_for(
 
 
 def one_by_one(batches: Callable) -> Callable:
-    """Evaluation batches of a row each, in the order of the split but for two that share a score."""
+    """Make evaluation batches of one row each, in the order of the split except two rows that share a score."""
     return lambda _: sorted(batches(1), key=lambda batch: batch.row[0])
 
 

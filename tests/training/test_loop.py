@@ -129,9 +129,7 @@ def test_the_weights_kept_are_the_best_on_validation(
     make_model: MakeModel, train: Train, train_rows: Rows, validation_rows: Rows
 ) -> None:
     batch = train_rows.batch(0, 0, 20)
-    few = Tokens.of(
-        [row[row > 0].numpy() for row in batch.pad()[0]]
-    )  # so few documents that it soon learns them by heart
+    few = Tokens.of([row[row > 0].numpy() for row in batch.pad()[0]])  # few documents, quickly memorised
     model = make_model("mlp")
     fit = train(model, rows=DocumentRows(few, CPU), steps=150, evaluations=15, lr=2e-3)
     losses = [point.validation_loss for point in fit.curve]
@@ -193,7 +191,7 @@ def test_clipping_bounds_the_update(clip: float, make_model: MakeModel, train: T
         model = make_model(Table)
         before = model.table.weight.detach().clone()
         with torch.no_grad():
-            model.table.weight *= 3  # far from any good loss
+            model.table.weight *= 3  # gives a bad loss
             before *= 3
         train(model, steps=1, optimizer="sgd", lr=1.0, weight_decay=0.0, **settings)
         return (model.table.weight - before).norm().item()

@@ -10,7 +10,7 @@ from zoo.training.loss import cross_entropy, token_losses
 
 @pytest.fixture
 def logits() -> Tensor:
-    """(3, 5, 7)."""
+    """Logits (3, 5, 7)."""
     return (3 * torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0))).requires_grad_()
 
 
@@ -18,7 +18,7 @@ TARGETS = torch.tensor([[1, 6, 0, 2, 0], [3, 0, IGNORED, IGNORED, IGNORED], [0, 
 
 
 def naive(logits: Tensor) -> tuple[list[float], Tensor]:
-    """Summed loss of each row and the gradient of the mean over all targets, one target at a time, in float64."""
+    """Summed loss of each row, and gradient of the mean over all targets, by a loop over targets in float64."""
     sums, gradient, count = [0.0] * 3, torch.zeros(3, 5, 7, dtype=torch.float64), int((TARGETS != IGNORED).sum())
     for row in range(3):
         for position in range(5):

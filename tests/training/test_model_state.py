@@ -1,4 +1,4 @@
-"""Weights of unusual kinds: stored, loaded, and put back after training as they were."""
+"""Weights of unusual kinds are stored, loaded, and restored after training unchanged."""
 
 import hashlib
 import subprocess
@@ -169,7 +169,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def changed(kind: type[Odd], make_model: MakeModel) -> Odd:
-    """A model whose numbers are not those that its seed gives."""
+    """Build a model whose numbers differ from its initial ones."""
     model: Any = make_model(kind, seed=1)
     with torch.no_grad():
         model.change()

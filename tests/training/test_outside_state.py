@@ -1,4 +1,4 @@
-"""What a model keeps outside of parameters and buffers is in no checkpoint; a run that goes on without it says so."""
+"""State outside of parameters and buffers is not in a checkpoint; a run that continues without it says so."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +44,7 @@ class Keeps(Bigram):
         super().__init__(*args, **options)
         self.seen: dict[str, Any] = {"lengths": [], "opaque": object()}
         self.cache = torch.zeros(3)
-        self.weights = list(self.parameters())  # the same memory: a checkpoint has it
+        self.weights = list(self.parameters())  # shares memory that a checkpoint has
         self.inner = nn.Identity()
         self.inner.number = 1.0
 
@@ -55,7 +55,7 @@ class Keeps(Bigram):
 
 
 def cut_and_go_on(make: Callable[[], Any], train_rows: Rows, validation_rows: Rows) -> tuple[list[str], str]:
-    """The notes of the run that goes on, and how it says it was executed."""
+    """Interrupt and continue a run; returns its notes and its recorded execution."""
     keeper, notes = Kept(5), list[str]()
 
     def train(report: Callable[[Progress], None] = lambda _: None) -> Any:

@@ -1,4 +1,4 @@
-"""A run that is cut between two steps and goes on from its state is the run that was never cut, to the last bit."""
+"""A run interrupted between two steps and continued from its state equals the uninterrupted run bitwise."""
 
 import json
 from collections.abc import Callable
@@ -29,11 +29,11 @@ SETTINGS = Settings(
 
 
 class CutError(Exception):
-    """Where the process would have died."""
+    """Raised where the process would have died."""
 
 
 class Kept:
-    """Keeps a state in memory, as JSON and tensors, and ends the run after some steps."""
+    """Stores a state in memory, as JSON and tensors, and interrupts the run after some steps."""
 
     def __init__(self, after: int | None) -> None:
         self.after, self.offered = after, 0
@@ -60,7 +60,7 @@ def trained(train: Train, after: int) -> tuple[list[Fit], list[dict[str, Tensor]
     keeper = Kept(after)
     with isolated(CPU, seed=7), pytest.raises(CutError):
         train(keeper)
-    with isolated(CPU, seed=99):  # another process, whose random numbers stand elsewhere
+    with isolated(CPU, seed=99):  # like another process, with other random numbers
         return train(keeper)
 
 
@@ -143,7 +143,7 @@ def test_a_stack_goes_on_to_the_last_bit(name: str, make_model, train_rows: Rows
 
 @pytest.mark.parametrize("forgotten", ["moments", "random", "0/model", "0/best", "unread"])
 def test_a_state_without_one_of_its_parts_is_another_run_or_refused(forgotten: str, alone) -> None:
-    """Whether these tests can fail."""
+    """This shows that these tests can fail."""
 
     class Forgetful(Kept):
         def load(self, note: Callable[[str], None]) -> RunState | None:

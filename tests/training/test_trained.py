@@ -1,4 +1,4 @@
-"""What must hold of a model that has learned something: all of them, trained for a few seconds each."""
+"""Claims about trained models: every model, trained for a few seconds."""
 
 import copy
 import math
@@ -47,13 +47,13 @@ def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable
 
 
 def test_the_loss_in_training_mode_is_that_in_evaluation_mode(trained: SequenceModel, larger: Corpus) -> None:
-    """Decision 3: batch statistics and running ones agree, for rows are drawn at random."""
+    """Decision 3: batch statistics and running ones agree, because rows are drawn at random."""
     rows = larger.rows("train", length=8)
     assert rows.count % BATCH_SIZE == 0
-    learner = copy.deepcopy(trained).train()  # training mode moves its running statistics
+    learner = copy.deepcopy(trained).train()  # training mode changes its running statistics
     total = 0.0
     with torch.no_grad(), isolated(CPU, seed=2):
-        for step in range(rows.count // BATCH_SIZE):  # one epoch of another order: every document once
+        for step in range(rows.count // BATCH_SIZE):  # one epoch in another order: every document once
             batch = rows.batch(2, step, BATCH_SIZE)
             total += cross_entropy(logits_of(learner, batch), batch.targets).item() * batch.target_count
     assert total / rows.targets == pytest.approx(evaluate(trained, rows, device=CPU).loss, abs=0.02)

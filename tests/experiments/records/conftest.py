@@ -16,7 +16,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def study(copied: Path) -> Iterator[Path]:
-    """The folder of a whole comparison to damage; a changed folder is restored after the test."""
+    """The folder of a whole comparison to damage; changed files are restored after the test."""
     before = _describe(copied)
     yield copied
     after = _describe(copied)

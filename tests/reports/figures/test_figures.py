@@ -1,4 +1,4 @@
-"""The figures as SVG: well-formed, the same colours everywhere, no label over another, nothing off the canvas."""
+"""Figures are well-formed SVG with consistent colours, without overlapping labels, and within the canvas."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -206,7 +206,7 @@ def test_colours_stand_out_from_the_paper(models: tuple[str, ...], page: dict[st
 
 
 def places(element: ET.Element) -> Iterator[tuple[float, float]]:
-    """Points that an element and its children mark; what a window inside cuts off does not count."""
+    """Yield the points of an element and its children, except those that a nested window clips."""
     for child in element:
         if child.tag == f"{SVG}svg":
             continue
@@ -218,19 +218,19 @@ def places(element: ET.Element) -> Iterator[tuple[float, float]]:
 
 
 def label_box(element: ET.Element) -> tuple[float, float, float, float]:
-    """About where a label is; text_width is rather too wide, and real letters are narrower."""
+    """The approximate box of a label, narrower than `text_width`, which estimates too wide."""
     x, y, width = float(element.attrib["x"]), float(element.attrib["y"]), text_width(element.text or "", 13) * 0.9
     return x, y - 10, x + width, y + 3
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG's ratio."""
+    """Contrast ratio of two colours (WCAG)."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 def mix(one: str, other: str, share: float) -> str:
-    """So much of one colour in the other, as `color-mix(in srgb, ...)` does it."""
+    """Mix a share of one colour into another, as `color-mix(in srgb, ...)` does."""
     pairs = ((int(one[place : place + 2], 16), int(other[place : place + 2], 16)) for place in (1, 3, 5))
     return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in pairs)
 

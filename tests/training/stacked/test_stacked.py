@@ -1,4 +1,4 @@
-"""A stack of replicas against plain loops, one a replica."""
+"""A stack of replicas against plain loops, one per replica."""
 
 import math
 import random
@@ -85,7 +85,7 @@ def assert_near(one: nn.Module, other: nn.Module, tolerance: float = 1e-9) -> No
 
 @pytest.fixture
 def train_stack(train_rows: Rows, validation_rows: Rows) -> Callable[..., list[Fit]]:
-    """`fit_stacked` on the small corpus: `train_stack(models, lr=[1e-3, 1e-2], steps=30)`; seeds are 0, 1, ..."""
+    """Run `fit_stacked` on the small corpus: `train_stack(models, lr=[1e-3, 1e-2], steps=30)`; seeds are 0, 1, ..."""
 
     def run(
         models: Sequence[SequenceModel], *, report: Any = lambda _, __: None, lr: Sequence[float] = (), **settings: Any
