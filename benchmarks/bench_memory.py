@@ -91,6 +91,6 @@ def peaks(command: list[str]) -> dict[str, int]:
                 if name in highest:
                     highest[name] = max(highest[name], int(value.split()[0]) * 1024 // 1_000_000)
             time.sleep(0.02)
-        said = process.stderr.read() if process.stderr else ""
-    assert process.returncode == 0, said
+        errors = process.stderr.read() if process.stderr else ""
+    assert process.returncode == 0, errors
     return highest

@@ -318,14 +318,14 @@ def _percent(share: float | None) -> str:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description="How often verdicts err, on simulated studies.")
-    arguments.add_argument("word", nargs="?", default="", help="only settings whose name contains it")
-    arguments.add_argument("--studies", type=int, default=STUDIES)
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description="How often verdicts err, on simulated studies.")
+    parser.add_argument("word", nargs="?", default="", help="only settings whose name contains it")
+    parser.add_argument("--studies", type=int, default=STUDIES)
+    arguments = parser.parse_args()
     every = list(settings())
-    chosen = [place for place, setting in enumerate(every) if asked.word in setting.name]
+    chosen = [place for place, setting in enumerate(every) if arguments.word in setting.name]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(pool.map(_simulate, chosen, [asked.studies] * len(chosen)))
+        outcomes = list(pool.map(_simulate, chosen, [arguments.studies] * len(chosen)))
     print(page([(every[place], found) for place, found in zip(chosen, outcomes, strict=True)]))
 
 

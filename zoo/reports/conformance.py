@@ -19,8 +19,8 @@ def conformance_lines(document: dict[str, Any]) -> Iterator[str]:
     for check in checks:
         sign, colour = SIGNS[check["status"]]
         waits = check["status"] == "skipped"
-        said = f"for {', '.join(check['waits_for'])}" if waits else _indented(check["holds"], column + 8).lstrip()
-        yield f"{check['name']:<{column}}{click.style(f'{sign:<8}', fg=colour)}{said}"
+        words = f"for {', '.join(check['waits_for'])}" if waits else _indented(check["holds"], column + 8).lstrip()
+        yield f"{check['name']:<{column}}{click.style(f'{sign:<8}', fg=colour)}{words}"
         for finding in check["findings"]:
             plain = finding["kind"] == "failure"
             text = finding["text"] if plain else f"{finding['kind']}: {finding['text']}"

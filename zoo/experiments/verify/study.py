@@ -81,8 +81,8 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     for run in [*trials, *runs]:
         rebuild.trust.allow(run.recorded)
     rounds = record.rounds or ((study.lr_grid,) if study.lr_grid else ())
-    asked_trials = [study.trials(rates) for rates in rounds]
-    yield from _listing_differences("trials", record.trials, trials, list(chain(*asked_trials)))
+    expected_trials = [study.trials(rates) for rates in rounds]
+    yield from _listing_differences("trials", record.trials, trials, list(chain(*expected_trials)))
     yield from compare_values("rounds of the grid", rounds, _search_again(study, trials))
     yield from _listing_differences("runs", record.runs, runs, study.runs())
     digests: dict[str, str] = {}
@@ -98,14 +98,14 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
-    *tried, asked = (
+    *trial_cells, run_cells = (
         place([rebuild.cell(config) for config in configs], record.ways)
-        for configs in (*asked_trials, study.chosen(rates))
+        for configs in (*expected_trials, study.chosen(rates))
     )
-    for run, cell in zip([*trials, *runs], [*chain(*tried), *asked], strict=True):
+    for run, cell in zip([*trials, *runs], [*chain(*trial_cells), *run_cells], strict=True):
         yield from _settings_differences(run, cell, rebuild)
     failed = {run.label for run in runs if run.result.status == "failed"}  # failed models are not measured
-    measured = {cell.config.label: cell for cell in in_first_split(asked) if cell.config.label not in failed}
+    measured = {cell.config.label: cell for cell in in_first_split(run_cells) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
 
 
@@ -115,11 +115,11 @@ def _search_again(study: StudyConfig, trials: Sequence[Run]) -> tuple[Rates, ...
 
 
 def _listing_differences(
-    kind: str, names: Sequence[str], runs: Sequence[Run], asked: Sequence[RunConfig]
+    kind: str, names: Sequence[str], runs: Sequence[Run], expected: Sequence[RunConfig]
 ) -> Iterator[str]:
     """Check that the record lists the runs of the study in their order, each with its folder."""
-    yield from compare_values(f"number of {kind}", len(runs), len(asked))
-    for index, (name, run, config) in enumerate(zip(names, runs, asked, strict=False)):
+    yield from compare_values(f"number of {kind}", len(runs), len(expected))
+    for index, (name, run, config) in enumerate(zip(names, runs, expected, strict=False)):
         yield from compare_values(f"{kind}[{index}]", *(_describe_run(own) for own in (run.recorded.run, config)))
         place = run_name(run.recorded.run, run.recorded.fingerprint)
         yield from compare_values(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + place)
@@ -131,14 +131,14 @@ def _describe_run(config: RunConfig) -> str:
     return f"{config.label} under seed {config.seed}" + (f" in split {number} of {of}" if number > 1 else "")
 
 
-def _settings_differences(run: Run, asked: Cell, rebuild: Rebuild) -> Iterator[str]:
+def _settings_differences(run: Run, expected: Cell, rebuild: Rebuild) -> Iterator[str]:
     """Check that a run is the one of the study, which may write the same run in other settings."""
     own = rebuild.cell(run.recorded.run)
     name = run.directory.name
-    yield from differences(run.recorded.settings, asked.recorded.settings, f"settings of {name}")
-    if own.recorded.fingerprint == asked.recorded.fingerprint:
+    yield from differences(run.recorded.settings, expected.recorded.settings, f"settings of {name}")
+    if own.recorded.fingerprint == expected.recorded.fingerprint:
         return
-    yield from differences(_identity(own), _identity(asked), f"{name}")
+    yield from differences(_identity(own), _identity(expected), f"{name}")
     yield f"{name}: it is not the run that the study asks for"
 
 
