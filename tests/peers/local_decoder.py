@@ -1,4 +1,4 @@
-"""The decoder of `local-attention`: in each layer a token sees as many tokens back as the comparison's context."""
+"""The decoder of `local-attention`, with the comparison's context as window of each layer."""
 
 from typing import Annotated
 
@@ -23,9 +23,9 @@ def Local(
     width: Annotated[int, Field(ge=1, description="channels between the blocks")] = 32,
     heads: Annotated[int, Field(ge=1, description="heads of attention, 16 channels each")] = 2,
 ) -> nn.Module:
-    """Decoder with rotary positions whose attention is local."""
+    """Decoder with rotary positions and local attention."""
     layers = LocalTransformer(
-        num_tokens=None,  # else it learns absolute positions, which a stream of the last tokens does not know
+        num_tokens=None,  # else it learns absolute positions, unknown to a stream of the last tokens
         max_seq_len=None,
         dim=width,
         depth=LAYERS,

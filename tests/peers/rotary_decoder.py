@@ -1,4 +1,4 @@
-"""A decoder whose positions are those of `rotary-embedding-torch`."""
+"""A decoder with the positions of `rotary-embedding-torch`."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from zoo import Recipe, adapt
 
 
 class Block(nn.Module):
-    """Attention and MLP, each added to what came in."""
+    """Attention and MLP, each with a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

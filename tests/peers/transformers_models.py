@@ -1,4 +1,4 @@
-"""Five models of `transformers` with fresh weights, each a function of a few lines."""
+"""Five models of `transformers` with fresh weights, a short function each."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from transformers.utils.logging import set_verbosity_error
 
 from zoo import Recipe, adapt
 
-set_verbosity_error()  # they warn of kernels that are not there
+set_verbosity_error()  # silences warnings about missing kernels
 
 NO_MARKERS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
 SMALL = Recipe(lr=3e-3, weight_decay=0.1)
@@ -46,7 +46,7 @@ def GPTNeoX(vocab_size: int, width: int = 32, layers: Layers = 1, heads: int = 2
 
 @adapt(recipe=SMALL, scales_with="width", paper="Dao & Gu 2024, Transformers are SSMs")
 def Mamba2(vocab_size: int, width: int = 32, layers: Layers = 1, heads: int = 4, state: int = 8) -> Mamba2ForCausalLM:
-    """State space model with one decay a head."""
+    """State space model with one decay per head."""
     sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_heads": heads, "state_size": state}
     return Mamba2ForCausalLM(
         Mamba2Config(
@@ -63,7 +63,7 @@ def RWKV(vocab_size: int, width: int = 32, layers: int = 2) -> RwkvForCausalLM:
             vocab_size=vocab_size,
             hidden_size=width,
             num_hidden_layers=layers,
-            rescale_every=0,  # else an evaluation changes weights of blocks from the sixth on
+            rescale_every=0,  # else evaluation changes weights of blocks from the sixth on
             use_cache=False,
             **NO_MARKERS,
         )

@@ -14,7 +14,7 @@ from zoo.probes.future import mask_future, replace_future
 
 
 class Sound(SequenceModel):
-    """A recurrence; subclasses do something else in place of it, or beside."""
+    """A recurrence; subclasses replace or extend it."""
 
     def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -46,7 +46,7 @@ class AheadAndAside(Sound):
 
 
 class TimeFirst(Sound):
-    """batch_first was forgotten: the recurrence runs over rows."""
+    """The recurrence runs over rows, because batch_first is missing."""
 
     def mix(self, x: Tensor) -> Tensor:
         return super().mix(x.transpose(0, 1)).transpose(0, 1)
@@ -68,7 +68,7 @@ class PythonsRandomNumbers(Sound):
 
 
 class Stateful(Sound):
-    """The hidden vector of the last batch is the first one of the next."""
+    """Keeps the hidden vectors of a batch for the next."""
 
     hidden: Tensor | None = None
 
@@ -79,7 +79,7 @@ class Stateful(Sound):
 
 
 class Memory(Sound):
-    """Bets on the last tokens of the rows that it has seen, wherever their first tokens come again."""
+    """Remembers rows by their first tokens, and predicts their last tokens when these come again."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         known = self.__dict__.setdefault("known", {})
@@ -92,7 +92,7 @@ class Memory(Sound):
 
 
 class GrowingTable(Sound):
-    """Places are a buffer that is filled when a longer row comes; how far is a plain attribute."""
+    """A buffer of positions, extended for longer rows; its filled length is a plain attribute."""
 
     filled = 0
 

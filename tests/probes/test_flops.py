@@ -167,7 +167,7 @@ def test_what_a_built_in_model_computes_is_counted_in_full(name: str) -> None:
 
 
 class Projected(SequenceModel):
-    """An embedding, a layer, a head; subclasses say how the layer multiplies."""
+    """An embedding, a layer, a head; subclasses define the layer's product."""
 
     def __init__(self, config: ModelOptions, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -189,7 +189,7 @@ class Disguised(Projected):
 
 
 class Distances(Projected):
-    """No product, and as much work."""
+    """Computes distances: no product, but as much work."""
 
     def mix(self, x: Tensor) -> Tensor:
         return (x.unsqueeze(-1) - self.weight).abs().sum(-2)
@@ -233,7 +233,7 @@ def test_flops_that_cannot_be_counted_are_told_with_the_reason() -> None:
 
 
 class RowByRow(Projected):
-    """Attention within each row of its own length: of packed rows, a square of each length."""
+    """Attention within each row at its own length: with packed rows, the square of each length."""
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
         x = self.embedding(tokens)
@@ -249,7 +249,7 @@ def test_flops_that_depend_on_every_length_are_told_to_be_fitted(kind: type[Sequ
 
 
 class Early(Projected):
-    """Stops where a row begins with an even token."""
+    """Returns early if a row begins with an even token."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embedding(tokens)
@@ -288,7 +288,7 @@ def test_counting_leaves_no_trace(text: str) -> None:
 
 
 class Normed(Projected):
-    """A weight that is computed before every call, which no model with it survives to be copied."""
+    """Computes a weight before every call; such a model cannot be copied."""
 
     def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)

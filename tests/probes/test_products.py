@@ -399,7 +399,7 @@ def test_flex_attention_counts_every_pair_as_other_attention_does(compiled: bool
 
 
 class ThroughNumpy(torch.autograd.Function):
-    """A product that nobody here can see."""
+    """A product in numpy, invisible to the counter."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -411,7 +411,7 @@ class ThroughNumpy(torch.autograd.Function):
 
 
 class StraightThrough(torch.autograd.Function):
-    """A function of one's own, in operations of torch."""
+    """A custom autograd function made of torch operations."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -304,7 +304,7 @@ def test_a_copy_of_the_model_before_training_is_not_touched(make_model: MakeMode
 
 
 class DropsTokens(Table):
-    """Half its tokens replaced by 0 in training: of a copy, or in the very tensor that it was given."""
+    """Replaces half its tokens by 0 in training, in a copy or in place."""
 
     copies = True
 

@@ -24,7 +24,7 @@ Train = Callable[..., Any]
 
 
 class Odd(SequenceModel):
-    """A table; subclasses add what is unusual, in `build` and `change`, which is what training might do."""
+    """A table; subclasses add unusual state in `build`, and change it in `change` as training might."""
 
     def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -95,7 +95,7 @@ class Expanded(Odd):
 
 
 class Types(Odd):
-    """Numbers of every kind of type, one that safetensors does not know among them; one alone, and none."""
+    """Buffers of every type, also one unknown to safetensors, a scalar, and an empty one."""
 
     def build(self) -> None:
         for number, dtype in enumerate(
@@ -121,7 +121,7 @@ class Types(Odd):
 
 
 class Shared(Odd):
-    """Three ties, of a module, of a parameter and of a buffer."""
+    """Has three ties: of a module, of a parameter and of a buffer."""
 
     def build(self) -> None:
         self.again = self.table
@@ -142,7 +142,7 @@ class TiedLater(Odd):
 
 
 class Hooked(Odd):
-    """`state_dict` has other names, and lacks one; loading knows nothing of it."""
+    """Hooks of `state_dict` rename entries and drop one; loading has no matching hook."""
 
     def build(self) -> None:
         self._register_state_dict_hook(self._renamed)

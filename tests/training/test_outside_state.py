@@ -36,7 +36,7 @@ def do_nothing(model: Any) -> None:
 
 
 class Keeps(Bigram):
-    """A bigram that does something to itself on every batch."""
+    """A bigram that changes itself on every batch."""
 
     act: Callable[[Any], None]
 

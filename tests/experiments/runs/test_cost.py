@@ -83,7 +83,7 @@ def test_a_field_that_fades_is_told_from_one_that_ends(text: str, context: int) 
 
 
 class Embedded(SequenceModel):
-    """An embedding, and a head; subclasses say what is between them."""
+    """An embedding and a head; subclasses define the layer between."""
 
     def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -100,13 +100,13 @@ class Embedded(SequenceModel):
 
 
 class Modest(Embedded):
-    """Sees five tokens, and says three."""
+    """Sees five tokens, but declares three."""
 
     receptive_field = 3
 
 
 class OneByOne(Embedded):
-    """Embeds token by token, in a loop that forgets fast."""
+    """Embeds token by token in a loop, with short memory."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         state, outputs = torch.zeros(len(tokens), 6), []
@@ -118,7 +118,7 @@ class OneByOne(Embedded):
 
 
 class Tied(Embedded):
-    """The embedding's weights make the logits too."""
+    """Ties the weights of embedding and head."""
 
     receptive_field = 5
 
@@ -127,7 +127,7 @@ class Tied(Embedded):
 
 
 class OneHot(Embedded):
-    """No embedding is used."""
+    """Uses one-hot tokens, without an embedding."""
 
     receptive_field = 5
 
@@ -136,7 +136,7 @@ class OneHot(Embedded):
 
 
 class OneByOneHot(Embedded):
-    """Forgets fast, and has no gradient with respect to an embedding."""
+    """Has short memory, and no gradient with respect to an embedding."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         state, outputs = torch.zeros(len(tokens), 27), []
@@ -147,14 +147,14 @@ class OneByOneHot(Embedded):
 
 
 class Counts(Embedded):
-    """An embedding of the last token, and how many odd ones there were, which has no gradient."""
+    """Embeds the last token, and counts odd ones without a gradient."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.embedding(tokens)) + (tokens % 2).cumsum(1).unsqueeze(-1)
 
 
 class LargerTable(Embedded):
-    """Its embedding has entries that are no tokens."""
+    """Its embedding has more entries than tokens."""
 
     receptive_field = 5
 
@@ -164,7 +164,7 @@ class LargerTable(Embedded):
 
 
 class SingleOnly(Embedded):
-    """Takes no float64."""
+    """Refuses float64."""
 
     receptive_field = 5
 
@@ -173,7 +173,7 @@ class SingleOnly(Embedded):
 
 
 class SingleOnlyWithATable(SingleOnly):
-    """It keeps what it computed in the type of its first call."""
+    """Keeps a table in the type of its first call."""
 
     table: Tensor | None = None
 
@@ -398,7 +398,7 @@ def test_the_part_of_validation_is_what_evaluation_takes_its_time_for(documents:
 
 
 class Broken(Embedded):
-    """Can be made and looked at, and neither trained nor streamed."""
+    """Can be built and checked, but neither trained nor streamed."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         if self.training or tokens.shape[1] not in (1, 5):

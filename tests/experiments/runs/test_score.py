@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 
 class Honest(SequenceModel):
-    """A bigram table, and what a cheat adds to its logits in evaluation mode."""
+    """A bigram table; subclasses cheat by an addition to its logits in evaluation mode."""
 
     def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -42,7 +42,7 @@ class Honest(SequenceModel):
         return 0.0
 
     def next(self, tokens: Tensor, strength: float = 3.0) -> Tensor:
-        """(B, T, V): what comes next, with as much certainty."""
+        """(B, T) -> (B, T, V) logits of the actual next token."""
         return strength * nn.functional.one_hot(tokens.roll(-1, 1), self.vocab_size)  # after the last, the boundary
 
 
@@ -92,7 +92,7 @@ class SumsOverRows(Honest):
 
 
 class RunsOverRows(Honest):
-    """A recurrent layer without batch_first."""
+    """Adds a recurrent layer without batch_first."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -113,7 +113,7 @@ class DropsOut(Honest):
 
 
 class GoesOnLearning(Honest):
-    """A count of what followed what, of all rows that it has seen in evaluation mode."""
+    """Counts bigrams of all rows seen in evaluation mode."""
 
     def __init__(self, config, *, vocab_size, context):
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -126,7 +126,7 @@ class GoesOnLearning(Honest):
 
 
 class RemembersRows(Honest):
-    """Every row that it was ever given, in a table of the class."""
+    """Remembers all input rows in a table of the class."""
 
     rows: ClassVar[dict[tuple[int, ...], tuple[int, ...]]] = {}
 
@@ -140,7 +140,7 @@ class RemembersRows(Honest):
 
 
 class RewritesItsWeights(Honest):
-    """Half the table, once, in the first evaluation; as RWKV of transformers 5.23 does with more than six layers."""
+    """Halves its table in the first evaluation, like RWKV of transformers 5.23 with more than six layers."""
 
     halved = False
 
@@ -153,7 +153,7 @@ class RewritesItsWeights(Honest):
 
 
 class PeeksInOneBatch(Honest):
-    """In that of one shape, as a mistake of the longest rows or of a batch that is not full would be."""
+    """Peeks in batches of one shape, like a mistake in the longest rows or in a batch that is not full."""
 
     shape: ClassVar[tuple[int, ...]] = ()
 
@@ -162,7 +162,7 @@ class PeeksInOneBatch(Honest):
 
 
 class PeeksWhereItRounds(Honest):
-    """In every batch, by less than rounding may come to, and never the same for one row as for more."""
+    """Peeks by less than the allowed rounding in every batch of several rows, never in a single row."""
 
     by = 0.0
 
@@ -175,7 +175,7 @@ class PeeksByWhatHalfRounds(PeeksWhereItRounds):
 
 
 class PeeksByWhatSingleRounds(PeeksWhereItRounds):
-    """Its arithmetic is of another kind for one row, too, so that it seems to round by as much."""
+    """Adds noise that depends on the number of rows, so its measured rounding seems as large as its peek."""
 
     by = 0.009
 
@@ -185,7 +185,7 @@ class PeeksByWhatSingleRounds(PeeksWhereItRounds):
 
 
 class OtherWhenAlone(Honest):
-    """In one row of three, by what its second token is."""
+    """Gives other logits for a single row, in one row of three, selected by its second token."""
 
     def extra(self, tokens):
         if len(tokens) > 1 or tokens.shape[1] == 1:
@@ -194,7 +194,7 @@ class OtherWhenAlone(Honest):
 
 
 class Halved(Tensor):
-    """Cross entropy of its own."""
+    """A tensor that halves its cross entropy."""
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -211,7 +211,7 @@ class HalvesItsLoss(Honest):
 
 
 class Dispatching(Tensor):
-    """Numbers elsewhere, and every operation its own."""
+    """A wrapper tensor that dispatches every operation itself."""
 
     @staticmethod
     def __new__(cls, numbers):
@@ -228,7 +228,7 @@ class DispatchesItsLoss(Honest):
 
 
 class Squeezes(Honest):
-    """A batch of one row loses its first axis."""
+    """Drops the batch axis of a single row."""
 
     def forward(self, tokens):
         return self.table(tokens).squeeze(0)
@@ -240,7 +240,7 @@ class GivesMore(Honest):
 
 
 class NeverTheLast(Honest):
-    """Rules out a token that occurs."""
+    """Gives probability 0 to a token that occurs."""
 
     value = -math.inf
 
@@ -255,7 +255,7 @@ class NoNumber(NeverTheLast):
 
 
 class LargeLogits(Honest):
-    """Around 10,000, where float32 has steps of 1e-3; a sum goes in another order for every shape, as in kernels."""
+    """Logits around 10,000, where float32 has steps of 1e-3, with an order of summation that depends on the shape."""
 
     def extra(self, tokens):
         logits, first = self.table(tokens), (len(tokens) + tokens.shape[1]) % self.vocab_size
@@ -264,7 +264,7 @@ class LargeLogits(Honest):
 
 
 class HalfWeights(Honest):
-    """In bfloat16, whatever the run's type."""
+    """Weights in bfloat16, whatever the run's type."""
 
     def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -281,7 +281,7 @@ class HalfWeights(Honest):
 
 
 class Quantised(SequenceModel):
-    """A hard decision at every position: the nearest of 32 codes."""
+    """Chooses the nearest of 32 codes at every position, a hard decision."""
 
     def __init__(self, config: Any, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)

@@ -48,7 +48,7 @@ every_stackable = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
 
 class StrangerLoop(SequenceModel):
-    """What it does depends on a number, so vmap cannot run it."""
+    """Branches on a value, so vmap cannot run it."""
 
     def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -59,7 +59,7 @@ class StrangerLoop(SequenceModel):
 
 
 class Frozen(SequenceModel):
-    """One layer is not trained."""
+    """Has one layer that is not trained."""
 
     def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -310,7 +310,7 @@ BATCH_NORM = {"mlp", "wavenet"}
 
 
 class TorchNorm(Frozen):
-    """BatchNorm as a stranger has it."""
+    """Uses torch's BatchNorm, like an outside model."""
 
     def __init__(self, config: object, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
@@ -321,7 +321,7 @@ class TorchNorm(Frozen):
 
 
 class Noise(Frozen):
-    """Random numbers without dropout, of one's own choice of library."""
+    """Adds random numbers in training without dropout, from a library of choice."""
 
     draw: Any = staticmethod(lambda x: torch.randn_like(x))
 
@@ -331,7 +331,7 @@ class Noise(Frozen):
 
 
 class LateNoise(Noise):
-    """It draws on larger batches only."""
+    """Draws on larger batches only."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.table(tokens)
