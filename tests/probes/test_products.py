@@ -64,7 +64,7 @@ X1, X2, X3 = (B, C, 9), (B, C, 9, 9), (B, C, 5, 5, 5)
 ENCODER = B * (attention(T, T, C) + feed_forward(T))
 DECODER = B * (attention(T, T, C) + attention(T, 5, C) + feed_forward(T))
 
-# name -> module, inputs, FLOPs of its forward pass, and what training takes beside three times that
+# name -> module, inputs, FLOPs of the forward pass, and FLOPs of training beyond three times these
 PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] = {
     "Linear": [
         (lambda: nn.Linear(C, H), ((B, T, C),), 2 * B * T * C * H, 0),
@@ -72,8 +72,8 @@ PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] 
         (lambda: nn.Linear(C, H, dtype=torch.cfloat), (complex_(B, T, C),), 4 * 2 * B * T * C * H, 0),
     ],
     "LazyLinear": [(lambda: nn.LazyLinear(H), ((B, T, C),), 2 * B * T * C * H, 0)],
-    # x by W over i, and that by y over j; three gradients. For x: over o to (i, j), then over j. For y: as forward.
-    # For W: x by the gradient has nothing to add up and is elementwise; then over the rows
+    # Forward: x times W, summed over i; the result times y, over j. Gradient of x: over o to (i, j), then over j. Of y:
+    # as forward. Of W: x times the gradient is elementwise, without a sum; then over the rows.
     "Bilinear": [
         (
             lambda: nn.Bilinear(4, 5, 3),
@@ -89,7 +89,7 @@ PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] 
         (lambda: nn.Conv1d(C, C, 3, groups=C, padding=2, dilation=2), (X1,), 2 * B * 9 * C * 3, 0),
         (lambda: nn.Conv1d(C, H, 3, stride=2, groups=2), (X1,), 2 * B * 4 * H * (C // 2) * 3, 0),
         (lambda: nn.Conv1d(C, H, 3, groups=2), ((C, 9),), 2 * 7 * H * (C // 2) * 3, 0),
-        # a convolution of complex numbers gets by with three of real ones
+        # a complex convolution takes three real ones
         (lambda: nn.Conv1d(C, H, 3, dtype=torch.cfloat), (complex_(*X1),), 3 * 2 * B * 7 * H * C * 3, 0),
     ],
     "Conv2d": [
@@ -105,7 +105,7 @@ PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] 
     ],
     "ConvTranspose2d": [(lambda: nn.ConvTranspose2d(C, H, 3, groups=4), (X2,), 2 * B * 81 * C * (H // 4) * 9, 0)],
     "ConvTranspose3d": [(lambda: nn.ConvTranspose3d(C, H, 2, groups=2), (X3,), 2 * B * 125 * C * (H // 2) * 8, 0)],
-    # nobody asks for the gradient of the state that a recurrence starts at
+    # the initial state of a recurrence needs no gradient
     "RNN": [
         (lambda: nn.RNN(C, H, batch_first=True), ((B, T, C),), B * T * gates(C, H, 1), -2 * B * H * H),
         (
@@ -191,7 +191,7 @@ PRODUCTS: dict[str, list[tuple[Callable[[], Call], tuple[Any, ...], int, int]]] 
         (lambda: nn.EmbeddingBag(10, C), (tokens(B, T),), 0, 0),
         (lambda: partial(nn.EmbeddingBag(10, C, mode="sum"), tokens(B, T), None), ((B, T),), 2 * B * T * C, 0),
     ],
-    # a head of 4 + 1 logits, and a tail of 6 by way of C // 4, for those of the targets that are in it: two of three
+    # a head of 4 + 1 logits, and for the two of three targets in it a tail of 6 through C // 4 channels
     "AdaptiveLogSoftmaxWithLoss": [
         (
             lambda: lambda x: nn.AdaptiveLogSoftmaxWithLoss(C, 10, [4])(x, torch.tensor([0, 7, 8])),
@@ -220,7 +220,7 @@ ACTIVATIONS = words(
     LogSigmoid Mish PReLU RReLU ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink
     """
 )
-# name -> arguments, inputs: additions, moves, norms, activations, losses
+# name -> arguments and inputs of modules without products: additions, moves, norms, activations, losses
 NOTHING: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     **{
         f"{name}{d}d": (arguments, (shape,))
@@ -312,7 +312,7 @@ def test_every_module_of_torch_is_counted_by_hand() -> None:
     assert sum(map(len, lists)) == len(modules)
 
 
-# a product of tensors, and of their gradients: what, inputs, FLOPs forward, what training takes beside three times that
+# name -> product of tensors, inputs, FLOPs of the forward pass, and FLOPs of training beyond three times these
 OF_TENSORS: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
     "matmul": (torch.matmul, ((B, T, C), (C, H)), 2 * B * T * C * H, 0),
     "bmm": (torch.bmm, ((B, T, C), (B, C, H)), 2 * B * T * C * H, 0),
@@ -325,7 +325,7 @@ OF_TENSORS: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
     "einsum of rows": (lambda a, b: torch.einsum("btc,btc->bt", a, b), ((B, T, C), (B, T, C)), 2 * B * T * C, 0),
     "multi_dot": (lambda *m: torch.linalg.multi_dot(m), ((4, 5), (5, 3), (3, 6)), 2 * (4 * 5 * 3 + 4 * 3 * 6), 0),
     "complex": (torch.matmul, (complex_(T, C), complex_(C, H)), 4 * 2 * T * C * H, 0),
-    # the gradient of a vector is a product again, that of what it multiplies an outer product: nothing is added up
+    # the gradient of a vector is a product again, that of its factor an outer product, without a sum
     "mv": (torch.mv, ((T, C), (C,)), 2 * T * C, -2 * T * C),
     "rows by a vector": (lambda x, v: x @ v, ((B, T, C), (C,)), 2 * B * T * C, -2 * B * T * C),
     "addmv": (torch.addmv, ((T,), (T, C), (C,)), 2 * T * C, -2 * T * C),
@@ -343,9 +343,9 @@ def test_a_product_of_tensors_takes_what_it_takes_by_hand(name: str) -> None:
     assert not found[2].unknown
 
 
-# the same of operations that load torch's compiler, which takes seconds
+# the same for operations that load torch's compiler, which takes seconds
 COMPILER: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
-    "checkpoint": (  # the backward pass computes again what it needs: the first product
+    "checkpoint": (  # the backward pass recomputes the first product
         lambda x, w: checkpoint(lambda x, w: torch.tanh(x @ w) @ w.T, x, w, use_reentrant=False),
         ((T, C), (C, H)),
         2 * 2 * T * C * H,
@@ -394,7 +394,7 @@ def test_flex_attention_counts_every_pair_as_other_attention_does(compiled: bool
     )
     assert (forward, training) == (2 * 2 * B * 2 * T * T * C, 3 * 2 * 2 * B * 2 * T * T * C)
     assert not products.unknown
-    with pytest.raises(NotImplementedError, match="backward on CPU"):  # what stands in for the check is gone again
+    with pytest.raises(NotImplementedError, match="backward on CPU"):  # the replacement of the check is gone
         flex_attention(x, x, x)
 
 
