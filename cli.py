@@ -206,11 +206,11 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
     outcome = _run(training.study, flags, report=False, origin=training.origin)
     if outcome:
         from zoo.commands import finish_run
-        from zoo.reports.outcome import print_next
+        from zoo.reports.outcome import print_next, print_path
 
         place, summary, page = finish_run(outcome)
         if page:
-            click.echo(f"report: {page}", err=True)
+            print_path("report", page)
         if not flags["as_json"]:
             click.echo(place)
             print_next(str(place), summary)
@@ -275,13 +275,12 @@ def compare(
 
 def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) -> None:
     """Run a study at several sizes and print the results; or print only its configurations or forecasts."""
-    if study.match:
-        raise click.UsageError("--sizes says how large all models are, and so does match: give one of them.")
-    studies = [study.at_size(size) for size in sizes]
+    studies = study.at_sizes(sizes)
     if flags["print_config"]:
         return print_json([one.model_dump(mode="json", exclude_none=True) for one in studies])
-    from zoo.commands import compare_sizes, plan_study
+    from zoo.commands import plan_study, run_sizes
     from zoo.reports.console import PlainConsole
+    from zoo.reports.outcome import print_path
     from zoo.reports.scaling import print_scaling
 
     console = PlainConsole(stderr=True)
@@ -294,12 +293,12 @@ def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) ->
                 for plan in plans for row in forecast(plan)]  # fmt: skip
         return print_json(rows) if flags["as_json"] else print_forecast(rows)
     stop = flags["stop_at_first_failure"]
-    scaling, outcomes, page = compare_sizes(plans, flags["out"], console, stop_at_first_failure=stop)
+    scaling, outcomes, page = run_sizes(plans, flags["out"], console, stop_at_first_failure=stop)
     if flags["as_json"]:
         print_json(scaling.model_dump(mode="json"))
     else:
         print_scaling(scaling, PlainConsole(width=None if sys.stdout.isatty() else 160), bits=flags["bits"])
-    click.echo(f"sizes: {page}", err=True)
+    print_path("sizes", page)
     if any(model.refused or model.failed for outcome in outcomes for model in outcome.comparison.models):
         raise click.exceptions.Exit(1)
     return None

@@ -2,6 +2,7 @@
 
 import json
 import linecache
+import shlex
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -92,7 +93,7 @@ def test_a_comparison_is_shown_as_the_command_shows_it(run_zoo: Any, compared: z
     command = ["compare", "--models", "mlp(hidden=8),bigram", *FLAGS, "--out", str(compared.directory.parent)]
     done = run_zoo(*command)
     assert done.stdout == f"{compared}\n"
-    assert done.stderr.splitlines()[-1] == f"report: {compared.report}"
+    assert done.stderr.splitlines()[-1] == f"report: {shlex.quote(str(compared.report))}"
     assert run_zoo(*command, "--bits").stdout == compared.table(bits=True) + "\n"
     assert max(map(len, compared.table(width=66).splitlines()[:4])) <= 66
 

@@ -7,20 +7,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import check, compare, evaluate, load, sample, train
+    from zoo.api import check, compare, compare_sizes, evaluate, load, sample, train
     from zoo.catalog import CORPORA, MODELS
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
-    from zoo.results import Compared, TrainedRun
+    from zoo.results import Compared, ComparedSizes, TrainedRun
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CORPORA": "zoo.catalog",
     "Compared": "zoo.results",
+    "ComparedSizes": "zoo.results",
     "MODELS": "zoo.catalog",
     "ModelOptions": "zoo.models.interface",
     "Recipe": "zoo.config",
@@ -31,6 +32,7 @@ _HOME = {
     "adapt": "zoo.models.adapt",
     "check": "zoo.api",
     "compare": "zoo.api",
+    "compare_sizes": "zoo.api",
     "evaluate": "zoo.api",
     "load": "zoo.api",
     "register": "zoo.naming",
@@ -42,6 +44,7 @@ __all__ = [
     "CORPORA",
     "MODELS",
     "Compared",
+    "ComparedSizes",
     "ModelOptions",
     "Recipe",
     "SequenceModel",
@@ -51,6 +54,7 @@ __all__ = [
     "adapt",
     "check",
     "compare",
+    "compare_sizes",
     "evaluate",
     "load",
     "register",

@@ -29,6 +29,7 @@ from zoo.commands import (
     finish_run,
     plan_study,
     run_plan,
+    run_sizes,
 )
 from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
@@ -42,7 +43,7 @@ from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
 from zoo.reports.console import PlainConsole
-from zoo.results import Checked, Compared, TrainedRun
+from zoo.results import Checked, Compared, ComparedSizes, TrainedRun
 from zoo.settings.signature import show_settings
 
 P = ParamSpec("P")
@@ -146,6 +147,48 @@ def compare(
         study, out, fresh=fresh, progress=progress, report=report, stop_at_first_failure=stop_at_first_failure
     )
     return Compared(*outcome)
+
+
+@show_settings(SETTINGS, before="out", types=TYPES)
+def compare_sizes(
+    models: Sequence[Model] | Place,
+    sizes: Sequence[int],
+    *,
+    seeds: int | Sequence[int] | None = None,
+    splits: int | None = None,
+    recipe: str | None = None,
+    name: str | None = None,
+    out: Place = "runs",
+    stop_at_first_failure: bool = False,
+    fresh: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> ComparedSizes:
+    """Compare models at several sizes: do the differences last as models grow?
+
+    Args:
+        models: as for `compare`.
+        sizes: numbers of parameters; every model is scaled to each.
+        seeds: as for `compare`.
+        splits: as for `compare`.
+        recipe: as for `compare`.
+        name: name of the folders, followed by the size. [from the models and the corpus]
+        out: as for `train`.
+        stop_at_first_failure: as for `compare`.
+        fresh: as for `train`.
+        progress: as for `train`.
+        settings: as for `train`, without `match`.
+
+    Raises:
+        RegistryError, ZooError: a study cannot be trained; raised before training starts.
+    """
+    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
+    own = {"splits": splits, "recipe": recipe, "name": name}
+    study = _build_study(compare_sizes, settings, models=models, seeds=numbers, **own)
+    console = _make_console(progress)
+    plans = [plan_study(one, out, console, fresh=fresh) for one in study.at_sizes(sizes)]
+    scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
+    return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
 
 def load(run: TrainedRun | Place, *, trust: bool = False) -> TrainedRun:

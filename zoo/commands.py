@@ -75,7 +75,7 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
     return _summarise(path, record, report=report)
 
 
-def compare_sizes(
+def run_sizes(
     plans: Sequence["Plan"], out: Place, console: Console, *, stop_at_first_failure: bool = False
 ) -> tuple["Scaling", list[Outcome], Path]:
     """Run one study at several sizes and write their joint report.

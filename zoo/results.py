@@ -16,6 +16,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, RunRow
+from zoo.experiments.judge.scaling import Scaling
 from zoo.experiments.judge.single import summarise_run
 from zoo.experiments.records.run import CurvePoint, Result, Run, read_run
 from zoo.experiments.runs.load import load_model
@@ -25,7 +26,9 @@ from zoo.reports.conformance import conformance_lines
 from zoo.reports.console import PlainConsole
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.figures.run import draw_run
+from zoo.reports.figures.scaling import scaling_figure
 from zoo.reports.run_page import page_of
+from zoo.reports.scaling import print_scaling
 from zoo.reports.table import print_comparison
 
 
@@ -238,6 +241,43 @@ class Compared:
             for row in FRAMES[rows](self)
         ]
         return pandas.DataFrame(found)
+
+
+@dataclass(frozen=True, repr=False)
+class ComparedSizes:
+    """A finished comparison at several sizes, shown as its tables.
+
+    Args:
+        scaling: losses and differences at every size.
+        comparisons: the comparison at each size, smallest first.
+        report: path of sizes.md.
+    """
+
+    scaling: Scaling
+    comparisons: list[Compared]
+    report: Path
+
+    def table(self, *, bits: bool = False, width: int = 80) -> str:
+        """The tables and verdicts as `compare --sizes` prints them."""
+        text = io.StringIO()
+        plain = PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
+        print_scaling(self.scaling, bits=bits, console=plain)
+        return text.getvalue().rstrip("\n")
+
+    def __repr__(self) -> str:
+        return self.table()
+
+    def plot(self, against: str = "parameters") -> Figure:
+        """Draw the test losses against "parameters" or training "flops".
+
+        Raises:
+            UsageError: there is no such figure; the message lists the figures.
+        """
+        drawn = {
+            "parameters": scaling_figure(self.scaling, "parameters"),
+            "flops": scaling_figure(self.scaling, "flops"),
+        }
+        return _choose(against, {name: markup for name, markup in drawn.items() if markup}, "comparison of sizes")
 
 
 NOTHING = {"receptive_field": math.inf}

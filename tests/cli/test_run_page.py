@@ -24,7 +24,7 @@ def test_train_leaves_a_page_beside_the_run_and_report_draws_the_same_again(run_
     done = run_zoo("train", "gru(hidden=4)", *SMALL)
     place = Path(done.stdout.splitlines()[-1])
     page = tmp_path / f"{place}.html"
-    assert f"report: {place}.html" in done.stderr.splitlines()
+    assert f"report: {shlex.quote(str(page.relative_to(tmp_path)))}" in done.stderr.splitlines()  # it can be pasted
     assert "report.html" not in {path.name for path in (tmp_path / place).iterdir()}
     html = page.read_text()
     assert "<h2>Samples</h2>" in html

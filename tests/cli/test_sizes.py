@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import zoo.errors
+
 SMALL = ("--data", "invented(documents=60)", "--batch-size", "8", "--steps", "4", "--set", "evaluations=1")
 COMPARE = ("compare", "--models", "bow,mlp", *SMALL)
 
@@ -28,6 +30,31 @@ def test_each_size_is_a_comparison_of_its_own_and_all_stand_together(run_zoo, tm
     assert {line.rpartition(": ")[2] for line in checked.splitlines()} == {"ok"}
     forecast = json.loads(run_zoo(*COMPARE, "--sizes", "3k,12k", "--dry-run", "--json").stdout)
     assert all(row["there"] for row in forecast)
+    called = zoo.compare_sizes(
+        ["bow", "mlp"],
+        [12_000, 3_000],
+        data="invented(documents=60)",
+        batch_size=8,
+        steps=4,
+        evaluations=1,
+        out=tmp_path / "runs",
+        progress=False,
+    )
+    assert called.scaling.model_dump(mode="json") == document
+    assert called.table() in again.stdout
+    assert [each.directory.name for each in called.comparisons] == [size["folder"] for size in document["sizes"]]
+    assert "<svg" in called.plot("flops").svg
+    document["sizes"][0]["models"][0]["test"]["mean"] += 0.01
+    (folder / "sizes.json").write_text(json.dumps(document))
+    broken = run_zoo("verify", str(folder / "sizes.json"))
+    assert broken.returncode == 1
+    assert "sizes[0].models[0].test.mean" in broken.stdout
+
+
+@pytest.mark.parametrize("sizes", [[3000], [3000, 3000], [0, 3000]])
+def test_sizes_that_are_none_are_refused_in_python_too(sizes: list[int]) -> None:
+    with pytest.raises(zoo.errors.UsageError, match="are not two numbers of parameters"):
+        zoo.compare_sizes(["bow"], sizes, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +62,7 @@ def test_each_size_is_a_comparison_of_its_own_and_all_stand_together(run_zoo, tm
     [
         (("--sizes", "10k"), "'10k' is not several sizes: give at least two numbers of parameters, such as 10k,30k."),
         (("--sizes", "10k,x"), "'x' is not a number greater than 0"),
-        (("--sizes", "1k,2k", "--match", "parameters=1k"), "--sizes says how large all models are, and so does match"),
+        (("--sizes", "1k,2k", "--match", "parameters=1k"), "sizes say how large all models are, and so does match"),
     ],
 )
 def test_sizes_that_are_none_are_refused_in_a_line(words: tuple[str, ...], said: str, run_zoo) -> None:

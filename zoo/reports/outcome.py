@@ -1,6 +1,7 @@
 """Print the results of `train`, `compare` and `report`."""
 
 import math
+import shlex
 import sys
 from pathlib import Path
 
@@ -42,7 +43,12 @@ def print_outcome(
     else:
         print_comparison(comparison, bits=bits, console=PlainConsole(width=None if sys.stdout.isatty() else 160))
     if page:
-        click.echo(f"report: {page}", err=True)
+        print_path("report", page)
+
+
+def print_path(name: str, path: Path) -> None:
+    """Print the path of a written file on standard error, quoted for a shell."""
+    click.echo(f"{name}: {shlex.quote(str(path))}", err=True)
 
 
 def print_run(place: str, run: RunSummary, page: Path | None, *, bits: bool, as_json: bool, form: str | None) -> None:
@@ -62,7 +68,7 @@ def print_run(place: str, run: RunSummary, page: Path | None, *, bits: bool, as_
             console.print(f"{name:<29}{words}")
         console.print(describe_end(run))
     if page:
-        click.echo(f"report: {page}", err=True)
+        print_path("report", page)
 
 
 def print_next(place: str, run: RunSummary) -> None:

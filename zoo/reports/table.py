@@ -1,10 +1,12 @@
 """Print a comparison as tables of at most 80 columns, for names of ordinary length."""
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +19,8 @@ from zoo.reports.numbers import short
 
 Columns = dict[str, Callable[[ModelRow], str]]
 
+NARROWEST = 12
+"""Columns that the first column of a table keeps, however wide the others are."""
 FEW_PAIRS = 10
 """Most pairs that are all shown; of more, only those with the best model."""
 
@@ -78,36 +82,35 @@ def _study_columns(unit: float) -> Columns:
 
 
 def _print_table(columns: Columns, rows: Sequence[ModelRow], console: Console) -> None:
-    table = _table(*(name.strip() for name in columns), left=("model", "group"))
-    for row in rows:
-        table.add_row(*(Text(cell(row)) for cell in columns.values()))
-    console.print(table)
+    cells = [[cell(row) for cell in columns.values()] for row in rows]
+    _print_folded([name.strip() for name in columns], cells, console, left=("model", "group"))
 
 
 def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     pairs, best = comparison.pairs, comparison.models[0].label
     shown = pairs if len(pairs) <= FEW_PAIRS else [pair for pair in pairs if pair.a == best]
-    table = _table("pair", "difference", "p", "verdict", "seeds", left=("pair", "verdict"))
+    header = ["pair", "difference", "p", "verdict", "seeds"]
     if all(pair.seeds_needed is None for pair in shown):
-        table.columns.pop()
+        header.pop()
+    cells = []
     for pair in shown:
         half = "" if pair.high is None else f"±{(pair.high - pair.difference) / unit:.4f}"
-        cells = [
+        every = [
             f"{pair.a} - {pair.b}",
             f"{pair.difference / unit:+.4f}{half}",
             format_chance(pair.p),
             pair.verdict,
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
         ]
-        table.add_row(*(Text(cell) for cell in cells[: len(table.columns)]))
-    console.print(table)
+        cells.append(every[: len(header)])
+    _print_folded(header, cells, console, left=("pair", "verdict"))
     lines = []
     if len(shown) < len(pairs):
         lines.append(f"all {len(pairs)} pairs stand in the report")
     brought = "" if comparison.correlation is None else f"; correlation over seeds {comparison.correlation:.2f}"
     allowed = f"; p and verdict allow for all pairs ({comparison.method})" if len(pairs) > 1 else ""
     lines.append(f"difference: test loss ± the pair's own 95% interval{allowed}{brought}")
-    if len(table.columns) == 5:
+    if "seeds" in header:
         lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
     if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
         size = "splits so few" if comparison.study.splits > 1 else "a test split of this size"
@@ -115,12 +118,27 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
 
 
-def _table(*columns: str, left: Sequence[str]) -> Table:
+def _print_folded(
+    header: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, left: Sequence[str]
+) -> None:
+    """Print a table whose first column is folded to fit the console, after signs within names and not within words."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for name in columns:
-        fold = name in ("model", "pair")
-        table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=not fold)
-    return table
+    for number, name in enumerate(header):
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=number > 0)
+    others = sum(max(cell_len(cell) for cell in column) + 2 for column in list(zip(header, *rows, strict=True))[1:])
+    for first, *rest in rows:
+        table.add_row(Text(fold(first, max(NARROWEST, console.width - others))), *map(Text, rest))
+    console.print(table)
+
+
+def fold(label: str, width: int) -> str:
+    """Break a label into lines of at most `width` columns, after spaces, commas, parentheses and slashes if it can."""
+    lines = [""]
+    for part in re.findall(r".*?[ ,(/]|.+$", label):
+        if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _wrapped(lines: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
 """`StudyConfig`: a comparison as one frozen value, and the runs it consists of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -18,6 +18,7 @@ from zoo.config import (
     Start,
     TrainingConfig,
 )
+from zoo.errors import UsageError
 from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import AUTO, parse_match, parse_rates
 
@@ -189,7 +190,20 @@ class StudyConfig(Frozen):
             return [self.data]
         return [self.data.rotated(number, self.splits) for number in range(1, self.splits + 1)]
 
-    def at_size(self, parameters: int) -> "StudyConfig":
+    def at_sizes(self, sizes: Iterable[int]) -> list["StudyConfig"]:
+        """Return the study at each number of parameters in ascending order.
+
+        Raises:
+            UsageError: the study scales its models already, or there are not two sizes greater than 0.
+        """
+        ascending = sorted(set(sizes))
+        if self.match:
+            raise UsageError("sizes say how large all models are, and so does match: give one of them.")
+        if len(ascending) < 2 or ascending[0] < 1:
+            raise UsageError(f"sizes {ascending} are not two numbers of parameters greater than 0.")
+        return [self._at_size(size) for size in ascending]
+
+    def _at_size(self, parameters: int) -> "StudyConfig":
         """Return the study with every model scaled to a number of parameters, and named after it."""
         size = f"{parameters // 1000}k" if parameters % 1000 == 0 else str(parameters)
         return self.model_copy(update={"name": f"{self.name}-{size}", "match": Match(parameters=parameters)})

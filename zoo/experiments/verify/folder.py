@@ -10,6 +10,7 @@ from zoo.experiments.records.study import read_study
 from zoo.experiments.runs.trust import Trust
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.run import run_differences
+from zoo.experiments.verify.sizes import sizes_differences
 from zoo.experiments.verify.study import comparison_differences, record_of, study_differences
 from zoo.training.device import resolve_device
 
@@ -17,10 +18,11 @@ Check = Callable[[Path, Rebuild], Iterator[str]]
 
 
 def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterator[tuple[Path, str | None]]:
-    """Verify each run, study-*.json and comparison.json in `place`; yield its path and its first difference or None.
+    """Verify each run, study-*.json, comparison.json and sizes.json in `place`; yield its path and its first
+    difference or None.
 
     Args:
-        place: a run, a folder of runs, or one of the two files, whose runs are then verified too.
+        place: a run, a folder of runs, or one of the files; of a comparison its runs are then verified too.
         device: where losses are recomputed.
         trust: import files that records name even if their source has changed since the run.
 
@@ -32,6 +34,8 @@ def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterato
     checks: list[tuple[list[Path], Check]]
     if is_run(place):
         checks = [([place], _run)]
+    elif place.name == "sizes.json" and place.is_file():
+        checks = [([place], sizes_differences)]
     elif place.is_file():
         checks = _file_checks(place)
     else:
@@ -39,6 +43,7 @@ def verify(place: Path, *, device: str = "auto", trust: bool = False) -> Iterato
             (find_runs(place) if place.is_dir() else [], _run),
             (_visible(place, "study-*.json"), study_differences),
             (_visible(place, "comparison.json"), comparison_differences),
+            (_visible(place, "sizes.json"), sizes_differences),
         ]
     if not any(paths for paths, _ in checks):
         read_run(place)  # raises the reason
