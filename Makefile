@@ -35,7 +35,7 @@ faults: $(VENV)/installed-dev  ## kill commands and children at 1,300 random mom
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.soak 2000
 
 fuzz: $(VENV)/installed-dev  ## 200,000 generated calls, study files, texts, records and command lines: an hour
-	ZOO_FUZZ=200000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/fuzz
+	ZOO_FUZZ=200000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/fuzz -o timeout=0
 
 bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain loops; ARGS="-k train --benchmark-json=a.json"
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m "not long" $(ARGS)

@@ -94,6 +94,13 @@ def test_a_directory_without_text_and_a_file_that_vanished_say_so(run_zoo, tmp_p
     assert "No file or directory 'dangling.txt'" in done.stderr
 
 
+def test_rows_longer_than_a_text_are_refused_before_anything_trains(run_zoo, tmp_path):
+    (tmp_path / "text.txt").write_text("to be or not to be " * 20)
+    done = run_zoo("train", "gru", "--data", "text.txt", "--documents", "none", "--length", "99999999999", "--dry-run")
+    assert done.returncode == 2
+    assert "length=99,999,999,999 is more tokens than the training split of text.txt has, 304" in done.stderr
+
+
 def test_crlf_text_trains_as_lf_text_does(zoo_json, tmp_path, words):
     (tmp_path / "crlf.txt").write_bytes(words.read_bytes().replace(b"\n", b"\r\n"))
     losses = [

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from zoo.config import DataConfig
+from zoo.data.corpus import load_corpus
+from zoo.errors import RunError
 from zoo.experiments.compare import record_name
 from zoo.experiments.records.study import read_study
+from zoo.experiments.verify.rebuild import CPU, Batches
+from zoo.training.loop import Settings
 
 SMALL = ["--data", "words.txt", "--batch-size", "8"]
 SIZED = [*SMALL, "--match", "parameters=500"]
@@ -409,6 +414,16 @@ def test_a_text_from_standard_input_is_missed(run_zoo, words):
     done = run_zoo("verify", "runs")
     assert done.returncode == 1
     assert done.stdout.count("The text came from standard input: it is needed here, and cannot be read again") == 2
+
+
+def test_a_record_that_claims_steps_without_end_is_refused_and_not_drawn(words):
+    rows = load_corpus(DataConfig(corpus=str(words))).rows("train", length=8, device=CPU)
+    settings = Settings(
+        **{**dict.fromkeys(("weight_decay", "warmup", "clip"), 0.0), "steps": 10**12, "batch_size": 4}
+        | {"optimizer": "adamw", "schedule": "constant", "lr": 1.0, "evaluations": 1, "dtype": "float32"}
+    )
+    with pytest.raises(RunError, match="1,000,000,000,000 steps are recorded"):
+        Batches(rows, settings, 1, alike=False).tokens(10**12)
 
 
 def test_there_must_be_something_to_verify(run_zoo, tmp_path):

@@ -67,10 +67,16 @@ def read_json(path: Path) -> Any:
     """Read the JSON document in a file.
 
     Raises:
-        DamagedError: the file is not regular, too large, or not JSON.
+        DamagedError: the file is not regular, too large, or not JSON in UTF-8.
     """
     try:
-        return json.loads(_read(path))
+        text = _read(path).decode()
+        document = json.loads(text)
+        if r"\ud" in text.lower():  # an escape may be half a character, which nothing can write
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
+    except UnicodeEncodeError:
+        raise DamagedError(path, "it has half a character (a lone surrogate)") from None
     except RecursionError:
         raise DamagedError(path, "its JSON is nested too deep") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number with thousands of digits
@@ -169,5 +175,3 @@ def _validate(path: Path, validate: Callable[[Any], Any], document: Any) -> Any:
         return validate(document)
     except ValidationError as error:
         raise DamagedError(path, describe_faults(error)) from None
-    except UnicodeEncodeError:  # from pydantic 2.14, which looks up unknown field names
-        raise DamagedError(path, "it has a name with half a character (a lone surrogate)") from None

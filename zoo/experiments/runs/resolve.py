@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from registry.files import is_file_reference
-from zoo.config import Recipe, RunConfig, Start, Way
+from zoo.config import DEFAULT_LENGTH, Recipe, RunConfig, Start, Way
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
@@ -162,6 +162,9 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
         _check_vocabulary(config.start, corpus)
     if corpus.is_stream and row_length(config) < config.context:
         raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
+    if corpus.is_stream and row_length(config) > max(corpus.targets["train"], DEFAULT_LENGTH):
+        has = f"the training split of {corpus.name} has, {corpus.targets['train']:,}"
+        raise UsageError(f"length={row_length(config):,} is more tokens than {has}: give that or less.")
     if config.training.optimizer == "sgd" and config.training.lr is None:
         raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
 

@@ -10,7 +10,7 @@ import torch
 from zoo.config import DataConfig, RunConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.data.rows import Batch, Rows, Shape
-from zoo.errors import DataError
+from zoo.errors import DataError, RunError
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.model import FoundModel, find_model
 from zoo.experiments.runs.resolve import Cell, resolve
@@ -20,6 +20,8 @@ from zoo.training.loop import Settings, draw
 
 Value = TypeVar("Value")
 CPU = torch.device("cpu")
+MOST_STEPS = 10**8
+"""Maximum steps whose batches are drawn again, half an hour; a forged record could claim any number."""
 
 
 class Batches:
@@ -51,6 +53,8 @@ class Batches:
         return Counter(self._until(steps)[0][:steps])
 
     def _until(self, steps: int) -> tuple[list[Shape], list[int]]:
+        if steps > MOST_STEPS:
+            raise RunError(f"{steps:,} steps are recorded; batches are drawn again for at most {MOST_STEPS:,}.")
         for step in range(len(self._shapes), steps):
             batch = self._draw(step)
             self._shapes.append(batch.shape)
