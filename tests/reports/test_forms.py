@@ -4,6 +4,9 @@ import csv
 import io
 import math
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +58,23 @@ def test_a_table_has_a_row_a_model_and_as_many_cells_as_columns(every_example: C
             assert row["test"] == f"{model.test.mean:.4f}"
         else:
             assert row["test"] == f"{model.test.mean:.4f} ± {model.test.high - model.test.mean:.4f}"
+
+
+@pytest.mark.slow
+def test_latex_itself_reads_every_table_and_every_special_character(every_example: Comparison, tmp_path: Path) -> None:
+    """Without the two letters of its examples that no font of plain LaTeX has."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("NEEDS LATEX: no pdflatex on the path")
+    table = "".join(c if c.isascii() or c in "±−≥≈é" else "?" for c in render_latex(every_example))
+    words = escape("".join(character for character in ESCAPED if character.isascii()))
+    packages = "\\usepackage{booktabs,textcomp}\\usepackage[T1]{fontenc}"
+    (tmp_path / "paper.tex").write_text(
+        f"\\documentclass{{article}}{packages}\\begin{{document}}\n{table}\n{words}\n\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
 
 
 def test_a_spreadsheet_has_every_digit_and_the_ends_of_intervals_in_columns(every_example: Comparison) -> None:
