@@ -13,6 +13,7 @@ OURS = {"cli", "registry", "zoo"}
 PLAIN = {
     "registry",
     "zoo.config",
+    "zoo.cache",
     "zoo.calls",
     "zoo.errors",
     "zoo.packing",

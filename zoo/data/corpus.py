@@ -77,8 +77,7 @@ class Corpus:
         """The splits as tokens."""
         if self.prepared:
             return self.prepared.tokens
-        dtype = self.vocabulary.dtype
-        return Split(*(Tokens.of(map(self.vocabulary.encode, self._text(name)), dtype) for name in SPLITS))
+        return Split(*(Tokens.split(*self.vocabulary.encode_all(self._text(name))) for name in SPLITS))
 
     def _text(self, split: str) -> list[Document]:
         assert self.text is not None

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from zoo.cache import cache_directory
 from zoo.data.files import parse
 from zoo.data.source import Source
 from zoo.errors import DataError
@@ -34,15 +35,6 @@ def names() -> Source:
 def shakespeare() -> Source:
     """A million characters of Shakespeare's plays, as one stream (karpathy/char-rnn)."""
     return parse(fetch("shakespeare.txt"), "shakespeare", layout="none", as_bytes=False)
-
-
-def cache_directory() -> Path:
-    """Cache directory: ZOO_CACHE_DIR, or the platform's."""
-    if chosen := os.environ.get("ZOO_CACHE_DIR"):
-        return Path(chosen)
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("sequence-zoo", appauthor=False))
 
 
 def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> bytes:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from zoo.data.source import Source
+from zoo.data.vocabulary import code_points
 
 Weights = Mapping[str, float]
 Arc = tuple[str, str, float]  # letter ("" ends the word), next state, probability
@@ -138,12 +139,13 @@ def log_likelihood(words: Sequence[str]) -> list[float]:
     Computes shared prefixes of words once.
     """
     letters, table = _tables()
-    number = {letter: index for index, letter in enumerate(letters)}
-    end, count = number[""], len(letters)
-    longest = max(map(len, words), default=0) + 1
+    known, end, count = code_points("".join(letters)), letters.index(""), len(letters)
+    lengths = np.array([len(word) for word in words], dtype=np.int64)
+    longest = int(lengths.max(initial=0)) + 1
+    text = code_points("".join(words))
+    number = np.minimum(np.searchsorted(known, text), len(known) - 1)
     codes = np.full((len(words), longest), end)
-    for row, word in enumerate(words):
-        codes[row, : len(word)] = [number.get(letter, -1) for letter in word]
+    codes[np.arange(longest) < lengths[:, None]] = np.where(known[number] == text, number, -1)
     result = np.full(len(words), -np.inf)
     alive = np.flatnonzero((codes >= 0).all(axis=1))
     prefix = np.zeros(

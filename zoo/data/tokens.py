@@ -51,6 +51,15 @@ class Tokens(Sequence[NDArray[Any]]):
         return cls(np.concatenate(pieces), np.cumsum(lengths, dtype=np.int64))
 
     @classmethod
+    def split(cls, text: NDArray[Any], lengths: Sequence[int]) -> "Tokens":
+        """Tokens of documents that stand one after the other in `text`, of these lengths."""
+        ends = np.cumsum(lengths, dtype=np.int64)
+        flat = np.full(len(text) + len(lengths) + 1, BOUNDARY, text.dtype)
+        between = np.repeat(np.arange(1, len(lengths) + 1), lengths)  # boundaries before each token
+        flat[np.arange(len(text)) + between] = text
+        return cls(flat, np.concatenate([[0], ends + np.arange(1, len(lengths) + 1)]))
+
+    @classmethod
     def map_files(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
         """Map the files `tokens`, `starts` and, if it exists, `order` of a directory; pages are read on demand."""
         (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)

@@ -1,7 +1,7 @@
 """Encode characters or bytes as tokens, and decode them; token 0 is the boundary."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,17 @@ class Vocabulary:
             return np.frombuffer(data, dtype=np.uint8).astype(self.dtype) + self.dtype.type(1)
         pieces = [self._encode(str(text[start : start + PIECE])) for start in range(0, len(text), PIECE)]
         return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, self.dtype), *pieces])
+
+    def encode_all(self, documents: Sequence[Document]) -> tuple[NDArray[Any], list[int]]:
+        """(T,) tokens of all documents, one after the other and without boundaries, and the length of each.
+
+        Raises:
+            UsageError: as `encode`.
+        """
+        if self.characters is None:
+            data = [text.encode(errors="surrogateescape") if isinstance(text, str) else text for text in documents]
+            return self.encode(b"".join(data)), list(map(len, data))
+        return self.encode("".join(map(str, documents))), list(map(len, documents))
 
     def _encode(self, text: str) -> NDArray[Any]:
         points, known = code_points(text), code_points(self.characters or "")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.download import cache_directory
+from zoo.cache import cache_directory
 from zoo.errors import RunError
 from zoo.experiments.records.run import is_run
 from zoo.experiments.runs.checkpoints import STATE

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from zoo.experiments.records import code
 from zoo.experiments.records.code import (
     EXCLUDED,
     ROOT,
     STARTS,
+    compute_harness,
     digest_code,
     digest_harness,
     digest_ours,
@@ -73,7 +75,7 @@ def change_a_constant(text: str) -> str:
 @pytest.fixture(scope="module")
 def before(tree: Path) -> str:
     """The digest of the unchanged copy."""
-    return digest_harness.__wrapped__(tree)
+    return compute_harness(tree)
 
 
 @pytest.mark.parametrize("name", COVERED)
@@ -84,7 +86,7 @@ def test_a_changed_constant_in_any_module_that_is_covered_makes_another_fingerpr
     text = file.read_text()
     try:
         file.write_text(change_a_constant(text))
-        assert digest_harness.__wrapped__(tree) != before
+        assert compute_harness(tree) != before
     finally:
         file.write_text(text)
 
@@ -94,7 +96,7 @@ def test_better_sentences_leave_the_fingerprint(tree: Path, before: str) -> None
     try:
         for file, text in texts.items():
             file.write_text(f'"""Another sentence."""\n\n# and a reason\n{text}\n\n\n# the end\n')
-        assert digest_harness.__wrapped__(tree) == before
+        assert compute_harness(tree) == before
     finally:
         for file, text in texts.items():
             file.write_text(text)
@@ -114,7 +116,7 @@ def test_a_move_into_a_new_room_leaves_the_fingerprint(tree: Path, before: str) 
         (room / "__init__.py").write_text('"""A room."""\n')
         (tree / "zoo/training/rounding.py").rename(room / "errors.py")
         assert changed
-        assert digest_harness.__wrapped__(tree) == before
+        assert compute_harness(tree) == before
     finally:
         (room / "errors.py").rename(tree / "zoo/training/rounding.py")
         shutil.rmtree(room)
@@ -132,6 +134,40 @@ def test_the_same_name_from_another_module_makes_another_fingerprint(tmp_path: P
         (package / "c.py").write_text(f"from zoo.{place} import f\n\nf()\n")
         digests.append(digest_ours([package / f"{name}.py" for name in "abc"], tmp_path))
     assert digests[0] != digests[1]
+
+
+def test_the_digest_is_kept_under_the_sources_and_a_damaged_one_is_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path))
+    expected = compute_harness(ROOT)
+    assert digest_harness.__wrapped__() == expected
+    (kept,) = (tmp_path / "code").iterdir()
+    assert kept.read_text() == expected
+    kept.write_text("0" * 64)
+    assert digest_harness.__wrapped__() == "0" * 64
+    for damage in ("", "0" * 63, "0" * 65, "no digest"):
+        kept.write_text(damage)
+        assert digest_harness.__wrapped__() == expected
+    monkeypatch.setattr(code, "_digest_tree", lambda root: "another tree")
+    assert digest_harness.__wrapped__() == expected
+    assert len(list((tmp_path / "code").iterdir())) == 2
+
+
+def test_every_edit_of_a_source_has_a_digest_of_its_own(tree: Path) -> None:
+    before, file = code._digest_tree(tree), tree / COVERED[0]
+    text = file.read_text()
+    try:
+        file.write_text(text + "# an edit\n")
+        assert code._digest_tree(tree) != before
+    finally:
+        file.write_text(text)
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "file"))
+    assert digest_harness.__wrapped__() == compute_harness(ROOT)
 
 
 CHILD = """

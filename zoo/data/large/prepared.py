@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.cache import cache_directory
 from zoo.config import USUAL_SPLIT, DataConfig
-from zoo.data.download import cache_directory
 from zoo.data.large.permutation import STORED
 from zoo.data.large.tokenize_file import write_tokens
 from zoo.data.splits import SPLITS, Split

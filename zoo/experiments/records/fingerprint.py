@@ -78,6 +78,8 @@ def _module_sources(module_name: str) -> list[Path]:
     path = Path(file).resolve()
     depth = module_name.count(".") + (path.name == "__init__.py")
     top = module_name.partition(".")[0]
+    if path.is_relative_to(ZOO):
+        return find_imported_files([path], [(ROOT, frozenset({"zoo"}))])
     return _find_with_ours(path, (path.parents[depth], None if _is_loose(top, path) else _distribution(top)))
 
 
@@ -85,7 +87,7 @@ def _is_loose(package: str, path: Path) -> bool:
     """Return whether a file is the user's own: outside of distributions, libraries and the zoo."""
     libraries = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
     within_a_library = any(path.is_relative_to(folder) for folder in libraries)
-    return package not in _owners() and not within_a_library and not path.is_relative_to(ZOO)
+    return not path.is_relative_to(ZOO) and not within_a_library and package not in _owners()
 
 
 def _libraries(files: Iterable[Path]) -> dict[str, str]:
