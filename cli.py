@@ -1,5 +1,6 @@
 """The command line: each command parses, makes one call and prints. Each command imports what it needs."""
 
+import gc
 import io
 import os
 import sys
@@ -517,6 +518,7 @@ def main() -> None:
     from zoo.farewell import describe_end
 
     interrupt.listen(describe_end)
+    gc.set_threshold(100_000, 50, 50)  # importing torch makes 250,000 objects, none of them garbage
     sys.exit(_run_command())
 
 

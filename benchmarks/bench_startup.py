@@ -22,7 +22,22 @@ HELP_AT_MOST, HELP_TIMES = 0.25, 3.0
 """Targets of `--help` and `list`: seconds, and ratio to `import click`."""
 COMPARE_TIMES, COMPARE_PLUS = 1.2, 1.0
 """Target of the start of `compare`: this times `import torch`, plus this number of seconds."""
+FIRST_STEP_TIMES = 1.4
+"""Target of the first training step: this times `import torch`."""
 FIRST_RUN = b"seed 1"
+UNTIL_FIRST_STEP = """
+import os, runpy, sys
+from zoo.training import step
+
+def end_after(self, *given, call=step.TrainStep.__call__):
+    call(self, *given)
+    os._exit(0)
+
+step.TrainStep.__call__ = end_after
+sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 TABLE = Table("start-up", "command", "must import", "which takes", "measured", "distance", "target", "")
 
@@ -55,6 +70,19 @@ def bench_compare(benchmark: BenchmarkFixture, turns: int, tmp_path: Path) -> No
     target = f"under {duration(limit)}: {COMPARE_TIMES:g}× and {duration(COMPARE_PLUS)}"
     cells = duration(median(torch)), duration(seconds), f"{times:.2f}×"
     TABLE.add("compare", "torch", *cells, target, met(seconds < limit))
+
+
+def bench_first_step(benchmark: BenchmarkFixture, turns: int, tmp_path: Path) -> None:
+    """Time `train` until its first training step is done, against importing torch."""
+
+    def start() -> None:
+        python("-c", UNTIL_FIRST_STEP, CLI, "train", "bigram", "--fresh", "--out", str(tmp_path))
+
+    ours, torch = in_turns(benchmark, start, lambda: python("-c", "import torch"), turns=turns)
+    times = ratio(ours, torch)
+    benchmark.extra_info["ratio"] = times
+    cells = duration(median(torch)), duration(median(ours)), f"{times:.2f}×"
+    TABLE.add("train, first step", "torch", *cells, f"{FIRST_STEP_TIMES:g}×", met(times < FIRST_STEP_TIMES))
 
 
 def first_progress(words: list[str]) -> None:
