@@ -37,7 +37,7 @@ def find(subject: Subject) -> Iterator[Finding]:
                 yield failure(WRITES)
                 return
     for training in (False, True):
-        tokens = subject.unseen_tokens(64, 64)
+        tokens = subject.unseen_tokens(*subject.scored[-1])
         before = tokens.clone()
         compute_logits(subject.build().train(training), tokens, gradients=training)
         if not before.equal(tokens):
