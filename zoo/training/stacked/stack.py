@@ -21,6 +21,7 @@ from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
 from zoo.training.loss import cross_entropy
+from zoo.training.stacked.recurrent import compute_recurrent, is_recurrent
 from zoo.training.step import logits_of
 
 
@@ -73,7 +74,7 @@ class Stack:
             place = Packing(own[2], own[3], packing.shape, packing.lengths) if packing is not None else None
             return functional_call(self._loss, (parameters, buffers), (Batch(own[0], own[1], place),))
 
-        with _attention(self.flat.device), _FlatLinear():
+        with _attention(self.flat.device), _BatchableForms():
             each = vmap(one, randomness="different")
             return each(self._parameters, self._buffers, tokens, targets, *places)
 
@@ -100,10 +101,16 @@ class _Loss(nn.Module):
         return cross_entropy(logits_of(self.model, batch), batch.targets)
 
 
-class _FlatLinear(TorchFunctionMode):
-    """Function mode that gives linear layers (B·T, C) for (B, T, C): vmap would copy the weights for each of B rows."""
+class _BatchableForms(TorchFunctionMode):
+    """Function mode that computes layers in forms that vmap can batch, or batch well.
+
+    Recurrent layers run step by step. Linear layers get (B·T, C) for (B, T, C): vmap would copy their weights for each of
+    B rows.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if is_recurrent(func, args):
+            return compute_recurrent(func, *args)
         if func is F.linear and args and args[0].dim() > 2:
             x, *rest = args
             return func(x.flatten(0, -2), *rest, **(kwargs or {})).unflatten(0, x.shape[:-1])
