@@ -44,7 +44,7 @@ def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, wor
 
 
 def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(zoo_json, words) -> None:
-    asked = ("compare", "--models", "dilated-wavenet", *SHORT[:-1], "--threads", "1")
+    asked = ("compare", "--models", "dilated-wavenet,lstm(hidden=8)", *SHORT[:-1], "--threads", "1")
     plain = zoo_json(*asked)
     document = zoo_json(*asked, "--set", "execution=stacked", "--out", "stacked")
     assert losses(document) == pytest.approx(losses(plain), abs=1e-4)
@@ -60,10 +60,11 @@ def test_a_stack_whose_replicas_do_not_compute_what_they_would_alone_says_so(run
     assert told in " ".join(run_zoo(*asked).stdout.split())
 
 
-def test_a_model_that_cannot_be_stacked_is_told(run_zoo, words) -> None:
-    result = run_zoo("compare", "--models", "gru", *SHORT, "--set", "execution=stacked")
+def test_a_model_that_cannot_be_stacked_is_told(run_zoo, mine, words) -> None:
+    mine.write_text(mine.read_text().replace("return self", "assert tokens.sum() >= 0\n        return self"))
+    result = run_zoo("compare", "--models", "./mine.py:Mine", *SHORT, "--set", "execution=stacked")
     assert result.returncode == 1
-    assert "gru seed 1: failed. GRU cannot be trained as a stack" in result.stderr
+    assert "Mine seed 1: failed. Mine cannot be trained as a stack" in result.stderr
 
 
 def test_rates_of_a_grid_are_stacked_too(zoo_json, words) -> None:

@@ -129,7 +129,7 @@ def test_a_run_that_has_diverged_goes_on_to_the_same_step(alone) -> None:
     check(alone("mlp(hidden=8)", optimizer="sgd", lr=1e30, clip=0.0, evaluations=1, steps=40), 1, 3, 20)
 
 
-@pytest.mark.parametrize("name", ["bow(hidden=4)", "mlp(hidden=8)", "transformer(dropout=0.3)"])
+@pytest.mark.parametrize("name", ["bow(hidden=4)", "mlp(hidden=8)", "transformer(dropout=0.3)", "lstm(hidden=8)"])
 def test_a_stack_goes_on_to_the_last_bit(name: str, make_model, train_rows: Rows, validation_rows: Rows) -> None:
     def train(keeper: Kept | None) -> tuple[list[Fit], list[dict[str, Tensor]]]:
         models = [built(make_model, name, seed) for seed in (1, 2)]

@@ -72,7 +72,8 @@ def test_a_way_that_is_hardly_faster_is_not_taken(corpus, tmp_path, monkeypatch)
 def test_the_probe_times_real_steps_every_way(corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(strategy, "WORTH", 0)
     (choice,) = choose_ways(runs("gru"), corpus, tmp_path).values()
-    assert list(choice.steps_per_second) == ["sequential, 1 thread", "side-by-side, 1 thread", "sequential, 2 threads"]
+    beside = ["sequential, 1 thread", "side-by-side, 1 thread", "sequential, 2 threads", "stacked, 2 threads"]
+    assert list(choice.steps_per_second) == beside
     assert all(rate > 1 for rate in choice.steps_per_second.values())
 
 
@@ -125,7 +126,7 @@ def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpu
 
 @pytest.mark.parametrize(
     ("model", "stacks"),
-    [("bow(hidden=4)", True), ("mlp", False), ("dilated-wavenet(dropout=0.1)", False)],
+    [("bow(hidden=4)", True), ("gru", True), ("mlp", False), ("lstm(dropout=0.1)", False)],
 )
 def test_a_stack_that_would_compute_something_else_is_never_chosen(
     model: str, stacks: bool, corpus, tmp_path, monkeypatch

@@ -37,9 +37,9 @@ SETTINGS = Settings(
     evaluations=3,
     dtype="float32",
 )
-RECURRENT = {"rnn", "gru", "lstm"}
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
-    *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in" and entry.name not in RECURRENT),
+    *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in"),
+    ("lstm", {"layers": 2}),
     ("transformer", {"tied": True, "learned_positions": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
@@ -137,7 +137,7 @@ def test_sgd_is_that_of_plain_loops(clip: float, make_model: MakeModel, train_ro
     assert_near(together, alone)
 
 
-@pytest.mark.parametrize("name", ["bow", "dilated-wavenet", "transformer"])
+@pytest.mark.parametrize("name", ["bow", "dilated-wavenet", "transformer", "rnn", "gru", "lstm"])
 def test_filling_changes_no_gradient_of_a_model_that_looks_at_rows_one_by_one(
     name: str, make_model: MakeModel, train_rows: Rows
 ) -> None:
@@ -163,7 +163,7 @@ def test_filling_repeats_the_beginning_of_the_batch_in_rows_of_its_own(train_row
     assert len(long.packing.position) == 2 * size + 2
 
 
-@pytest.mark.parametrize("name", ["bow", "transformer"])
+@pytest.mark.parametrize("name", ["bow", "transformer", "gru"])
 def test_each_replica_has_the_curve_and_weights_of_its_own_run(
     name: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]], train_rows: Rows, validation_rows: Rows
 ) -> None:
@@ -186,7 +186,7 @@ def test_each_replica_has_the_curve_and_weights_of_its_own_run(
         assert evaluate(model, validation_rows, device=CPU).loss == pytest.approx(one.best.validation_loss, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mlp", "wavenet", "transformer"])
+@pytest.mark.parametrize("name", ["mlp", "wavenet", "transformer", "lstm"])
 def test_a_replica_that_diverges_leaves_the_others_bit_for_bit_as_they_are(
     name: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
 ) -> None:
@@ -257,9 +257,12 @@ def test_dropout_is_drawn_by_each_replica_for_itself(make_model: MakeModel, trai
     assert first != second
 
 
-def test_bfloat16_learns_as_float32_does(make_model: MakeModel, train_stack: Callable[..., list[Fit]]) -> None:
+@pytest.mark.parametrize("name", ["wavenet", "gru", "lstm"])
+def test_bfloat16_learns_as_float32_does(
+    name: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
+) -> None:
     losses = [
-        train_stack([make_model("wavenet", seed=k) for k in range(2)], steps=20, dtype=dtype)[1].curve[-1]
+        train_stack([make_model(name, seed=k) for k in range(2)], steps=20, dtype=dtype)[1].curve[-1]
         for dtype in ("float32", "bfloat16")
     ]
     assert losses[0].validation_loss == pytest.approx(losses[1].validation_loss, abs=0.05)
@@ -296,14 +299,13 @@ def test_a_budget_of_seconds_and_a_mixture_of_models_are_refused(make_model: Mak
         stack([bow])
 
 
-@pytest.mark.parametrize("model", ["gru", StrangerLoop])
 def test_a_model_that_cannot_be_stacked_is_named_with_the_reason(
-    model: Any, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
+    make_model: MakeModel, train_stack: Callable[..., list[Fit]]
 ) -> None:
-    models = [make_model(model, seed=k) for k in range(2)]
-    with pytest.raises(UsageError, match=r"(GRU|StrangerLoop) cannot be trained as a stack: RuntimeError: ."):
+    models = [make_model(StrangerLoop, seed=k) for k in range(2)]
+    with pytest.raises(UsageError, match=r"StrangerLoop cannot be trained as a stack: RuntimeError: ."):
         train_stack(models)
-    assert why_not_stacked(lambda seed: make_model(model, seed=seed)) is not None
+    assert why_not_stacked(lambda seed: make_model(StrangerLoop, seed=seed)) is not None
 
 
 BATCH_NORM = {"mlp", "wavenet"}
@@ -349,9 +351,7 @@ class NumpyNoise(Noise):
 @pytest.mark.parametrize("name", MODELS.names())
 def test_what_can_be_stacked_is_known_before(name: str, make_model: MakeModel) -> None:
     why = {layout: why_not_stacked(lambda seed: make_model(name, seed=seed), [layout]) for layout in LAYOUTS}
-    assert (why["dense"] is not None) == (why["windows"] is not None) == (name in RECURRENT)
-    assert (why["packed"] is not None) == (name in RECURRENT | BATCH_NORM)
-    assert (why["packed"] == MIXES) == (name in BATCH_NORM)
+    assert why == {"dense": None, "windows": None, "packed": MIXES if name in BATCH_NORM else None}
 
 
 @pytest.mark.parametrize(
@@ -359,6 +359,7 @@ def test_what_can_be_stacked_is_known_before(name: str, make_model: MakeModel) -
     [
         ("transformer", {"dropout": 0.1}, DRAWS),
         ("mlp", {"dropout": 0.1}, DRAWS),
+        ("lstm", {"dropout": 0.1, "layers": 2}, DRAWS),
         (Noise, {}, DRAWS),
         (PythonNoise, {}, DRAWS),
         (NumpyNoise, {}, DRAWS),

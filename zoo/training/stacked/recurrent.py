@@ -1,8 +1,8 @@
 """Compute torch's recurrent layers step by step, in operations that vmap can batch.
 
 torch 2.13 has no batching rule for the fused layers of `nn.RNN`, `nn.GRU` and `nn.LSTM`. Differentiating inside of vmap
-would take them apart as well, but it makes steps of all other models slower, and the LSTM would still run replica by
-replica.
+would take them apart as well, but all other models would be slower (by 2% to 26% of a step of 16 replicas), and on a CPU
+the LSTM would still run replica by replica.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ CELLS: dict[Any, Cell] = {torch.rnn_tanh: _tanh, torch.rnn_relu: _relu, torch.gr
 
 def is_recurrent(func: Any, args: Sequence[Any]) -> bool:
     """Whether `compute_recurrent` can replace this call: no packed sequence, second direction or projection."""
-    if func not in CELLS or not isinstance(args[3], bool):
+    if func not in CELLS or len(args) != 9 or not isinstance(args[3], bool):
         return False
     _, _, weights, biases, layers, _, _, bidirectional, _ = args
     return not bidirectional and len(weights) == layers * (4 if biases else 2)

@@ -1,8 +1,8 @@
 """Stack the weights of K models of one architecture, and compute their losses with torch.func.vmap.
 
 The stack is a matrix (K, P) with one model per row, so clipping and updates take a few operations for any number of
-layers. The models' parameters become views of it (torch.func.stack_module_state would copy them), so each model can be
-evaluated as usual.
+layers. The models' parameters become views of it (torch.func.stack_module_state would copy them), so each model is
+evaluated as usual, one by one and without vmap.
 """
 
 from collections.abc import Sequence
@@ -104,8 +104,8 @@ class _Loss(nn.Module):
 class _BatchableForms(TorchFunctionMode):
     """Function mode that computes layers in forms that vmap can batch, or batch well.
 
-    Recurrent layers run step by step. Linear layers get (B·T, C) for (B, T, C): vmap would copy their weights for each of
-    B rows.
+    Recurrent layers run step by step. Linear layers get (B·T, C) for (B, T, C): vmap would copy their weights for each
+    of B rows.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
