@@ -1,8 +1,8 @@
 """Compute torch's recurrent layers step by step, in operations that vmap can batch.
 
-torch 2.13 has no batching rule for the fused layers of `nn.RNN`, `nn.GRU` and `nn.LSTM`. Differentiating inside of vmap
-would take them apart as well, but all other models would be slower (by 2% to 26% of a step of 16 replicas), and on a CPU
-the LSTM would still run replica by replica.
+torch 2.13 has no batching rule for the fused layers of `nn.RNN`, `nn.GRU` and `nn.LSTM`. Differentiating inside vmap
+would take them apart too, but it makes all other models slower (losses and gradients of 16 replicas by 2% to 26%), and
+on a CPU the LSTM would still run replica by replica.
 """
 
 from collections.abc import Callable, Sequence
