@@ -43,8 +43,9 @@ def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, wor
     assert not (tmp_path / "beside").exists()
 
 
-def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(zoo_json, words) -> None:
-    asked = ("compare", "--models", "dilated-wavenet,lstm(hidden=8)", *SHORT[:-1], "--threads", "1")
+@pytest.mark.parametrize("model", ["dilated-wavenet", pytest.param("lstm(hidden=8)", marks=pytest.mark.slow)])
+def test_a_stack_trains_every_seed_on_its_own_batches_and_says_so(model: str, zoo_json, words) -> None:
+    asked = ("compare", "--models", model, *SHORT[:-1], "--threads", "1")
     plain = zoo_json(*asked)
     document = zoo_json(*asked, "--set", "execution=stacked", "--out", "stacked")
     assert losses(document) == pytest.approx(losses(plain), abs=1e-4)

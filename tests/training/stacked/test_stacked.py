@@ -39,7 +39,6 @@ SETTINGS = Settings(
 )
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in"),
-    ("lstm", {"layers": 2}),
     ("transformer", {"tied": True, "learned_positions": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
@@ -257,7 +256,7 @@ def test_dropout_is_drawn_by_each_replica_for_itself(make_model: MakeModel, trai
     assert first != second
 
 
-@pytest.mark.parametrize("name", ["wavenet", "gru", "lstm"])
+@pytest.mark.parametrize("name", ["wavenet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gru", "lstm"))])
 def test_bfloat16_learns_as_float32_does(
     name: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
 ) -> None:
