@@ -27,7 +27,7 @@ from zoo.surroundings import isolated
 from zoo.training.cuda_graph import capture
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit
-from zoo.training.optimizer import learning_rate
+from zoo.training.schedule import learning_rate
 from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 from zoo.training.step import TrainStep

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from registry.errors import DuplicateNameError, ProviderError, UnknownNameError
 from registry.files import import_file, is_file_reference, split_file_reference
@@ -187,8 +187,15 @@ class Registry(Generic[T]):
 
 @lru_cache(maxsize=8)
 def _entry_points(group: str, folders: tuple[tuple[str, int], ...]) -> EntryPoints:
-    """Entry points of all distributions, cached until a folder of sys.path changes: listing reads files of each."""
-    return entry_points(group=group)
+    """Entry points of a group, cached until a folder of sys.path changes."""
+    found: EntryPoints = _all_entry_points(folders).select(group=group)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _all_entry_points(folders: tuple[tuple[str, int], ...]) -> Any:  # its type depends on the version of Python
+    """Entry points of all distributions, read once for all groups: listing reads files of each distribution."""
+    return entry_points()
 
 
 def _changed_at(folder: str) -> tuple[str, int]:

@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.api import check, compare, compare_sizes, evaluate, load, sample, train
-    from zoo.catalog import CORPORA, MODELS
+    from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
     from zoo.results import Compared, ComparedSizes, TrainedRun
+    from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Block": "zoo.training.optimizers.interface",
     "CORPORA": "zoo.catalog",
     "Compared": "zoo.results",
     "ComparedSizes": "zoo.results",
     "MODELS": "zoo.catalog",
     "ModelOptions": "zoo.models.interface",
+    "OPTIMIZERS": "zoo.catalog",
+    "Optimizer": "zoo.training.optimizers.interface",
+    "OptimizerOptions": "zoo.training.optimizers.interface",
     "Recipe": "zoo.config",
     "SequenceModel": "zoo.models.interface",
     "Source": "zoo.data.source",
@@ -43,9 +48,13 @@ _HOME = {
 __all__ = [
     "CORPORA",
     "MODELS",
+    "OPTIMIZERS",
+    "Block",
     "Compared",
     "ComparedSizes",
     "ModelOptions",
+    "Optimizer",
+    "OptimizerOptions",
     "Recipe",
     "SequenceModel",
     "Source",

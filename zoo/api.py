@@ -19,7 +19,8 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 from pydantic import Field, SkipValidation, ValidationError, validate_call
 from rich.console import Console
 
-from zoo.catalog import CORPORA, MODELS, expand_names, require_models
+from registry import Registry
+from zoo.catalog import CORPORA, MODELS, OPTIMIZERS, expand_names, require_models
 from zoo.commands import (
     Outcome,
     Place,
@@ -100,7 +101,7 @@ def train(
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
     console = _make_console(progress)
-    study, origin = describe_training(name, _name_corpus(settings), console, seed=seed, start=begin, trust=trust)
+    study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
     outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
     if report:
         finish_run(outcome)
@@ -249,7 +250,7 @@ def evaluate(
         RunError, DataError, UsageError: no such run, no such text, or characters outside the run's vocabulary.
     """
     check_names(settings, _list_keywords(evaluate))
-    data = nest_corpus(_name_corpus(settings))
+    data = nest_corpus(_name_objects(settings))
     document = evaluate_run(load(run).directory, splits, device=device, data=data, trust=trust)
     return {row["split"]: row["loss"] for row in document["splits"]}
 
@@ -322,7 +323,7 @@ def _build_study(
     else:
         names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     check_names(settings, _list_keywords(call))
-    return build_study(_name_corpus(settings), models=names, file=file, recipe=recipe, **own)
+    return build_study(_name_objects(settings), models=names, file=file, recipe=recipe, **own)
 
 
 def _list_keywords(call: Callable[..., Any]) -> list[str]:
@@ -330,10 +331,11 @@ def _list_keywords(call: Callable[..., Any]) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
-def _name_corpus(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace `data` in the settings by its name."""
-    data = settings.get("data")
-    return {**settings, "data": None if data is None else name_of(data, CORPORA)}
+def _name_objects(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace `data` and `optimizer` in the settings by their names."""
+    given: dict[str, Registry[Any]] = {"data": CORPORA, "optimizer": OPTIMIZERS}
+    names = {key: name_of(settings[key], registry) for key, registry in given.items() if settings.get(key) is not None}
+    return {**settings, **names}
 
 
 def _make_console(progress: bool) -> Console:

@@ -1,4 +1,4 @@
-"""Registries of models and corpora, with their built-in names. Imports no torch."""
+"""Registries of models, corpora and optimizers, with their built-in names. Imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from registry.files import is_file_reference
 if TYPE_CHECKING:
     from zoo.data.source import CorpusLoader
     from zoo.models.interface import SequenceModel
+    from zoo.training.optimizers.interface import Optimizer
 
 
 def _find_model_problem(loaded: object) -> str | None:
@@ -29,6 +30,14 @@ def _find_corpus_problem(loaded: object) -> str | None:
     from inspect import isroutine
 
     return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
+
+
+def _find_optimizer_problem(loaded: object) -> str | None:
+    from zoo.training.optimizers.interface import Optimizer, OptimizerOptions
+
+    if not (isinstance(loaded, type) and issubclass(loaded, Optimizer)):
+        return "is not a subclass of zoo.Optimizer"
+    return None if issubclass(loaded.Config, OptimizerOptions) else "has a Config that is not a zoo.OptimizerOptions"
 
 
 def _restore_after_import(entry: Entry) -> AbstractContextManager[None]:
@@ -67,6 +76,18 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
     _restore_after_import,
 )
 
+OPTIMIZERS: "Registry[type[Optimizer]]" = Registry(
+    "optimizer",
+    "zoo.optimizers",
+    {
+        "adamw": "zoo.training.optimizers.adamw:AdamW",
+        "muon": "zoo.training.optimizers.muon:Muon",
+        "sgd": "zoo.training.optimizers.sgd:SGD",
+    },
+    _find_optimizer_problem,
+    _restore_after_import,
+)
+
 
 def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
     """Kind -> rows of name, origin, target and problem.
@@ -81,6 +102,7 @@ def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str,
     for kind, registry, holder in (
         ("models", MODELS, "zoo.catalog:MODELS"),
         ("corpora", CORPORA, "zoo.catalog:CORPORA"),
+        ("optimizers", OPTIMIZERS, "zoo.catalog:OPTIMIZERS"),
     ):
         if is_file_reference(pattern):
             entries = [MODELS.find(pattern)] if kind == "models" else []

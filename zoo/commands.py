@@ -175,7 +175,7 @@ def _train_on(
     run = read_run(place)
     before = run.recorded.run
     trust.allow(run.recorded)
-    trust.check(before.model.name, before.data.corpus.name)
+    trust.check_run(before)
     base = describe_as_study(run)
     study = build_study(given, models=None, seeds=seeds, base=base)
     unchanged = build_study({}, models=None, seeds=None, base=base)

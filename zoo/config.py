@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from zoo.calls import Call, Value
-from zoo.errors import shorten
+from zoo.calls import Call, Value, parse_call
+from zoo.errors import UsageError, shorten
 from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import parse_count, parse_large, parse_seed
 
@@ -34,6 +34,7 @@ __all__ = [
     "Call",
     "DataConfig",
     "Frozen",
+    "Multiples",
     "Recipe",
     "RunConfig",
     "Seed",
@@ -57,6 +58,15 @@ class Recipe(Frozen):
     lr: float = Field(default=3e-3, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay of matrices")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
+
+
+class Multiples(Frozen):
+    """How some parameters of a model are trained: multiples of the run's learning rate and weight decay."""
+
+    rate: float = Field(default=1.0, ge=0, strict=True, description="multiple of the learning rate")
+    decay: float | None = Field(
+        default=None, ge=0, strict=True, description="multiple of the weight decay; None: 1 for matrices, 0 for others"
+    )
 
 
 USUAL_SPLIT = "80/10/10"
@@ -176,10 +186,13 @@ class TrainingConfig(Frozen):
     length: Annotated[int | None, Flag(default=str(DEFAULT_LENGTH), after="flops")] = Field(
         None, ge=1, description="Tokens in a row of a stream, or in a window."
     )
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="AdamW or plain SGD.")
-    schedule: Literal["cosine", "constant", "step", "wsd"] = Field(
+    optimizer: Annotated[str, Flag(metavar="NAME|NAME(OPTION=VALUE)", after="flops")] = Field(
+        "adamw", description="Optimizer: adamw, sgd, muon, or one of your own; muon(momentum=0.9) gives it options."
+    )
+    schedule: Literal["cosine", "linear", "constant", "step", "wsd", "one-cycle"] = Field(
         "cosine",
-        description="Learning rate after warm-up; step: a tenth in the last quarter; wsd: falls in the last fifth.",
+        description="Learning rate after warm-up; step: a tenth in the last quarter; wsd: falls in the last fifth; "
+        "one-cycle: up from 1/25, down to 0.",
     )
     lr: Annotated[float | None, Flag(default="each model's recipe")] = Field(
         None, gt=0, description="Peak learning rate of all models."
@@ -208,6 +221,14 @@ class TrainingConfig(Frozen):
         "auto",
         description="Runs one after the other, one process per run, or all seeds of a model as one; auto: by a probe.",
     )
+
+    @field_validator("optimizer")
+    @classmethod
+    def _optimizer_is_a_call(cls, text: str) -> str:
+        try:
+            return str(parse_call(text))
+        except UsageError as error:
+            raise ValueError(str(error).rstrip(".")) from None
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingConfig":

@@ -1,18 +1,18 @@
-"""Register models and corpora that are defined in a notebook or a script."""
+"""Register models, corpora and optimizers that are defined in a notebook or a script."""
 
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from registry import Registry
-from zoo.catalog import CORPORA, MODELS
+from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
 from zoo.errors import UsageError
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 
 
 def register(name: str) -> Callable[[Thing], Thing]:
-    """Decorator that registers a model (a class) or a corpus (a function that returns a Source) under a name.
+    """Decorator that registers a model or optimizer (a class) or a corpus (a function that returns a Source) by name.
 
         @zoo.register("mine")
         class Mine(zoo.SequenceModel): ...
@@ -28,7 +28,11 @@ def register(name: str) -> Callable[[Thing], Thing]:
         raise UsageError('register takes a name: @zoo.register("mine").')
 
     def add(thing: Thing) -> Thing:
-        registry: Registry[Any] = MODELS if isinstance(thing, type) else CORPORA
+        registry: Registry[Any] = CORPORA
+        if isinstance(thing, type):
+            from zoo.training.optimizers.interface import Optimizer
+
+            registry = OPTIMIZERS if issubclass(thing, Optimizer) else MODELS
         return registry.register(name)(thing)
 
     return add

@@ -16,7 +16,7 @@ from zoo.experiments.runs.model import find_model
 from zoo.probes.flops import FlopCounter
 from zoo.training.stacked.stackable import DRAWS, why_not_stacked
 
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "sgd", "muon")
 SCHEDULES = ("cosine", "constant", "step", "wsd")
 WAYS = ("sequential", "side-by-side", "stacked")
 BUDGETS = ("steps", "tokens", "flops")
@@ -94,7 +94,7 @@ def list_cases(models: Iterable[str] = ()) -> dict[str, Case]:
             amount = STEPS * {"steps": 1, "tokens": targets, "flops": step_flops}[budget]
             settings = {"optimizer": optimizer, "schedule": schedule, "execution": way}
             words = ["compare", "--models", model, "--seeds", "2", f"--{budget}", str(amount), *kind, *COMMON]
-            words += ["--lr", "0.1"] if optimizer == "sgd" and "--lr-grid" not in kind else []
+            words += ["--lr", "0.1"] if optimizer.startswith("sgd") and "--lr-grid" not in kind else []
             words += [word for pair in settings.items() for word in ("--set", "=".join(pair))]
             name = " ".join([short, optimizer, schedule, way, budget, *kind[-2:]])
             cases[name] = Case(short, name, words, {"mine.py": MINE})

@@ -35,7 +35,7 @@ def test_a_function_shows_every_setting_in_its_signature_and_its_docstring(call:
 def test_a_signature_has_the_types_of_the_fields() -> None:
     shown = inspect.signature(zoo.train).parameters
     assert shown["lr"].annotation == float | None
-    assert shown["schedule"].annotation == Literal["cosine", "constant", "step", "wsd"] | None
+    assert shown["schedule"].annotation == Literal["cosine", "linear", "constant", "step", "wsd", "one-cycle"] | None
     assert shown["split_seed"].annotation == int | None
     assert {shown[name].default for name in NAMES} == {None}
 

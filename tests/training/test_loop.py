@@ -16,7 +16,7 @@ from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress
-from zoo.training.optimizer import learning_rate
+from zoo.training.schedule import learning_rate
 
 CPU = torch.device("cpu")
 MakeModel = Callable[..., SequenceModel]

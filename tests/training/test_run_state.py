@@ -113,13 +113,15 @@ def test_every_built_in_model_goes_on_to_the_last_bit(name: str, alone) -> None:
     ("name", "settings"),
     [
         ("mlp(hidden=8)", {"optimizer": "sgd", "lr": 0.1}),
+        ("mlp(hidden=8)", {"optimizer": "sgd(momentum=0.9)", "lr": 0.1, "schedule": "one-cycle"}),
+        ("transformer", {"optimizer": "muon", "schedule": "linear"}),
         ("gru(hidden=8,dropout=0.5)", {}),
         ("wavenet(hidden=8,dropout=0.2)", {"schedule": "step", "clip": 0.0}),
         ("transformer(dropout=0.3)", {"schedule": "constant", "dtype": "bfloat16"}),
         ("mlp(hidden=8)", {"window": 5}),
         ("mlp(hidden=8)", {"evaluations": 1, "steps": 60}),
     ],
-    ids=["sgd", "dropout", "norm and dropout", "bf16", "windows", "unread losses"],
+    ids=["sgd", "momentum", "muon", "dropout", "norm and dropout", "bf16", "windows", "unread losses"],
 )
 def test_whatever_training_keeps_goes_on(name: str, settings: dict[str, Any], alone) -> None:
     check(alone(name, **settings), 4, 30 if "steps" in settings else 9)

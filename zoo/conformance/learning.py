@@ -20,6 +20,7 @@ from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.loop import TrainStep
 from zoo.training.loss import cross_entropy
+from zoo.training.optimizers.groups import describe_ignored
 from zoo.training.trainable import why_not_trained
 
 DOCUMENTS = ("abba", "abacus", "babel", "cab", "ebb", "decade", "fade", "deaf")
@@ -38,6 +39,8 @@ def find(subject: Subject) -> Iterator[Finding]:
     if why := why_not_trained(subject.build()):
         yield failure(f"It {why}")
         return
+    if notice := describe_ignored(subject.model):
+        yield remark(f"Its {notice}")
     subject, batch = subject.at_short_context(), documents(subject.vocab_size)
     first, uniform = loss_of(subject.build().eval(), batch), math.log(subject.vocab_size)
     if abs(first - uniform) > REMARKABLE:

@@ -31,6 +31,7 @@ from zoo.experiments.runs.size_matching import describe_size, match_sizes
 from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
 from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.study.config import Matched, StudyConfig
+from zoo.training.optimizers.groups import describe_ignored
 from zoo.whole_file import remove_unfinished
 
 SAMPLES = 12
@@ -62,13 +63,19 @@ class Plan:
         return self.corpus.summary() + several
 
     def notices(self) -> list[str]:
-        """List in a line each what is known beforehand: missed sizes, the grid, runs elsewhere that cannot be used."""
+        """List what is known beforehand, one line each: missed sizes, the grid, ignored methods, similar runs."""
         missed = [
             describe_size(label, matched)
             for label, matched in self.matched.items()
             if matched.refused or abs(matched.deviation) > NOTABLE_DEVIATION
         ]
-        return [*missed, *describe_grid(self.study), *([] if self.fresh else explain_similar_runs(self.runs({})))]
+        ignored = {
+            f"{cell.config.label}: {notice}": None
+            for cell in self.cells
+            if (notice := describe_ignored(cell.model.kind))
+        }
+        elsewhere = [] if self.fresh else explain_similar_runs(self.runs({}))
+        return [*missed, *describe_grid(self.study), *ignored, *elsewhere]
 
     @cached_property
     def ways(self) -> dict[str, Way]:

@@ -22,7 +22,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from zoo.config import Recipe
+from zoo.config import Multiples, Recipe
 from zoo.packing import Packing
 from zoo.tokens import BOUNDARY
 
@@ -86,6 +86,14 @@ class SequenceModel(nn.Module):
     def bounded_state(self) -> bool:
         """Whether the state of a stream stops growing, so that the cost of a token does not grow with the past."""
         return self.receptive_field is not None
+
+    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+        """Multiples of learning rate and weight decay by shell pattern of parameters' names, for every optimizer.
+
+        `{"embedding.*": {"rate": 0.1}, "*.bias": {"decay": 0.5}}`: rate 0.1 is a tenth of the run's rate. Decay 1 is
+        that of the run; without it matrices have 1, biases and norms 0. No two patterns may match one parameter.
+        """
+        return {}
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V): logits of the next token at every position."""

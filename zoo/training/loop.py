@@ -76,7 +76,7 @@ def fit(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(fill(batches[0], round_up(len(batches[0].tokens), step.multiple)), rates[0])
 
-    loop = Loop([replica], update, train_step.optimizer.tensors(), device, keeper or NoKeeper())
+    loop = Loop([replica], update, train_step.update.tensors(), device, keeper or NoKeeper())
     seconds = loop.run(train, validation)
     replica.fit.compile_seconds = train_step.compile_seconds
     return replica.finish(seconds, f"{step.execution}, unlike eager steps: {unlike}" if unlike else step.execution)

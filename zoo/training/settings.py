@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from zoo.training.optimizer import learning_rate, stable_part
+from zoo.training.schedule import learning_rate, stable_part
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.training.device import autocast
 from zoo.training.loss import cross_entropy
-from zoo.training.optimizer import Optimizer
 from zoo.training.settings import Settings
+from zoo.training.update import Update
 
 Forward = Callable[[SequenceModel, Batch], Tensor]
 
@@ -24,7 +24,7 @@ class TrainStep:
 
     def __init__(self, model: SequenceModel, settings: Settings, device: torch.device) -> None:
         self.model = model
-        self.optimizer = Optimizer(model, settings.optimizer, weight_decay=settings.weight_decay, clip=settings.clip)
+        self.update = Update(model, settings.optimizer, weight_decay=settings.weight_decay, clip=settings.clip)
         self.execution = "compiled" if settings.compile else "eager"
         self.compile_seconds = 0.0  # seconds of the first step, if it is compiled
         self._logits: Forward | None = None if settings.compile else logits_of
@@ -33,19 +33,19 @@ class TrainStep:
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
         """Make one update; return the loss () before it, on the device."""
         if self._logits is not None:
-            return self._update(self._logits, batch, lr)
+            return self._step(self._logits, batch, lr)
         began = time.perf_counter()
         self._logits = _compile_forward(dynamic=batch.packing is not None or None)
-        loss = self._update(self._logits, batch, lr)
+        loss = self._step(self._logits, batch, lr)
         self.compile_seconds = time.perf_counter() - began
         return loss
 
-    def _update(self, forward: Forward, batch: Batch, lr: float | Tensor) -> Tensor:
+    def _step(self, forward: Forward, batch: Batch, lr: float | Tensor) -> Tensor:
         with self.precision():
             logits = forward(self.model, batch)
         loss = cross_entropy(logits, batch.targets)
         loss.backward()
-        self.optimizer.step(lr)
+        self.update.step(lr)
         return loss.detach()
 
 

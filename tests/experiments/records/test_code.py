@@ -185,7 +185,7 @@ print(json.dumps([m.__file__ for name, m in sys.modules.items() if name.partitio
 """
 
 
-def test_what_executing_a_run_imports_is_covered_or_excluded_or_the_model_s_own(tmp_path: Path) -> None:
+def test_what_executing_a_run_imports_is_covered_or_excluded_or_of_the_model_or_optimizer(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CHILD],
         cwd=tmp_path,
@@ -195,7 +195,8 @@ def test_what_executing_a_run_imports_is_covered_or_excluded_or_the_model_s_own(
         check=True,
     )
     loaded = {Path(name).relative_to(ROOT).as_posix() for name in json.loads(done.stdout)}
-    own = {path.relative_to(ROOT).as_posix() for path in list_covered([ROOT / "zoo/models/mlp.py"])}
+    named = [ROOT / "zoo/models/mlp.py", ROOT / "zoo/training/optimizers/adamw.py"]  # their sources are recorded
+    own = {path.relative_to(ROOT).as_posix() for path in list_covered(named)}
     left = {name for name in loaded - set(COVERED) - own if not is_excluded(name)}
     assert left == {"zoo/data/invented.py"}, "whose text has a digest of its own"
 
@@ -203,7 +204,7 @@ def test_what_executing_a_run_imports_is_covered_or_excluded_or_the_model_s_own(
 DECISIVE = (
     *(
         "training/loop.py",
-        "training/optimizer.py",
+        "training/update.py",
         "training/stacked/fit.py",
         "data/rows.py",
         "data/large/read_file.py",

@@ -80,6 +80,8 @@ class Recorded(Frozen):
     """Kind of these two digests: of code, or, in older records, of file names and bytes. Kinds are not comparable."""
     corpus_source: str | None = None
     """Digest of the source of a corpus that is code in a file, `./mine.py:load`; None for others."""
+    optimizer_source: str | None = None
+    """Digest of the source of the optimizer; None in older records, whose harness has it."""
     settings: dict[str, Any]
     lr_from: Literal["recipe", "setting", "grid"]
 

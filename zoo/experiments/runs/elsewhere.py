@@ -84,6 +84,7 @@ def _list_differences(run: Run, cell: Cell) -> Iterator[str]:
         "torch's settings": (run.environment.arithmetic, tuple(describe_arithmetic())),
         "text": (there.data.digest, here.data.digest),
         "model's source": (there.model_source, here.model_source),
+        "optimizer's source": (there.optimizer_source, here.optimizer_source),
         "code of the harness": (there.harness, here.harness),
     }
     unlike = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

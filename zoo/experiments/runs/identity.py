@@ -53,6 +53,7 @@ def fingerprint_run(
             "data": [data.digest, config.data.tokens, data.floor],
             "source": recorded.model_source,
             "harness": recorded.harness,
+            **({"optimizer": recorded.optimizer_source} if recorded.optimizer_source else {}),
             "torch": torch,
             "device": device,
             "threads": config.training.threads,

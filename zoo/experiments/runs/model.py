@@ -7,7 +7,8 @@ import torch
 
 from zoo import interrupt
 from zoo.blame import blame, describe_error, own_last_lines, own_lines
-from zoo.catalog import MODELS
+from zoo.calls import parse_call
+from zoo.catalog import MODELS, OPTIMIZERS
 from zoo.config import Call, Recipe
 from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
@@ -17,6 +18,7 @@ from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
 from zoo.probes.dependence import describe_dependence
 from zoo.surroundings import forbid_changes, random_numbers
+from zoo.training.optimizers.groups import parameter_rules
 from zoo.training.trainable import why_not_trained
 
 
@@ -59,6 +61,16 @@ class ResolvedModel(FoundModel):
     """Digest of the source."""
 
 
+def digest_optimizer(text: str) -> str:
+    """Return the digest of the current source of the optimizer that `text` names.
+
+    Raises:
+        RegistryError: it is unknown.
+    """
+    name = parse_call(text).name
+    return digest_model(OPTIMIZERS.get(name), OPTIMIZERS.find(name).target)
+
+
 def find_model(call: Call, *, vocab_size: int, context: int) -> FoundModel:
     """Find the model that `call` names, without building it.
 
@@ -78,6 +90,8 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
     """
     found = find_model(call, vocab_size=vocab_size, context=context)
     model = found.build(seed)
+    with blame(found.who, "when asked for parameter_groups", module=found.kind.__module__):
+        parameter_rules(model)
     try:
         run_apart(lambda: _look(model, found))
     except DeathError as error:

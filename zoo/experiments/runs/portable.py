@@ -54,7 +54,7 @@ def unpack(text: str, trust: Trust | None = None) -> tuple[Cell, Corpus]:
         raise RunError(f"This is no cell: {describe_faults(error)}.") from None
     config, trust = there.recorded.run, trust or Trust()
     trust.allow(there.recorded)
-    trust.check(config.model.name, config.data.corpus.name)
+    trust.check_run(config)
     corpus = load_corpus(config.data)
     (cell,) = resolve_all([config], {config.data.rotation: corpus}, Path(there.study))
     if cell.recorded.fingerprint != there.recorded.fingerprint:

@@ -21,12 +21,13 @@ from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
 from zoo.experiments.runs.budget import count_steps, row_length
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
-from zoo.experiments.runs.model import ResolvedModel, resolve_model
+from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import describe_arithmetic
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import resolve_device
 from zoo.training.loop import Settings
+from zoo.training.optimizers.find import find_optimizer
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Cell:
             harness=digest_harness(),
             digests=DIGESTS,
             corpus_source=digest_model(None, corpus) if is_file_reference(corpus) else None,
+            optimizer_source=digest_optimizer(self.settings.optimizer),
             settings=asdict(self.settings),
             lr_from=_lr_from(self.config),
         )
@@ -165,8 +167,11 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
     if corpus.is_stream and row_length(config) > max(corpus.targets["train"], DEFAULT_LENGTH):
         has = f"the training split of {corpus.name} has, {corpus.targets['train']:,}"
         raise UsageError(f"length={row_length(config):,} is more tokens than {has}: give that or less.")
-    if config.training.optimizer == "sgd" and config.training.lr is None:
-        raise UsageError("The models' recipes are for adamw: with optimizer=sgd give a learning rate (--lr).")
+    optimizer = find_optimizer(config.training.optimizer)
+    if config.training.lr is None and not optimizer.kind.fits_recipes:
+        raise UsageError(
+            f"The models' recipes are for adamw: with optimizer={optimizer.text} give a learning rate (--lr)."
+        )
 
 
 def _check_vocabulary(start: Start, corpus: Corpus) -> None:
@@ -186,7 +191,8 @@ def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Se
     training = config.training
     given = {name: value for name, value in dict(training).items() if value is not None}
     window = row_length(config) if training.rows == "windows" else None
-    values = {**dict(recipe), **given, "steps": steps, "window": window}
+    optimizer = find_optimizer(training.optimizer).text
+    values = {**dict(recipe), **given, "steps": steps, "window": window, "optimizer": optimizer}
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in values.items() if name in known})
 

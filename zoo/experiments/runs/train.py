@@ -17,6 +17,7 @@ from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.checkpoints import Checkpoints
 from zoo.experiments.runs.floor import find_impossible_score
+from zoo.experiments.runs.model import digest_optimizer
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.result import Trained, write_record
 from zoo.experiments.runs.score import Scored, score_stored
@@ -192,3 +193,6 @@ def _check_source(cell: Cell) -> None:
     name = cell.config.model.name
     if digest_model(MODELS.get(name), MODELS.find(name).target) != cell.model.source:
         raise RunError(f"The source of '{name}' changed while the study ran: run it again.")
+    optimizer = cell.settings.optimizer
+    if digest_optimizer(optimizer) != cell.recorded.optimizer_source:
+        raise RunError(f"The source of '{optimizer}' changed while the study ran: run it again.")

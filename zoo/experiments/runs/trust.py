@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 
 from registry.files import is_file_reference, split_file_reference
+from zoo.calls import parse_call
+from zoo.config import RunConfig
 from zoo.errors import RunError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, Recorded, is_run
@@ -33,6 +35,7 @@ class Trust:
         for name, digest in (
             (config.model.name, recorded.model_source if known else None),
             (config.data.corpus.name, recorded.corpus_source),
+            (parse_call(config.training.optimizer).name, recorded.optimizer_source),
         ):
             if not is_file_reference(name):
                 continue
@@ -42,8 +45,16 @@ class Trust:
             else:
                 self._allowed.add(path)
 
+    def check_run(self, config: RunConfig) -> None:
+        """Check the model, corpus and optimizer of a run before they are imported for a record.
+
+        Raises:
+            RunError: one is a file that is not allowed.
+        """
+        self.check(config.model.name, config.data.corpus.name, parse_call(config.training.optimizer).name)
+
     def check(self, *names: str) -> None:
-        """Check names of models and corpora before they are imported for a record.
+        """Check names of models, corpora and optimizers before they are imported for a record.
 
         Raises:
             RunError: a name is a file that is not allowed.

@@ -97,7 +97,7 @@ class Rebuild:
         Raises:
             RegistryError, UsageError, RunError, DataError: it cannot be resolved.
         """
-        self.trust.check(config.model.name)
+        self.trust.check_run(config)
         here = config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
         return self._once(
             ("cell", config.model_dump_json()), lambda: resolve(here, self.corpus(config.data), Path("."))

@@ -24,13 +24,16 @@ from zoo.models.interface import SequenceModel
 from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
 from zoo.training.loop import Loop, draw
+from zoo.training.optimizers.find import find_optimizer
+from zoo.training.optimizers.groups import parameter_rules
+from zoo.training.optimizers.hidden import hidden_matrices
 from zoo.training.replica import Fit, Progress, Replica
 from zoo.training.run_state import Keeper, NoKeeper
 from zoo.training.settings import Settings
 from zoo.training.stacked.filling import stack_batches
-from zoo.training.stacked.optimizer import StackedOptimizer
 from zoo.training.stacked.stack import Stack
 from zoo.training.stacked.stackable import DRAWS, layout_of, why_not_stacked
+from zoo.training.stacked.update import StackedUpdate
 
 
 def fit_stacked(
@@ -80,7 +83,7 @@ def fit_stacked(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(stack_batches(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
-    loop = Loop(replicas, update, stacked_step.optimizer.tensors(), device, keeper or NoKeeper())
+    loop = Loop(replicas, update, stacked_step.update.tensors(), device, keeper or NoKeeper())
     try:
         seconds = loop.run(train, validation)
     finally:
@@ -97,8 +100,10 @@ class StackedStep:
     execution, multiple = "stacked", 1
 
     def __init__(self, models: Sequence[SequenceModel], settings: Sequence[Settings], device: torch.device) -> None:
-        self.stack = Stack(models)
-        self.optimizer = StackedOptimizer(self.stack.flat, self.stack.is_matrix, settings)
+        takes_matrices = find_optimizer(settings[0].optimizer).kind.takes_matrices
+        apart = hidden_matrices(models[0], models[0].vocab_size) if takes_matrices else set[str]()
+        self.stack = Stack(models, apart)
+        self.update = StackedUpdate(self.stack.flat, self.stack.shapes, parameter_rules(models[0]), apart, settings)
         self.precision = lambda: autocast(device, settings[0].dtype)
 
     def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
@@ -117,7 +122,7 @@ class StackedStep:
             kind = type(self.stack.models[0])
             what = f"{kind.__name__} cannot be trained as a stack: {describe_error(error)}."
             raise UsageError("\n  ".join([what, *own_lines(error, kind.__module__)])) from error
-        self.optimizer.step(gradient, lr)
+        self.update.step(gradient, lr)
         return losses.detach()
 
 

@@ -5,7 +5,7 @@ layers. The models' parameters become views of it (torch.func.stack_module_state
 evaluated as usual, one by one and without vmap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -30,18 +30,21 @@ class Stack:
 
     Args:
         models: models of one architecture on one device. Their tensors are views of the stack until `part` is called.
+        apart: names of parameters whose weights are the last columns.
 
     Attributes:
         flat: (K, P), all trained weights, tied ones once.
-        is_matrix: (P,), whether a weight belongs to a parameter of two or more axes.
+        shapes: name of a parameter -> its shape in one model, in the order of the columns.
 
     Raises:
         UsageError: there is nothing to train, or parameters are complex or of several dtypes.
     """
 
-    def __init__(self, models: Sequence[SequenceModel]) -> None:
+    def __init__(self, models: Sequence[SequenceModel], apart: Collection[str] = ()) -> None:
         self.models = models
-        trained = {name: p for name, p in models[0].named_parameters() if p.requires_grad}
+        named = sorted(models[0].named_parameters(), key=lambda item: item[0] in apart)
+        trained = {name: p for name, p in named if p.requires_grad}
+        self.shapes = {name: p.shape for name, p in trained.items()}
         kinds = {p.dtype for p in trained.values()}
         if len(kinds) != 1 or any(kind.is_complex for kind in kinds):
             found = ", ".join(sorted(map(str, kinds))) or "none"
@@ -50,8 +53,6 @@ class Stack:
             [torch.cat([model.get_parameter(name).detach().flatten() for name in trained]) for model in models]
         )
         sizes = [p.numel() for p in trained.values()]
-        self.is_matrix = torch.cat([torch.full((p.numel(),), p.dim() >= 2) for p in trained.values()])
-        self.is_matrix = self.is_matrix.to(self.flat.device)
         self._parameters = {
             f"model.{name}": part.view(len(models), *p.shape).detach().requires_grad_()
             for (name, p), part in zip(trained.items(), self.flat.split(sizes, dim=1), strict=True)

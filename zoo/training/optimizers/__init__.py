@@ -1,0 +1,1 @@
+"""Optimizers, one file each; `zoo/catalog.py` has their names."""

@@ -1,0 +1,115 @@
+"""Muon (Jordan et al. 2024): momentum, orthogonalised by Newton-Schulz iterations, for hidden matrices.
+
+https://kellerjordan.github.io/posts/muon/; the arithmetic is that of torch.optim.Muon, which is not imported, because
+importing torch.optim imports torch's compiler.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from zoo.training.optimizers.adamw import AdamW
+from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions, Rate
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic iteration; they are steepest at zero, so singular values end between about 0.7 and 1.2, not at 1."""
+EPS = 1e-7
+"""Minimum norm by which a matrix is divided."""
+
+
+class Muon(Optimizer):
+    """Orthogonalised momentum for hidden matrices (`zoo.training.optimizers.hidden`), AdamW for all others.
+
+    Matrices of equal sizes, of all replicas, are orthogonalised as one batch.
+    """
+
+    class Config(OptimizerOptions):
+        rate: float = Field(2.0, gt=0, description="learning rate of hidden matrices as a multiple of AdamW's")
+        momentum: float = Field(0.95, ge=0, lt=1, description="decay of the mean of gradients")
+        nesterov: bool = Field(True, description="mix the gradient into the momentum once more")
+        iterations: int = Field(5, ge=1, lt=100, description="Newton-Schulz iterations")
+        scaling: Literal["original", "match_rms_adamw"] = Field(
+            "original",
+            description="factor of the rate; original: sqrt(max(1, rows/columns)); "
+            "match_rms_adamw: 0.2 sqrt(max(rows, columns)) (Liu et al. 2025, section 2.2)",
+        )
+        precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of the iterations")
+
+    paper = "Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks"
+    fits_recipes = takes_matrices = True
+
+    def __init__(self, config: OptimizerOptions, blocks: Sequence[Block]) -> None:
+        super().__init__(config, blocks)
+        self._matrices = [number for number, block in enumerate(blocks) if block.hidden]
+        self._others = [number for number, block in enumerate(blocks) if not block.hidden]
+        self.momenta = {number: self.remember("momentum", blocks[number]) for number in self._matrices}
+        self.adamw = AdamW(AdamW.Config(), [blocks[number] for number in self._others])
+        self.state |= self.adamw.state
+
+    def step(self, gradients: Sequence[Tensor | None], lr: Rate) -> None:
+        """Update hidden matrices by Muon and the others by AdamW, where they have a gradient."""
+        self.adamw.step([gradients[number] for number in self._others], lr)
+        directions = {
+            number: self._direction(number, gradient)
+            for number in self._matrices
+            if (gradient := gradients[number]) is not None
+        }
+        matrices = [_as_matrices(self.blocks[number], direction) for number, direction in directions.items()]
+        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
+        updates = orthogonalize(matrices, iterations=self.config.iterations, dtype=dtype)
+        for number, matrix in zip(directions, updates, strict=True):
+            block, value = self.blocks[number], self.blocks[number].value
+            rate = block.rate(lr) * self.config.rate
+            value.mul_(1 - rate * block.decay)
+            value.sub_(rate * self._scale(*matrix.shape[-2:]) * matrix.to(value.dtype).view(value.shape))
+
+    def _direction(self, number: int, gradient: Tensor) -> Tensor:
+        momentum = self.momenta[number].lerp_(gradient, 1 - self.config.momentum)
+        return gradient.lerp(momentum, self.config.momentum) if self.config.nesterov else momentum
+
+    def _scale(self, rows: int, columns: int) -> float:
+        if self.config.scaling == "original":
+            return math.sqrt(max(1, rows / columns))
+        return 0.2 * math.sqrt(max(rows, columns))
+
+
+def _as_matrices(block: Block, tensor: Tensor) -> Tensor:
+    """Return (K, rows, columns), K = 1 for one model; kernels of a convolution are rows of in · k columns."""
+    return tensor.flatten(2) if block.replicas is not None else tensor.flatten(1).unsqueeze(0)
+
+
+def orthogonalize(matrices: Sequence[Tensor], *, iterations: int, dtype: torch.dtype) -> list[Tensor]:
+    """(K, rows, columns) each -> the same, each matrix brought near U V^T of its singular value decomposition.
+
+    The result is contiguous and of `dtype`. Matrices of equal sizes, also transposed ones, are computed as one batch.
+    """
+    batches: dict[tuple[int, int], list[int]] = {}
+    for number, matrix in enumerate(matrices):
+        rows, columns = matrix.shape[-2:]
+        batches.setdefault((min(rows, columns), max(rows, columns)), []).append(number)
+    found = list(matrices)
+    for numbers in batches.values():
+        wide = torch.cat([_widen(matrices[number].to(dtype)) for number in numbers])
+        sizes = [len(matrices[number]) for number in numbers]
+        for number, part in zip(numbers, _iterate(wide, iterations).split(sizes), strict=True):
+            rows, columns = matrices[number].shape[-2:]
+            found[number] = (part.mT if rows > columns else part).contiguous()
+    return found
+
+
+def _widen(matrix: Tensor) -> Tensor:
+    """Transpose a tall matrix, so that products of its rows are small."""
+    return matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix
+
+
+def _iterate(x: Tensor, iterations: int) -> Tensor:
+    a, b, c = COEFFICIENTS
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=EPS)
+    for _ in range(iterations):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x
