@@ -535,7 +535,9 @@ def _run_command() -> int:
     try:
         with interrupt.raising():
             if sys.stdout is None:
-                raise ZooError("Standard output is closed, where the result goes: '>/dev/null' if nobody wants it.")
+                raise ZooError(
+                    "The result has nowhere to go: standard output is closed. Add '> FILE', or '> /dev/null'."
+                )
             code = cli(standalone_mode=False)
             sys.stdout.flush()
         return code if isinstance(code, int) else 0

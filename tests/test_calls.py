@@ -91,7 +91,7 @@ def test_commas_inside_parentheses_separate_nothing(text: str, parts: list[str])
 
 @pytest.mark.parametrize("text", ["a(", "a)", "a)(", "a(b,c"])
 def test_a_parenthesis_without_its_partner_is_an_error(text: str) -> None:
-    with pytest.raises(UsageError, match="without its partner"):
+    with pytest.raises(UsageError, match="unbalanced parentheses"):
         split_at_commas(text)
 
 

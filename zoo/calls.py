@@ -63,7 +63,7 @@ def check_utf_8(text: str) -> None:
         UsageError: it cannot.
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError(f"{text!a} is not UTF-8, as names in records are: rename the file.")
+        raise UsageError(f"{text!a} is not UTF-8, which records are written in: rename the file.")
 
 
 def short_names(texts: Sequence[str]) -> list[str]:
@@ -105,7 +105,7 @@ def split_at_commas(text: str) -> list[str]:
         if sign[0] == "," and not depth:
             commas.append(sign.start())
     if depth:
-        raise UsageError(f"'{shorten(text)}' has a parenthesis without its partner.")
+        raise UsageError(f"'{shorten(text)}' has unbalanced parentheses: every '(' needs a ')'.")
     parts = [text[before + 1 : after].strip() for before, after in pairwise([-1, *commas, len(text)])]
     return [part for part in parts if part]
 

@@ -141,7 +141,9 @@ def describe_training(
     weights = make_start(Path(start))
     if weights.characters is None and weights.run is None:
         console.print(
-            f"{start}: whether its tokens mean what they mean here cannot be told.", markup=False, soft_wrap=True
+            f"{start} records no vocabulary: zoo cannot check that its tokens are those of this text.",
+            markup=False,
+            soft_wrap=True,
         )
     base = {"models": [{"label": f"{_shorten_name(name)} from {weights.name}", "model": name}], "start": weights}
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
@@ -180,14 +182,16 @@ def _train_on(
     study = build_study(given, models=None, seeds=seeds, base=base)
     unchanged = build_study({}, models=None, seeds=None, base=base)
     if study == unchanged:
-        raise UsageError(f"'{place}' has all that is asked for: give a larger budget (--steps), or what is to change.")
+        raise UsageError(
+            f"'{place}' has been trained with these settings: give a larger budget (--steps), or change a setting."
+        )
     (config,) = study.runs()
     steps = config.training.steps
     if config.training.tokens or config.training.flops:
         steps = resolve(config, load_corpus(config.data), place.parent).settings.steps
     why = "another learning rate or size" if study.lr_grid or study.match else explain_new_run(run, config, steps)
     if not why and not is_the_same_now(run, load_corpus(before.data)):
-        why = "it would be another run here and now (text, sources, torch, device or threads)"
+        why = "the text, the code, torch, the device or the number of threads has changed"
     if not why and steps:
         training = study.training.model_copy(update={"tokens": None, "flops": None, **prolong(run, steps)})
         return Training(study.model_copy(update={"training": training}), run)

@@ -105,7 +105,8 @@ class DataConfig(Frozen):
         percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
             raise ValueError(
-                f"'{shorten(text)}' is not percent of training/validation/test, such as 80/10/10 or 90/10/0"
+                f"'{shorten(text)}' is not a split: give whole percentages of training/validation/test that add up to 100, "
+                "such as 80/10/10; only test may be 0"
             )
         return "/".join(map(str, percent))
 
@@ -114,7 +115,7 @@ class DataConfig(Frozen):
     def _rotation_is_one_of_several(cls, text: str) -> str:
         parts = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(parts), text.count("/")) != (2, 1) or not 1 <= parts[0] <= parts[1]:
-            raise ValueError(f"'{shorten(text)}' is not which of how many splits, such as 2/5")
+            raise ValueError(f"'{shorten(text)}' is not one of several splits, written as 2/5 for the second of five")
         return ONLY_SPLIT if parts[0] == 1 else f"{parts[0]}/{parts[1]}"
 
     @model_validator(mode="after")

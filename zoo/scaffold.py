@@ -59,7 +59,7 @@ def write_package(name: str, out: str) -> Package:
     names = spell_name(name)
     directory = os.path.join(out, name)
     if os.path.lexists(directory):
-        raise ZooError(f"'{directory}' is there already, and nothing is overwritten: take another name, or --out.")
+        raise ZooError(f"'{directory}' already exists: choose another name, or another folder (--out).")
     texts = {path.format(module=names.module): _render(template, names) for path, template in FILES.items()}
     os.makedirs(out, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}.") as hidden:
@@ -94,13 +94,13 @@ def _find_clash(names: Names) -> str | None:
     """Describe what already uses a name; None if nothing does."""
     name, module, class_name = names
     if keyword.iskeyword(module) or keyword.iskeyword(class_name):
-        return "it is a word of Python's own"
+        return "it is a Python keyword"
     if name.startswith("test"):
-        return "pytest takes what begins with 'test' for a test"
+        return "pytest would run it as a test, as it begins with 'test'"
     if owners := [entry.origin for entry in MODELS.entries() if entry.name == name]:
-        return f"there is such a model ({owners[0]})"
+        return f"a model of this name exists ({owners[0]})"
     if find_spec(module):
-        return f"Python finds another module '{module}'"
+        return f"a Python module '{module}' exists"
     try:
         return f"a distribution '{distribution(name).name}' is installed"
     except PackageNotFoundError:

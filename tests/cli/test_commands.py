@@ -241,7 +241,7 @@ def test_evaluate_takes_the_name_of_a_split_and_how_to_split_another_text(run_zo
     assert told == [False, True]
     for wrong, said in (
         (["valid"], "'valid' is neither train, validation nor test, nor shares such as 90/10/0"),
-        (["90/10"], "'90/10' is not percent of training/validation/test"),
+        (["90/10"], "'90/10' is not a split: give whole percentages of training/validation/test"),
         (["90/10/0", "80/10/10"], "one way to split a text, not 90/10/0 and 80/10/10"),
     ):
         refused = run_zoo("evaluate", str(result.parent), *(word for split in wrong for word in ("--split", split)))

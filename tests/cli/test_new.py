@@ -81,14 +81,14 @@ def test_the_folder_that_it_goes_into_is_made_and_told(run_zoo, tmp_path: Path) 
         ("٣d", "a letter first."),
         ("", "a letter first."),
         ("a--b", "Did you mean 'a-b'?"),
-        ("class", "it is a word of Python's own"),
-        ("none", "it is a word of Python's own"),
+        ("class", "it is a Python keyword"),
+        ("none", "it is a Python keyword"),
         ("is-not\n", "Did you mean 'is-not'?"),
-        ("test-model", "pytest takes what begins with 'test' for a test"),
-        ("gru", "there is such a model (built in)"),
-        ("torch", "Python finds another module 'torch'"),
-        ("zoo", "Python finds another module 'zoo'"),
-        ("random", "Python finds another module 'random'"),
+        ("test-model", "pytest would run it as a test, as it begins with 'test'"),
+        ("gru", "a model of this name exists (built in)"),
+        ("torch", "a Python module 'torch'"),
+        ("zoo", "a Python module 'zoo'"),
+        ("random", "a Python module 'random'"),
         ("python-dateutil", "a distribution 'python-dateutil' is installed"),
     ],
 )
@@ -115,9 +115,7 @@ def test_nothing_is_overwritten(there: str, run_zoo, tmp_path: Path) -> None:
     before = path.lstat()
     done = run_zoo("new", "my-model")
     assert done.returncode == 1
-    assert done.stderr == (
-        "Error: './my-model' is there already, and nothing is overwritten: take another name, or --out.\n"
-    )
+    assert done.stderr == "Error: './my-model' already exists: choose another name, or another folder (--out).\n"
     assert path.lstat() == before
     assert [path.name for path in tmp_path.iterdir()] == ["my-model"]
 

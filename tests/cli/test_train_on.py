@@ -101,7 +101,7 @@ def test_what_would_be_another_run_by_now_gives_its_weights_alone(run_zoo) -> No
     write_words("words.txt", "abcdef" * 2)
     done = run_zoo("train", short, "--steps", "40")
     assert "a new run from the weights of" in done.stderr
-    assert "it would be another run here and now (text," in done.stderr
+    assert "the text, the code, torch, the device" in done.stderr
     assert json.loads((Path(last_line(done)) / "config.json").read_text())["run"]["start"]["run"] in short
 
 
@@ -202,7 +202,7 @@ def test_weights_of_a_run_or_a_file_begin_a_run_of_a_model_that_they_fit(run_zoo
     new = ["--data", "more.txt", "--batch-size", "8", "--threads", "1", "--steps", "10"]
     by_run = run_zoo("train", "mlp(hidden=8)", "--from", first, *new)
     by_file = run_zoo("train", "mlp(hidden=8)", "--from", "mine.safetensors", *new)
-    assert "cannot be told" in by_file.stderr
+    assert "records no vocabulary" in by_file.stderr
     curves = [(Path(last_line(done)) / "curve.jsonl").read_text().splitlines() for done in (by_run, by_file)]
     losses = [[json.loads(line)["validation_loss"] for line in curve] for curve in curves]
     assert losses[0] == losses[1]
@@ -218,7 +218,7 @@ MISFITS = {
     "nothing": (["mlp(hidden=8)", "--from", "nowhere"], "'nowhere' is neither a run nor a file of weights"),
     "text file": (["mlp(hidden=8)", "--from", "words.txt"], "'words.txt' is neither a run nor a file of weights"),
     "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),
-    "the same": (["RUN"], "has all that is asked for"),
+    "the same": (["RUN"], "has been trained with these settings"),
     "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give --steps 44 or --steps 46"),
     "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "for one run"),
 }
@@ -264,7 +264,7 @@ def test_a_record_from_elsewhere_is_trained_on_only_with_the_file_that_it_was_ma
     done = run_zoo("train", first, "--steps", "40", "--trust")
     assert done.returncode == 0
     assert "a new run from the weights of" in done.stderr
-    assert "it would be another run here and now" in done.stderr
+    assert "the text, the code, torch, the device" in done.stderr
 
 
 def test_verify_finds_a_start_that_was_changed(run_zoo) -> None:

@@ -71,7 +71,7 @@ def test_only_a_newline_ends_a_document(separator: str) -> None:
         ),
         (b"emma\nav\xe9\n", {}, ["corpus", "not UTF-8", "0xe9", "line 2", "offset 7", "--tokenizer bytes"]),
         (b"emma\nav\0a\n", {}, ["corpus", "NUL", "offset 7", "--tokenizer bytes"]),
-        (b"same\n" * 20, {"dedupe": True}, ["corpus", "20 documents", "repeated"]),
+        (b"same\n" * 20, {"dedupe": True}, ["corpus.txt has 20 documents, but --dedupe leaves a split empty"]),
     ],
 )
 def test_text_that_cannot_be_used_gets_one_line_that_says_why(
@@ -170,12 +170,12 @@ def test_a_directory_without_text_says_what_it_would_take(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "options", "documents", "remark"),
     [
-        ("emma\rolivia\rava\r", {}, ["emma", "olivia", "ava"], "lines end with CR; --tokenizer bytes keeps it"),
+        ("emma\rolivia\rava\r", {}, ["emma", "olivia", "ava"], "CR is read as LF; --tokenizer bytes keeps it"),
         ("emma\r\nolivia\r\nava\r\n", {}, ["emma", "olivia", "ava"], ""),
-        ("emma\u2028olivia\u2028ava", {}, None, "a line ends with LF, and 2 U+2028 are characters of it"),
+        ("emma\u2028olivia\u2028ava", {}, None, "only LF ends a line: 2 U+2028 stay inside lines"),
         ("em\rma\nolivia\nava\x85\n", {}, ["em\rma", "olivia", "ava\x85"],
-         "a line ends with LF, and 1 U+000D, 1 U+0085 are characters of it"),
-        ("emma\rolivia\rava\r", {"as_bytes": True}, None, "it has CR and no LF, so it is one line"),
+         "only LF ends a line: 1 U+000D, 1 U+0085 stay inside lines"),
+        ("emma\rolivia\rava\r", {"as_bytes": True}, None, "it is one line: it has CR, and only LF ends a line"),
         ("emma\nolivia\nava\n", {}, ["emma", "olivia", "ava"], ""),
     ],
 )  # fmt: skip

@@ -124,4 +124,4 @@ def test_what_new_writes_is_listed_once_it_is_installed_in_place(make_programs, 
     assert described.stdout.startswith("my-model (my-model 0.1.0)")
     again = programs("zoo", "new", "my-model", "--out", "elsewhere", cwd=tmp_path)
     assert again.returncode == 2
-    assert "there is such a model (my-model 0.1.0)" in again.stderr
+    assert "a model of this name exists (my-model 0.1.0)" in again.stderr

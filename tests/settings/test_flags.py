@@ -87,8 +87,11 @@ def test_values_have_the_types_of_the_fields_and_what_is_not_given_is_none() -> 
         (["--kind", "c"], "'--kind': 'c' is not one of 'a', 'b'"),
         (["--count", "1"], "'--count': 1 is not in the range x>=2"),
         (["--pair", "odd"], "'--pair': 'odd' cannot be doubled."),
-        (["--rate", "0"], "'--rate': 0 is not greater than 0."),
-        *((["--rate", text], f"'--rate': '{text}' is not a number of 0 or more.") for text in ("nan", "inf", "x")),
+        (["--rate", "0"], "'--rate': '0' is not a number greater than 0."),
+        *(
+            (["--rate", text], f"'--rate': '{text}' is not a number greater than 0.")
+            for text in ("nan", "inf", "-1", "x")
+        ),
         *((["--decay", text], f"'--decay': '{text}' is not a number of 0 or more.") for text in ("nan", "inf", "-1")),
         *((["--shift", text], f"'--shift': '{text}' is not a number.") for text in ("nan", "inf", "x")),
     ],

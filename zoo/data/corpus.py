@@ -200,7 +200,7 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
         if not (split.train and split.validation and (split.test or not config.has_test)):
             few = len(source.text)
             enough = can_split(few, config.shares, config.turn)
-            why = "and without the repeated ones a split is empty" if enough else f"too few to split {config.split}"
+            why = "but --dedupe leaves a split empty" if enough else f"too few to split {config.split}"
             raise too_few_error(source.name, few, why)
     if not config.has_test:
         split = replace(split, test=split.validation)

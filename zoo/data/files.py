@@ -115,11 +115,12 @@ def settle_line_ends(text: Document) -> tuple[Document, str]:
     Bytes stay unchanged.
     """
     if isinstance(text, bytes):
-        return text, "it has CR and no LF, so it is one line" if b"\r" in text and b"\n" not in text else ""
+        is_one_line = b"\r" in text and b"\n" not in text
+        return text, "it is one line: it has CR, and only LF ends a line" if is_one_line else ""
     if "\r" in text and "\n" not in text:
-        return text.replace("\r", "\n"), "lines end with CR; --tokenizer bytes keeps it"
+        return text.replace("\r", "\n"), "CR is read as LF; --tokenizer bytes keeps it"
     inside = [f"{text.count(sign):,} U+{ord(sign):04X}" for sign in "\r\x85\u2028\u2029" if sign in text]
-    return text, f"a line ends with LF, and {', '.join(inside)} are characters of it" if inside else ""
+    return text, f"only LF ends a line: {', '.join(inside)} stay inside lines" if inside else ""
 
 
 def no_text_error(name: str) -> DataError:

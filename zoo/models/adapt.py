@@ -55,7 +55,7 @@ class Adapted(SequenceModel):
         if not isinstance(module, nn.Module):
             raise AdaptError(f"{name} makes a {type(module).__name__}, not a torch.nn.Module.")
         if module in _made:
-            raise AdaptError(f"{name} gives the same module twice, trained or not: it must make a new one every time.")
+            raise AdaptError(f"{name} returns the same module twice: it must build a new one at every call.")
         _made.add(module)
         self.module = module
 
@@ -127,12 +127,12 @@ def adapt(
     if not (isinstance(make, type) or inspect.isfunction(make)):
         raise AdaptError(
             f"adapt takes a class, or a function that makes a module, not a {type(make).__name__}: every seed needs "
-            "fresh weights. Write a function (vocab_size) that makes it."
+            "fresh weights. Write a function of vocab_size that returns a new module."
         )
     name = make.__name__
     signature = inspect.signature(make, eval_str=True)
     if "vocab_size" not in signature.parameters:
-        raise AdaptError(f"{name} takes no vocab_size: write a function (vocab_size, ...) that makes it.")
+        raise AdaptError(f"{name} takes no vocab_size: write a function of vocab_size that returns a new module.")
     options = _options(signature, name)
     if scales_with not in (None, *options):
         raise AdaptError(f"{name} has no option '{scales_with}' to scale with. Its options: {', '.join(options)}.")
@@ -158,8 +158,8 @@ def _options(signature: inspect.Signature, name: str) -> dict[str, Any]:
             options[key] = (annotation, field)
         elif field.is_required():
             raise AdaptError(
-                f"{name} needs '{key}', which cannot be written as an option: write a function (vocab_size, ...) "
-                "that makes it."
+                f"{name} needs '{key}', which cannot be an option (bool, int, float, str or Literal): write a function "
+                f"of vocab_size that chooses '{key}' and returns a new module."
             )
     return options
 

@@ -118,14 +118,14 @@ def check_tensors(model: SequenceModel) -> None:
         for own, tensor in [*module._parameters.items(), *module._buffers.items()]:
             if is_lazy(tensor):
                 raise UsageError(
-                    f"{who} is a {type(module).__name__}, which has no sizes before its first batch. Lazy layers need "
-                    "their sizes: take the layer that is given them when it is made."
+                    f"{who} is a {type(module).__name__}, which has no sizes before its first batch. Use the layer "
+                    f"that is built with its sizes ({type(module).__name__.removeprefix('Lazy')})."
                 )
             if tensor is not None and (kind := describe_unusual(tensor)):
                 name = f"{path}.{own}" if path else own
                 raise UsageError(
                     f"Model {type(model).__name__}: '{name}' is a {kind}, which cannot be stored with the weights. "
-                    "Keep a dense tensor on the CPU, and make of it what you need in forward."
+                    "Keep it as a dense tensor on the CPU, and convert it in forward."
                 )
     refuse_extra_state(model)
 

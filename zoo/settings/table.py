@@ -7,15 +7,16 @@ from zoo.settings.setting import Setting
 INTRO = """# Settings
 
 Every setting of `train` and `compare` has one name: as a flag or by `--set NAME=VALUE` on the command line, as a
-keyword of `zoo.train` and `zoo.compare` in [Python](python.md), and as a key of a [study file](studies.md). One budget
-is given: steps, tokens, seconds or flops. `make settings` writes this page from the fields that declare settings."""
+keyword of `zoo.train` and `zoo.compare` in [Python](python.md), and as a key of a [study file](studies.md). Give at
+most one budget: steps, train_tokens, seconds or flops. `make settings` writes this page from the fields that declare
+settings."""
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 KINDS = {int: "integer", float: "number", bool: "`true`, `false`"}
 
 
 def render_page(settings: Sequence[Setting]) -> str:
     """The page as Markdown, with one table row per setting."""
-    head = ["name", "flag", "in a study file", "values", "default", "what it is"]
+    head = ["name", "flag", "in a study file", "values", "default", "meaning"]
     flagged = {setting.name for setting in settings if setting.flag}
     rows = [head, ["---"] * len(head), *(_make_row(setting, setting.name in flagged) for setting in settings)]
     return "\n".join([INTRO, "", *("| " + " | ".join(row) + " |" for row in rows), ""])

@@ -31,9 +31,9 @@ def parse_not_negative(text: str) -> float:
 
 def parse_positive(text: str) -> float:
     """A finite number greater than 0."""
-    number = parse_not_negative(text)
-    if not number:
-        raise ValueError("0 is not greater than 0.")
+    number = _parse_float(text)
+    if not 0 < number < math.inf:
+        raise ValueError(f"'{text}' is not a number greater than 0.")
     return number
 
 
@@ -41,7 +41,7 @@ def parse_share(text: str) -> float:
     """A number above 0 and up to 1."""
     number = parse_positive(text)
     if number > 1:
-        raise ValueError(f"'{text}' is not a share, above 0 and up to 1.")
+        raise ValueError(f"'{text}' is not a share: give a number above 0 and up to 1, such as 0.9.")
     return number
 
 
@@ -93,7 +93,7 @@ def parse_match(text: str) -> dict[str, float | int]:
     """`parameters=76k` or `flops=150k`."""
     kind, equals, size = text.partition("=")
     if not equals or kind not in ("parameters", "flops"):
-        raise ValueError(f"'{text}' is not written as parameters=76k or flops=150k.")
+        raise ValueError(f"'{text}' is not a size: write parameters=76k or flops=150k.")
     return {kind: round(parse_large(size)) if kind == "parameters" else parse_large(size)}
 
 
@@ -101,7 +101,7 @@ def parse_sizes(text: str) -> list[int]:
     """At least two different numbers of parameters in ascending order."""
     sizes = sorted({round(parse_large(part)) for part in text.split(",")})
     if len(sizes) < 2 or sizes[0] < 1:
-        raise ValueError(f"'{text}' is not several sizes: give at least two numbers of parameters, such as 10k,30k.")
+        raise ValueError(f"'{text}' is not a list of sizes: give at least two numbers of parameters, such as 10k,30k.")
     return sizes
 
 
