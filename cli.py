@@ -45,7 +45,11 @@ LATEX = click.option("--latex", "form", flag_value="latex", help="Print the main
 CSV = click.option("--csv", "form", flag_value="csv", help="Print the main table as CSV, with all digits.")
 TRUST = click.option("--trust", is_flag=True, help="Import a file that a record names even if it has changed.")
 CONTEXT_LENGTH = click.option(
-    "--context", default=8, show_default=True, type=click.IntRange(1), help="Number of tokens the model may look back."
+    "--context",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of tokens from which models with a window predict the next.",
 )
 
 
@@ -260,13 +264,15 @@ def compare(
     if study is None and not models:
         raise click.UsageError("Nothing to compare: give --models A,B,... or a study file.")
     if study is None and recipe is not None:
-        raise click.UsageError("--recipe picks a recipe of a study file, and there is none.")
+        raise click.UsageError("--recipe chooses a recipe of a study file: give the file.")
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
     config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
     if sizes:
         if form:
-            raise click.UsageError(f"--{form} prints the table of one comparison, and --sizes makes several.")
+            raise click.UsageError(
+                f"--{form} prints one table, but --sizes makes one for each size: leave one of the flags out."
+            )
         return _run_sizes(config, sizes, flags)
     outcome = _run(config, flags, report=True, form=form)
     if outcome and any(model.refused or model.failed for model in outcome.comparison.models):

@@ -26,7 +26,7 @@ except ModuleNotFoundError as missing:
 def GPT2(
     vocab_size: int,
     width: Annotated[int, Field(ge=1, description="channels, divisible by heads")] = 32,
-    layers: Annotated[int, Field(ge=1, description="blocks of attention and MLP")] = 2,
+    layers: Annotated[int, Field(ge=1, description="number of blocks of attention and MLP")] = 2,
     heads: Annotated[int, Field(ge=1, description="heads of attention")] = 4,
     positions: Annotated[int, Field(ge=1, description="tokens that a row may have")] = 1024,
 ) -> GPT2LMHeadModel:

@@ -22,7 +22,7 @@ except ModuleNotFoundError as missing:
 def Decoder(
     vocab_size: int,
     width: Annotated[int, Field(ge=1, description="channels between the blocks")] = 32,
-    layers: Annotated[int, Field(ge=1, description="blocks of attention and MLP")] = 2,
+    layers: Annotated[int, Field(ge=1, description="number of blocks of attention and MLP")] = 2,
     heads: Annotated[int, Field(ge=1, description="heads of attention, 32 channels each")] = 2,
 ) -> x_transformers.TransformerWrapper:
     """Decoder with rotary positions."""

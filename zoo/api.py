@@ -319,7 +319,7 @@ def _build_study(
         if not os.path.isfile(file):
             raise UsageError(f"No study file '{file}'. Models are given in a list.")
     elif recipe is not None:
-        raise UsageError("recipe picks a recipe of a study file, and there is none.")
+        raise UsageError("recipe chooses a recipe of a study file: give the file.")
     else:
         names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     check_names(settings, _list_keywords(call))

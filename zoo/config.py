@@ -105,8 +105,8 @@ class DataConfig(Frozen):
         percent = [int(part) for part in text.split("/") if part.isascii() and part.isdigit() and len(part) <= 3]
         if (len(percent), text.count("/")) != (3, 2) or sum(percent) != 100 or not all(percent[:2]):
             raise ValueError(
-                f"'{shorten(text)}' is not a split: give whole percentages of training/validation/test that add up to 100, "
-                "such as 80/10/10; only test may be 0"
+                f"'{shorten(text)}' is not a split: give whole percentages of training/validation/test that add up to "
+                "100, such as 80/10/10 or 90/10/0 (only test may be 0)"
             )
         return "/".join(map(str, percent))
 
@@ -159,7 +159,7 @@ class DataConfig(Frozen):
         name, share = ("test", self.shares[2]) if self.has_test else ("validation", self.shares[1])
         if splits * share > 100:
             raise ValueError(
-                f"{splits} splits of which each has {share}% for {name} would overlap: at most {100 // share}, "
+                f"{splits} splits with {share}% for {name} each would overlap: give at most {100 // share}, "
                 "or give a smaller share (--split)"
             )
 

@@ -50,7 +50,7 @@ class MinGRU(SequenceModel):
     class Config(ModelOptions):
         scales_with = "channels"
 
-        channels: int = Field(36, ge=1, description="channels of everything")
+        channels: int = Field(36, ge=1, description="channels of every layer")
         layers: int = Field(3, ge=1, description="blocks")
 
     recipe = Recipe(lr=2e-2, weight_decay=0.1)

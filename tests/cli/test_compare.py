@@ -125,7 +125,7 @@ def test_a_rate_that_diverges_is_not_chosen(zoo_json, words):
 def test_a_rate_and_a_grid_are_one_too_many(run_zoo, words):
     done = run_zoo("train", "mlp", *SMALL, "--lr", "0.01", "--lr-grid", "0.01,0.1")
     assert done.returncode == 2
-    assert "a grid of learning rates: give one" in done.stderr
+    assert "a grid of learning rates are both given: give only one" in done.stderr
     assert "give at least two" in run_zoo("train", "mlp", *SMALL, "--lr-grid", "0.01").stderr
 
 

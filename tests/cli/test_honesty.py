@@ -142,7 +142,7 @@ models = [{models}]
 @pytest.mark.parametrize(
     ("seeds", "models", "said"),
     [
-        ("[1, 1]", '"bigram"', "a seed stands twice"),
+        ("[1, 1]", '"bigram"', "name one twice"),
         ("[]", '"bigram"', "at least 1 item"),
         ("[-1]", '"bigram"', "greater than or equal to 0"),
         ("[true]", '"bigram"', "valid integer"),

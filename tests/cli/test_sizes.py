@@ -62,7 +62,7 @@ def test_sizes_that_are_none_are_refused_in_python_too(sizes: list[int]) -> None
     [
         (("--sizes", "10k"), "'10k' is not a list of sizes: give at least two numbers of parameters, such as 10k,30k."),
         (("--sizes", "10k,x"), "'x' is not a number greater than 0"),
-        (("--sizes", "1k,2k", "--match", "parameters=1k"), "sizes say how large all models are, and so does match"),
+        (("--sizes", "1k,2k", "--match", "parameters=1k"), "sizes and match both set the size of all models"),
     ],
 )
 def test_sizes_that_are_none_are_refused_in_a_line(words: tuple[str, ...], said: str, run_zoo) -> None:

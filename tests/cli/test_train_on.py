@@ -220,7 +220,7 @@ MISFITS = {
     "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),
     "the same": (["RUN"], "has been trained with these settings"),
     "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give --steps 44 or --steps 46"),
-    "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "for one run"),
+    "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "need a study of one run"),
 }
 
 

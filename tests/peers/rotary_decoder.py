@@ -36,7 +36,7 @@ class Block(nn.Module):
 def Rotary(
     vocab_size: int,
     width: Annotated[int, Field(ge=1, description="channels between the blocks")] = 32,
-    layers: Annotated[int, Field(ge=1, description="blocks of attention and MLP")] = 1,
+    layers: Annotated[int, Field(ge=1, description="number of blocks of attention and MLP")] = 1,
     heads: Annotated[int, Field(ge=1, description="heads of attention")] = 2,
 ) -> nn.Module:
     """Decoder with rotary positions."""

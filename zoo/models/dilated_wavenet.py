@@ -57,7 +57,7 @@ class DilatedWaveNet(SequenceModel):
         channels: int = Field(32, ge=1, description="channels of the residual stream and of a gate")
         skip: int = Field(64, ge=1, description="channels of the skip sum and of the hidden layer after it")
         kernel: int = Field(2, ge=2, description="positions that a convolution sees")
-        stacks: int = Field(1, ge=1, description="how often the dilations 1, k, k², ... are run through")
+        stacks: int = Field(1, ge=1, description="number of stacks, each with the dilations 1, k, k², ...")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
     recipe = Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02)

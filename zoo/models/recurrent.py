@@ -25,7 +25,7 @@ class Recurrent(SequenceModel):
 
         embedding: int = Field(24, ge=1, description="channels of a token's embedding")
         hidden: int = Field(64, ge=1, description="channels of the hidden state")
-        layers: int = Field(1, ge=1, description="layers of cells")
+        layers: int = Field(1, ge=1, description="number of layers")
         dropout: float = Field(
             0.0, ge=0, lt=1, description="probability of dropping a channel of the output of a layer"
         )

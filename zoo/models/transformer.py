@@ -60,7 +60,7 @@ class Transformer(SequenceModel):
 
         channels: int = Field(32, ge=1, description="channels of the residual stream")
         heads: int = Field(4, ge=1, description="attention heads; divides channels")
-        layers: int = Field(2, ge=1, description="blocks of attention and MLP")
+        layers: int = Field(2, ge=1, description="number of blocks of attention and MLP")
         mlp: int = Field(4, ge=1, description="width of a block's MLP, in multiples of channels")
         learned_positions: int = Field(
             0,

@@ -42,11 +42,11 @@ class WaveNet(SequenceModel):
 
     class Config(ModelOptions):
         scales_with = "hidden"
-        follows = dict.fromkeys(("depth", "levels", "layers"), "--context and n: n to the power of it is the context")
+        follows = dict.fromkeys(("depth", "levels", "layers"), "--context and n: context = n ** levels")
 
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(68, ge=1, description="channels of every level")
-        n: int = Field(2, ge=2, description="neighbours that a level fuses; the context is a power of it")
+        n: int = Field(2, ge=2, description="neighbours that a level fuses; the context must be a power of n")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
         tree: bool = Field(False, description="run window by window, as the lecture does, instead of sliding")
         per_position: bool = Field(
@@ -155,7 +155,7 @@ def levels_for(context: int, n: int) -> int:
     if n**levels != context:
         below = f"{n ** (levels - 1)} or " if levels > 1 else ""
         raise ValueError(
-            f"context {context} is no power of n={n}, the tokens that a level fuses; "
+            f"context {context} is no power of n={n}, the neighbours that a level fuses; "
             f"try a context of {below}{n**levels}, or another n"
         )
     return levels

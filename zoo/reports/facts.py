@@ -56,7 +56,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
     }  # fmt: skip
     if study.match:
         facts["Size"] = f"every model scaled to {_amount(study.match.target)} " + (
-            "parameters" if study.match.kind == "parameters" else "FLOPs of training a token"
+            "parameters" if study.match.kind == "parameters" else "training FLOPs per token"
         )
     return {name: words for name, words in facts.items() if words}
 

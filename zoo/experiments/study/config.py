@@ -66,7 +66,7 @@ class Match(Frozen):
     @model_validator(mode="after")
     def _check_one_target(self) -> "Match":
         if (self.parameters is None) == (self.flops is None):
-            raise ValueError("match takes parameters or flops, and one of them")
+            raise ValueError("match needs either parameters or flops")
         return self
 
     @property
@@ -105,7 +105,7 @@ class StudyConfig(Frozen):
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     context: Annotated[int, Flag(after="flops")] = Field(
-        8, ge=1, description="How many tokens back mlp and the wavenets look."
+        8, ge=1, description="Number of tokens from which mlp and the wavenets predict the next."
     )
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
     vary: Annotated[Literal["both", "data", "weights"], Flag(after="lr")] = Field(
@@ -155,27 +155,29 @@ class StudyConfig(Frozen):
         if not labels:
             raise ValueError("no models to compare")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"a seed stands twice in {list(self.seeds)}: it would count as two runs")
+            raise ValueError(f"seeds {list(self.seeds)} name one twice, which would count as two runs: give it once")
         if (self.lr_grid and sorted(set(self.lr_grid)) != list(self.lr_grid)) or len(self.lr_grid) == 1:
             raise ValueError(f"lr_grid={list(self.lr_grid)} is no grid: give at least two rates, from the lowest")
         if self.lr_grid and self.training.lr is not None:
-            raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates: give one")
+            raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates are both given: give only one")
         return self
 
     @model_validator(mode="after")
     def _check_splits(self) -> "StudyConfig":
         if 1 < self.splits < FEWEST_SPLITS:
-            raise ValueError(f"{self.splits} splits are too few to tell what other splits would bring: give 1, or "
+            raise ValueError(f"{self.splits} splits are too few to estimate how much splits differ: give 1, or "
                              f"{FEWEST_SPLITS} or more")  # fmt: skip
         if self.splits > 1 and self.data.rotation != ONLY_SPLIT:
-            raise ValueError(f"rotation={self.data.rotation} is one split, and {self.splits} are asked for: give one")
+            raise ValueError(
+                f"rotation={self.data.rotation} selects one split, but splits={self.splits}: give only one of them"
+            )
         self.data.check_splits(self.splits)
         return self
 
     @model_validator(mode="after")
     def _check_start(self) -> "StudyConfig":
         if self.start and (len(self.models), len(self.seeds), self.splits, len(self.lr_grid)) != (1, 1, 1, 0):
-            raise ValueError("weights to start from are for one run: one model, seed, split and learning rate")
+            raise ValueError("weights to start from need a study of one run: one model, seed, split and learning rate")
         return self
 
     @model_serializer(mode="wrap")
@@ -198,7 +200,7 @@ class StudyConfig(Frozen):
         """
         ascending = sorted(set(sizes))
         if self.match:
-            raise UsageError("sizes say how large all models are, and so does match: give one of them.")
+            raise UsageError("sizes and match both set the size of all models: give only one.")
         if len(ascending) < 2 or ascending[0] < 1:
             raise UsageError(f"sizes {ascending} are not two numbers of parameters greater than 0.")
         return [self._at_size(size) for size in ascending]
