@@ -213,11 +213,11 @@ def begin_at_origin(plan: "Plan", origin: "Run", console: Console) -> None:
         step = begin_where_it_ended(cell, origin)
         if step is None:
             return
-        line = f"the same run as '{origin.directory}', which stands at step {step:,}"
+        line = f"the same run as '{origin.directory}', continued from its step {step:,}"
     except BusyError:
         return
     except RunError as error:
-        line = f"the same run as '{origin.directory}', from step 0: {error}"
+        line = f"the same run as '{origin.directory}', but trained again from step 0: {error}"
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 
 def find_hint(flag: str, words: Sequence[str]) -> str:
-    """For `train wavenet --embedding 10`: "Options of a model stand behind its name: 'wavenet(embedding=10)'.".
+    """For `train wavenet --embedding 10`: "Write options of a model after its name: 'wavenet(embedding=10)'.".
 
     Returns "" if no model on the command line has such an option.
 
@@ -31,5 +31,5 @@ def find_hint(flag: str, words: Sequence[str]) -> str:
                     continue
                 options = {**call.options, option: value or "..."}
                 written = ",".join(f"{name}={given}" for name, given in options.items())
-                return f"Options of a model stand behind its name: '{call.name}({written})'."
+                return f"Write options of a model after its name: '{call.name}({written})'."
     return ""

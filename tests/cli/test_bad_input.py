@@ -33,7 +33,7 @@ def last_line(text: str) -> str:
         (["train", "wavenet", "--context", "10"], 2, "try a context of 8 or 16"),
         (["train", "mlp", "--steps", "0"], 2, "'0' is not a whole number of 1 or more, such as 2000, 200k or 6.4M"),
         (["train", "mlp", "--steps", "1.5"], 2, "'1.5' is not a whole number of 1 or more"),
-        (["train", "mlp", "--embedding", "5"], 2, "Options of a model stand behind its name: 'mlp(embedding=5)'"),
+        (["train", "mlp", "--embedding", "5"], 2, "Write options of a model after its name: 'mlp(embedding=5)'"),
         (["compare", "--models", "bigram,mlp(hidden=3)", "--embedding=5"], 2, "name: 'mlp(hidden=3,embedding=5)'"),
         (["train", "wavenet(depth=3)"], 2, "Its depth follows from --context and n"),
         (["train", "mlp", "--split", "90/10"], 2, "such as 80/10/10 or 90/10/0"),
@@ -49,9 +49,9 @@ def last_line(text: str) -> str:
         (["compare", "--models", "*zzz*"], 2, "No model matches"),
         (["compare", "absent.toml"], 2, "Cannot read study 'absent.toml'"),
         (["evaluate", "absent"], 1, "'absent' does not exist"),
-        (["evaluate", "."], 1, "is no finished run"),
+        (["evaluate", "."], 1, "is not a finished run"),
         (["evaluate", ".", "--tokens", "5"], 2, "tokens=5: input should be 'characters' or 'bytes'"),
-        (["sample", "."], 1, "is no finished run"),
+        (["sample", "."], 1, "is not a finished run"),
         (["sample", ".", "--stream", "--json"], 2, "give one of them"),
         (["sample", ".", "--top-p", "1.5"], 2, "'1.5' is not a share: give a number above 0 and up to 1"),
         (["describe", "wavenet(per_position=true)"], 2, "needs tree=true"),
@@ -151,7 +151,7 @@ def test_a_killed_run_is_never_read_as_a_result(run_zoo, tmp_path, words):
     process.kill()
     process.communicate(timeout=30)
     left = next((tmp_path / "runs").glob("*/.mlp-seed*.partial"))
-    assert "is no finished run" in run_zoo("evaluate", str(left)).stderr
+    assert "is not a finished run" in run_zoo("evaluate", str(left)).stderr
     done = run_zoo("sample", str(left.parent))
     assert done.returncode == 1
 

@@ -94,7 +94,7 @@ def test_what_is_taken_up_while_it_asks_stays(left: Path) -> None:
 
 def test_no_folder_of_runs_is_one_line(run_zoo) -> None:
     done = run_zoo("clean", "--out", "nowhere")
-    assert (done.returncode, done.stderr) == (1, "Error: 'nowhere' is no folder of runs.\n")
+    assert (done.returncode, done.stderr) == (1, "Error: 'nowhere' is not a folder of runs.\n")
 
 
 def test_every_kind_of_leftover_is_found(left: Path, tmp_path: Path) -> None:

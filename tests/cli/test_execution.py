@@ -39,7 +39,7 @@ def test_an_error_in_a_process_is_told_and_leaves_nothing_half_written(run_zoo, 
 def test_a_way_that_cannot_be_is_refused_before_anything_is_trained(run_zoo, words, tmp_path: Path) -> None:
     result = run_zoo("train", "bigram", "--data", "words.txt", "--steps", "3", *BESIDE)
     assert result.returncode == 2
-    assert "execution='side-by-side' cannot be here" in result.stderr
+    assert "execution='side-by-side' is impossible for this study" in result.stderr
     assert not (tmp_path / "beside").exists()
 
 

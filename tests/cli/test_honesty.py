@@ -56,7 +56,7 @@ def test_a_file_that_has_changed_is_imported_for_a_record_only_if_it_is_trusted(
     for command in ("evaluate", "sample", "verify"):
         refused = run_zoo(command, run)
         assert refused.returncode == 1
-        assert "it is no longer what the run was made with" in refused.stderr + refused.stdout
+        assert "it has changed since the run was trained" in refused.stderr + refused.stdout
         assert "imported" not in refused.stdout
         trusted = run_zoo(command, run, "--trust")
         assert "has changed since this run was trained" in trusted.stderr + trusted.stdout
@@ -75,7 +75,7 @@ def test_a_file_among_records_is_never_imported_unasked(place, run_zoo, zoo_json
     (tmp_path / run / "config.json").write_text(json.dumps(config))
     for command in ("evaluate", "sample", "verify"):
         refused = run_zoo(command, str(run))
-        assert "it lies among records" in refused.stderr + refused.stdout
+        assert "it is inside a folder of runs or studies" in refused.stderr + refused.stdout
         assert "imported" not in refused.stdout
 
 
@@ -117,7 +117,7 @@ def test_a_corpus_that_is_a_file_of_code_is_run_again_only_as_it_was(run_zoo, zo
     for command in ("evaluate", "verify"):
         refused = run_zoo(command, run)
         assert refused.returncode == 1
-        assert "it is no longer what the run was made with" in refused.stderr + refused.stdout
+        assert "it has changed since the run was trained" in refused.stderr + refused.stdout
         assert "read" not in refused.stdout
     assert run_zoo("verify", run, "--trust").returncode == 1, "the record names the source"
     assert run_zoo("evaluate", run, "--trust").returncode == 0

@@ -77,5 +77,5 @@ def test_a_text_that_is_too_large_for_memory_is_split_once(run_zoo, words, monke
     monkeypatch.setattr("zoo.data.corpus.LARGE", 100)
     done = run_zoo(*COMPARE, "--splits", "3")
     assert done.returncode == 1
-    assert "several splits are for text in memory" in done.stderr
+    assert "several splits need a text that is held in memory" in done.stderr
     assert done.stderr.count("\n") == 1

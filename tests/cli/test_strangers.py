@@ -84,7 +84,9 @@ def test_a_run_whose_file_is_not_here_says_where_to_go(run_zoo, zoo_json, tmp_pa
     done = run_zoo("sample", run)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.endswith("is a run of './mine.py:Mine', a file that is not here: go where it was trained.")
+    assert line.endswith(
+        "is a run of './mine.py:Mine', a file that does not exist: go to the folder where it was trained."
+    )
 
 
 def test_an_option_without_a_type_is_one_line(say):

@@ -90,7 +90,7 @@ def test_without_a_state_to_go_on_from_the_longer_run_begins_anew_and_says_why(d
         state.write_bytes(data)
     done = run_zoo("train", short, "--steps", "40")
     reason = {"gone": "not there any more", "flipped": "is damaged"}[damage]
-    assert f"from step 0: {'its state ' * (damage == 'gone')}" in done.stderr
+    assert f"trained again from step 0: {'its state ' * (damage == 'gone')}" in done.stderr
     assert reason in done.stderr
     assert "goes on" not in done.stderr
     assert done.returncode == 0
@@ -219,7 +219,7 @@ MISFITS = {
     "text file": (["mlp(hidden=8)", "--from", "words.txt"], "'words.txt' is neither a run nor a file of weights"),
     "no weights": (["mlp(hidden=8)", "--from", "odd.safetensors"], "odd.safetensors"),
     "the same": (["RUN"], "has been trained with these settings"),
-    "between": (["LONG", "--steps", "45"], "every 2 steps, which 45 are no multiple of: give --steps 44 or --steps 46"),
+    "between": (["LONG", "--steps", "45"], "every 2 steps, and 45 is not a multiple: give --steps 44 or --steps 46"),
     "seeds": (["RUN", "--lr-grid", "0.1,0.2", "--steps", "30"], "need a study of one run"),
 }
 
@@ -259,7 +259,7 @@ def test_a_record_from_elsewhere_is_trained_on_only_with_the_file_that_it_was_ma
     Path("imported").unlink()
     done = run_zoo("train", first, "--steps", "40")
     assert done.returncode == 1
-    assert "no longer what the run was made with" in done.stderr
+    assert "it has changed since the run was trained" in done.stderr
     assert not Path("imported").exists()
     done = run_zoo("train", first, "--steps", "40", "--trust")
     assert done.returncode == 0

@@ -406,14 +406,14 @@ def test_every_record_of_a_folder_is_verified(said, run_zoo, make):
     assert said(study).startswith(f"{study / 'study-0123456789.json'}: ")
     for run in study.glob("**/result.json"):
         run.unlink()
-    assert "is no finished run" in run_zoo("verify", str(record)).stdout
+    assert "is not a finished run" in run_zoo("verify", str(record)).stdout
 
 
 def test_a_text_from_standard_input_is_missed(run_zoo, words):
     assert run_zoo("train", "bigram", "--data", "-", "--steps", "2", input=words.read_text()).returncode == 0
     done = run_zoo("verify", "runs")
     assert done.returncode == 1
-    assert done.stdout.count("The text came from standard input: it is needed here, and cannot be read again") == 2
+    assert done.stdout.count("The text is needed again, but it came from standard input") == 2
 
 
 def test_a_record_that_claims_steps_without_end_is_refused_and_not_drawn(words):
@@ -428,7 +428,7 @@ def test_a_record_that_claims_steps_without_end_is_refused_and_not_drawn(words):
 
 def test_there_must_be_something_to_verify(run_zoo, tmp_path):
     (tmp_path / "empty").mkdir()
-    for place, why in (("empty", "is no finished run"), ("nowhere", "does not exist")):
+    for place, why in (("empty", "is not a finished run"), ("nowhere", "does not exist")):
         done = run_zoo("verify", place)
         assert (done.returncode, done.stdout) == (1, "")
         assert why in done.stderr

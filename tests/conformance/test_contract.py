@@ -175,7 +175,7 @@ def test_where_no_other_size_can_be_built_the_contract_holds_with_a_remark():
     outcome = contract_of(TakesOneWidth).outcome("options")
     (finding,) = outcome.findings
     assert (outcome.status, finding.kind) == ("passed", "remark")
-    assert "Of option width no other value can be built, of 9 tried: width=25 raises KeyError: 'no kernel for 25'" in (
+    assert "Option width: none of 9 other values builds a model. width=25 raises KeyError: 'no kernel for 25'" in (
         finding.text
     )
 
@@ -184,7 +184,7 @@ def test_a_size_that_can_be_built_and_not_run_is_remarked_with_its_value():
     outcome = contract_of(RunsWithOneWidth).outcome("options")
     (finding,) = outcome.findings
     assert (outcome.status, finding.kind) == ("passed", "remark")
-    assert "width=25 can be built and not run: RuntimeError: The expanded size" in finding.text
+    assert "width=25 builds a model that fails when it runs: RuntimeError: The expanded size" in finding.text
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def test_a_study_on_one_split_is_recorded_as_before_there_were_several() -> None
         ({"splits": 4, "data": {"split": "60/30/10"}}, None),
         ({"splits": 4, "data": {"split": "60/10/30"}}, "30% for test each would overlap: give at most 3"),
         ({"splits": 6, "data": {"split": "80/20/0"}}, "20% for validation each would overlap: give at most 5"),
-        ({"splits": 3, "data": {"rotation": "2/3"}}, "rotation=2/3 is one split, and 3 are asked for"),
+        ({"splits": 3, "data": {"rotation": "2/3"}}, "rotation=2/3 selects one split, but splits=3"),
         ({"data": {"rotation": "4/3"}}, "'4/3' is not one of several splits"),
         ({"data": {"rotation": "2/11"}}, "11 splits with 10% for test each would overlap"),
         ({"splits": 0}, "greater than or equal to 1"),

@@ -69,7 +69,7 @@ RAISED = {
     "own base exception": ("raise Own('x')", "failed: Own"),
 }
 DEATHS = {
-    "os._exit": ("os._exit(7)", "ended with exit code 7, saying nothing"),
+    "os._exit": ("os._exit(7)", "ended with exit code 7 and no exception"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", "was killed by SIGKILL"),
     "abort": ("os.abort()", "was killed by SIGABRT"),
     "segmentation fault": ("ctypes.string_at(0)", "was killed by SIGSEGV (exit code -11)\n  mine.py, line"),

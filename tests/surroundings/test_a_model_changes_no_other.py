@@ -139,7 +139,7 @@ def test_what_a_file_sets_is_put_back_and_told_and_changes_no_other_model(
         assert shown(change) == before, place
         (notice,) = capsys.readouterr().err.splitlines()
         assert change.named in notice
-        assert notice.endswith(f" {when}: put back, for it would change the other models too.")
+        assert notice.endswith(f" {when}: restored, because it would affect the other models too.")
         find_model(Call(name=model), vocab_size=len(corpus.vocabulary), context=8).build(1)
         assert capsys.readouterr().err == "", "told once"
     assert gru().equal(alone)
@@ -148,7 +148,7 @@ def test_what_a_file_sets_is_put_back_and_told_and_changes_no_other_model(
 @pytest.mark.parametrize("change", EVERY, ids=lambda change: change.statement)
 def test_a_model_whose_forward_sets_something_is_refused(change, train, tmp_path) -> None:
     before = shown(change)
-    with pytest.raises(RunError, match="which would change the other models too") as error:
+    with pytest.raises(RunError, match="which would affect the other models too") as error:
         train(write(tmp_path / "mine.py", in_forward=change.statement))
     assert change.named in str(error.value)
     assert shown(change) == before
@@ -177,7 +177,7 @@ def test_a_run_in_which_training_sets_something_is_refused(change, train, gru, a
         assert train(model).result.status == "finished"
     else:
         result = refused_result(lambda: train(model))
-        assert "in training or evaluation, which would change the other models" in result
+        assert "in training or evaluation, which would affect the other models" in result
         assert change.named in result
     assert shown(change) == before
     assert gru().equal(alone)

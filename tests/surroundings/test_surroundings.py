@@ -204,7 +204,7 @@ def test_a_comparison_says_once_what_a_file_sets_and_others_stay_as_they_are(tmp
     assert compare("alone", "gru(hidden=8)") == ""
     made, imported = sorted(compare("both", "./mine.py:Mine", "gru(hidden=8)").splitlines(), key=len)
     assert "torch's float32 precision (cuda matmul)" in made
-    assert " when it is made: put back" in made
+    assert " when it is made: restored" in made
     assert "torch's interop threads from" in imported
     assert "(which stays)" in imported
     alone, both = (

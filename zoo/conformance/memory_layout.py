@@ -22,13 +22,14 @@ def compare_memory_layouts(fresh: FreshModel, T: int) -> Iterator[Finding]:
                 raise
             if not fresh.training:
                 yield remark(
-                    f"It takes contiguous tokens alone, and is given such. Of others it says: {describe_error(error)}"
+                    "It works on contiguous tokens only; the zoo passes no others. On others it raises "
+                    f"{describe_error(error)}"
                 )
             continue
         if (difference := relative_difference(expected, logits)) > fresh.tolerance:
             mode = "In training mode" if fresh.training else "In evaluation mode"
             yield failure(
-                f"{mode} its logits change by {difference:.2g} when its tokens are a view of a larger tensor, where "
-                "others lie behind them: it reads memory that it is not given."
+                f"{mode} its logits change by {difference:.2g} when its tokens are a view of a larger tensor: it "
+                "reads memory outside of the view."
             )
             return

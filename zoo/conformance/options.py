@@ -38,20 +38,20 @@ def find(subject: Subject) -> Iterator[Finding]:
         )
     yield from _remarks(trials, untried)
     if unknown := [name for name in untried if name not in trials.refused | trials.broken]:
-        yield information(f"No other value could be found to try for: {', '.join(unknown)}.")
+        yield information(f"Not checked, as no other allowed value was found: {', '.join(unknown)}.")
 
 
 def _remarks(trials: "Trials", untried: list[str]) -> Iterator[Finding]:
     """Report values that build but do not run, and options without another value that builds."""
-    bound = "Bound it in Config: Field(ge=..., multiple_of=...)."
+    bound = "Restrict it in Config: Field(ge=..., multiple_of=...)."
     for name, (value, why) in trials.broken.items():
-        yield remark(f"{name}={value!r} can be built and not run: {why}. {bound}")
+        yield remark(f"{name}={value!r} builds a model that fails when it runs: {why}. {bound}")
     for name, refused in trials.refused.items():
         if name in untried:
             value, why = next(iter(refused.items()))
             yield remark(
-                f"Of option {name} no other value can be built, of {len(refused)} tried: {name}={value!r} raises "
-                f"{why}. {bound}"
+                f"Option {name}: none of {len(refused)} other values builds a model. {name}={value!r} raises {why}. "
+                f"{bound}"
             )
 
 

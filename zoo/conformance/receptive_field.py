@@ -13,7 +13,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     found, length = find_receptive_field(subject.build)
     if declared is None and found is not None:
         yield failure(
-            f"It declares no bound, and the last {found} of {length} tokens are all that its logits depend on: "
+            f"It declares no receptive field, but its logits depend on the last {found} of {length} tokens alone: "
             f"define the property receptive_field, here {found}."
         )
     elif declared is not None and found != declared:

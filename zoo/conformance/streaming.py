@@ -88,22 +88,26 @@ def _check_states(model: SequenceModel, tokens: Tensor, dense: Tensor, subject: 
     model.step(subject.other_tokens(tokens[:, half]), state)
     model.prefill(subject.other_tokens(tokens), model.begin(3))  # an interleaved stream
     if relative_difference(model.step(tokens[:, half], clone_state(saved))[0], dense[:, half]) > close:
-        yield failure("A copy of a state does not go on where it was taken: something is kept outside of the state.")
+        yield failure(
+            "A stream continued from a copy of its state gets other logits: something is kept outside of the state."
+        )
         return
     turned = {name: value.flip(0) for name, value in saved.items()}
     if relative_difference(model.step(tokens[:, half].flip(0), turned)[0].flip(0), dense[:, half]) > close:
-        yield failure("Streams whose rows of the state are exchanged do not go on as each other.")
+        yield failure(
+            "Exchanging rows of the state does not exchange the streams: a row must hold all that its stream needs."
+        )
         return
     for device in ["cuda"] if torch.cuda.is_available() else []:
         moved = {name: value.to(device) for name, value in saved.items()}
         there, _ = model.to(device).step(tokens[:, half].to(device), moved)
         model.to("cpu")
         if relative_difference(there.cpu(), dense[:, half]) > 1e-5:
-            yield failure(f"A stream that is moved to {device} does not go on there.")
+            yield failure(f"A stream continued from its state on {device} gets other logits.")
             return
     if model.bounded_state and (grown := _describe_growth(model, subject)):
         yield failure(
-            f"{grown}, and it declares a bounded one (bounded_state, by default where there is a receptive field)."
+            f"{grown}, but it declares a bounded one (bounded_state, by default True if it has a receptive field)."
         )
 
 

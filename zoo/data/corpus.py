@@ -170,8 +170,8 @@ def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = 
     if path := _find_large_file(configs[0]):
         if any(config.rotation != ONLY_SPLIT for config in configs):
             raise DataError(
-                f"{path.name} is larger than {LARGE >> 20} MB and split once, in files of the cache: several splits "
-                "are for text in memory. Give a smaller file, or leave --splits out."
+                f"{path.name} is larger than {LARGE >> 20} MB, and several splits need a text that is held in memory. "
+                "Give a smaller file, or leave --splits out."
             )
         prepared, has_test = prepare(path, configs[0], vocabulary), configs[0].has_test
         corpus = Corpus(
@@ -273,7 +273,7 @@ def _read_source(config: DataConfig) -> Source:
         except RegistryError as error:
             raise UsageError(f"{str(error).partition(' A file of')[0]} No file or directory '{name}' either.") from None
     if options:
-        raise UsageError(f"A file has no options; '{config.corpus}' gives it some.")
+        raise UsageError(f"A file takes no options, but '{config.corpus}' gives some: name the file alone.")
     return read_source(name, layout=config.documents, as_bytes=as_bytes)
 
 

@@ -172,8 +172,8 @@ def _read_standard_input() -> bytes:
     data = sys.stdin.buffer.read(LARGEST_TEXT + 1)
     if len(data) > LARGEST_TEXT:
         raise DataError(
-            f"Standard input has more than {describe_size(LARGEST_TEXT)}, which are held in memory: write it into a "
-            "file and name that."
+            f"Standard input has more than {describe_size(LARGEST_TEXT)}, the most that is held in memory: write it to "
+            "a file and give that."
         )
     return data
 

@@ -114,9 +114,10 @@ def describe_grid(study: StudyConfig) -> list[str]:
     grid = f"{rates[0]:g} to {rates[-1]:g}, {len(rates)} rates for each of {len(study.models)} models"
     if study.lr_grid_extends:
         return [
-            f"learning rates: {grid}, and more for all, {MOST_ROUNDS} times at most, while a best one is at the edge"
+            f"learning rates: {grid}; while a model's best is at the edge, the grid is extended for all, at most "
+            f"{MOST_ROUNDS} times"
         ]
-    return [f"learning rates: {grid}; a best one at the edge weakens the verdict (--lr-grid auto extends the grid)"]
+    return [f"learning rates: {grid}; a best rate at the edge weakens the verdict (--lr-grid auto extends the grid)"]
 
 
 def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:

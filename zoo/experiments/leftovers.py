@@ -35,7 +35,7 @@ def find_leftovers(out: Path) -> list[Leftover]:
         RunError: the folder does not exist.
     """
     if not out.is_dir():
-        raise RunError(f"'{out}' is no folder of runs.")
+        raise RunError(f"'{out}' is not a folder of runs.")
     return [Leftover(path, what, _size(path)) for path, what in [*_find_in_runs(out), *_find_in_cache()]]
 
 
@@ -65,7 +65,7 @@ def _describe(path: Path) -> str:
     hidden, folder = path.name.startswith("."), path.is_dir()
     if hidden and folder and path.suffix == ".partial":
         started = any(path.glob(CHECKPOINTS))
-        return "a run that was cut, with a checkpoint to go on from" if started else "a run that was cut"
+        return "an interrupted run, with a checkpoint to continue from" if started else "an interrupted run"
     if hidden and folder and path.suffix == ".failed":
         return "a failure that was being written"
     if hidden and path.suffix == ".partial":
@@ -76,7 +76,7 @@ def _describe(path: Path) -> str:
         if path.match(CHECKPOINTS):
             return "a checkpoint of a finished run"
         if path.match(STATE):
-            return "the state of a finished run, which a longer one would go on from"
+            return "the state of a finished run, from which a longer run would continue"
         if path.name == LOCK:
             return "a lock that nobody holds"
     return ""
@@ -100,7 +100,7 @@ def _find_in_cache() -> Iterator[tuple[Path, str]]:
         if not _is_worked_on(path):
             yield (
                 path,
-                "a text that was being written" if half else "tokens of a large text, made again when used",
+                "a text that was being written" if half else "tokens of a large text, computed again when needed",
             )
 
 

@@ -39,7 +39,7 @@ def describe_end(run: RunSummary) -> str:
             else f"Training stopped after {_steps(result.steps)}, when {spent}."
         ]
     if result.best_step == 0:
-        words.append("No evaluation was better than that of the initial weights, which are what is kept.")
+        words.append("No evaluation was better than that of the initial weights, so these are kept.")
     elif result.best_step == result.steps:
         words.append("The last weights are kept: none before were better on validation.")
     elif result.best_step is not None:

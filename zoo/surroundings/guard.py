@@ -67,7 +67,9 @@ def restore_and_report(who: str, when: str) -> Iterator[None]:
             yield
         finally:
             if changes := before.restore():
-                _report(f"{who} changes {_join(changes)} {when}: put back, for it would change the other models too.")
+                _report(
+                    f"{who} changes {_join(changes)} {when}: restored, because it would affect the other models too."
+                )
 
 
 class Watch:
@@ -93,8 +95,8 @@ class Watch:
         if not self._changes:
             return None
         return (
-            f"{self._who} changes {_join(self._changes)} {self._when}, which would change the other models too: it "
-            "must leave every call as it found it."
+            f"{self._who} changes {_join(self._changes)} {self._when}, which would affect the other models too: "
+            "restore it before the call returns."
         )
 
 

@@ -24,16 +24,16 @@ EXPLAINED = 8
 """Maximum number of changed rows that are cut one by one to find the reason."""
 
 NOT_AGAIN = (
-    "the same tokens score otherwise the next time: the model draws random numbers in evaluation mode, or keeps "
-    "something from one call to the next"
+    "the same tokens get other losses at a second evaluation: the model draws random numbers in evaluation mode, or "
+    "keeps something from one call to the next"
 )
 LATER = "they change with tokens that come later: the model looks ahead"
 OTHERS = "they change with the other rows of the batch"
-ONE_WAY = "by little, but all in one direction, which rounding is not: they change with later tokens or other rows"
+ONE_WAY = "all change a little in one direction, unlike rounding: they change with later tokens or other rows"
 ALONE_WAYS = {
     "alone": "they change when a row is alone in its batch",
     "recorded": "they change when gradients are recorded",
-    "bare": "they change when nothing stands after the token that is scored",
+    "bare": "they change when the tokens after the scored one are removed",
 }
 
 

@@ -208,7 +208,7 @@ STUDY = {
     "its own folder": (edit("runs", ["."]), "below the folder of the study"),
     "a path with NUL": (edit("runs", ["a\0b"]), "below the folder of the study"),
     "runs for a number": (edit("runs", 3), "runs=3"),
-    "a run twice": (edit("runs", ["a", "a"]), "stands in it twice"),
+    "a run twice": (edit("runs", ["a", "a"]), "lists a run twice"),
     "negative looks": (edit("looked", [-1]), "looked.0=-1"),
     "negative costs": (edit("costs/mlp/peak_bytes", -1), "costs.mlp.peak_bytes=-1"),
     "no seeds": (edit("study/seeds", []), "study.seeds"),
@@ -225,7 +225,7 @@ def test_a_damaged_record_of_a_comparison_is_named_in_a_line(study: Path, damage
     damage(record)
     with pytest.raises(RunError) as error:
         read_study(record)
-    assert str(error.value).startswith(f"'{record}' is no record of a comparison: ")
+    assert str(error.value).startswith(f"'{record}' is not a record of a comparison: ")
     assert said in str(error.value)
     assert len(str(error.value)) < LONGEST_LINE
 

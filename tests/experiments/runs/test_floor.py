@@ -13,7 +13,7 @@ def score(loss: float, tokens: int = 1000) -> Score:
 
 def test_a_loss_that_no_honest_model_has_is_told() -> None:
     assert find_impossible_score({"test": score(1.5)}, {"test": 1.6}).startswith(
-        "Its loss on test is 1.5000, and that of a perfect model 1.6000: it beats it by 100 nats in all"
+        "Its loss on test is 1.5000, but that of a perfect model is 1.6000: 100 nats better in total"
     )
 
 

@@ -65,7 +65,7 @@ def describe(run: Run) -> tuple[object, ...]:
 
 CHANGES = {
     "text": (lambda: Path("words.txt").write_text("abc\ncab\nbca\n" * 20), "data digest is"),
-    "source": (lambda: Path("mine.py").write_text(MINE + "\n"), "no longer what the run was made with"),
+    "source": (lambda: Path("mine.py").write_text(MINE + "\n"), "it has changed since the run was trained"),
     "no file": (lambda: Path("mine.py").unlink(), "No file 'mine.py'"),
 }
 

@@ -349,7 +349,7 @@ def test_the_scores_of_built_in_models_come_out_again(score: Callable[..., Score
         (PeeksALittle, LATER),
         (PeeksNowAndThen, LATER),
         (PeeksFarAhead, LATER),
-        (CountsItsRow, "nothing stands after"),
+        (CountsItsRow, "the tokens after the scored one are removed"),
         (SumsOverRows, OTHERS),
         (RunsOverRows, OTHERS),
         (LooksAtTheRowBefore, OTHERS),
@@ -469,7 +469,10 @@ def test_a_model_that_rounds_much_is_not_refused(
 def test_every_way_to_score_a_row_alone_is_tried_however_many_batches_there_are(
     rows: dict[str, Rows], max_tokens: int
 ) -> None:
-    assert "nothing stands after" in again(CountsItsRow, rows["validation"], max_tokens=max_tokens).disagreement.why
+    assert (
+        "the tokens after the scored one are removed"
+        in again(CountsItsRow, rows["validation"], max_tokens=max_tokens).disagreement.why
+    )
 
 
 def test_a_row_that_is_other_when_it_is_alone_is_told_so(rows: dict[str, Rows]) -> None:

@@ -98,7 +98,7 @@ def test_a_single_run_has_nothing_beside_it() -> None:
 
 
 def test_a_way_that_cannot_be_is_refused() -> None:
-    with pytest.raises(UsageError, match="side-by-side: several runs"):
+    with pytest.raises(UsageError, match="side-by-side needs several runs"):
         list_ways(runs("gru", seeds=1, execution="side-by-side"), beside=False)
 
 

@@ -71,8 +71,8 @@ def _open_or_write(
                 _move(Path(partial) / "text", directory)
         except OSError as error:
             raise DataError(
-                f"Cannot prepare {path.name} in '{directory.parent}': {error.strerror}. ZOO_CACHE_DIR names another "
-                "directory, which needs twice the room that the text takes."
+                f"Cannot prepare {path.name} in '{directory.parent}': {error.strerror}. Set ZOO_CACHE_DIR "
+                "to a directory with twice the space of the text."
             ) from None
     about = json.loads((directory / "text.json").read_text())
     vocabulary = Vocabulary(about["characters"])

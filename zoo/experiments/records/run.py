@@ -235,8 +235,8 @@ def read_run(directory: Path) -> Run:
     """
     if not is_run(directory):
         below = find_runs(directory) if os.path.isdir(directory) else []
-        hint = f" It holds some, such as {below[0]}." if below else " `train` and `compare` write them."
-        what = "is no finished run" if os.path.isdir(directory) else "does not exist"
+        hint = f" It contains runs, such as {below[0]}." if below else " `train` and `compare` write runs."
+        what = "is not a finished run" if os.path.isdir(directory) else "does not exist"
         raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
     try:
         return Run(

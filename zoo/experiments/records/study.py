@@ -25,13 +25,13 @@ def _stay_below(place: str) -> str:
     """Check that the path of a run is below the study's folder, so that nothing outside is read."""
     parts = PurePosixPath(place).parts
     if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(place).anchor or "\0" in place:
-        raise ValueError("it is not the place of a run below the folder of the study")
+        raise ValueError("it is not the path of a run below the folder of the study")
     return place
 
 
 def _each_once(places: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(places)) < len(places):
-        raise ValueError("a run stands in it twice")
+        raise ValueError("it lists a run twice")
     return places
 
 
@@ -165,8 +165,8 @@ def find_study(directory: Path) -> Path:
     found = sorted(directory.glob("study-*.json"), key=lambda path: path.stat().st_mtime_ns)
     if not found:
         below = sorted(directory.glob("*/study-*.json")) if directory.is_dir() else []
-        hint = f" It holds some, such as {below[0].parent}." if below else " `compare` writes them."
-        what = "holds no comparison" if directory.is_dir() else "does not exist"
+        hint = f" Folders in it do, such as {below[0].parent}." if below else " `compare` writes one."
+        what = "has no record of a comparison" if directory.is_dir() else "does not exist"
         raise RunError(f"'{directory}' {what} (study-*.json).{hint}")
     return found[-1]
 
@@ -180,4 +180,4 @@ def read_study(path: Path) -> StudyRecord:
     try:
         return read_record(path, StudyRecord)
     except DamagedError as error:
-        raise RunError(f"'{path}' is no record of a comparison: {error.reason}.") from None
+        raise RunError(f"'{path}' is not a record of a comparison: {error.reason}.") from None

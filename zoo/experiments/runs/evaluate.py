@@ -19,7 +19,7 @@ from zoo.surroundings import isolated
 from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
 
-RESPLIT = "This is the run's own text, split otherwise or changed since: what is scored may have been trained on."
+RESPLIT = "The text is the run's own, but split differently or changed: it may have been trained on what is scored."
 
 
 def evaluate_again(

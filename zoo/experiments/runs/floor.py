@@ -28,8 +28,8 @@ def find_impossible_score(scores: Mapping[str, Score], floors: Mapping[str, floa
         ahead = (floor - score.loss) * float(score.tokens.sum())
         if ahead > -math.log(CHANCE):
             return (
-                f"Its loss on {split} is {score.loss:.4f}, and that of a perfect model {floor:.4f}: it beats it by "
-                f"{ahead:,.0f} nats in all, which has a chance below e^-{ahead:,.0f} unless it has seen what it is "
+                f"Its loss on {split} is {score.loss:.4f}, but that of a perfect model is {floor:.4f}: {ahead:,.0f} "
+                f"nats better in total, which has a probability below e^-{ahead:,.0f} unless it has seen what it is "
                 "scored on."
             )
     return None

@@ -28,7 +28,10 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
         raise RunError(f"'{run.directory}' diverged at its first evaluation: no weights to load.")
     config, name = run.recorded.run, run.recorded.run.model.name
     if is_file_reference(name) and not os.path.isfile(split_file_reference(name)[0]):
-        raise RunError(f"'{run.directory}' is a run of '{name}', a file that is not here: go where it was trained.")
+        raise RunError(
+            f"'{run.directory}' is a run of '{name}', a file that does not exist: go to the folder where it was "
+            "trained."
+        )
     trust = trust or Trust()
     trust.allow(run.recorded)
     trust.check(name)

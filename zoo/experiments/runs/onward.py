@@ -75,7 +75,7 @@ def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
     if before.stack:
         return "it was trained in a stack"
     if steps is None or settings.steps is None:
-        return "a budget in seconds has no steps that are sure to be the same"
+        return "a budget in seconds does not fix the number of steps"
     if settings.common_steps is None:
         return f"the rate of schedule={settings.schedule} depends on the budget"
     return "" if steps > settings.steps else f"{steps:,} steps are not more than the {settings.steps:,} that it has"
@@ -110,12 +110,13 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
         unit = apart.numerator  # smallest number of steps with a whole number of evaluations
         fitting = [count * unit for count in (steps // unit, steps // unit + 1) if count * unit > before.steps]
         raise UsageError(
-            f"'{run.directory}' is evaluated every {float(apart):g} steps, which {steps:,} are no multiple of: give "
+            f"'{run.directory}' is evaluated every {float(apart):g} steps, and {steps:,} is not a multiple: give "
             f"{' or '.join(f'--steps {count}' for count in fitting)}."
         )
     if evaluations > MOST_EVALUATIONS:
         raise UsageError(
-            f"{steps:,} steps would be evaluated {int(evaluations):,} times, and at most {MOST_EVALUATIONS:,}."
+            f"{steps:,} steps would be evaluated {int(evaluations):,} times, and at most {MOST_EVALUATIONS:,} are "
+            "possible: give fewer."
         )
     return {"steps": steps, "evaluations": int(evaluations), "warmup": before.warmup_steps / steps}
 

@@ -163,7 +163,10 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
     if config.start:
         _check_vocabulary(config.start, corpus)
     if corpus.is_stream and row_length(config) < config.context:
-        raise UsageError(f"length={row_length(config)} is less than context={config.context}: give N or more.")
+        raise UsageError(
+            f"length={row_length(config)} is less than context={config.context}: give a length of {config.context} "
+            "or more."
+        )
     if corpus.is_stream and row_length(config) > max(corpus.targets["train"], DEFAULT_LENGTH):
         has = f"the training split of {corpus.name} has, {corpus.targets['train']:,}"
         raise UsageError(f"length={row_length(config):,} is more tokens than {has}: give that or less.")

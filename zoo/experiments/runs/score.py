@@ -118,7 +118,7 @@ def _refusal(split: str, found: Reproduction) -> str:
     wrong = found.disagreement
     assert wrong is not None
     return (
-        f"Its scores on {split} are not reproduced where it cannot peek: of {found.tokens:,} tokens scored again "
-        f"{wrong.tokens:,} differ, in the mean {wrong.recorded:.4f} nats recorded and {wrong.again:.4f} again; "
-        f"{wrong.why}."
+        f"Its scores on {split} are not reproduced when later tokens are hidden from it: of {found.tokens:,} tokens "
+        f"scored again {wrong.tokens:,} differ, on average {wrong.recorded:.4f} nats recorded and {wrong.again:.4f} "
+        f"again; {wrong.why}."
     )

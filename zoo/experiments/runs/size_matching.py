@@ -45,7 +45,7 @@ def match_sizes(study: StudyConfig, corpus: Corpus) -> dict[str, Matched]:
             less = f" ({found.refused})" if found.refused else ""
             raise UsageError(
                 f"Model '{contestant.label}' cannot be as small as {target:,.0f} {kind}: "
-                f"with {option}={found.width}, the least, it is at {found.size:,.0f}{less}."
+                f"with {option}={found.width}, the smallest possible, it has {found.size:,.0f}{less}."
             )
         options = {**contestant.model.options, option: found.width}
         model = Call(name=contestant.model.name, options=options)
@@ -130,8 +130,8 @@ def _width_option(contestant: Contestant) -> str:
     option = MODELS.get(name).Config.scales_with
     if option is None:
         raise UsageError(
-            f"Model '{name}' has no width to scale: its Config names none, as scales_with = \"hidden\" would. "
-            "Leave it out of --match, or name one."
+            f"Model '{name}' has no width to scale. Name one in its Config, such as scales_with = \"hidden\", or "
+            "compare without --match."
         )
     return option
 

@@ -104,8 +104,9 @@ def list_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
     wanted = [way for way in ways if way.how == training.execution]
     if not wanted:
         raise UsageError(
-            f"execution='{training.execution}' cannot be here. side-by-side: several runs, several cores, one thread a "
-            "run, Linux without CUDA; stacked: several runs of a model, no --compile; both: no budget in seconds."
+            f"execution='{training.execution}' is impossible for this study. side-by-side needs several runs, several "
+            "cores, one thread per run, and Linux without CUDA; stacked needs several runs of a model, no --compile; "
+            "both need a budget other than seconds."
         )
     return wanted
 

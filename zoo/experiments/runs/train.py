@@ -71,7 +71,7 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
     """Train, score and write all cells."""
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:
-        raise RunError(f"'{taken[0]}' is there and is no finished run: remove it.")
+        raise RunError(f"'{taken[0]}' exists but is not a finished run: remove it.")
     if len(cells) != max(1, len(cells[0].config.stack)):
         raise RunError(f"A stack of {len(cells[0].config.stack)} runs cannot be trained as {len(cells)}.")
     first, device = cells[0].config, cells[0].device

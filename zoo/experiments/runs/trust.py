@@ -64,10 +64,10 @@ class Trust:
                 continue
             path = split_file_reference(name)[0].resolve()
             if os.path.isfile(path) and path not in self._allowed:
-                why = self._reasons.get(path, "no run here was made with it as it is")
+                why = self._reasons.get(path, "no run that was read here was trained with it")
                 raise RunError(
-                    f"A record names the file '{name}', and {why}. Importing it runs its code: "
-                    "say so if you trust it (--trust, or trust=True)."
+                    f"A record names the file '{name}', but {why}. Importing it runs its code: "
+                    "if you trust it, add --trust (in Python trust=True)."
                 )
 
 
@@ -76,11 +76,11 @@ def _why_not(path: Path, name: str, digest: str | None) -> str:
     if not os.path.isfile(path):
         return ""  # a missing file is reported later, by the look-up
     if any(map(_holds_records, path.parents)):
-        return "it lies among records"
+        return "it is inside a folder of runs or studies"
     if digest is None:
-        return "the record does not say what it was"
+        return "the record lacks a digest to check it against"
     if digest_model(None, name) != digest:
-        return "it is no longer what the run was made with"
+        return "it has changed since the run was trained"
     return ""
 
 

@@ -268,7 +268,7 @@ def _describe_death(code: int) -> str:
         return f"was killed by SIGKILL (exit code {code}), as the system does where memory runs out"
     if code < 0:
         return f"was killed by {signal.Signals(-code).name} (exit code {code})"
-    return f"ended with exit code {code}, saying nothing"
+    return f"ended with exit code {code} and no exception"
 
 
 def _interrupt(children: Sequence[_Child[Any]]) -> None:

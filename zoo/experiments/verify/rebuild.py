@@ -81,7 +81,7 @@ class Rebuild:
             DataError, UsageError, RegistryError: it cannot be read.
         """
         if data.corpus.name == "-":
-            raise DataError("The text came from standard input: it is needed here, and cannot be read again.")
+            raise DataError("The text is needed again, but it came from standard input, which cannot be read again.")
         self.trust.check(data.corpus.name)
         return self._once(("corpus", data.model_dump_json()), lambda: load_corpus(data))
 
