@@ -130,7 +130,7 @@ def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None
             if row["problem"]:
                 click.echo(f"  {'':<{width}}  {row['problem']}")
         if not rows:
-            click.echo(f"  none matches '{pattern}'")
+            click.echo(f"  no name matches '{pattern}'")
     return None
 
 

@@ -68,7 +68,7 @@ def test_help_has_the_description_the_values_and_the_default() -> None:
         "--count INTEGER RANGE How many. [many] [x>=2]",
         "--rate FLOAT How fast. [0.5]",
         "--depth INTEGER RANGE How deep. [x>=1]",
-        "--set KEY=VALUE Another setting: hidden=x|y; --set help says what each is.",
+        "--set KEY=VALUE Another setting: hidden=x|y; --set help describes each.",
     ):
         assert part in said
 

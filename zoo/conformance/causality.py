@@ -67,7 +67,7 @@ def _check_training(subject: Subject, T: int) -> Iterator[Finding]:
     if names and (largest := _measure_statistics_leak(subject, T)) > subject.tolerance:
         yield remark(
             f"In training mode later tokens change earlier logits by {largest:.2g}, through the batch statistics of "
-            f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}, and through nothing else."
+            f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}, and in no other way."
         )
 
 

@@ -45,21 +45,21 @@ def find(subject: Subject) -> Iterator[Finding]:
     with isolated(CPU, seed=3):
         alone = _build_alone(subject)
     if changed := first_difference(weights, digests(alone)):
-        yield failure(f"'{changed}' is not as the class makes it: the harness has touched the initialisation.")
+        yield failure(f"'{changed}' is not as the class initialises it: something outside of the class changed it.")
         return
     TrainStep(model.to(CPU), SETTINGS, CPU)
     if changed := first_difference(weights, digests(model)):
-        yield failure(f"'{changed}' has changed before the first step: the harness has touched the initialisation.")
+        yield failure(f"'{changed}' has changed before the first step: something outside of the class changed it.")
         return
     if _reseeds(subject):
-        yield failure("It seeds random numbers itself, so all seeds are one: leave that to the caller.")
+        yield failure("It seeds random numbers itself, so all seeds give the same run: leave seeding to the caller.")
         return
     tokens = subject.tokens(2, subject.beyond(2) + 1)
     for B, T in (tokens.shape, *subject.scored):
         with note_place(f"on tokens of shape ({B}, {T}), N={subject.context}"):
             found = _find_trace(subject, B, T)
         if changes := surroundings.restore():
-            yield failure(f"A call changes {', '.join(changes)}: other models of the process would feel it.")
+            yield failure(f"A call changes {', '.join(changes)}: this would affect other models of the process.")
             return
         if found:
             yield found

@@ -38,7 +38,7 @@ def find(subject: Subject) -> Iterator[Finding]:
             differences = {f"other ones among {B} rows": relative_difference(logits[some], scored(beside)[some])}
             if B > FEWER:
                 fewer = tokens[:FEWER].clone()
-                differences[f"{B - FEWER} rows less beside it"] = relative_difference(logits[:FEWER], scored(fewer))
+                differences[f"{B - FEWER} fewer rows beside it"] = relative_difference(logits[:FEWER], scored(fewer))
         if found := _first_failure(differences, scored):
             yield found
             return

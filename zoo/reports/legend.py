@@ -36,8 +36,8 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
     lines = [_losses(comparison, "bits" if bits else "nats")]
     if comparison.inflation is not None:
         lines.append(
-            f"{new_sample(comparison)}: of this one text, not of others; that splits share training text is allowed "
-            f"for by an assumed factor of their variance, {comparison.inflation:.2f}"
+            f"{new_sample(comparison)}: of this one text, not of others; splits share training text, so their variance "
+            f"is multiplied by an assumed factor of {comparison.inflation:.2f}"
         )
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")

@@ -106,15 +106,17 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     _print_folded(header, cells, console, left=("pair", "verdict"))
     lines = []
     if len(shown) < len(pairs):
-        lines.append(f"all {len(pairs)} pairs stand in the report")
+        lines.append(f"the report shows all {len(pairs)} pairs")
     brought = "" if comparison.correlation is None else f"; correlation over seeds {comparison.correlation:.2f}"
     allowed = f"; p and verdict allow for all pairs ({comparison.method})" if len(pairs) > 1 else ""
     lines.append(f"difference: test loss ± the pair's own 95% interval{allowed}{brought}")
     if "seeds" in header:
-        lines.append("seeds: about how many would tell the pair apart, if the difference is what it seems")
+        lines.append(
+            "seeds: about how many are needed to tell the pair apart, if the true difference is the measured one"
+        )
     if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
-        size = "splits so few" if comparison.study.splits > 1 else "a test split of this size"
-        lines.append(f"no number of seeds: the difference is too small for any, or for {size}")
+        size = "so few splits" if comparison.study.splits > 1 else "a test split of this size"
+        lines.append(f"no number under seeds: the difference is too small for any number of seeds, or for {size}")
     console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
 
 

@@ -19,7 +19,7 @@ def make_set_option(settings: Iterable[Setting]) -> click.Option:
     """`--set KEY=VALUE`; its help lists the settings that have no flag."""
     unflagged = [setting for setting in index_by_name(settings).values() if not setting.flag]
     others = [_describe(setting) for setting in unflagged]
-    text = f"Another setting: {', '.join(others)}; --set help says what each is."
+    text = f"Another setting: {', '.join(others)}; --set help describes each."
 
     def list_them(context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
         if "help" not in words:

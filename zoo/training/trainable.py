@@ -26,7 +26,7 @@ def why_not_trained(model: SequenceModel) -> str | None:
             if not torch.is_grad_enabled():
                 return None  # the model turned gradients off; zoo.surroundings reports it
             if not loss.requires_grad:
-                return ("gives logits without a gradient, so that nothing of it would be trained: compute them outside "
+                return ("gives logits without a gradient, so that nothing in it would be trained: compute them outside "
                         "of torch.no_grad() and without detach().")  # fmt: skip
             try:
                 loss.backward()

@@ -147,7 +147,9 @@ def test_the_bigram_is_refused_by_name(documents: Corpus) -> None:
 @pytest.mark.parametrize(("text", "least"), [("bow", "hidden=1"), ("transformer", "channels=8")])
 @pytest.mark.parametrize("kind", ["parameters", "flops"])
 def test_a_size_far_below_the_least_is_refused(text: str, least: str, kind: str, documents: Corpus) -> None:
-    with pytest.raises(UsageError, match=rf"Model '{text}' cannot be as small as 10 {kind}: with {least}, the least"):
+    with pytest.raises(
+        UsageError, match=rf"Model '{text}' cannot be as small as 10 {kind}: with {least}, the smallest"
+    ):
         match_sizes(study_of(text, **{kind: 10}), documents)
 
 
