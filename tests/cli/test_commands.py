@@ -235,7 +235,7 @@ def test_evaluate_takes_the_name_of_a_split_and_how_to_split_another_text(run_zo
     tokens = [zoo_json(*command, "--split", shares)["splits"][0]["tokens"] for shares in ("80/10/10", "70/30/0")]
     assert tokens[0] < tokens[1]
     told = [
-        "what is scored may have been trained on" in run_zoo(*command, "--split", shares).stderr
+        "the run may have been trained on what is scored" in run_zoo(*command, "--split", shares).stderr
         for shares in ("80/10/10", "70/30/0")
     ]
     assert told == [False, True]

@@ -64,6 +64,7 @@ def test_a_larger_budget_goes_on_inside_and_is_bitwise_the_run_from_scratch(case
     done = run_zoo("train", short, "--steps", "60")
     longer = last_line(done)
     common = 24 if "schedule=wsd" in settings else 30
+    assert f"continued from its step {common}" in done.stderr
     assert f"goes on at step {common}" in done.stderr
     config = json.loads((Path(longer) / "config.json").read_text())
     training = config["run"]["training"]
@@ -134,7 +135,7 @@ def test_fresh_trains_from_the_first_step_and_what_is_there_is_not_begun_again(r
     longer = last_line(run_zoo("train", short, "--steps", "40"))
     again = run_zoo("train", short, "--steps", "40")
     assert "already there" in again.stderr
-    assert "stands at" not in again.stderr
+    assert "continued from its step" not in again.stderr
     fresh = run_zoo("train", short, "--steps", "40", "--fresh")
     assert "goes on" not in fresh.stderr
     assert describe(last_line(fresh)) == describe(longer)

@@ -19,7 +19,7 @@ from zoo.surroundings import isolated
 from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
 
-RESPLIT = "The text is the run's own, but split differently or changed: it may have been trained on what is scored."
+RESPLIT = "The run's own text, but split differently or changed: the run may have been trained on what is scored."
 
 
 def evaluate_again(
