@@ -130,8 +130,8 @@ def _width_option(contestant: Contestant) -> str:
     option = MODELS.get(name).Config.scales_with
     if option is None:
         raise UsageError(
-            f"Model '{name}' has no width to scale. Name one in its Config, such as scales_with = \"hidden\", or "
-            "compare without --match."
+            f"Model '{name}' has no width to scale. Leave it out, compare without --match, or name an option in its "
+            'Config, as scales_with = "hidden" does.'
         )
     return option
 
