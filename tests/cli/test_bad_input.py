@@ -35,7 +35,11 @@ def last_line(text: str) -> str:
         (["train", "mlp", "--steps", "1.5"], 2, "'1.5' is not a whole number of 1 or more"),
         (["train", "mlp", "--embedding", "5"], 2, "Write options of a model after its name: 'mlp(embedding=5)'"),
         (["compare", "--models", "bigram,mlp(hidden=3)", "--embedding=5"], 2, "name: 'mlp(hidden=3,embedding=5)'"),
-        (["train", "wavenet(depth=3)"], 2, "Its depth follows from --context and n: context = n ** depth"),
+        (
+            ["train", "wavenet(depth=3)"],
+            2,
+            "Its depth follows from --context and n: with L levels, the context is n ** L",
+        ),
         (["train", "mlp", "--split", "90/10"], 2, "such as 80/10/10 or 90/10/0"),
         (["train", "mlp", "--split", "0/90/10"], 2, "'0/90/10' is not a split: give whole percentages"),
         (["train", "mlp", "--split", "90/9/2"], 2, "'90/9/2' is not a split: give whole percentages"),

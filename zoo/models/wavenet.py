@@ -42,7 +42,7 @@ class WaveNet(SequenceModel):
 
     class Config(ModelOptions):
         scales_with = "hidden"
-        follows = {name: f"--context and n: context = n ** {name}" for name in ("depth", "levels", "layers")}
+        follows = dict.fromkeys(("depth", "levels", "layers"), "--context and n: with L levels, the context is n ** L")
 
         embedding: int = Field(10, ge=1, description="channels of a token's embedding")
         hidden: int = Field(68, ge=1, description="channels of every level")
