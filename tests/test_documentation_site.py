@@ -30,7 +30,7 @@ def test_a_public_name_of_the_package_is_in_the_api_reference() -> None:
     import zoo.layers
 
     shown = re.findall(r"^::: (\S+)$", "\n".join(p.read_text() for p in (ROOT / "docs" / "api").glob("*.md")), re.M)
-    tables = {"CORPORA", "MODELS", "State"}  # plain values
+    tables = {"CORPORA", "MODELS", "OPTIMIZERS", "State"}  # plain values
     assert {f"zoo.{name}" for name in set(zoo.__all__) - tables} <= set(shown)
     layers = {name.rpartition(".")[2] for name in shown if name.startswith("zoo.layers.")}  # `linear` is a module, too
     assert layers == set(zoo.layers.__all__)

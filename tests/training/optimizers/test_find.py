@@ -1,5 +1,6 @@
 """Optimizers have names, and options that are checked; one of a file or package stands beside the built-in ones."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,29 +10,27 @@ from torch import nn
 
 import zoo
 from registry.errors import ProviderError, UnknownNameError
+from zoo.calls import parse_call
 from zoo.catalog import OPTIMIZERS
 from zoo.errors import UsageError
 from zoo.training.optimizers.find import find_optimizer
 from zoo.training.optimizers.interface import Optimizer
 from zoo.training.update import Update
 
-LION = """
-from zoo import Optimizer, OptimizerOptions
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "optimizers.md").read_text()
+(LION,) = re.findall(r"```python\n# lion.py\n(.*?)```", PAGE, re.DOTALL)
 
-class Lion(Optimizer):
-    class Config(OptimizerOptions):
-        beta: float = 0.99
 
-    def __init__(self, config, blocks):
-        super().__init__(config, blocks)
-        self.means = [self.remember("mean", block) for block in blocks]
-
-    def step(self, gradients, lr):
-        for block, mean, gradient in zip(self.blocks, self.means, gradients, strict=True):
-            if gradient is not None:
-                mean.lerp_(gradient, 1 - self.config.beta)
-                block.value.sub_(block.rate(lr) * (mean.sign() + block.decay * block.value))
-"""
+def test_the_page_has_every_built_in_optimizer_with_its_options_and_their_defaults() -> None:
+    told = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", PAGE, re.MULTILINE)
+    defaults = {
+        name: ", ".join(
+            f"`{parse_call(f'x({key}={field.default})')}`".replace("x(", "").replace(")", "")
+            for key, field in OPTIMIZERS.get(name).Config.model_fields.items()
+        )
+        for name in OPTIMIZERS.names()
+    }
+    assert dict(told) == defaults
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_one_in_a_file_of_the_user_s_trains(lion: Path) -> None:
     model = nn.Linear(3, 4)
     before = model.weight.detach().clone()
     model.weight.grad = torch.full_like(model.weight, -2.0)
-    Update(model, f"{lion}:Lion(beta=0.5)", weight_decay=0.0).step(0.125)
+    Update(model, f"{lion}:Lion(beta2=0.5)", weight_decay=0.0).step(0.125)
     torch.testing.assert_close(model.weight.detach(), before + 0.125)
     assert torch.equal(model.bias, model.bias.detach())
 
@@ -100,7 +99,7 @@ def test_one_of_a_package_is_found_by_its_entry_point(
     (metadata / "entry_points.txt").write_text("[zoo.optimizers]\nlion = lion:Lion\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert {entry.name: entry.origin for entry in OPTIMIZERS.entries()}["lion"] == "lion 1.0"
-    assert issubclass(find_optimizer("lion(beta=0.5)").kind, Optimizer)
+    assert issubclass(find_optimizer("lion(beta2=0.5)").kind, Optimizer)
 
 
 def test_a_run_has_the_source_of_its_optimizer_in_its_fingerprint(
