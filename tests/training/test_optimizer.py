@@ -233,7 +233,7 @@ def test_complex_parameters_are_trained(kind):
     assert model.pole.abs().item() < 0.5
 
 
-@pytest.mark.parametrize("kind", ["adamw", "sgd", "sgd(momentum=0.9)", "muon(precision=float32)"])
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "sgd(momentum=0.9)", "muon(precision=full)"])
 @pytest.mark.parametrize(
     "view",
     [

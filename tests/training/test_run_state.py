@@ -131,11 +131,22 @@ def test_a_run_that_has_diverged_goes_on_to_the_same_step(alone) -> None:
     check(alone("mlp(hidden=8)", optimizer="sgd", lr=1e30, clip=0.0, evaluations=1, steps=40), 1, 3, 20)
 
 
-@pytest.mark.parametrize("name", ["bow(hidden=4)", "mlp(hidden=8)", "transformer(dropout=0.3)", "lstm(hidden=8)"])
-def test_a_stack_goes_on_to_the_last_bit(name: str, make_model, train_rows: Rows, validation_rows: Rows) -> None:
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("bow(hidden=4)", "adamw"),
+        ("mlp(hidden=8)", "sgd(momentum=0.9)"),
+        ("mlp(hidden=8)", "muon"),
+        ("transformer(dropout=0.3)", "adamw"),
+        ("lstm(hidden=8)", "adamw"),
+    ],
+)
+def test_a_stack_goes_on_to_the_last_bit(
+    name: str, optimizer: str, make_model, train_rows: Rows, validation_rows: Rows
+) -> None:
     def train(keeper: Kept | None) -> tuple[list[Fit], list[dict[str, Tensor]]]:
         models = [built(make_model, name, seed) for seed in (1, 2)]
-        settings = [replace(SETTINGS, lr=lr) for lr in (0.01, 0.003)]
+        settings = [replace(SETTINGS, lr=lr, optimizer=optimizer) for lr in (0.01, 0.003)]
         fits = fit_stacked(models, train_rows, validation_rows, settings, seeds=[1, 2], device=CPU,
                            evaluation_model=built(make_model, name), keeper=keeper)  # fmt: skip
         return fits, [copy_state(model) for model in models]

@@ -72,7 +72,7 @@ def test_a_rate_moves_a_parameter_by_its_multiple(kind: str) -> None:
         torch.testing.assert_close(model.get_parameter(name).detach() - value, multiple * moved, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [*KINDS[:2], "muon(precision=float32)"])
+@pytest.mark.parametrize("kind", [*KINDS[:2], "muon(precision=full)"])
 def test_replicas_of_a_stack_follow_the_groups_too(kind: str, settings: Settings) -> None:
     torch.manual_seed(0)
     models, own = [Grouped(), Grouped()], [replace(settings, optimizer=kind, clip=0.0, weight_decay=0.5)] * 2

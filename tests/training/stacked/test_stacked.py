@@ -124,6 +124,21 @@ def test_gradients_and_updates_in_float64_are_those_of_plain_loops(
             assert_near(one, other)
 
 
+@pytest.mark.parametrize("name", ["wavenet", "dilated-wavenet", "transformer"])
+def test_muon_is_that_of_plain_loops(name: str, make_model: MakeModel, train_rows: Rows) -> None:
+    own = replace(SETTINGS, optimizer="muon(precision=full)", weight_decay=0.1)
+    alone, together = ([make_model(name, seed=k).double().train() for k in range(2)] for _ in range(2))
+    plain, stack = [TrainStep(model, own, CPU) for model in alone], StackedStep(together, [own] * 2, CPU)
+    for step in range(3):
+        batches = [draw(train_rows, own, seed, step) for seed in range(2)]
+        longest = max(len(batch.tokens) for batch in batches)
+        stack(stack_batches(batches), torch.tensor([0.02, 0.01], dtype=torch.float64))
+        for one, batch, rate in zip(plain, batches, (0.02, 0.01), strict=True):
+            one(fill(batch, longest), rate)
+        for one, other in zip(together, alone, strict=True):
+            assert_near(one, other, 1e-8)
+
+
 @pytest.mark.parametrize("clip", [0.0, 0.1])
 def test_sgd_is_that_of_plain_loops(clip: float, make_model: MakeModel, train_rows: Rows) -> None:
     own = replace(SETTINGS, optimizer="sgd", clip=clip, weight_decay=0.3)

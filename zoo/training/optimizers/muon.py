@@ -37,7 +37,9 @@ class Muon(Optimizer):
             description="factor of the rate; original: sqrt(max(1, rows/columns)); "
             "match_rms_adamw: 0.2 sqrt(max(rows, columns)) (Liu et al. 2025, section 2.2)",
         )
-        precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="dtype of the iterations")
+        precision: Literal["bfloat16", "full"] = Field(
+            "bfloat16", description="dtype of the iterations; full: that of the weights"
+        )
 
     paper = "Jordan et al. 2024, Muon: An optimizer for hidden layers in neural networks"
     fits_recipes = takes_matrices = True
@@ -59,8 +61,9 @@ class Muon(Optimizer):
             if (gradient := gradients[number]) is not None
         }
         matrices = [_as_matrices(self.blocks[number], direction) for number, direction in directions.items()]
-        dtype = torch.bfloat16 if self.config.precision == "bfloat16" else torch.float32
-        updates = orthogonalize(matrices, iterations=self.config.iterations, dtype=dtype)
+        if self.config.precision == "bfloat16":
+            matrices = [matrix.bfloat16() for matrix in matrices]
+        updates = orthogonalize(matrices, self.config.iterations)
         for number, matrix in zip(directions, updates, strict=True):
             block, value = self.blocks[number], self.blocks[number].value
             rate = block.rate(lr) * self.config.rate
@@ -82,18 +85,17 @@ def _as_matrices(block: Block, tensor: Tensor) -> Tensor:
     return tensor.flatten(2) if block.replicas is not None else tensor.flatten(1).unsqueeze(0)
 
 
-def orthogonalize(matrices: Sequence[Tensor], *, iterations: int, dtype: torch.dtype) -> list[Tensor]:
+def orthogonalize(matrices: Sequence[Tensor], iterations: int) -> list[Tensor]:
     """(K, rows, columns) each -> the same, each matrix brought near U V^T of its singular value decomposition.
 
-    The result is contiguous and of `dtype`. Matrices of equal sizes, also transposed ones, are computed as one batch.
+    The results are contiguous. Matrices of equal sizes, also transposed ones, are computed as one batch.
     """
-    batches: dict[tuple[int, int], list[int]] = {}
+    batches: dict[object, list[int]] = {}
     for number, matrix in enumerate(matrices):
-        rows, columns = matrix.shape[-2:]
-        batches.setdefault((min(rows, columns), max(rows, columns)), []).append(number)
+        batches.setdefault((*sorted(matrix.shape[-2:]), matrix.dtype), []).append(number)
     found = list(matrices)
     for numbers in batches.values():
-        wide = torch.cat([_widen(matrices[number].to(dtype)) for number in numbers])
+        wide = torch.cat([_widen(matrices[number]) for number in numbers])
         sizes = [len(matrices[number]) for number in numbers]
         for number, part in zip(numbers, _iterate(wide, iterations).split(sizes), strict=True):
             rows, columns = matrices[number].shape[-2:]
