@@ -37,7 +37,7 @@ SHORT = ("--data", "invented(documents=200)", "--steps", "2", "--device", "cpu")
         pytest.param(("train", *SHORT), marks=pytest.mark.slow),
         ("train", *SHORT, "--dry-run"),
         pytest.param(("compare", *SHORT, "--dry-run"), marks=pytest.mark.slow),
-        ("check",),
+        pytest.param(("check",), marks=pytest.mark.slow),
     ],
     ids=str,
 )

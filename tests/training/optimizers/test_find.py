@@ -12,7 +12,8 @@ import zoo
 from registry.errors import ProviderError, UnknownNameError
 from zoo.calls import parse_call
 from zoo.catalog import OPTIMIZERS
-from zoo.errors import UsageError
+from zoo.errors import RunError, UsageError
+from zoo.experiments.runs.trust import Trust
 from zoo.training.optimizers.find import find_optimizer
 from zoo.training.optimizers.interface import Optimizer
 from zoo.training.update import Update
@@ -138,3 +139,20 @@ def test_an_optimizer_that_raises_is_told_with_its_own_line(
     assert run.result.status == "failed"
     assert run.result.reason.startswith("Optimizer './lion.py:Lion' failed in a step: AttributeError")
     assert "mean.lurp_" in run.result.reason
+
+
+def test_a_record_imports_the_file_of_an_optimizer_only_as_it_was(
+    lion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = zoo.train("bigram", data="invented(documents=200)", steps=3, lr=0.01, optimizer="./lion.py:Lion",
+                    report=False, progress=False)  # fmt: skip
+    recorded = run.record.recorded
+    trust = Trust()
+    trust.allow(recorded)
+    trust.check_run(recorded.run)
+    lion.write_text(LION + "\nprint('other code')\n")
+    changed = Trust()
+    changed.allow(recorded)
+    with pytest.raises(RunError, match=r"names the file './lion\.py:Lion'"):
+        changed.check_run(recorded.run)
