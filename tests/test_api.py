@@ -319,7 +319,7 @@ def test_a_figure_is_that_of_the_report(compared: zoo.Compared, tmp_path: Path) 
         (lambda: zoo.compare([]), "no models to compare"),
         (lambda: zoo.compare(["gru", "gru"]), "two models are called 'gru'"),
         (lambda: zoo.compare(["gru"], seeds=0), "seeds=.*: .* at least 1"),
-        (lambda: zoo.compare(["gru"], recipe="one"), "there is none"),
+        (lambda: zoo.compare(["gru"], recipe="one"), "chooses a recipe of a study file"),
         (lambda: zoo.sample("nowhere", temp=1), "unknown option 'temp'. It takes: run, count, .*, top_p, "),
         (lambda: zoo.sample("nowhere", 0, top_p=2), "count=0: .*; top_p=2: "),
         (lambda: zoo.evaluate("nowhere", ["tset"]), "tset: input should be 'train', 'validation' or 'test'"),

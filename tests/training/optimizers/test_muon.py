@@ -2,6 +2,8 @@
 
 import copy
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -188,3 +190,19 @@ def test_a_step_reads_nothing_back_from_the_device(layers: Layers) -> None:
         parameter.grad = torch.ones_like(parameter)
     update.optimizer.adamw.step = lambda gradients, lr: None  # its kernel has no form on meta
     update.step(torch.ones((), device="meta"))
+
+
+@pytest.mark.slow
+def test_a_step_does_not_import_the_compiler_of_torch() -> None:
+    code = """
+import sys, torch
+from torch import nn
+from zoo.training.update import Update
+model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4))
+for kind in ("adamw", "sgd(momentum=0.9)", "muon"):
+    model(torch.ones(2, 3)).sum().backward()
+    Update(model, kind, weight_decay=0.1).step(0.1)
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

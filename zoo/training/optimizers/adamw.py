@@ -13,8 +13,8 @@ from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 class AdamW(Optimizer):
     """Adam with decoupled weight decay.
 
-    For one model it calls the kernel of torch.optim.AdamW(fused=True): importing torch.optim imports torch's compiler,
-    which takes as long as torch itself.
+    For one model it calls the kernel of torch.optim.AdamW(fused=True): making an optimizer of torch.optim imports
+    torch's compiler, which takes as long as torch itself.
     """
 
     class Config(OptimizerOptions):

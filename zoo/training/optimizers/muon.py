@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024): momentum, orthogonalised by Newton-Schulz iterations, for hidden matrices.
 
-https://kellerjordan.github.io/posts/muon/; the arithmetic is that of torch.optim.Muon, which is not imported, because
-importing torch.optim imports torch's compiler.
+https://kellerjordan.github.io/posts/muon/; the arithmetic is that of torch.optim.Muon, which is not used, because
+making an optimizer of torch.optim imports torch's compiler.
 """
 
 import math
