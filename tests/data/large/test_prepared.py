@@ -224,7 +224,9 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     monkeypatch.setattr("zoo.data.large.tokenize_file._Writer.add", full)
     with (
         large(),
-        pytest.raises(DataError, match=r"^Cannot prepare corpus\.txt in '.*': No space left on device\. Set ZOO_CACHE_DIR"),
+        pytest.raises(
+            DataError, match=r"^Cannot prepare corpus\.txt in '.*': No space left on device\. Set ZOO_CACHE_DIR"
+        ),
     ):
         load(text_file(WORDS.encode()))
     assert not list((tmp_path / "cache" / "prepared").iterdir())
