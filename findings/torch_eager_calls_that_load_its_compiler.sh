@@ -2,13 +2,13 @@
 # Four calls of plain eager torch load the compiler: making an optimizer, one operation under a TorchDispatchMode, counting
 # FLOPs, and one operation on the meta device.
 #
-# Python 3.11, torch 2.13.0. `import torch` loads 1,123 modules and imports torch.optim, but neither torch._dynamo nor sympy.
-# The first torch.optim.SGD(...) loads both and torch._inductor, 824 modules in all, and so does the first operation inside of a
+# Python 3.11, torch 2.13.0. `import torch` loads 1,116 modules and imports torch.optim, but neither torch._dynamo nor sympy.
+# The first torch.optim.SGD(...) loads both and torch._inductor, 823 modules in all, and so does the first operation inside of a
 # TorchDispatchMode (FlopCounterMode is one), or of a tensor with device="meta". It takes about as long as `import torch`, once
 # in every process: in a short command, in each worker, in the first step that somebody times. A mode of one's own is spared
 # by a class method `_should_skip_dynamo` that returns False; an optimizer is not.
 #
-# Seen, for each of SGD, mode, FLOPs, meta: "before: nothing, after: sympy torch._dynamo torch._inductor (1947 modules)"
+# Seen, for each of SGD, mode, FLOPs, meta: "before: nothing, after: sympy torch._dynamo torch._inductor (1939 modules)"
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
