@@ -1,5 +1,6 @@
 """A sample of every campaign finds no fault, but finds those of a deliberately broken product."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,12 @@ def test_a_campaign_finds_nothing(main: Callable[[], None], words: list[str], ru
     ("main", "words", "broken", "told"),
     [
         (kill.main, ["12", "--cases", "dilated-wavenet adamw cosine seq"], "no-random-state", "curve.jsonl"),
-        (kill.main, ["12", "--cases", "bow adamw cosine seq"], "in-place", "damaged"),
+        (
+            kill.main,
+            ["12", "--cases", "bow adamw cosine seq"],
+            "in-place",
+            "damaged|is no JSON",
+        ),  # of a run, or of a study
         (children.main, ["20", "--only", "pairs"], "no-lock", "is worked on by two at once"),
         (damage.main, ["8", "0"], "no-digest", "is used"),
         (damage.main, ["0", "13"], "no-comparison", ""),
@@ -50,4 +56,4 @@ def test_a_campaign_finds_what_is_broken(
     main: Callable[[], None], words: list[str], broken: str, told: str, run, tmp_path: Path
 ) -> None:
     assert run(main, *words, "--broken", broken) == 1, (tmp_path / STDOUT).read_text()
-    assert told in (tmp_path / STDERR).read_text()
+    assert re.search(told, (tmp_path / STDERR).read_text())
