@@ -141,9 +141,8 @@ def compare(
     Raises:
         RegistryError, ZooError: the study cannot be trained; raised before training starts.
     """
-    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
-    own = {"splits": splits, "recipe": recipe, "name": name}
-    study = _build_study(compare, settings, models=models, seeds=numbers, **own)
+    own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
+    study = _build_study(compare, settings, models=models, **own)
     outcome = _run(
         study, out, fresh=fresh, progress=progress, report=report, stop_at_first_failure=stop_at_first_failure
     )
@@ -183,9 +182,8 @@ def compare_sizes(
     Raises:
         RegistryError, ZooError: a study cannot be trained; raised before training starts.
     """
-    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
-    own = {"splits": splits, "recipe": recipe, "name": name}
-    study = _build_study(compare_sizes, settings, models=models, seeds=numbers, **own)
+    own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
+    study = _build_study(compare_sizes, settings, models=models, **own)
     console = _make_console(progress)
     plans = [plan_study(one, out, console, fresh=fresh) for one in study.at_sizes(sizes)]
     scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
@@ -309,7 +307,8 @@ def _build_study(
     settings: Mapping[str, Any],
     *,
     models: Sequence[Model] | Place,
-    recipe: Any = None,
+    seeds: Any,
+    recipe: Any,
     **own: Any,
 ) -> StudyConfig:
     """Build the study of a call, with models and corpus replaced by their names."""
@@ -323,7 +322,8 @@ def _build_study(
     else:
         names = require_models([text for model in models for text in expand_names(name_of(model, MODELS))])
     check_names(settings, _list_keywords(call))
-    return build_study(_name_objects(settings), models=names, file=file, recipe=recipe, **own)
+    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds
+    return build_study(_name_objects(settings), models=names, file=file, seeds=numbers, recipe=recipe, **own)
 
 
 def _list_keywords(call: Callable[..., Any]) -> list[str]:

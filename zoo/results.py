@@ -170,6 +170,13 @@ def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
     return Figure(name, standalone(figures[name]))
 
 
+def _capture(draw: Callable[[PlainConsole], None], width: int) -> str:
+    """The text that a function prints on a console of a width, without colours."""
+    text = io.StringIO()
+    draw(PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False))
+    return text.getvalue().rstrip("\n")
+
+
 class Compared:
     """A finished comparison, shown as its table.
 
@@ -200,10 +207,7 @@ class Compared:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and the verdict as `compare` prints them."""
-        text = io.StringIO()
-        plain = PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
-        print_comparison(self.comparison, bits=bits, console=plain)
-        return text.getvalue().rstrip("\n")
+        return _capture(lambda console: print_comparison(self.comparison, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()
@@ -259,10 +263,7 @@ class ComparedSizes:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and verdicts as `compare --sizes` prints them."""
-        text = io.StringIO()
-        plain = PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False)
-        print_scaling(self.scaling, bits=bits, console=plain)
-        return text.getvalue().rstrip("\n")
+        return _capture(lambda console: print_scaling(self.scaling, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()

@@ -6,11 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.training.optimizers.alike import group_alike, select_present
-from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions, Rate
+from zoo.training.optimizers.fused import FusedOptimizer
+from zoo.training.optimizers.interface import Block, OptimizerOptions, Rate
 
 
-class AdamW(Optimizer):
+class AdamW(FusedOptimizer):
     """Adam with decoupled weight decay.
 
     For one model it calls the kernel of torch.optim.AdamW(fused=True): making an optimizer of torch.optim imports
@@ -30,13 +30,6 @@ class AdamW(Optimizer):
         self.means, self.squares = ([self.remember(kind, b) for b in blocks] for kind in ("mean", "square"))
         self.steps = _zeros(blocks)
         self.state |= {f"steps.{block.name}": steps for block, steps in zip(blocks, self.steps, strict=True)}
-        self._alike = group_alike(blocks)
-
-    def step(self, gradients: Sequence[Tensor | None], lr: Rate) -> None:
-        """Update every block that has a gradient."""
-        for numbers, present in select_present(self._alike, gradients):
-            update = self._update if self.blocks[numbers[0]].replicas is None else self._update_stack
-            update(numbers, present, lr)
 
     def _update(self, numbers: Sequence[int], gradients: list[Tensor], lr: Rate) -> None:
         """Update blocks of one dtype, decay and multiple."""

@@ -6,11 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.training.optimizers.alike import group_alike, select_present
-from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions, Rate
+from zoo.training.optimizers.fused import FusedOptimizer
+from zoo.training.optimizers.interface import Block, OptimizerOptions, Rate
 
 
-class SGD(Optimizer):
+class SGD(FusedOptimizer):
     """SGD; weight decay is added to the gradient. For one model it calls the kernel of torch.optim.SGD(fused=True)."""
 
     class Config(OptimizerOptions):
@@ -22,13 +22,6 @@ class SGD(Optimizer):
     def __init__(self, config: OptimizerOptions, blocks: Sequence[Block]) -> None:
         super().__init__(config, blocks)
         self.momenta = [self.remember("momentum", block) for block in blocks] if self.config.momentum else []
-        self._alike = group_alike(blocks)
-
-    def step(self, gradients: Sequence[Tensor | None], lr: Rate) -> None:
-        """Update every block that has a gradient."""
-        for numbers, present in select_present(self._alike, gradients):
-            update = self._update if self.blocks[numbers[0]].replicas is None else self._update_stack
-            update(numbers, present, lr)
 
     def _update(self, numbers: Sequence[int], gradients: list[Tensor], lr: Rate) -> None:
         """Update blocks of one dtype, decay and multiple."""
