@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 TRAIN = ["train", "bow(hidden=4)", "--steps", "2", "--threads"]
 COMPARE = ["compare", "--models", "bow(hidden=4),bigram", "--steps", "2", "--seeds", "1", "--threads", "1", "--out"]
 COPIED = "(already there)"
@@ -67,9 +69,12 @@ def test_a_run_with_other_settings_is_not_mentioned(run_zoo, tmp_path: Path) -> 
     assert "another run" not in compare(run_zoo, tmp_path)[1]
 
 
-def test_a_damaged_run_is_trained_again(run_zoo, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["config.json", "losses.safetensors", "weights.safetensors"])
+def test_a_damaged_run_is_trained_again(run_zoo, tmp_path: Path, file: str) -> None:
     before = train(run_zoo, tmp_path)
-    (before / "config.json").write_text("{")
+    data = bytearray((before / file).read_bytes())
+    data[-9] ^= 1
+    (before / file).write_bytes(data)
     after, output = compare(run_zoo, tmp_path)
     assert COPIED not in output
     assert (after / "result.json").is_file()

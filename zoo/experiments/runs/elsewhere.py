@@ -4,6 +4,7 @@
 """
 
 import glob
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 
 from zoo.config import as_json
 from zoo.errors import RunError
-from zoo.experiments.records.run import Recorded, Run, is_done, is_run, read_run
+from zoo.experiments.records.run import LOSSES, WEIGHTS, Recorded, Run, is_done, is_run, read_run
 from zoo.experiments.runs.identity import device_name, file_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.working_folder import LOCK, work_on
@@ -32,7 +33,7 @@ def copy_same_runs(cells: Sequence[Cell]) -> None:
             continue
         if same := next((run for run in _find_runs(cell, cell.directory.name) if _is_same(run, cell)), None):
             with suppress(OSError, RunError):  # it is trained instead
-                _copy(same.directory, cell.directory)
+                _copy(same, cell.directory)
 
 
 def explain_similar_runs(cells: Sequence[Cell]) -> list[str]:
@@ -94,15 +95,19 @@ def _list_differences(run: Run, cell: Cell) -> Iterator[str]:
         yield f"with --threads {there.run.training.threads} it is the same"
 
 
-def _copy(run: Path, directory: Path) -> None:
+def _copy(run: Run, directory: Path) -> None:
     """Copy a finished run; its result last, which makes it finished.
 
     Raises:
-        OSError, RunError: a file cannot be read or written, or another process executes the run.
+        OSError, RunError: a file cannot be read or written or is damaged, or another process executes the run.
     """
-    files = sorted((path for path in run.iterdir() if path.is_file()), key=lambda path: path.name == RESULT)
+    files = sorted((path for path in run.directory.iterdir() if path.is_file()), key=lambda path: path.name == RESULT)
+    digests = {WEIGHTS: run.result.weights_sha256, LOSSES: run.result.losses_sha256}
     with work_on(directory) as hidden:
         if any(path.name != LOCK for path in hidden.iterdir()):
             raise RunError(f"'{directory}' was begun here.")
         for path in files:
-            write_whole(hidden / path.name, path.read_bytes())
+            data = path.read_bytes()
+            if (digest := digests.get(path.name)) and hashlib.sha256(data).hexdigest() != digest:
+                raise RunError(f"'{path}' is damaged.")
+            write_whole(hidden / path.name, data)
