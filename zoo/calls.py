@@ -88,7 +88,7 @@ def parse_assignment(text: str) -> tuple[str, Value]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip().isidentifier():
         raise UsageError(f"'{shorten(text.strip())}' is not written as key=value.")
-    return key.strip(), _parse_value(value.strip())
+    return key.strip(), parse_value(value.strip())
 
 
 def split_at_commas(text: str) -> list[str]:
@@ -110,7 +110,8 @@ def split_at_commas(text: str) -> list[str]:
     return [part for part in parts if part]
 
 
-def _parse_value(text: str) -> Value:
+def parse_value(text: str) -> Value:
+    """Parse true, false, a number or quoted text to a Python value; anything else stays text."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:

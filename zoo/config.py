@@ -281,7 +281,9 @@ class RunConfig(Frozen):
     seed: Seed = 1
     stack: tuple[tuple[Seed, float | None], ...] = Field((), description="seeds and learning rates of the stack")
     chosen_from: tuple[float, ...] = Field((), description="grid that the learning rate was chosen from, if any")
-    trial: bool = Field(False, description="only chooses a learning rate: never sees the test split")
+    trial: bool = Field(False, description="only chooses settings: never sees the test split")
+    prune_above: tuple[float | None, ...] = Field((), description="losses above which evaluations prune a trial")
+    searched: tuple[str, ...] = Field((), description="names of the settings that a search chose, if any")
     start: Start | None = Field(None, description="initial weights instead of random ones")
     weights_seed: Seed | None = Field(None, description="seed of the initial weights, if not `seed`")
     data_seed: Seed | None = Field(None, description="seed of batches and dropout, if not `seed`")

@@ -6,7 +6,7 @@ it), `search_rates` (its learning rate) and `execute_all` (train it). From `reso
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from zoo.errors import RunError, ZooError
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.records.fingerprint import fingerprint
-from zoo.experiments.records.run import Run, is_done
+from zoo.experiments.records.run import Run, is_done, read_run
+from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
@@ -25,10 +26,13 @@ from zoo.experiments.runs.elsewhere import copy_same_runs, explain_similar_runs
 from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.rates import MOST_ROUNDS, Rates, choose_rates, search_rates
-from zoo.experiments.runs.resolve import Cell, in_first_split, resolve_all
+from zoo.experiments.runs.resolve import Cell, Models, in_first_split, resolve_all
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.runs.size_matching import describe_size, match_sizes
-from zoo.experiments.runs.strategy import Choice, choose_ways, place, write_ways
+from zoo.experiments.runs.strategy import Choice, choose_trial_way, choose_ways, place, write_ways
+from zoo.experiments.runs.tuning.spaces import Spaces, find_spaces
+from zoo.experiments.runs.tuning.suggest import require_optuna
+from zoo.experiments.runs.tuning.tune import hold, make_tuners
 from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.study.config import Matched, StudyConfig
 from zoo.training.optimizers.groups import describe_ignored
@@ -51,6 +55,12 @@ class Plan:
     choices: Mapping[str, Choice]
     fresh: bool = False
     """Whether to train runs that other studies have finished, instead of copying them."""
+    spaces: Spaces = field(default_factory=dict)
+    """Label -> the space of its search."""
+    storage: str | None = None
+    """URL of Optuna's database; None: a file in `directory`."""
+    models: Models = field(default_factory=dict)
+    """All models that were resolved so far."""
 
     @property
     def corpus(self) -> Corpus:
@@ -105,6 +115,17 @@ class Plan:
         rated = [cell.at_rate(rates[cell.config.label], grid) if cell.config.label in rates else cell for cell in cells]
         return place(rated, self.ways)
 
+    def resolve(self, configs: Sequence[RunConfig]) -> list[Cell]:
+        """Resolve further runs of the study."""
+        return resolve_all(configs, self.corpora, self.directory, self.models)
+
+    def tuned(self, searches: Mapping[str, SearchRecord]) -> list[Cell]:
+        """Return the reported runs, with their ways, at the settings that searches chose."""
+        if not searches:
+            return self.runs({})
+        chosen = {label: search.chosen for label, search in searches.items()}
+        return place(self.resolve(self.study.scaled(self.matched).tuned(chosen)), self.ways)
+
 
 def describe_grid(study: StudyConfig) -> list[str]:
     """Describe the grid of learning rates and its number of runs in one line; empty without a grid."""
@@ -120,12 +141,13 @@ def describe_grid(study: StudyConfig) -> list[str]:
     return [f"learning rates: {grid}; a best rate at the edge weakens the verdict (--lr-grid auto extends the grid)"]
 
 
-def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
+def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: str | None = None) -> Plan:
     """Plan a study: load its text, match sizes, resolve its runs, choose their ways of execution.
 
     Args:
         out: folder of all studies.
         fresh: whether to begin a new folder beside an existing one.
+        storage: URL of the database of a search.
 
     Raises:
         DataError: the text cannot be read.
@@ -135,10 +157,15 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False) -> Plan:
     matched = match_sizes(study, next(iter(corpora.values())))
     scaled = study.scaled(matched)
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
-    cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory)
+    models: Models = {}
+    cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory, models)
+    spaces = find_spaces(scaled, cells[: len(study.models)])
+    if spaces:
+        require_optuna()
     if study.start and not is_done(cells[0].directory):
         cells[0].build()  # report weights that do not fit now, not after training
-    return Plan(study, corpora, matched, directory, cells, choose_ways(cells, corpora, directory), fresh)
+    choices = choose_ways(cells, corpora, directory)
+    return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models)
 
 
 def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
@@ -162,16 +189,15 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     write_ways(plan.directory, plan.configs(), plan.choices)
     search = search_rates(plan.study, try_all)
     tried = search.trials
+    searches, untuned = search_settings(plan, listener), list[Run]()
     if tried:
         cells = plan.runs(choose_rates(tried), search.grid)
-    if not plan.fresh:
-        copy_same_runs(cells)
-    runs = [
-        run
-        for rotation, corpus in plan.corpora.items()
-        for run in execute_all([cell for cell in cells if cell.config.data.rotation == rotation], corpus, listener)
-    ]
-    path = plan.directory / record_name(plan.study, [*tried, *runs])
+    if searches:
+        untuned = _execute_splits(plan, cells, listener)
+        cells = plan.tuned(searches)
+    runs = _execute_splits(plan, cells, listener)
+    searched = [read_run(plan.directory / trial.run) for own in searches.values() for trial in own.trials]
+    path = plan.directory / record_name(plan.study, [*tried, *searched, *untuned, *runs])
     remove_unfinished(path)
     if path.is_file():
         remove_lock(lock_of(path))
@@ -182,6 +208,8 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         rounds=search.rounds if plan.study.lr_grid_extends else (),
         trials=tuple(str(run.directory.relative_to(plan.directory)) for run in tried),
         runs=tuple(str(run.directory.relative_to(plan.directory)) for run in runs),
+        untuned=tuple(str(run.directory.relative_to(plan.directory)) for run in untuned),
+        searches=searches,
         looked=earlier_looks(plan.study, plan.directory),
         ways=plan.ways,
     )
@@ -189,6 +217,49 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         if not path.is_file():
             write_study(path, record)
     return path, read_study(path)
+
+
+def _execute_splits(plan: Plan, cells: Sequence[Cell], listener: Listener) -> list[Run]:
+    """Execute the cells of every split in turn, or copy their runs from other studies."""
+    if not plan.fresh:
+        copy_same_runs(cells)
+    return [
+        run
+        for rotation, corpus in plan.corpora.items()
+        for run in execute_all([cell for cell in cells if cell.config.data.rotation == rotation], corpus, listener)
+    ]
+
+
+def search_settings(plan: Plan, listener: Listener) -> dict[str, SearchRecord]:
+    """Search the settings of every model, in rounds of trials of all models; empty if the study has no search.
+
+    Raises:
+        ZooError, RunError: the database cannot be opened.
+        UsageError: the FLOPs of the search do not suffice for a trial.
+    """
+    written = {cell.config.label: cell for cell in reversed(plan.runs({}))}
+    cells: dict[str, Cell] = {}
+
+    def resolve(config: RunConfig) -> Cell:
+        key = config.model_dump_json()
+        if key not in cells:
+            (cells[key],) = plan.resolve([config])
+            cells[key] = cells[key].in_way(choose_trial_way(config))
+        return cells[key]
+
+    if not plan.spaces:
+        return {}
+    study = plan.study.scaled(plan.matched)
+    tuners = make_tuners(study, written, plan.spaces, resolve, plan.corpus, plan.directory, plan.storage)
+    done = 0
+    while True:
+        with hold(plan.directory):
+            todo = [cell for tuner in tuners for cell in tuner.go_on()]
+        if not todo:
+            return {tuner.label: tuner.record(plan.directory) for tuner in tuners}
+        done += len(todo)
+        listener.planned(max(done, len(tuners) * (plan.study.search.most_trials or 0)) + 2 * len(plan.runs({})))
+        execute_all(todo, plan.corpus, listener)
 
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:
@@ -243,7 +314,7 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
     found = record.read_runs(directory)
     runs, failed = {run.label: run for run in reversed(found)}, _failed(found)  # of the first seed in the first split
     threads = max(way.threads for way in plan.ways.values())  # the same for all, for comparable speeds
-    first = in_first_split(plan.runs({}))  # costs equal those of a comparison on one split
+    first = in_first_split(plan.tuned(record.searches))  # costs equal those of a comparison on one split
     cells = {cell.config.label: cell.on_threads(threads) for cell in first if cell.config.label not in failed}
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():

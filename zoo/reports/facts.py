@@ -17,6 +17,7 @@ RATES = {
     "recipe": "each model's recipe",
     "setting": "one for all",
     "grid": "of one grid for all, the best on validation under one more seed",
+    "search": "of one search for all, the best on validation under one more seed",
 }
 
 
@@ -64,7 +65,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
 def rates(comparison: Comparison) -> str:
     """Say where the learning rates come from."""
     origins = dict.fromkeys(model.lr_from for model in comparison.models)
-    where = ", of the first split" if comparison.study.splits > 1 and "grid" in origins else ""
+    where = ", of the first split" if comparison.study.splits > 1 and {"grid", "search"} & set(origins) else ""
     return "; ".join(RATES[origin] for origin in origins) + where
 
 

@@ -72,9 +72,13 @@ def _losses(comparison: Comparison, unit: str) -> str:
 
 def _rates(rows: Sequence[ModelRow]) -> str:
     """Say where the learning rates come from."""
-    where = {"setting": "one setting for all", "grid": "one grid for all, chosen on validation"}
+    where = {
+        "setting": "one setting for all",
+        "grid": "one grid for all, chosen on validation",
+        "search": "one search for all, chosen on validation",
+    }
     origin = where.get(rows[0].lr_from, "each model's recipe")
-    if rows[0].lr_from == "grid" and rows[0].split_losses:
+    if rows[0].lr_from in ("grid", "search") and rows[0].split_losses:
         origin += " of the first split"
     rates = {row.lr for row in rows}
     shown = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)

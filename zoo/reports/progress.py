@@ -68,6 +68,8 @@ class ProgressBar(Listener):
             last = run.curve[-1] if run.curve else None
             good = f"; last finite evaluation {last.validation_loss:.5g} at step {last.step:,}" if last else ""
             line = f"{name}: diverged at step {result.diverged_at:,}{good}"
+        elif result.status == "pruned":
+            line = f"{name}: pruned at step {result.steps:,}, validation {run.curve[-1].validation_loss:.4f}"
         elif result.status in ("refused", "failed"):
             line = f"{name}: {result.status}. {result.reason}"
         else:
@@ -84,6 +86,9 @@ class ProgressBar(Listener):
 
 
 def _name(cell: Cell) -> str:
+    if cell.config.searched and cell.config.trial:
+        chosen = {**vars(cell.settings), **dict(cell.model.options)}
+        return f"{cell.config.label} trying {', '.join(f'{name}={chosen[name]}' for name in cell.config.searched)}"
     if cell.config.trial:
         return f"{cell.config.label} trying learning rate {cell.settings.lr:g}"
     return f"{cell.config.label}{_split(cell)} seed {cell.config.seed}"

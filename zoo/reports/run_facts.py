@@ -57,7 +57,8 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
     kind = "one stream" if data.is_stream else "documents"
     targets = {name: count for name, count in data.targets.items() if config.data.has_test or name != "test"}
     amounts = ", ".join(f"{count:,} {name}" for name, count in targets.items())
-    rate = {"recipe": "of its recipe", "setting": "given", "grid": "best of a grid"}[run.recorded.lr_from]
+    origins = {"recipe": "of its recipe", "setting": "given", "grid": "best of a grid", "search": "best of a search"}
+    rate = origins[run.recorded.lr_from]
     facts = {
         "Model": str(config.model),
         "Corpus": f"{data.name}, {kind}, {amounts} targets; digest {data.digest[:12]}",

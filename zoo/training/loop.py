@@ -51,6 +51,7 @@ def fit(
     evaluation_model: SequenceModel | None = None,
     build: Callable[[], SequenceModel] | None = None,
     keeper: Keeper | None = None,
+    prune_above: Sequence[float | None] = (),
 ) -> Fit:
     """Train `model` in place; it ends with the weights that were best on validation.
 
@@ -61,6 +62,7 @@ def fit(
         evaluation_model: as in `Replica`.
         build: builds another `model` in its initial state, on the CPU; default: a copy of it.
         keeper: stores states of the run, and loads the one to continue from.
+        prune_above: as in `Replica`.
 
     Raises:
         RunError: a loaded state does not fit the model, or as `evaluate`.
@@ -68,7 +70,7 @@ def fit(
     model.train()
     train_step = TrainStep(model, settings, device)
     step = capture(train_step, device)
-    replica = Replica(model, settings, seed, report, evaluation_model)
+    replica = Replica(model, settings, seed, report, evaluation_model, prune_above)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
     again = build or (lambda: copy.deepcopy(model).cpu())
     unlike = why_not_filled(lambda _: again()) if fills else None
@@ -110,7 +112,7 @@ class Loop:
         return digest_random_state(self.device) != self.started
 
     def run(self, train: Rows, validation: Rows) -> float:
-        """Train until the budget is spent or every replica has diverged; return the seconds without evaluations."""
+        """Train until the budget is spent or every replica has stopped; return the seconds without evaluations."""
         if state := self.keeper.load(self._note):
             self.put(state)
             self._note(f"goes on at step {self.steps:,}")
@@ -123,7 +125,7 @@ class Loop:
                 _read_losses(self.unread, self.replicas, spent, report=not due)
             if due:
                 self._evaluate(validation, spent)
-            if spent == 1 or all(replica.diverged for replica in self.replicas):
+            if spent == 1 or all(replica.stopped for replica in self.replicas):
                 self.clock.stop()
                 seconds = self.clock.seconds
                 self._keep_common()

@@ -52,6 +52,8 @@ class Fit:
     """Seconds of training, without evaluations."""
     diverged_at: int | None = None
     """Step of the first loss that is not finite."""
+    pruned_at: int | None = None
+    """Step after which a trial was pruned."""
     shapes: Counter[Shape] = field(default_factory=Counter)
     """Shape of a batch -> number of steps."""
     execution: str = "eager"
@@ -69,6 +71,8 @@ class Replica:
     Args:
         evaluation_model: another model of the same class that gets the weights for every evaluation, so that the model
             in training never sees validation; None evaluates the model in training.
+        prune_above: a validation loss for each evaluation, that of the untrained model first; the run is pruned where
+            its best loss so far is above it. None, or no entry: it is not pruned there.
     """
 
     def __init__(
@@ -78,9 +82,10 @@ class Replica:
         seed: int,
         report: Callable[[Progress], None] = lambda _: None,
         evaluation_model: SequenceModel | None = None,
+        prune_above: Sequence[float | None] = (),
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
-        self._evaluation_model = evaluation_model
+        self._evaluation_model, self._prune_above = evaluation_model, prune_above
         self.fit = Fit()
         self.best_weights = copy_state(model)
         self.recent: list[float] = []
@@ -95,6 +100,11 @@ class Replica:
     def diverged(self) -> bool:
         """Whether a loss was not finite."""
         return self.fit.diverged_at is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run ends before its budget is spent: it has diverged or was pruned."""
+        return self.diverged or self.fit.pruned_at is not None
 
     def count_step(self, batch: Batch) -> None:
         """Count a step on this batch. Its loss may still be on the device."""
@@ -123,7 +133,13 @@ class Replica:
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
             self.best_weights = weights
+        self._prune(len(self.fit.curve) - 1, self.fit.best.validation_loss)
         self.report(Progress(spent, train_loss, loss))
+
+    def _prune(self, evaluation: int, best: float) -> None:
+        limit = self._prune_above[evaluation] if evaluation < len(self._prune_above) else None
+        if limit is not None and best > limit:
+            self.fit.pruned_at = self.fit.steps
 
     def _model_with(self, weights: Mapping[str, Tensor]) -> SequenceModel:
         """Return the evaluation model with these weights, or the model in training if the names differ."""

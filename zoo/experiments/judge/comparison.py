@@ -9,6 +9,7 @@ from zoo.config import Frozen
 from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
+from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
 from zoo.experiments.study.config import StudyConfig
 
@@ -38,6 +39,8 @@ class Comparison(Frozen):
     caveats: tuple[str, ...] = ()
     """The assumptions of intervals and verdicts, a sentence each."""
     models: tuple[ModelRow, ...]
+    tuned: tuple[Tuned, ...] = ()
+    """The search of every model, in their order; () without a search."""
     pairs: tuple[PairRow, ...]
     runs: tuple[RunRow, ...]
     contrasts: tuple[Contrast, ...] = ()

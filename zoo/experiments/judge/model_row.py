@@ -10,6 +10,7 @@ from zoo.experiments.judge.analysis import Analysis
 from zoo.experiments.judge.positions import loss_by_position
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, Spread, Used
 from zoo.experiments.records.run import Result, Run
+from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import Cost, StudyRecord
 from zoo.experiments.study.config import StudyConfig
 
@@ -48,7 +49,7 @@ def summarise_model(
         off_budget=0.0 if diverged or failed else _off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
         lr=lr,
-        lr_from=_lr_from(record.study),
+        lr_from=_lr_from(record.study, record.searches.get(label)),
         lr_trials={repr(rate): loss for rate, loss in tried.items()},
         lr_at_edge=bool(tried) and lr in (min(tried), max(tried)),
         published=next((model.published for model in record.study.models if model.label == label), None),
@@ -115,8 +116,10 @@ def _floor(splits: Iterable[Sequence[Run]]) -> float | None:
     return _weighted(floors, [data.targets["test"] for data in firsts]) if len(floors) == len(firsts) else None
 
 
-def _lr_from(study: StudyConfig) -> Literal["recipe", "setting", "grid"]:
+def _lr_from(study: StudyConfig, search: SearchRecord | None) -> Literal["recipe", "setting", "grid", "search"]:
     """The source of this study's rates; a reused run may have recorded another source for the same rate."""
+    if search and "lr" in search.space:
+        return "search"
     if study.lr_grid:
         return "grid"
     return "recipe" if study.training.lr is None else "setting"

@@ -90,7 +90,7 @@ class ModelRow(Frozen):
     tokens_per_second: float
     """Target tokens per second in training: by the probe if there was one, else over the runs."""
     lr: float
-    lr_from: Literal["recipe", "setting", "grid"]
+    lr_from: Literal["recipe", "setting", "grid", "search"]
     lr_trials: dict[str, float | None]
     """Learning rate -> validation loss under the extra seed; None where the trial diverged."""
     lr_at_edge: bool

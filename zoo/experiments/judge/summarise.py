@@ -15,8 +15,9 @@ from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow
 from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
-from zoo.experiments.records.run import Run, read_losses
+from zoo.experiments.records.run import Run, read_losses, read_run
 from zoo.experiments.records.study import StudyRecord
 
 UNLIKE = "The runs of the comparison do not have the same seeds and the same test documents."
@@ -34,9 +35,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     by_label = {label: [run for run in runs if run.label == label] for label in labels}
     sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
-    splits = group_by_split(by_label[labels[0]]).values()
-    several = len(splits) > 1
-    inflation = overlap_inflation([own[0].recorded.data.targets for own in splits]) if several else None
+    inflation = _inflation(by_label[labels[0]])
+    several = inflation is not None
     analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits, units, inflation)
     rows = [
         summarise_model(label, by_label[label], [trial for trial in trials if trial.label == label], record, analysis)
@@ -58,6 +58,11 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         inflation=inflation,
         caveats=analysis.caveats if analysis else (),
         models=tuple(rows),
+        tuned=tuple(
+            _summarise_search(row.label, by_label[row.label], record, path.parent)
+            for row in rows
+            if row.label in record.searches
+        ),
         pairs=tuple(pairs),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(
@@ -65,6 +70,30 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             runs[0].recorded.data,
         ),
     )
+
+
+def _summarise_search(label: str, runs: Sequence[Run], record: StudyRecord, directory: Path) -> Tuned:
+    """Summarise the search of a model, and compare its tuned runs with those of the model as written."""
+    search = record.searches[label]
+    written = [run for run in record.read_untuned(directory) if run.label == label]
+    unchanged = [run.directory for run in runs] == [run.directory for run in written]
+    sound = all(run.result.test_loss is not None for run in [*runs, *written])
+    units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
+    return summarise_search(
+        label,
+        search,
+        [read_run(directory / trial.run) for trial in search.trials],
+        None if unchanged or not sound else _analyse(
+            {TUNED: runs, WRITTEN: written}, record.study.splits, units, _inflation(runs)
+        ),
+        unchanged=unchanged,
+    )  # fmt: skip
+
+
+def _inflation(runs: Sequence[Run]) -> float | None:
+    """Return the factor of the variance for the common training text of several splits; None for one."""
+    splits = group_by_split(runs).values()
+    return overlap_inflation([own[0].recorded.data.targets for own in splits]) if len(splits) > 1 else None
 
 
 def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, inflation: float | None) -> Analysis | None:

@@ -83,7 +83,7 @@ class Recorded(Frozen):
     optimizer_source: str | None = None
     """Digest of the source of the optimizer; None in older records, whose harness has it."""
     settings: dict[str, Any]
-    lr_from: Literal["recipe", "setting", "grid"]
+    lr_from: Literal["recipe", "setting", "grid", "search"]
 
     @field_validator("settings")
     @classmethod
@@ -140,12 +140,13 @@ class Reproduced(Frozen):
 class Result(Frozen):
     """The results of a run. Losses are nats per token, with the weights that were best on validation.
 
-    A run is *finished*; *diverged*, which is a result; *failed* (an error ended it, and the same command tries it
-    again); or *refused* (its scores are not reproducible, so it has none). The last two have a `reason`.
+    A run is *finished*; *diverged*, which is a result; *pruned*, a trial that ended early; *failed* (an error ended it,
+    and the same command tries it again); or *refused* (its scores are not reproducible, so it has none). The last two
+    have a `reason`.
     """
 
     schema_version: int = SCHEMA_VERSION
-    status: Literal["finished", "diverged", "refused", "failed"]
+    status: Literal["finished", "diverged", "pruned", "refused", "failed"]
     reason: str | None = Field(None, max_length=LONGEST_REASON)
     diverged_at: Steps | None = None
     parameters: Parameters

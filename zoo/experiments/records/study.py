@@ -15,6 +15,7 @@ from zoo.config import Frozen, Way, as_json
 from zoo.errors import RunError
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json, read_record
 from zoo.experiments.records.run import Run, read_run, write_json
+from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.values import Amount, Count, Parameters
 from zoo.experiments.study.config import Matched, StudyConfig
 
@@ -96,6 +97,10 @@ class StudyRecord(Frozen):
     """Rates of each round of an extended learning-rate grid; the first round is the grid itself."""
     trials: Places = ()
     runs: Annotated[Places, Field(min_length=1)]
+    untuned: Places = ()
+    """Runs of the models as written, with which those of a search are compared."""
+    searches: Mapping[str, SearchRecord] = Field(default_factory=dict)
+    """Label -> the search of its settings."""
     looked: tuple[Count, ...] = ()
     """Numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, seen before this one ran."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
@@ -108,6 +113,14 @@ class StudyRecord(Frozen):
             RunError: a run is missing or damaged.
         """
         return [read_run(directory / name) for name in self.runs]
+
+    def read_untuned(self, directory: Path) -> list[Run]:
+        """Read the runs of the models as written.
+
+        Raises:
+            RunError: a run is missing or damaged.
+        """
+        return [read_run(directory / name) for name in self.untuned]
 
     def read_trials(self, directory: Path) -> list[Run]:
         """Read the runs that chose the learning rates.

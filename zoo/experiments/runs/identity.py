@@ -12,6 +12,7 @@ from zoo.experiments.records.run import DIGESTS, Recorded
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.model import ResolvedModel
 
+GRID_FOLDER, SEARCH_FOLDER = "lr-grid", "search"
 COUNTED_ELSEWHERE = {
     *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
 }
@@ -46,6 +47,7 @@ def fingerprint_run(
             "length": row_length(config) if data.is_stream else None,
             "seed": config.seed,
             "trial": config.trial,
+            **({"prune_above": config.prune_above} if config.prune_above else {}),
             "settings": settings,
             **beside,
             **({"start": config.start.sha256} if config.start else {}),
@@ -68,6 +70,13 @@ def run_name(config: RunConfig, fingerprint: str) -> str:
     number, of = config.data.turn
     split = f"-split{number}of{of}" if number > 1 else ""
     return f"{file_name(config.label)}{split}-seed{config.seed}-{fingerprint}"
+
+
+def trial_folder(config: RunConfig) -> str:
+    """Return the folder of a run within its study's: that of trials of a grid or of a search; "" for reported runs."""
+    if not config.trial:
+        return ""
+    return SEARCH_FOLDER if config.searched else GRID_FOLDER
 
 
 def file_name(text: str) -> str:

@@ -22,7 +22,13 @@ from zoo.training.loop import Settings
 
 FREE = {*BUDGETS, "execution", "checkpoint_every"}
 """Settings of training in which a longer run may differ."""
-BECAME = {"finished": "finished", "diverged": "diverged", "failed": "failed", "refused": "was refused"}
+BECAME = {
+    "finished": "finished",
+    "diverged": "diverged",
+    "pruned": "was pruned",
+    "failed": "failed",
+    "refused": "was refused",
+}
 
 
 def describe_as_study(run: Run) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def make_start(place: Path) -> Start:
     if not is_run(place):
         raise RunError(f"'{place}' is neither a run nor a file of weights (.safetensors).")
     run = read_run(place)
-    if run.result.best_step is None or run.result.status not in ("finished", "diverged"):
+    if run.result.best_step is None or run.result.status not in ("finished", "diverged", "pruned"):
         raise RunError(f"'{place}' has no weights to start from: it {BECAME[run.result.status]}.")
     recorded = run.recorded
     return Start(
@@ -92,7 +98,7 @@ def _name_others(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
 
 def _without_free(config: RunConfig) -> dict[str, Any]:
     """Return the settings that a longer run must share."""
-    document = config.model_dump(exclude={"label", "stack", "chosen_from", "trial"})
+    document = config.model_dump(exclude={"label", "stack", "chosen_from", "trial", "prune_above", "searched"})
     document["training"] = {key: value for key, value in document["training"].items() if key not in FREE}
     return document
 

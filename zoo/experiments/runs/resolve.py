@@ -20,7 +20,7 @@ from zoo.experiments.records.code import digest_harness
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
 from zoo.experiments.runs.budget import count_steps, row_length
-from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name
+from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import describe_arithmetic
@@ -66,8 +66,7 @@ class Cell:
     @cached_property
     def directory(self) -> Path:
         """Directory of the run."""
-        folder = "lr-grid" if self.config.trial else ""
-        return self.study / folder / run_name(self.config, self.recorded.fingerprint)
+        return self.study / trial_folder(self.config) / run_name(self.config, self.recorded.fingerprint)
 
     def in_way(self, way: Way) -> "Cell":
         """Return the cell with this way of execution."""
@@ -99,25 +98,32 @@ class Cell:
         return model
 
 
-def resolve_all(configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], study: Path) -> list[Cell]:
+Models = dict[tuple[str, int, int], ResolvedModel]
+"""Model, vocabulary and context -> the resolved model."""
+
+
+def resolve_all(
+    configs: Sequence[RunConfig], corpora: Mapping[str, Corpus], study: Path, models: Models | None = None
+) -> list[Cell]:
     """Resolve runs to cells, in order; their ways of execution may be chosen later.
 
     Args:
         corpora: rotation -> corpus in that split.
         study: folder of the study.
+        models: models that were resolved before, to which others are added.
 
     Raises:
         RegistryError, UsageError, RunError: a run has invalid settings, or its model fails the checks.
     """
-    models: dict[tuple[str, int, int], ResolvedModel] = {}
-    steps: dict[tuple[tuple[str, int, int], str], int | None] = {}
+    models = {} if models is None else models
+    steps: dict[tuple[tuple[str, int, int], str, int], int | None] = {}
     cells = []
     for config in configs:
         corpus = corpora[config.data.rotation]
         resolve_device(config.training.device)
         check_settings(config, corpus)
         key = (config.model.model_dump_json(), len(corpus.vocabulary), config.context)
-        place = (key, config.data.rotation)
+        place = (key, config.data.rotation, config.training.batch_size)
         if key not in models:
             models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
         if place not in steps:
@@ -205,7 +211,9 @@ def in_first_split(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.config.data == cells[0].config.data]
 
 
-def _lr_from(config: RunConfig) -> Literal["recipe", "setting", "grid"]:
+def _lr_from(config: RunConfig) -> Literal["recipe", "setting", "grid", "search"]:
+    if "lr" in config.searched:
+        return "search"
     if config.chosen_from:
         return "grid"
     return "recipe" if config.training.lr is None else "setting"

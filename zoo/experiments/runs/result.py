@@ -42,9 +42,10 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
 
     fitted = trained.fit
     refusal = scored.refusal if fitted.diverged_at is None else None  # a diverged run has no scores to refuse
-    finished: Literal["finished", "refused"] = "refused" if refusal else "finished"
+    ended: Literal["finished", "pruned"] = "finished" if fitted.pruned_at is None else "pruned"
+    outcome: Literal["finished", "pruned", "refused"] = "refused" if refusal else ended
     return Result(
-        status=finished if fitted.diverged_at is None else "diverged",
+        status=outcome if fitted.diverged_at is None else "diverged",
         reason=refusal,
         diverged_at=fitted.diverged_at,
         parameters=cell.model.parameters,

@@ -111,6 +111,13 @@ def list_ways(runs: Sequence[RunConfig], *, beside: bool) -> list[Way]:
     return wanted
 
 
+def choose_trial_way(config: RunConfig) -> Way:
+    """Choose the way of the trials of a search: beside each other where possible, on one thread each."""
+    free = config.training.model_copy(update={"execution": "auto"})
+    ways = list_ways([config.model_copy(update={"training": free})], beside=True)
+    return next((way for way in ways if way.how == "side-by-side"), ways[0])
+
+
 def read_ways(directory: Path) -> dict[str, Choice]:
     """Read the earlier choices in a study's folder.
 

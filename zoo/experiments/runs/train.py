@@ -150,7 +150,7 @@ def _fit(
                                build=lambda number: cells[number].build(), **common)  # fmt: skip
         (cell,), (own,) = cells, settings
         return [fit(models[0], train, validation, own, seed=seeds[0], report=partial(report, cell), build=cell.build,
-                    **common)]  # fmt: skip
+                    prune_above=cell.config.prune_above, **common)]  # fmt: skip
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from zoo.calls import short_names
+from zoo.calls import Value, short_names
 from zoo.config import (
     DEFAULT_LENGTH,
     ONLY_SPLIT,
@@ -19,6 +19,7 @@ from zoo.config import (
     TrainingConfig,
 )
 from zoo.errors import UsageError
+from zoo.experiments.study.search import Search, with_settings
 from zoo.settings.flag import Flag, Internal
 from zoo.settings.values import AUTO, parse_match, parse_rates
 
@@ -104,6 +105,7 @@ class StudyConfig(Frozen):
     models: tuple[Contestant, ...]
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
+    search: Search = Search()
     context: Annotated[int, Flag(after="flops")] = Field(
         8, ge=1, description="Number of tokens from which mlp and the wavenets predict the next."
     )
@@ -175,6 +177,24 @@ class StudyConfig(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _check_search(self) -> "StudyConfig":
+        if not self.search.wanted:
+            return self
+        if self.lr_grid:
+            raise ValueError("a grid of learning rates and a search are two ways to choose: give only one of them")
+        if self.start:
+            raise ValueError("a search compares runs with the same initial weights and settings as written: leave out "
+                             "the weights to start from, or the search")  # fmt: skip
+        labels = [model.label for model in self.models]
+        for name in self.search.space:
+            label, dot, _ = name.rpartition(".")
+            if dot and label not in labels:
+                raise ValueError(
+                    f"the search names '{label}', which is no model of the comparison: {', '.join(labels)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_start(self) -> "StudyConfig":
         if self.start and (len(self.models), len(self.seeds), self.splits, len(self.lr_grid)) != (1, 1, 1, 0):
             raise ValueError("weights to start from need a study of one run: one model, seed, split and learning rate")
@@ -183,7 +203,9 @@ class StudyConfig(Frozen):
     @model_serializer(mode="wrap")
     def _omit_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit later settings at their defaults, so that older records keep their names and contents."""
-        usual = (("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"))
+        usual = (
+            ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
+        )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
     def in_splits(self) -> list[DataConfig]:
@@ -233,6 +255,20 @@ class StudyConfig(Frozen):
             for run in one.runs()
             for lr in (self.lr_grid if rates is None else rates)
         ]
+
+    def trial_of(self, label: str, chosen: Mapping[str, Value], prune_above: Sequence[float | None] = ()) -> RunConfig:
+        """Return the trial of a search: a model with the chosen settings, on a seed that no reported run has.
+
+        The seed is the lowest free one, from 0: more reported seeds keep the trials.
+        """
+        extra = next(seed for seed in range(len(self.seeds) + 1) if self._is_free(seed))
+        one = self.model_copy(update={"seeds": (extra,), "splits": 1})
+        (run,) = (run for run in one.runs() if run.label == label)
+        return with_settings(run, chosen).model_copy(update={"trial": True, "prune_above": tuple(prune_above)})
+
+    def tuned(self, chosen: Mapping[str, Mapping[str, Value]]) -> list[RunConfig]:
+        """Return the reported runs with the settings (label -> name -> value) that a search chose."""
+        return [with_settings(run, chosen[run.label]) if run.label in chosen else run for run in self.runs()]
 
     def _is_free(self, seed: int) -> bool:
         return seed <= LAST_SEED and seed not in self.seeds

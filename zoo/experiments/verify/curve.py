@@ -1,5 +1,6 @@
 """Verify the curve of a run against its schedule and its result."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -19,16 +20,20 @@ def curve_differences(run: Run, settings: Settings) -> Iterator[str]:
     elif best is None:
         yield "the curve has no point"
     else:
-        if result.status == "finished":
+        if result.status in ("finished", "pruned"):
             name, losses = "validation loss (of the curve)", (result.validation_loss, best.validation_loss)
             yield from compare_values(name, *losses, tolerance=TOLERANCE)
         yield from _end_differences(run, settings)
+        yield from _pruning_differences(run)
 
 
 def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
     """Check the order and the steps of the points, and that all but the first have a training loss."""
-    curve, diverged_at = run.curve, run.result.diverged_at
-    end = settings.steps if diverged_at is None else diverged_at - 1
+    curve, end = run.curve, settings.steps
+    if run.result.diverged_at is not None:
+        end = run.result.diverged_at - 1
+    elif run.result.status == "pruned":
+        end = run.result.steps
     for index, (before, point) in enumerate(pairwise(curve), 1):
         if point.step <= before.step or point.seconds < before.seconds:
             yield f"point {index} of the curve is not after the one before it: step {point.step}, was {before.step}"
@@ -56,8 +61,21 @@ def _end_differences(run: Run, settings: Settings) -> Iterator[str]:
     result, last = run.result, run.curve[-1]
     yield from compare_values("steps", result.steps, last.step)
     yield from compare_values("tokens", result.tokens, last.tokens)
-    if result.seconds != last.seconds or (settings.seconds or 0) > last.seconds:
+    due = 0.0 if result.status == "pruned" else settings.seconds or 0.0
+    if result.seconds != last.seconds or due > last.seconds:
         yield describe("seconds", result.seconds, f"{last.seconds} of the curve, {settings.seconds} of the budget")
+
+
+def _pruning_differences(run: Run) -> Iterator[str]:
+    """Check that a run was pruned at the first evaluation at which it had to be, and at no other."""
+    limits, best = run.recorded.run.prune_above, math.inf
+    last = len(run.curve) - 1
+    for index, point in enumerate(run.curve):
+        best = min(best, point.validation_loss)
+        limit = limits[index] if index < len(limits) else None
+        due = limit is not None and best > limit
+        if due != (run.result.status == "pruned" and index == last) and run.result.status != "refused":
+            yield f"status: recorded {run.result.status}, but its best loss at step {point.step} is {best} of {limit}"
 
 
 def _evaluation_steps(settings: Settings, steps: int) -> list[int]:

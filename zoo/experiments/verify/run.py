@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.data.splits import SPLITS
 from zoo.experiments.records.run import DIGESTS, Run
-from zoo.experiments.runs.identity import fingerprint_run, run_name
+from zoo.experiments.runs.identity import GRID_FOLDER, SEARCH_FOLDER, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.load import describe_change
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.verify.curve import curve_differences
@@ -54,7 +54,8 @@ def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
     yield from compare_values("folder", place.name, run_name(config, run.recorded.fingerprint))
-    if (place.parent.name == "lr-grid") != config.trial:
+    folder = place.parent.name if place.parent.name in (GRID_FOLDER, SEARCH_FOLDER) else ""
+    if folder != trial_folder(config):
         yield describe("trial", config.trial, f"it stands in {place.parent.name}/")
     yield from compare_values("threads (of environment.json)", run.environment.threads, config.training.threads)
 
@@ -75,16 +76,16 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
     result, config = run.result, run.recorded.run
     yield from compare_values("parameters", result.parameters, cell.model.parameters)
     yield from compare_values("receptive field", result.receptive_field, cell.model.receptive_field)
-    finished = result.status == "finished"
+    scored = result.status in ("finished", "pruned")
     if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
     if (result.status in ("refused", "failed")) == (result.reason is None):
         yield f"reason: recorded {result.reason}, of a run that is {result.status}"
     due = {"train": config.training.score_train, "validation": True, "test": not config.trial}
     numbers: dict[str, tuple[Any, bool]] = {
-        f"{split} loss": (getattr(result, f"{split}_loss"), finished and due[split]) for split in SPLITS
+        f"{split} loss": (getattr(result, f"{split}_loss"), scored and due[split]) for split in SPLITS
     }
-    numbers["tested at"] = (result.tested_at, finished and due["test"])
+    numbers["tested at"] = (result.tested_at, scored and due["test"])
     for name, (value, wanted) in numbers.items():
         if (value is not None) != wanted:
             kind = f"{result.status} {'trial' if config.trial else 'run'}"

@@ -1,0 +1,1 @@
+"""Search the settings of models: suggest trials by Optuna, train them, choose on validation."""

@@ -1,0 +1,120 @@
+"""The search space of every model of a study: the one given, or the default with what the model declares."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from zoo.calls import Value
+from zoo.config import TrainingConfig
+from zoo.errors import UsageError, describe_faults
+from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.search import SEARCHABLE, with_settings
+from zoo.experiments.study.space import DEFAULT_SPACE, Dimension, list_grid, parse_dimension
+from zoo.models.build import model_config
+from zoo.models.interface import SequenceModel
+from zoo.settings.searched import Searched
+from zoo.training.optimizers.find import find_optimizer
+
+Spaces = Mapping[str, Mapping[str, Dimension]]
+"""Label -> setting -> its values."""
+
+
+def find_spaces(study: StudyConfig, cells: Sequence[Cell]) -> Spaces:
+    """Return the space of every model; empty if the study has no search.
+
+    Args:
+        cells: a run of every model as written.
+
+    Raises:
+        UsageError: a model has no such option, or a setting cannot have such values, or is given as well.
+    """
+    if not study.search.wanted:
+        return {}
+    spaces = {}
+    for cell in cells:
+        label = cell.config.label
+        given = study.search.dimensions(label)
+        space = given if study.search.space else _usual_space(study.training, cell)
+        if not space:
+            raise UsageError(f"The search has no settings of '{label}'.")
+        _check_space(space, cell, study)
+        spaces[label] = space
+    return spaces
+
+
+def declared_space(kind: type[SequenceModel]) -> dict[str, Dimension]:
+    """Return the options that a model's `Config` declares as `Searched`, with their values.
+
+    Raises:
+        UsageError: a declaration is written wrongly.
+    """
+    found = {}
+    for name, field in kind.Config.model_fields.items():
+        for item in field.metadata:
+            if isinstance(item, Searched):
+                try:
+                    found[name] = parse_dimension(item.space)
+                except ValueError as error:
+                    raise UsageError(f"{kind.__name__}.Config.{name} declares a search: {error}") from None
+    return found
+
+
+def written_values(space: Mapping[str, Dimension], cell: Cell) -> dict[str, Value] | None:
+    """Return the values of the model as written; None where the space lacks one of them."""
+    options = cell.model.options
+    values: dict[str, Any] = {
+        name: getattr(cell.settings, name) if name in SEARCHABLE else getattr(options, name, None) for name in space
+    }
+    return values if all(space[name].has(value) for name, value in values.items()) else None
+
+
+def _usual_space(training: TrainingConfig, cell: Cell) -> dict[str, Dimension]:
+    optimizer = find_optimizer(training.optimizer)
+    if not optimizer.kind.fits_recipes and training.lr is None:
+        raise UsageError(
+            f"The usual search is for optimizers like adamw: with optimizer={optimizer.text} give a space, such as "
+            "--search 'lr=log(0.01,1)'."
+        )
+    usual = {name: parse_dimension(text) for name, text in DEFAULT_SPACE.items() if getattr(training, name) is None}
+    given = cell.config.model.options
+    return usual | {name: own for name, own in declared_space(cell.model.kind).items() if name not in given}
+
+
+def _check_space(space: Mapping[str, Dimension], cell: Cell, study: StudyConfig) -> None:
+    """Check that every setting exists, may have the ends of its range or each choice, and is not given as well."""
+    known = list(cell.model.kind.Config.model_fields)
+    for name, dimension in space.items():
+        if name in SEARCHABLE:
+            _check_training(name, study)
+        elif name not in known:
+            raise UsageError(
+                f"'{cell.config.label}' has no option '{name}' to search. Its options: {', '.join(known) or 'none'}; "
+                f"of training: {', '.join(SEARCHABLE)}. Write LABEL.{name} to search an option of one model alone."
+            )
+        if study.match and name == cell.model.kind.Config.scales_with:
+            raise UsageError(f"match sets '{name}' of '{cell.config.label}', so a search cannot choose it.")
+        ends = dimension.values if dimension.kind == "choice" else dimension.values[:2]
+        for value in ends:
+            try:
+                changed = with_settings(cell.config, {name: value})
+            except ValidationError as error:
+                raise UsageError(f"The search of {name}: {describe_faults(error)}.") from None
+            if name == "optimizer":
+                find_optimizer(str(value))
+            elif name not in SEARCHABLE:
+                model_config(cell.model.kind, changed.model.options, cell.config.model.name)
+    if study.search.sampler == "grid":
+        list_grid(space)
+
+
+def _check_training(name: str, study: StudyConfig) -> None:
+    training = study.training
+    if name in ("lr", "weight_decay", "warmup") and getattr(training, name) is not None:
+        raise UsageError(f"{name}={getattr(training, name):g} is given and searched: leave out one of them.")
+    if name == "batch_size" and training.steps is not None:
+        raise UsageError(
+            "A search of batch_size needs a budget in tokens, FLOPs or seconds (--train-tokens): equal steps of larger "
+            "batches see more data."
+        )

@@ -1,0 +1,186 @@
+"""Suggest the settings of trials by Optuna 5, and store how they ended in its database.
+
+What is suggested depends on the seed, the space and the losses told before, on nothing else: trials are suggested in
+rounds, and a sampler begins anew for every trial, seeded with the number of trials before it, because a sampler made
+after an interruption repeats its first draws (Optuna 5).
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from zoo.calls import Value
+from zoo.errors import RunError, ZooError
+from zoo.experiments.records.run import Run
+from zoo.experiments.study.space import Dimension, list_grid
+
+if TYPE_CHECKING:
+    import optuna
+
+RANDOM_TRIALS = 6
+"""Trials, with that of the settings as written, before TPE learns from their losses; half of a small search."""
+
+
+class Suggestion(NamedTuple):
+    """A trial in Optuna's database: its number there, its settings, and its limits."""
+
+    number: int
+    chosen: Mapping[str, Value]
+    prune_above: tuple[float | None, ...]
+    open: bool
+    """Whether its run has not been told yet."""
+
+
+class Suggestions:
+    """The trials of one model in Optuna's database.
+
+    Args:
+        storage: URL of the database.
+        name: name of the search in it; a search of the same name is continued.
+        space: setting -> its values.
+        sampler: "tpe", "qmc" or "grid".
+        first: settings of the first trial; None: those that the sampler suggests.
+
+    Raises:
+        ZooError: Optuna is not installed.
+        RunError: the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        storage: str,
+        name: str,
+        space: Mapping[str, Dimension],
+        sampler: Literal["tpe", "qmc", "grid"],
+        first: Mapping[str, Value] | None,
+    ) -> None:
+        optuna = require_optuna()
+        self._space, self._sampler = space, sampler
+        self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
+        with quiet(), _explained(storage):
+            self.study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+            if not self.study.get_trials(deepcopy=False):
+                for point in list_grid(space) if sampler == "grid" else [first] if first else []:
+                    self.study.enqueue_trial(dict(point))
+
+    def trials(self) -> list[Suggestion]:
+        """Return all trials in order; one whose suggestion was cut short by a kill is marked as failed and left out."""
+        optuna, found = require_optuna(), list[Suggestion]()
+        with quiet():
+            for trial in self.study.get_trials(deepcopy=False):
+                if trial.state == optuna.trial.TrialState.WAITING:
+                    continue
+                if "chosen" in trial.user_attrs:
+                    own = trial.user_attrs
+                    running = trial.state == optuna.trial.TrialState.RUNNING
+                    found.append(Suggestion(trial.number, own["chosen"], tuple(own["prune_above"]), running))
+                elif trial.state == optuna.trial.TrialState.RUNNING:
+                    self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        return found
+
+    def ask(self, limits: tuple[float | None, ...]) -> None:
+        """Suggest one more trial, which is pruned above these losses; equal settings get the limits that they had."""
+        earlier = self.trials()
+        known = {_key(trial.chosen): trial.prune_above for trial in earlier}
+        with quiet():
+            self.study.sampler = _make_sampler(self._sampler, seed=len(earlier))
+            trial = self.study.ask(self._distributions)
+            chosen = {name: self._space[name].round(trial.params[name]) for name in self._space}
+            trial.set_user_attr("prune_above", known.get(_key(chosen), limits))
+            trial.set_user_attr("chosen", chosen)  # last: it makes the suggestion whole
+
+    def tell(self, suggestion: Suggestion, run: Run) -> None:
+        """Store how a trial ended, with its losses at every evaluation.
+
+        A diverged one is stored as pruned, because Optuna takes an infinite loss for a complete trial.
+        """
+        optuna, status = require_optuna(), run.result.status
+        ended = optuna.trial.TrialState.PRUNED if status in ("pruned", "diverged") else optuna.trial.TrialState.FAIL
+        with quiet():
+            (stored,) = (trial for trial in self.study.get_trials(deepcopy=False) if trial.number == suggestion.number)
+            trial = optuna.trial.Trial(self.study, stored._trial_id)
+            for index, point in enumerate(run.curve):
+                trial.report(point.validation_loss, index)
+            if status == "finished":
+                self.study.tell(trial, run.result.validation_loss)
+            else:
+                self.study.tell(trial, state=ended)
+
+    def waiting(self) -> int:
+        """Number of trials that are enqueued and not yet suggested."""
+        state = require_optuna().trial.TrialState.WAITING
+        return len(self.study.get_trials(deepcopy=False, states=(state,)))
+
+    def importances(self) -> tuple[dict[str, float], str]:
+        """Return setting -> its share of the variance by fANOVA over the finished trials, and the reason for none."""
+        optuna = require_optuna()
+        with quiet():
+            try:
+                evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+                return dict(optuna.importance.get_param_importances(self.study, evaluator=evaluator)), ""
+            except ImportError:
+                return {}, "scikit-learn is not installed"
+            except (ValueError, RuntimeError) as error:
+                return {}, str(error).splitlines()[0].rstrip(".")
+
+
+def require_optuna() -> Any:
+    """Import Optuna.
+
+    Raises:
+        ZooError: it is not installed.
+    """
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise ZooError("A search needs Optuna, which is not installed: pip install 'sequence-zoo[tune]'.") from None
+    return optuna
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Optuna's log and its warnings of experimental features."""
+    log = require_optuna().logging
+    before = log.get_verbosity()
+    log.set_verbosity(log.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.set_verbosity(before)
+
+
+@contextmanager
+def _explained(storage: str) -> Iterator[None]:
+    """Explain that a database cannot be opened; its URL may have a password, which is not shown."""
+    try:
+        yield
+    except Exception as error:
+        kind, _, rest = storage.partition("://")
+        shown = f"{kind}://{rest.rpartition('@')[2]}"
+        reason = str(error).partition("\n")[0].replace(storage, shown).rstrip(".")
+        raise RunError(f"The database of the search, '{shown}', cannot be opened: {reason}.") from error
+
+
+def _key(chosen: Mapping[str, Value]) -> Sequence[tuple[str, str]]:
+    return tuple((name, repr(value)) for name, value in sorted(chosen.items()))
+
+
+def _make_sampler(kind: str, *, seed: int) -> "optuna.samplers.BaseSampler":
+    samplers = require_optuna().samplers
+    if kind == "qmc":
+        return samplers.QMCSampler(seed=0, scramble=True, warn_independent_sampling=False)  # it counts its points
+    if kind == "tpe":
+        return samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
+    return samplers.RandomSampler(seed=seed)  # for no point of a grid: all are enqueued
+
+
+def _distribution(dimension: Dimension) -> Any:
+    made = require_optuna().distributions
+    if dimension.kind == "choice":
+        return made.CategoricalDistribution(dimension.values)
+    if dimension.kind == "int":
+        return made.IntDistribution(int(dimension.low), int(dimension.high))
+    return made.FloatDistribution(dimension.low, dimension.high, log=dimension.kind == "log")
