@@ -35,6 +35,7 @@ from zoo.experiments.runs.tuning.suggest import require_optuna
 from zoo.experiments.runs.tuning.tune import hold, make_tuners
 from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.study.config import Matched, StudyConfig
+from zoo.experiments.study.search import SEARCHABLE
 from zoo.training.optimizers.groups import describe_ignored
 from zoo.whole_file import remove_unfinished
 
@@ -165,6 +166,9 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
     if study.start and not is_done(cells[0].directory):
         cells[0].build()  # report weights that do not fit now, not after training
     choices = choose_ways(cells, corpora, directory)
+    for label, space in spaces.items():
+        if study.training.execution == "auto" and not set(space) <= set(SEARCHABLE):
+            choices[label] = choices[label].unstacked()  # other options may not be the same in a stack as alone
     return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models)
 
 

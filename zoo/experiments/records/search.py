@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from zoo.calls import Value
 from zoo.config import Frozen
-from zoo.experiments.records.values import Count
+from zoo.experiments.records.values import Count, Place
+from zoo.experiments.study.space import parse_dimension
 
 
 class TrialRecord(Frozen):
@@ -15,8 +16,8 @@ class TrialRecord(Frozen):
 
     chosen: Mapping[str, Value]
     prune_above: tuple[float | None, ...] = ()
-    run: str
-    """Path of its run below the study's folder; equal settings share a run."""
+    run: Place
+    """Path of its run; equal settings share a run."""
 
 
 class SearchRecord(Frozen):
@@ -34,6 +35,21 @@ class SearchRecord(Frozen):
     """Setting -> its share of the variance of the loss over the space, by fANOVA (Hutter et al. 2014)."""
     unmeasured: str = ""
     """Reason why there are no importances."""
+
+    @field_validator("space")
+    @classmethod
+    def _space_is_one(cls, space: Mapping[str, str]) -> Mapping[str, str]:
+        for text in space.values():
+            parse_dimension(text)
+        return space
+
+    @model_validator(mode="after")
+    def _has_its_best(self) -> "SearchRecord":
+        if self.best >= len(self.trials):
+            raise ValueError(f"best={self.best} is none of its {len(self.trials)} trials")
+        if any(trial.chosen.keys() != self.space.keys() for trial in self.trials):
+            raise ValueError("a trial has other settings than its space")
+        return self
 
     @property
     def chosen(self) -> Mapping[str, Value]:

@@ -6,7 +6,7 @@ study-<fingerprint>.json     `StudyRecord`; a report is drawn from it and from t
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,18 +16,10 @@ from zoo.errors import RunError
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json, read_record
 from zoo.experiments.records.run import Run, read_run, write_json
 from zoo.experiments.records.search import SearchRecord
-from zoo.experiments.records.values import Amount, Count, Parameters
+from zoo.experiments.records.values import Amount, Count, Parameters, Place
 from zoo.experiments.study.config import Matched, StudyConfig
 
 COMPARISON = "comparison.json"
-
-
-def _stay_below(place: str) -> str:
-    """Check that the path of a run is below the study's folder, so that nothing outside is read."""
-    parts = PurePosixPath(place).parts
-    if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(place).anchor or "\0" in place:
-        raise ValueError("it is not the path of a run below the folder of the study")
-    return place
 
 
 def _each_once(places: tuple[str, ...]) -> tuple[str, ...]:
@@ -36,7 +28,6 @@ def _each_once(places: tuple[str, ...]) -> tuple[str, ...]:
     return places
 
 
-Place = Annotated[str, AfterValidator(_stay_below)]
 Places = Annotated[tuple[Place, ...], AfterValidator(_each_once)]
 
 
@@ -105,6 +96,12 @@ class StudyRecord(Frozen):
     """Numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, seen before this one ran."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @property
+    def places(self) -> list[str]:
+        """Paths of all runs below the study's folder, trials first, each once."""
+        searched = (trial.run for search in self.searches.values() for trial in search.trials)
+        return list(dict.fromkeys((*self.trials, *searched, *self.untuned, *self.runs)))
 
     def read_runs(self, directory: Path) -> list[Run]:
         """Read the runs of the comparison, in order.

@@ -1,8 +1,9 @@
-"""Types of numbers in records: counts are nonnegative, and no number is so large that arithmetic overflows."""
+"""Types of values in records: counts are nonnegative, no number makes arithmetic overflow, paths stay below."""
 
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from zoo.config import MOST_STEPS
 
@@ -16,3 +17,15 @@ Amount = Annotated[float, Field(ge=0, le=1e30)]
 Loss = Annotated[float, Field(ge=-1e60, le=1e60)]
 """Nats per token. The range includes that of float32, so that every measured loss can be recorded, and squared."""
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
+
+
+def _stay_below(place: str) -> str:
+    """Check that the path of a run is below the study's folder, so that nothing outside is read."""
+    parts = PurePosixPath(place).parts
+    if not parts or parts[0] == "/" or ".." in parts or PureWindowsPath(place).anchor or "\0" in place:
+        raise ValueError("it is not the path of a run below the folder of the study")
+    return place
+
+
+Place = Annotated[str, AfterValidator(_stay_below)]
+"""Path of a run below the folder of its study."""

@@ -39,6 +39,12 @@ class Choice(Frozen):
     steps_per_second: Mapping[str, float]
     """Way -> measured steps per second of all runs at once; empty if nothing was timed."""
 
+    def unstacked(self) -> "Choice":
+        """Return the choice without stacking."""
+        if self.way.how != "stacked":
+            return self
+        return self.model_copy(update={"way": self.way.model_copy(update={"how": "sequential"})})
+
 
 _CHOICES = TypeAdapter(dict[str, Choice])
 

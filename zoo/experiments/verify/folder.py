@@ -74,7 +74,7 @@ def _file_checks(path: Path) -> list[tuple[list[Path], Check]]:
         study = read_study(record)
     except RunError:
         return [([path], comparison_differences if path == numbers else study_differences)]
-    runs = [path.parent / name for name in dict.fromkeys((*study.trials, *study.runs))]
+    runs = [path.parent / name for name in study.places]
     return [
         (runs, _run),
         ([record], study_differences),

@@ -1,6 +1,6 @@
 """Verify a comparison: its record against its study and its runs, its numbers against its record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json
-from zoo.experiments.records.run import Run
-from zoo.experiments.records.study import read_study
-from zoo.experiments.runs.identity import run_name
+from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.study import StudyRecord, read_study
+from zoo.experiments.runs.identity import GRID_FOLDER, run_name
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
@@ -25,6 +25,7 @@ from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.verify.costs import cost_differences
 from zoo.experiments.verify.diff import compare_values, differences
 from zoo.experiments.verify.rebuild import Rebuild
+from zoo.experiments.verify.search import search_differences, search_runs
 
 
 def record_of(comparison: Path) -> Path:
@@ -78,15 +79,18 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     yield from compare_values("schema_version", record.schema_version, SCHEMA_VERSION)
     study = record.study.scaled(record.matched)
     trials, runs = record.read_trials(path.parent), record.read_runs(path.parent)
-    for run in [*trials, *runs]:
+    untuned, searched = record.read_untuned(path.parent), search_runs(record, path.parent)
+    for run in [*trials, *searched, *untuned, *runs]:
         rebuild.trust.allow(run.recorded)
     rounds = record.rounds or ((study.lr_grid,) if study.lr_grid else ())
     expected_trials = [study.trials(rates) for rates in rounds]
     yield from _listing_differences("trials", record.trials, trials, list(chain(*expected_trials)))
     yield from compare_values("rounds of the grid", rounds, _search_again(study, trials))
     yield from _listing_differences("runs", record.runs, runs, study.runs())
+    yield from _listing_differences("untuned", record.untuned, untuned, study.runs() if record.searches else [])
+    yield from compare_values("a search", bool(record.searches), study.search.wanted)
     digests: dict[str, str] = {}
-    for run in [*runs, *trials]:
+    for run in [*runs, *untuned, *trials, *searched]:
         own = run.recorded.data.digest
         first = digests.setdefault(run.recorded.run.data.rotation, own)
         yield from compare_values(f"corpus of {run.directory.name}", own, first)
@@ -94,19 +98,32 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     for run in runs:
         lr = run.recorded.settings["lr"]
         yield from compare_values(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
-    yield from compare_values("file name", path.name, record_name(record.study, [*trials, *runs]))
+    listed = [read_run(path.parent / trial.run) for own in record.searches.values() for trial in own.trials]
+    yield from compare_values("file name", path.name, record_name(record.study, [*trials, *listed, *untuned, *runs]))
     rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
     *trial_cells, run_cells = (
         place([rebuild.cell(config) for config in configs], record.ways)
-        for configs in (*expected_trials, study.chosen(rates))
+        for configs in (*expected_trials, _reported(study, rates, record))
     )
+    if record.searches:
+        for found in search_differences(study, record, path.parent, rebuild):
+            yield from [found] if isinstance(found, str) else _settings_differences(*found, rebuild)
+        for run, cell in zip(untuned, place(list(map(rebuild.cell, study.runs())), record.ways), strict=True):
+            yield from _settings_differences(run, cell, rebuild)
     for run, cell in zip([*trials, *runs], [*chain(*trial_cells), *run_cells], strict=True):
         yield from _settings_differences(run, cell, rebuild)
     failed = {run.label for run in runs if run.result.status == "failed"}  # failed models are not measured
     measured = {cell.config.label: cell for cell in in_first_split(run_cells) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
+
+
+def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:
+    """Return the reported runs, at the rates of a grid or the settings of a search."""
+    if record.searches:
+        return study.tuned({label: search.chosen for label, search in record.searches.items()})
+    return study.chosen(rates)
 
 
 def _search_again(study: StudyConfig, trials: Sequence[Run]) -> tuple[Rates, ...]:
@@ -122,7 +139,7 @@ def _listing_differences(
     for index, (name, run, config) in enumerate(zip(names, runs, expected, strict=False)):
         yield from compare_values(f"{kind}[{index}]", *(_describe_run(own) for own in (run.recorded.run, config)))
         place = run_name(run.recorded.run, run.recorded.fingerprint)
-        yield from compare_values(f"{kind}[{index}]", name, ("lr-grid/" if config.trial else "") + place)
+        yield from compare_values(f"{kind}[{index}]", name, (f"{GRID_FOLDER}/" if config.trial else "") + place)
 
 
 def _describe_run(config: RunConfig) -> str:

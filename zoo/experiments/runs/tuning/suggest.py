@@ -57,7 +57,7 @@ class Suggestions:
     ) -> None:
         optuna = require_optuna()
         self._space, self._sampler = space, sampler
-        self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
+        self._distributions = {name: make_distribution(dimension) for name, dimension in space.items()}
         with quiet(), _explained(storage):
             self.study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
             if not self.study.get_trials(deepcopy=False):
@@ -112,18 +112,6 @@ class Suggestions:
         state = require_optuna().trial.TrialState.WAITING
         return len(self.study.get_trials(deepcopy=False, states=(state,)))
 
-    def importances(self) -> tuple[dict[str, float], str]:
-        """Return setting -> its share of the variance by fANOVA over the finished trials, and the reason for none."""
-        optuna = require_optuna()
-        with quiet():
-            try:
-                evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-                return dict(optuna.importance.get_param_importances(self.study, evaluator=evaluator)), ""
-            except ImportError:
-                return {}, "scikit-learn is not installed"
-            except (ValueError, RuntimeError) as error:
-                return {}, str(error).splitlines()[0].rstrip(".")
-
 
 def require_optuna() -> Any:
     """Import Optuna.
@@ -177,7 +165,8 @@ def _make_sampler(kind: str, *, seed: int) -> "optuna.samplers.BaseSampler":
     return samplers.RandomSampler(seed=seed)  # for no point of a grid: all are enqueued
 
 
-def _distribution(dimension: Dimension) -> Any:
+def make_distribution(dimension: Dimension) -> Any:
+    """Return the values of a setting as a distribution of Optuna."""
     made = require_optuna().distributions
     if dimension.kind == "choice":
         return made.CategoricalDistribution(dimension.values)

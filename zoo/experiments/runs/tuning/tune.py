@@ -20,6 +20,7 @@ from zoo.experiments.records.run import Run, is_run, read_run
 from zoo.experiments.records.search import SearchRecord, TrialRecord
 from zoo.experiments.runs.budget import flops_per_step
 from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.tuning.importances import measure_importances
 from zoo.experiments.runs.tuning.pruning import prune_limits
 from zoo.experiments.runs.tuning.spaces import Spaces, written_values
 from zoo.experiments.runs.tuning.suggest import Suggestion, Suggestions
@@ -98,7 +99,13 @@ class Tuner:
     def record(self, directory: Path) -> SearchRecord:
         """Return the record of a search that has ended."""
         trials = self.suggestions.trials()
-        importances, why = self.suggestions.importances()
+        runs = self.runs(trials)
+        finished = [
+            (trial.chosen, run.result.validation_loss)
+            for trial, run in zip(trials, runs, strict=True)
+            if run.result.status == "finished" and run.result.validation_loss is not None
+        ]
+        importances, why = measure_importances(self.space, finished)
         return SearchRecord(
             space={name: str(dimension) for name, dimension in self.space.items()},
             trials=tuple(
@@ -110,7 +117,7 @@ class Tuner:
                 for trial in trials
             ),
             starts_as_written=self.starts_as_written,
-            best=choose_best(self.runs(trials)),
+            best=choose_best(runs),
             importances=importances,
             unmeasured=why,
         )

@@ -1,0 +1,87 @@
+"""Verify the searches of a study: their trials, what they chose, and the importance of each setting."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.search import SearchRecord
+from zoo.experiments.records.study import StudyRecord
+from zoo.experiments.runs.identity import SEARCH_FOLDER, run_name
+from zoo.experiments.runs.resolve import Cell
+from zoo.experiments.runs.tuning.importances import measure_importances
+from zoo.experiments.runs.tuning.pruning import prune_limits
+from zoo.experiments.runs.tuning.spaces import find_spaces, written_values
+from zoo.experiments.runs.tuning.tune import ROUND, choose_best
+from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.space import list_grid, parse_dimension
+from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
+from zoo.experiments.verify.rebuild import Rebuild
+
+
+def search_runs(record: StudyRecord, directory: Path) -> list[Run]:
+    """Read the runs of all trials, each once.
+
+    Raises:
+        RunError: one is missing or damaged.
+    """
+    places = dict.fromkeys(trial.run for search in record.searches.values() for trial in search.trials)
+    return [read_run(directory / place) for place in places]
+
+
+def search_differences(
+    study: StudyConfig, record: StudyRecord, directory: Path, rebuild: Rebuild
+) -> Iterator[tuple[Run, Cell] | str]:
+    """Check every search against its study and its trials; also yield each trial's run with the run it should be."""
+    written = {cell.config.label: cell for cell in reversed([rebuild.cell(config) for config in study.runs()])}
+    spaces = find_spaces(study, list(written.values()))
+    expected = {label: {name: str(own) for name, own in space.items()} for label, space in spaces.items()}
+    stored = {label: dict(search.space) for label, search in record.searches.items()}
+    yield from compare_values("search spaces", stored, expected)
+    for label, search in record.searches.items():
+        runs = [read_run(directory / trial.run) for trial in search.trials]
+        for trial, run in zip(search.trials, runs, strict=True):
+            cell = rebuild.cell(study.trial_of(label, trial.chosen, trial.prune_above))
+            threads = run.recorded.run.training.threads or 1  # as many as the machine that searched had for it
+            yield run, cell.on_threads(threads)
+            place = f"{SEARCH_FOLDER}/{run_name(run.recorded.run, run.recorded.fingerprint)}"
+            yield from compare_values(f"run of a trial of {label}", trial.run, place)
+        starts = written_values(spaces[label], written[label]) if study.search.sampler != "grid" else None
+        yield from compare_values(f"first trial of {label} as written", search.starts_as_written, starts is not None)
+        if starts is not None:
+            yield from compare_values(f"first trial of {label}", dict(search.trials[0].chosen), starts)
+        yield from _trial_differences(label, study, search, runs)
+
+
+def _trial_differences(label: str, study: StudyConfig, search: SearchRecord, runs: Sequence[Run]) -> Iterator[str]:
+    space = {name: parse_dimension(text) for name, text in search.space.items()}
+    due = study.search.most_trials
+    if study.search.sampler == "grid":
+        points = list_grid(space)
+        yield from compare_values(f"grid of {label}", [dict(t.chosen) for t in search.trials], points[: due or None])
+    elif due is not None:
+        yield from compare_values(f"trials of {label}", len(search.trials), due)
+    seen: dict[str, tuple[float | None, ...]] = {}
+    for index, trial in enumerate(search.trials):
+        name = f"trial {index} of {label}"
+        if outside := [key for key, value in trial.chosen.items() if key not in space or not space[key].has(value)]:
+            yield f"{name}: {outside[0]}={trial.chosen[outside[0]]} is outside of its space"
+        possible = [_limits(runs[:count]) for count in range(max(0, index - ROUND + 1), index + 1)]
+        possible = [seen.setdefault(repr(sorted(trial.chosen.items())), trial.prune_above), *possible]
+        if trial.prune_above not in (possible if study.search.prune else [()]):
+            yield describe(f"limits of {name}", trial.prune_above, "those of the trials before it")
+    yield from compare_values(f"best trial of {label}", search.best, choose_best(runs))
+    finished = [
+        (trial.chosen, run.result.validation_loss)
+        for trial, run in zip(search.trials, runs, strict=True)
+        if run.result.status == "finished" and run.result.validation_loss is not None
+    ]
+    if not search.unmeasured:
+        shares, _ = measure_importances(space, finished)
+        yield from compare_values(f"settings of {label} by importance", sorted(search.importances), sorted(shares))
+        for key, share in search.importances.items():
+            yield from compare_values(f"importance of {key} for {label}", share, shares.get(key), tolerance=TOLERANCE)
+
+
+def _limits(runs: Sequence[Run]) -> tuple[float | None, ...]:
+    finished = {run.directory: run for run in runs if run.result.status == "finished"}
+    return prune_limits([[point.validation_loss for point in run.curve] for run in finished.values()])
