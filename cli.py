@@ -22,6 +22,7 @@ from zoo.output import bounded_text, can_write, discard, one_line, print_json
 from zoo.plain_text import write_plainly
 from zoo.settings.command import LateCommand, make_type
 from zoo.settings.values import (
+    parse_count,
     parse_not_negative,
     parse_positive,
     parse_seed,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from zoo.experiments.records.run import Run
     from zoo.experiments.study.config import StudyConfig
 
+SWEEP_TRIALS = 16
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Folder of runs.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
@@ -81,6 +83,7 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         OUT,
         click.option("--stop-at-first-failure", is_flag=True, help="End the study when a run fails."),
         click.option("--fresh", is_flag=True, help="Train new runs even if the same runs exist."),
+        click.option("--storage", metavar="URL", help="Database of a search, for Optuna. [a file beside the runs]"),
         click.option("--dry-run", is_flag=True, help="Show what would be trained, its size, and about how long."),
         click.option("--print-config", is_flag=True, help="Print the whole study; saved to a file, it runs the same."),
         BITS,
@@ -99,6 +102,7 @@ def cli() -> None:
     \b
     compare --models mlp,wavenet                   which is better, at what cost
     compare --models gru,./mine.py:Mine --data x   your model, your text
+    compare --models mlp,wavenet --tune 16         each at the best of 16 settings
     """
 
 
@@ -257,6 +261,60 @@ def compare(
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override its values.
     """
+    return _compare(study, models, seeds, splits, sizes, recipe, form, flags)
+
+
+@cli.command(
+    cls=LateCommand,
+    late=make_setting_options,
+    before="out",
+    short_help="Search the settings of models, and compare them at their best.",
+)
+@click.argument("study", required=False, type=click.Path())
+@click.option("--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'.")
+@click.option("--trials", type=make_type(parse_count), metavar="COUNT", help="Trials of each model; --tune. [16]")
+@click.option("--seeds", type=click.IntRange(1), help="Number of reported seeds for each model. [3]")
+@click.option("--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]")
+@click.option("--recipe", help="Name of one of the study file's recipes. [its first]")
+@take_run_options
+@LATEX
+@CSV
+def sweep(
+    study: str | None,
+    models: str | None,
+    trials: int | None,
+    seeds: int | None,
+    splits: int | None,
+    recipe: str | None,
+    form: str | None,
+    **flags: Any,
+) -> None:
+    """Search the settings of several models with equal trials for each, then compare them at their best.
+
+    
+    sweep --models wavenet,lstm --search "lr=log(1e-4,1e-1) hidden=choice(64,128)"
+
+    Trials use one extra seed and validation alone; the best settings, and those as written, are then trained under the
+    reported seeds. `compare --tune 16` is the same with the usual space.
+    """
+    if trials is not None and flags["tune"] is not None:
+        raise click.UsageError("--trials and --tune are two names of one setting: give one of them.")
+    if trials is None and flags["tune_flops"] is None and flags["tune"] is None and flags["search"] is None:
+        trials = SWEEP_TRIALS
+    return _compare(study, models, seeds, splits, None, recipe, form, {**flags, "tune": trials or flags["tune"]})
+
+
+def _compare(
+    study: str | None,
+    models: str | None,
+    seeds: int | None,
+    splits: int | None,
+    sizes: list[int] | None,
+    recipe: str | None,
+    form: str | None,
+    flags: dict[str, Any],
+) -> None:
+    """Run a comparison; exit code 1 if a run failed or was refused."""
     from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
 
@@ -291,7 +349,7 @@ def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) ->
     from zoo.reports.scaling import print_scaling
 
     console = PlainConsole(stderr=True)
-    plans = [plan_study(one, flags["out"], console, fresh=flags["fresh"]) for one in studies]
+    plans = [plan_study(one, flags["out"], console, fresh=flags["fresh"], storage=flags["storage"]) for one in studies]
     if flags["dry_run"]:
         from zoo.experiments.forecast import forecast
         from zoo.reports.description import print_forecast
@@ -334,7 +392,7 @@ def _run(
     from zoo.reports.outcome import print_outcome
 
     console = PlainConsole(stderr=True)
-    plan = plan_study(study, flags["out"], console, fresh=flags["fresh"])
+    plan = plan_study(study, flags["out"], console, fresh=flags["fresh"], storage=flags["storage"])
     if flags["dry_run"]:
         from zoo.experiments.forecast import forecast
         from zoo.reports.description import print_forecast

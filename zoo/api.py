@@ -58,6 +58,7 @@ TYPES: dict[str, Any] = {
     "data": Data | None,
     "match": Mapping[str, float] | None,
     "lr_grid": Sequence[float] | None,
+    "search": Mapping[str, str] | str | None,
 }
 """Types of settings that are written differently here than in a study."""
 
@@ -71,6 +72,7 @@ def train(
     trust: bool = False,
     out: Place = "runs",
     fresh: bool = False,
+    storage: str | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -86,6 +88,7 @@ def train(
         trust: as for `load`, for a run that is trained further.
         out: folder of runs.
         fresh: train a new run even if the same run exists.
+        storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
         report: draw samples, and write the run's page beside its directory.
         progress: show progress and results on standard error.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
@@ -102,7 +105,7 @@ def train(
     begin = start.directory if isinstance(start, TrainedRun) else start
     console = _make_console(progress)
     study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
-    outcome = _run(study, out, fresh=fresh, progress=progress, report=False, origin=origin)
+    outcome = _run(study, out, fresh=fresh, storage=storage, progress=progress, report=False, origin=origin)
     if report:
         finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
@@ -119,6 +122,7 @@ def compare(
     out: Place = "runs",
     stop_at_first_failure: bool = False,
     fresh: bool = False,
+    storage: str | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -135,6 +139,7 @@ def compare(
         stop_at_first_failure: raise when a run fails; otherwise the others continue, and its model is not ranked.
         out: as for `train`.
         fresh: as for `train`.
+        storage: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
 
@@ -144,7 +149,13 @@ def compare(
     own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, **own)
     outcome = _run(
-        study, out, fresh=fresh, progress=progress, report=report, stop_at_first_failure=stop_at_first_failure
+        study,
+        out,
+        fresh=fresh,
+        storage=storage,
+        progress=progress,
+        report=report,
+        stop_at_first_failure=stop_at_first_failure,
     )
     return Compared(*outcome)
 
@@ -161,6 +172,7 @@ def compare_sizes(
     out: Place = "runs",
     stop_at_first_failure: bool = False,
     fresh: bool = False,
+    storage: str | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> ComparedSizes:
@@ -176,6 +188,7 @@ def compare_sizes(
         out: as for `train`.
         stop_at_first_failure: as for `compare`.
         fresh: as for `train`.
+        storage: as for `train`.
         progress: as for `train`.
         settings: as for `train`, without `match`.
 
@@ -185,7 +198,7 @@ def compare_sizes(
     own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
     console = _make_console(progress)
-    plans = [plan_study(one, out, console, fresh=fresh) for one in study.at_sizes(sizes)]
+    plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
     scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
@@ -348,13 +361,14 @@ def _run(
     out: Place,
     *,
     fresh: bool,
+    storage: str | None,
     progress: bool,
     report: bool,
     stop_at_first_failure: bool = False,
     origin: Run | None = None,
 ) -> Outcome:
     console = _make_console(progress)
-    plan = plan_study(study, out, console, fresh=fresh)
+    plan = plan_study(study, out, console, fresh=fresh, storage=storage)
     if origin and not fresh:
         begin_at_origin(plan, origin, console)
     return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from zoo.experiments.compare import Plan
     from zoo.experiments.judge.comparison import Comparison
     from zoo.experiments.judge.scaling import Scaling
     from zoo.experiments.judge.single import RunSummary
+    from zoo.experiments.plan import Plan
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
     from zoo.experiments.runs.trust import Trust
@@ -45,15 +45,20 @@ class RunOutcome(NamedTuple):
     page: Path | None
 
 
-def plan_study(study: "StudyConfig", out: Place, console: Console, *, fresh: bool) -> "Plan":
+def plan_study(
+    study: "StudyConfig", out: Place, console: Console, *, fresh: bool, storage: str | None = None
+) -> "Plan":
     """Plan a study; prints its corpus, and sizes that cannot be reached, on `console`.
+
+    Args:
+        storage: URL of the database of a search, as Optuna takes it; None: a file in the study's folder.
 
     Raises:
         RegistryError, ZooError: as `make_plan`.
     """
-    from zoo.experiments.compare import make_plan
+    from zoo.experiments.plan import make_plan
 
-    plan = make_plan(study, Path(out), fresh=fresh)
+    plan = make_plan(study, Path(out), fresh=fresh, storage=storage)
     for line in (plan.summary(), *plan.notices()):
         console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
     return plan

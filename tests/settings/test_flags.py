@@ -151,7 +151,7 @@ def test_tokens_are_a_kind_a_budget_or_both_and_the_last_of_each_counts() -> Non
     assert tokens() == (None, None)
     assert tokens("bytes") == ("bytes", None)
     assert tokens(200, "bytes", 300, "characters") == ("characters", 300)
-    assert nest_settings({"tokens": 5}) == {"data": {}, "training": {"tokens": 5}}
+    assert nest_settings({"tokens": 5}) == {"data": {}, "training": {"tokens": 5}, "search": {}}
 
 
 def test_flags_lie_over_assignments_and_every_setting_can_be_assigned() -> None:

@@ -128,6 +128,7 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
         base_training = {key: value for key, value in base_training.items() if key != "lr"}
     if overrides.get("lr_grid") or "lr" in given:
         base = {key: value for key, value in base.items() if key not in ("lr_grid", "lr_grid_extends")}
+    base = {**base, "search": _drop_search(_read_table(base, "search"), overrides.get("search", {}))}
     if overrides.get("match"):
         base = {key: value for key, value in base.items() if key != "match"}
     merged = _merge({**base, "training": base_training}, overrides)
@@ -140,6 +141,12 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
         return StudyConfig.model_validate(merged)
     except ValidationError as error:
         raise UsageError(f"{describe_faults(error)}.") from None
+
+
+def _drop_search(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a search without what `given` replaces as a whole: its budget, and its space."""
+    budget = {"trials", "flops"} if {"trials", "flops"} & set(given) else set()
+    return {key: value for key, value in base.items() if key not in budget and not (key == "space" and key in given)}
 
 
 def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

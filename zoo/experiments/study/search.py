@@ -13,6 +13,7 @@ from zoo.settings.values import parse_count, parse_large
 
 DEFAULT_TRIALS = 16
 """Trials of a model if a space is given and no number of trials."""
+USUAL_SPACE = "learning rate, weight decay, warm-up, and what a model declares"
 SEARCHABLE = ("lr", "weight_decay", "warmup", "clip", "batch_size", "optimizer", "schedule")
 """Settings of training that a search may choose; others are the same for all trials. Options of models come besides."""
 
@@ -20,19 +21,21 @@ SEARCHABLE = ("lr", "weight_decay", "warmup", "clip", "batch_size", "optimizer",
 class Search(Frozen):
     """The search of a study: trials of every model, over a space of settings; without trials there is none."""
 
-    trials: Annotated[int | None, Flag("tune", parse=parse_count, metavar="COUNT")] = Field(
+    trials: Annotated[int | None, Flag("tune", parse=parse_count, metavar="COUNT", after="lr")] = Field(
         None,
         ge=1,
         le=100_000,
         description="Try this many settings of every model before the reported seeds, and take the best on validation.",
     )
-    flops: Annotated[float | None, Flag("tune_flops", parse=parse_large, metavar="NUMBER")] = Field(
+    flops: Annotated[float | None, Flag("tune_flops", parse=parse_large, metavar="NUMBER", after="tune")] = Field(
         None, gt=0, le=1e30, description="Try settings of every model until its trials have spent these training FLOPs."
     )
-    space: Annotated[Mapping[str, str], Flag("search", parse=parse_space, metavar="'NAME=log(A,B) ...'")] = Field(
+    space: Annotated[
+        Mapping[str, str],
+        Flag("search", parse=parse_space, metavar="'NAME=log(A,B) ...'", default=USUAL_SPACE, after="tune_flops"),
+    ] = Field(
         default_factory=dict,
-        description="Settings and options to search: log(A,B), uniform(A,B), int(A,B) or choice(A,B,...). Otherwise: "
-        "learning rate, weight decay, warm-up, and what a model declares.",
+        description="Settings and options to search: log(A,B), uniform(A,B), int(A,B) or choice(A,B,...).",
     )
     sampler: Literal["tpe", "qmc", "grid"] = Field(
         "tpe",
