@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
     from zoo.results import Compared, ComparedSizes, TrainedRun
+    from zoo.settings.searched import Searched
     from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ _HOME = {
     "Optimizer": "zoo.training.optimizers.interface",
     "OptimizerOptions": "zoo.training.optimizers.interface",
     "Recipe": "zoo.config",
+    "Searched": "zoo.settings.searched",
     "SequenceModel": "zoo.models.interface",
     "Source": "zoo.data.source",
     "State": "zoo.models.interface",
@@ -56,6 +58,7 @@ __all__ = [
     "Optimizer",
     "OptimizerOptions",
     "Recipe",
+    "Searched",
     "SequenceModel",
     "Source",
     "State",

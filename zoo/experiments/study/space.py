@@ -14,6 +14,8 @@ from zoo.calls import Value, parse_value, split_at_commas
 from zoo.errors import UsageError, shorten
 
 KINDS = ("log", "uniform", "int", "choice")
+_DIMENSION = re.compile(rf"(.+)=((?:{'|'.join(KINDS)})\(.*\))", re.DOTALL)
+"""A setting and its values; the label before a setting may have options of its own."""
 EDGE = 0.05
 """Share of a range at each end that counts as its edge; of logarithms for `log`."""
 DIGITS = 3
@@ -108,9 +110,10 @@ def parse_space(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for part in _split_at_spaces(text):
-        name, equals, written = part.partition("=")
-        if not equals or not name:
+        match = _DIMENSION.fullmatch(part) or re.fullmatch("([^=]+)=(.*)", part, re.DOTALL)
+        if match is None:
             raise ValueError(f"'{shorten(part)}' is not written as NAME=log(LOW,HIGH) or NAME=choice(A,B,...).")
+        name, written = match[1], match[2]
         if name in found:
             raise ValueError(f"'{shorten(name)}' is given twice.")
         found[name] = str(parse_dimension(written))

@@ -6,6 +6,9 @@ from zoo.calls import Value
 from zoo.experiments.runs.tuning.suggest import make_distribution, quiet, require_optuna
 from zoo.experiments.study.space import Dimension
 
+FEWEST = 4
+"""Finished trials below which there are no importances."""
+
 
 def measure_importances(
     space: Mapping[str, Dimension], finished: Sequence[tuple[Mapping[str, Value], float]]
@@ -16,6 +19,8 @@ def measure_importances(
         finished: settings and loss of every finished trial. Optuna's default importance (PED-ANOVA) is not of variance:
             it says what separates the best tenth from the others.
     """
+    if len(finished) < FEWEST:
+        return {}, f"fewer than {FEWEST} trials finished"
     optuna = require_optuna()
     distributions = {name: make_distribution(dimension) for name, dimension in space.items()}
     with quiet():
@@ -30,4 +35,4 @@ def measure_importances(
             return {}, "scikit-learn is not installed"
         except (ValueError, RuntimeError) as error:
             return {}, str(error).splitlines()[0].rstrip(".")
-    return dict(shares), "" if shares else "fewer than two finished trials"
+    return dict(shares), "" if shares else "the space has one point"

@@ -28,7 +28,7 @@ def find_spaces(study: StudyConfig, cells: Sequence[Cell]) -> Spaces:
         cells: a run of every model as written.
 
     Raises:
-        UsageError: a model has no such option, or a setting cannot have such values, or is given as well.
+        UsageError: a model has no such option, or a setting cannot have such values.
     """
     if not study.search.wanted:
         return {}
@@ -71,23 +71,21 @@ def written_values(space: Mapping[str, Dimension], cell: Cell) -> dict[str, Valu
 
 
 def _usual_space(training: TrainingConfig, cell: Cell) -> dict[str, Dimension]:
-    optimizer = find_optimizer(training.optimizer)
-    if not optimizer.kind.fits_recipes and training.lr is None:
-        raise UsageError(
-            f"The usual search is for optimizers like adamw: with optimizer={optimizer.text} give a space, such as "
-            "--search 'lr=log(0.01,1)'."
-        )
     usual = {name: parse_dimension(text) for name, text in DEFAULT_SPACE.items() if getattr(training, name) is None}
     given = cell.config.model.options
     return usual | {name: own for name, own in declared_space(cell.model.kind).items() if name not in given}
 
 
 def _check_space(space: Mapping[str, Dimension], cell: Cell, study: StudyConfig) -> None:
-    """Check that every setting exists, may have the ends of its range or each choice, and is not given as well."""
+    """Check that every setting exists, and may have the ends of its range or each choice."""
     known = list(cell.model.kind.Config.model_fields)
     for name, dimension in space.items():
         if name in SEARCHABLE:
-            _check_training(name, study)
+            if name == "batch_size" and study.training.steps is not None:
+                raise UsageError(
+                    "A search of batch_size needs a budget in tokens, FLOPs or seconds (--train-tokens): equal steps "
+                    "of larger batches see more data."
+                )
         elif name not in known:
             raise UsageError(
                 f"'{cell.config.label}' has no option '{name}' to search. Its options: {', '.join(known) or 'none'}; "
@@ -107,14 +105,3 @@ def _check_space(space: Mapping[str, Dimension], cell: Cell, study: StudyConfig)
                 model_config(cell.model.kind, changed.model.options, cell.config.model.name)
     if study.search.sampler == "grid":
         list_grid(space)
-
-
-def _check_training(name: str, study: StudyConfig) -> None:
-    training = study.training
-    if name in ("lr", "weight_decay", "warmup") and getattr(training, name) is not None:
-        raise UsageError(f"{name}={getattr(training, name):g} is given and searched: leave out one of them.")
-    if name == "batch_size" and training.steps is not None:
-        raise UsageError(
-            "A search of batch_size needs a budget in tokens, FLOPs or seconds (--train-tokens): equal steps of larger "
-            "batches see more data."
-        )
