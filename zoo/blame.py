@@ -16,7 +16,7 @@ ZOO = Path(zoo.__file__).resolve().parent
 LIBRARIES = Path(sysconfig.get_path("purelib")).resolve()
 OTHERS = (ZOO, Path(registry.__file__).resolve().parent, Path(sysconfig.get_path("stdlib")).resolve(), LIBRARIES)
 """Folders whose code is not a stranger's own, except the stranger's package."""
-OURS = ("interface.py", "build.py", "adapt.py")
+OURS = ("interface.py", "auxiliary.py", "build.py", "adapt.py")
 """Files of zoo/models that are no model."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.conformance.auxiliary_loss import check_auxiliary_loss
 from zoo.conformance.check import Check, Finding, failure, remark
 from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, compute_logits
@@ -38,6 +39,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     """Train on full batches with AdamW until one trial works: the recipe's rate, other rates, then evaluation mode."""
     if why := why_not_trained(subject.build()):
         yield failure(f"It {why}")
+        return
+    if findings := list(check_auxiliary_loss(subject)):
+        yield from findings
         return
     if notice := describe_ignored(subject.model):
         yield remark(f"Its {notice}")

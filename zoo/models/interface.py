@@ -95,6 +95,15 @@ class SequenceModel(nn.Module):
         """
         return {}
 
+    def auxiliary_loss(self) -> Tensor | None:
+        """A scalar () that training adds to the loss: a load balance, a commitment loss, a penalty; None for none.
+
+        It is read once after every forward pass of training, in training mode, and computed from the parameters or from
+        what that pass put on the model (`self.balance = ...`), which is removed after the step. It includes its own
+        weight. Reported losses are the cross-entropy alone; the auxiliary loss is reported beside them.
+        """
+        return None
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V): logits of the next token at every position."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")

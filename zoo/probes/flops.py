@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.models.auxiliary import keep_nothing, read_auxiliary_loss
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing, chunk_size
 from zoo.probes.products import OperationCounter, count_into
@@ -128,11 +129,13 @@ class FlopCounter:
         draw, shape = torch.Generator().manual_seed(0), (len(lengths), lengths[0])
         tokens = torch.randint(self._model.vocab_size, shape, generator=draw)
         products, forward = OperationCounter(), self._forward_of(tokens, lengths)
-        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]), keep_nothing(self._model):
             with count_into(products):
                 logits = forward()
+                auxiliary = read_auxiliary_loss(self._model) if backward else None
             if backward:
-                total = logits.sum()  # the loss is not part of the model; passing a gradient would import sympy
+                total = logits.sum()  # cross-entropy is no part of the model; passing a gradient would import sympy
+                total = total if auxiliary is None else total + auxiliary
                 with count_into(products):
                     total.backward()
         self._model.zero_grad(set_to_none=True)

@@ -20,6 +20,7 @@ NOTED: tuple[Kind, ...] = (
     "field",
     "execution",
     "buffers",
+    "auxiliary",
     "flops",
     "rate",
     "caveat",

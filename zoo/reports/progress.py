@@ -6,7 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zoo.experiments.records.run import Run
+from zoo.experiments.records.run import Run, last_auxiliary_loss
 from zoo.experiments.runs.batch import Listener
 from zoo.experiments.runs.resolve import Cell
 from zoo.training.loop import Progress as Step
@@ -67,7 +67,8 @@ class ProgressBar(Listener):
         if result.status == "diverged":
             last = run.curve[-1] if run.curve else None
             good = f"; last finite evaluation {last.validation_loss:.5g} at step {last.step:,}" if last else ""
-            line = f"{name}: diverged at step {result.diverged_at:,}{good}"
+            why = f", {result.reason}" if result.reason else ""
+            line = f"{name}: diverged at step {result.diverged_at:,}{why}{good}"
         elif result.status == "pruned":
             line = f"{name}: pruned at step {result.steps:,}, validation {run.curve[-1].validation_loss:.4f}"
         elif result.status in ("refused", "failed"):
@@ -75,6 +76,8 @@ class ProgressBar(Listener):
         else:
             losses = {"test": result.test_loss, "validation": result.validation_loss}
             line = f"{name}: " + ", ".join(f"{split} {loss:.4f}" for split, loss in losses.items() if loss is not None)
+            if (auxiliary := last_auxiliary_loss(run.curve)) is not None:
+                line += f", and in training an auxiliary loss of {auxiliary:.3g}"
         how = "already there" if reused else f"{result.seconds:.1f} s"
         self._print(line if result.status == "failed" else f"{line} ({how})")
 

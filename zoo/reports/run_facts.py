@@ -5,6 +5,7 @@ import shlex
 import sys
 
 from zoo.experiments.judge.single import RunSummary
+from zoo.experiments.records.run import last_auxiliary_loss
 from zoo.reports.facts import BUDGETS
 from zoo.reports.numbers import field, format_flops, loss, short, storage
 
@@ -28,7 +29,8 @@ def describe_end(run: RunSummary) -> str:
         return f"An error ended it. {result.reason}"
     if result.status == "diverged":
         where = "" if result.diverged_at is None else f" at step {result.diverged_at:,}"
-        return f"Training stopped after {_steps(result.steps)}: the loss was no finite number{where}."
+        what = result.reason or "the loss was no finite number"
+        return f"Training stopped after {_steps(result.steps)}: {what}{where}."
     given = getattr(run.recorded.run.training, budget) if budget else None
     words = [f"Training stopped after {_steps(result.steps)}."]
     if budget and given:
@@ -44,6 +46,8 @@ def describe_end(run: RunSummary) -> str:
         words.append("The last weights are kept: none before were better on validation.")
     elif result.best_step is not None:
         words.append(f"The weights of step {result.best_step:,} are kept, which were best on validation.")
+    if (auxiliary := last_auxiliary_loss(run.curve)) is not None:
+        words.append(f"It trained on an auxiliary loss too, {auxiliary:.3g} at the end; no loss here has it.")
     if result.status == "refused":
         words.append(f"Its scores are refused. {result.reason}")
     return " ".join(words)

@@ -25,18 +25,19 @@ def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
 
 
 def render_run_csv(run: RunSummary, *, bits: bool = False) -> str:
-    """Render the learning curve of a run: a line of titles and a line per evaluation."""
+    """Render the learning curve of a run: a line of titles and a line per evaluation.
+
+    A model without an auxiliary loss has no column of it.
+    """
     unit = math.log(2) if bits else 1.0
-    rows: list[dict[str, Any]] = [
-        {
-            **point.model_dump(),
-            "train_loss": None if point.train_loss is None else point.train_loss / unit,
-            "validation_loss": point.validation_loss / unit,
-            "unit": _name(bits),
-        }
-        for point in run.curve
-    ]
-    return _write(rows or [dict.fromkeys(CurvePoint.model_fields)])
+    adds = any(point.auxiliary_loss is not None for point in run.curve)
+    titles = [name for name in CurvePoint.model_fields if adds or name != "auxiliary_loss"]
+    rows: list[dict[str, Any]] = [dict.fromkeys(titles)] if not run.curve else []
+    for point in run.curve:
+        own = {title: getattr(point, title) for title in titles}
+        losses = {title: loss / unit for title, loss in own.items() if title.endswith("_loss") and loss is not None}
+        rows.append({**own, **losses, "unit": _name(bits)})
+    return _write(rows)
 
 
 def _name(bits: bool) -> str:

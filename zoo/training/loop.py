@@ -90,7 +90,8 @@ class Loop:
 
     Args:
         replicas: K replicas. The settings of the first determine budget and evaluations, those of each its own rate.
-        step: updates all replicas, each on its batch and at its learning rate; returns their K losses, on the device.
+        step: updates all replicas, each on its batch and at its learning rate; returns their K losses, on the device:
+            (K,), or (K, 2) with their auxiliary losses; of one replica () or (2,).
         moments: tensors of the optimizer by name, in its own memory.
     """
 
@@ -201,14 +202,14 @@ class Loop:
 
 
 def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float, *, report: bool) -> None:
-    """Read the losses, (K,) per step, from the device into the replicas; `report` the last loss of each."""
-    losses = torch.stack(unread).view(len(unread), len(replicas)).T.tolist()
+    """Read the losses of every step from the device into the replicas; `report` the last loss of each."""
+    losses = torch.stack(unread).view(len(unread), len(replicas), -1).transpose(0, 1).tolist()
     unread.clear()
     for replica, own in zip(replicas, losses, strict=True):
         if not replica.diverged:
             replica.read_losses(own)
         if report and not replica.diverged:
-            replica.report(Progress(spent, own[-1], None))
+            replica.report(Progress(spent, own[-1][0], None))
 
 
 def draw(train: Rows, settings: Settings, seed: int, step: int) -> Batch:

@@ -1,4 +1,6 @@
-"""Cross-entropy in nats per token, the loss of training and evaluation."""
+"""Cross-entropy in nats per token, the loss of training and evaluation, and what a model adds to it in training."""
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +8,27 @@ from torch import Tensor
 
 from zoo.errors import RunError
 from zoo.tokens import IGNORED
+
+
+class Losses(NamedTuple):
+    """The losses of a training step: () of one model, (K,) of a stack."""
+
+    cross_entropy: Tensor
+    auxiliary: Tensor | None = None
+    """The model's `auxiliary_loss()`; None if it adds none."""
+
+    @property
+    def total(self) -> Tensor:
+        """The loss whose gradient is taken."""
+        return self.cross_entropy if self.auxiliary is None else self.cross_entropy + self.auxiliary
+
+    def report(self, *, auxiliary: bool) -> Tensor:
+        """Return the cross-entropy without a graph, or (..., 2) with the auxiliary loss, 0 where there is none."""
+        loss = self.cross_entropy.detach()
+        if not auxiliary:
+            return loss
+        added = torch.zeros_like(loss) if self.auxiliary is None else self.auxiliary.detach().to(loss.dtype)
+        return torch.stack([loss, added], dim=-1)
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -18,13 +18,17 @@ from zoo.training.settings import Settings
 
 @dataclass(frozen=True)
 class Point:
-    """One point of the learning curve; `train_loss` is the mean over the steps since the previous point."""
+    """One point of the learning curve; `train_loss` is the mean over the steps since the previous point.
+
+    So is `auxiliary_loss`, what the model added to it; None if that was nothing in all of these steps.
+    """
 
     step: int
     tokens: int
     seconds: float
     train_loss: float | None
     validation_loss: float
+    auxiliary_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Fit:
     seconds: float = 0.0
     """Seconds of training, without evaluations."""
     diverged_at: int | None = None
-    """Step of the first loss that is not finite."""
+    """Step of the first loss or auxiliary loss that is not finite."""
+    diverged_alone: bool = False
+    """Whether in that step only the auxiliary loss was not finite."""
     pruned_at: int | None = None
     """Step after which a trial was pruned."""
     shapes: Counter[Shape] = field(default_factory=Counter)
@@ -90,6 +96,8 @@ class Replica:
         self.best_weights = copy_state(model)
         self.recent: list[float] = []
         """Losses since the last evaluation."""
+        self.recent_auxiliary: list[float] = []
+        """Auxiliary losses since then; empty if the model's class has none."""
         self._attributes = digest_attributes(model)
 
     def find_outside_state(self) -> list[str]:
@@ -112,12 +120,15 @@ class Replica:
         self.fit.shapes[batch.shape] += 1
         self.fit.steps += 1
 
-    def read_losses(self, losses: Sequence[float]) -> None:
-        """Record the losses of the last steps; the first one that is not finite marks divergence."""
-        wrong = next((index for index, loss in enumerate(losses) if not math.isfinite(loss)), None)
+    def read_losses(self, losses: Sequence[Sequence[float]]) -> None:
+        """Record the loss and any auxiliary loss of the last steps; the first not finite marks divergence."""
+        wrong = next((index for index, own in enumerate(losses) if not all(map(math.isfinite, own))), None)
         if wrong is not None:
             self.fit.diverged_at = self.fit.steps - len(losses) + wrong + 1
-        self.recent += losses
+            self.fit.diverged_alone = math.isfinite(losses[wrong][0])
+        for loss, *auxiliary in losses:
+            self.recent.append(loss)
+            self.recent_auxiliary += auxiliary
 
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """Evaluate, add a point to the curve and report it; keep the weights if it is the best so far."""
@@ -126,9 +137,11 @@ class Replica:
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
             return
-        train_loss = sum(self.recent) / len(self.recent) if self.recent else None
+        train_loss = _mean(self.recent)
+        auxiliary_loss = _mean(self.recent_auxiliary) if any(self.recent_auxiliary) else None
         self.recent.clear()
-        point = Point(self.fit.steps, self.fit.tokens, seconds, train_loss, loss)
+        self.recent_auxiliary.clear()
+        point = Point(self.fit.steps, self.fit.tokens, seconds, train_loss, loss, auxiliary_loss)
         self.fit.curve.append(point)
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
@@ -156,3 +169,7 @@ class Replica:
             execution += f", unlike a run that was never cut: {names} began anew at a checkpoint"
         self.fit.seconds, self.fit.execution = seconds, execution
         return self.fit
+
+
+def _mean(losses: Sequence[float]) -> float | None:
+    return sum(losses) / len(losses) if losses else None

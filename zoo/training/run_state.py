@@ -63,8 +63,10 @@ def take_replica(replica: Replica) -> RunState:
             "steps": fit.steps,
             "tokens": fit.tokens,
             "diverged_at": fit.diverged_at,
+            "diverged_alone": fit.diverged_alone,
             "shapes": [[list(shape), count] for shape, count in fit.shapes.items()],
             "recent": replica.recent,
+            "recent_auxiliary": replica.recent_auxiliary,
             "outside": replica.find_outside_state(),
         },
     )
@@ -84,7 +86,9 @@ def put_replica(replica: Replica, state: RunState) -> None:
     fit.best = None if values["best"] is None else fit.curve[values["best"]]
     fit.steps, fit.tokens, fit.diverged_at = values["steps"], values["tokens"], values["diverged_at"]
     fit.shapes = Counter({tuple(shape): count for shape, count in values["shapes"]})
-    replica.recent, fit.restarted = list(values["recent"]), list(values["outside"])
+    fit.diverged_alone = values["diverged_alone"]
+    replica.recent, replica.recent_auxiliary = list(values["recent"]), list(values["recent_auxiliary"])
+    fit.restarted = list(values["outside"])
 
 
 def prefix(word: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

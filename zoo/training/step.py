@@ -7,13 +7,15 @@ import torch
 from torch import Tensor
 
 from zoo.data.rows import Batch
+from zoo.models.auxiliary import adds_loss, keep_nothing, read_auxiliary_loss
 from zoo.models.interface import SequenceModel
 from zoo.training.device import autocast
-from zoo.training.loss import cross_entropy
+from zoo.training.loss import Losses, cross_entropy
 from zoo.training.settings import Settings
 from zoo.training.update import Update
 
-Forward = Callable[[SequenceModel, Batch], Tensor]
+Forward = Callable[[SequenceModel, Batch], tuple[Tensor, Tensor | None]]
+"""A model and a batch -> logits, and the auxiliary loss if the model adds one."""
 
 
 class TrainStep:
@@ -27,26 +29,39 @@ class TrainStep:
         self.update = Update(model, settings.optimizer, weight_decay=settings.weight_decay, clip=settings.clip)
         self.execution = "compiled" if settings.compile else "eager"
         self.compile_seconds = 0.0  # seconds of the first step, if it is compiled
-        self._logits: Forward | None = None if settings.compile else logits_of
+        self._forward: Forward | None = None if settings.compile else outputs_of
         self.precision = lambda: autocast(device, settings.dtype)
 
     def __call__(self, batch: Batch, lr: float | Tensor) -> Tensor:
-        """Make one update; return the loss () before it, on the device."""
-        if self._logits is not None:
-            return self._step(self._logits, batch, lr)
+        """Make one update; return the loss () before it, on the device, or (2,) with the auxiliary loss."""
+        if self._forward is not None:
+            return self._step(self._forward, batch, lr)
         began = time.perf_counter()
-        self._logits = _compile_forward(dynamic=batch.packing is not None or None)
-        loss = self._step(self._logits, batch, lr)
+        self._forward = _compile_forward(dynamic=batch.packing is not None or None)
+        loss = self._step(self._forward, batch, lr)
         self.compile_seconds = time.perf_counter() - began
         return loss
 
     def _step(self, forward: Forward, batch: Batch, lr: float | Tensor) -> Tensor:
-        with self.precision():
-            logits = forward(self.model, batch)
-        loss = cross_entropy(logits, batch.targets)
-        loss.backward()
+        with keep_nothing(self.model):
+            with self.precision():
+                logits, auxiliary = forward(self.model, batch)
+            losses = Losses(cross_entropy(logits, batch.targets), auxiliary)
+            losses.total.backward()
         self.update.step(lr)
-        return loss.detach()
+        return losses.report(auxiliary=adds_loss(self.model))
+
+
+def training_losses(model: SequenceModel, batch: Batch) -> Losses:
+    """Compute the losses of a step at every target of a batch."""
+    logits, auxiliary = outputs_of(model, batch)
+    return Losses(cross_entropy(logits, batch.targets), auxiliary)
+
+
+def outputs_of(model: SequenceModel, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Compute the logits as `logits_of`, and the auxiliary loss of the same pass."""
+    logits = logits_of(model, batch)
+    return logits, read_auxiliary_loss(model)
 
 
 def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
@@ -60,6 +75,6 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
 
 
 def _compile_forward(*, dynamic: bool | None) -> Forward:
-    """Compile `logits_of` anew: torch keeps only a few compiled versions of a function, too few for many models."""
+    """Compile `outputs_of` anew: torch keeps only a few compiled versions of a function, too few for many models."""
     torch.compiler.reset()
-    return torch.compile(logits_of, dynamic=dynamic)
+    return torch.compile(outputs_of, dynamic=dynamic)

@@ -73,7 +73,7 @@ def test_losses_and_gradients_in_a_stack_are_those_of_torchs_own_layers(
     for k, model in enumerate(alone):
         loss = cross_entropy(model(tokens[k]), targets[k])
         expected = torch.autograd.grad(loss, list(model.parameters()))
-        torch.testing.assert_close(losses[k], loss, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(losses.cross_entropy[k], loss, rtol=1e-12, atol=1e-12)
         found = gradients[k].split([part.numel() for part in expected])
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other.flatten(), rtol=1e-10, atol=1e-12)
@@ -84,7 +84,7 @@ def test_no_gradients_are_needed(make_model: Callable[..., SequenceModel]) -> No
     tokens = torch.arange(12).view(2, 2, 3) % 7
     with torch.no_grad():
         expected = [cross_entropy(model(own), own) for model, own in zip(models, tokens, strict=True)]
-        torch.testing.assert_close(Stack(models).losses(Batch(tokens, tokens)), torch.stack(expected))
+        torch.testing.assert_close(Stack(models).losses(Batch(tokens, tokens)).cross_entropy, torch.stack(expected))
 
 
 @pytest.mark.parametrize("layer", ["gru", "lstm"])
@@ -93,7 +93,8 @@ def test_dropout_between_layers_is_drawn_by_each_replica_for_itself(
 ) -> None:
     kind = stranger(layer, num_layers=2, dropout=0.5)
     tokens = (torch.arange(20).view(1, 4, 5) % 7).repeat(2, 1, 1)
-    first, second = Stack([make_model(kind, seed=1).train() for _ in range(2)]).losses(Batch(tokens, tokens)).tolist()
+    losses = Stack([make_model(kind, seed=1).train() for _ in range(2)]).losses(Batch(tokens, tokens))
+    first, second = losses.cross_entropy.tolist()
     assert first != second
     assert why_not_stacked(lambda seed: make_model(kind, seed=seed)) == DRAWS
 

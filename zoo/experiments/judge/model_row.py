@@ -9,7 +9,7 @@ from zoo.config import TrainingConfig
 from zoo.experiments.judge.analysis import Analysis
 from zoo.experiments.judge.positions import loss_by_position
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, Spread, Used
-from zoo.experiments.records.run import Result, Run
+from zoo.experiments.records.run import Result, Run, last_auxiliary_loss
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import Cost, StudyRecord
 from zoo.experiments.study.config import StudyConfig
@@ -59,7 +59,8 @@ def summarise_model(
         samples=record.samples.get(label, ()),
         refused=len(refused),
         failed=len(failed),
-        reason=next((result.reason for result in [*failed, *refused]), None),
+        reason=next((result.reason for result in [*failed, *refused, *results] if result.reason), None),
+        auxiliary=_auxiliary(runs),
     )
 
 
@@ -114,6 +115,12 @@ def _floor(splits: Iterable[Sequence[Run]]) -> float | None:
     firsts = [own[0].recorded.data for own in splits]
     floors = [floor for data in firsts if (floor := data.floor.get("test")) is not None]
     return _weighted(floors, [data.targets["test"] for data in firsts]) if len(floors) == len(firsts) else None
+
+
+def _auxiliary(runs: Sequence[Run]) -> float | None:
+    """Mean auxiliary loss at the end of the runs that have one."""
+    found = [loss for run in runs if (loss := last_auxiliary_loss(run.curve)) is not None]
+    return fmean(found) if found else None
 
 
 def _lr_from(study: StudyConfig, search: SearchRecord | None) -> Literal["recipe", "setting", "grid", "search"]:

@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal[
     "budget",
     "context",
     "buffers",
+    "auxiliary",
     "flops",
     "unmeasured",
     "execution",
@@ -91,7 +92,8 @@ def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
     """Notes on runs that diverged, failed, were refused or never improved."""
     if row.diverged:
         others = "; no mean is taken over the others" if row.diverged < row.runs else ""
-        yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{others}."
+        why = f": {row.reason}" if row.reason and not (row.failed or row.refused) else ""
+        yield "diverged", f"{row.label} diverged {row.among_runs(row.diverged)}{why}{others}."
     if row.failed:
         reason = "; ".join(line.strip() for line in (row.reason or "").splitlines())  # it quotes the model's lines
         yield "failed", f"{row.label} failed {row.among_runs(row.failed)} and is ranked nowhere. {reason}"
@@ -128,7 +130,12 @@ def _field(tokens: int | None) -> str:
 
 
 def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
-    """Notes on what counts leave out, and on what could not be measured."""
+    """Notes on what losses and counts leave out, and on what could not be measured."""
+    if row.auxiliary is not None:
+        yield (
+            "auxiliary",
+            f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here has it.",
+        )
     if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
     if text := _flops(row):

@@ -105,7 +105,9 @@ class ModelRow(Frozen):
     failed: int = 0
     """Number of runs that an error ended; any such run excludes the model from the ranking."""
     reason: str | None = None
-    """Reason of the first failed run, else of the first refused one."""
+    """Reason of the first failed run, else of the first refused one, else of a divergence."""
+    auxiliary: float | None = None
+    """What an auxiliary loss added to the training loss in the last steps, mean over the runs; None if nothing."""
 
     @property
     def without_mean(self) -> str:

@@ -12,7 +12,7 @@ import fnmatch
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -108,6 +108,8 @@ class CurvePoint(Frozen):
     seconds: Seconds
     train_loss: Loss | None
     validation_loss: Loss
+    auxiliary_loss: Loss | None = None
+    """What the model's `auxiliary_loss` added to the training loss, as a mean like it; None if nothing."""
 
 
 class Environment(Frozen):
@@ -142,7 +144,7 @@ class Result(Frozen):
 
     A run is *finished*; *diverged*, which is a result; *pruned*, a trial that ended early; *failed* (an error ended it,
     and the same command tries it again); or *refused* (its scores are not reproducible, so it has none). The last two
-    have a `reason`.
+    have a `reason`; so has a divergence of the auxiliary loss alone.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -189,6 +191,11 @@ class Run(Frozen):
     def label(self) -> str:
         """Label of the model in tables."""
         return self.recorded.run.label
+
+
+def last_auxiliary_loss(curve: Sequence[CurvePoint]) -> float | None:
+    """Return the mean auxiliary loss of the last steps of a run; None if its model adds none."""
+    return curve[-1].auxiliary_loss if curve else None
 
 
 def is_run(directory: Path) -> bool:
@@ -281,5 +288,7 @@ def write_json(path: Path, value: BaseModel) -> None:
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """Write one point per line, atomically."""
-    write_whole(path, "".join(point.model_dump_json() + "\n" for point in curve))
+    """Write one point per line, atomically; `auxiliary_loss` only where there is one."""
+    nothing = {"auxiliary_loss"}
+    lines = [point.model_dump_json(exclude=nothing if point.auxiliary_loss is None else None) for point in curve]
+    write_whole(path, "".join(line + "\n" for line in lines))

@@ -16,6 +16,9 @@ from zoo.probes.flops import Flops
 from zoo.training.evaluation import Score
 from zoo.training.loop import Fit
 
+DIVERGED_ALONE = "its auxiliary loss was no finite number"
+"""Reason of a divergence of which the loss alone shows nothing."""
+
 
 class Trained(NamedTuple):
     """The result of training a model whose weights are stored."""
@@ -46,7 +49,7 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
     outcome: Literal["finished", "pruned", "refused"] = "refused" if refusal else ended
     return Result(
         status=outcome if fitted.diverged_at is None else "diverged",
-        reason=refusal,
+        reason=DIVERGED_ALONE if fitted.diverged_alone else refusal,
         diverged_at=fitted.diverged_at,
         parameters=cell.model.parameters,
         buffers=trained.buffers,

@@ -45,6 +45,8 @@ def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
     for index, point in enumerate(curve):
         if (point.train_loss is None) != (index == 0):
             yield f"train loss of point {index} of the curve: recorded {point.train_loss}"
+        if index == 0 and point.auxiliary_loss is not None:
+            yield f"auxiliary loss of point 0 of the curve, before training: recorded {point.auxiliary_loss}"
 
 
 def _divergence_differences(run: Run, diverged_at: int) -> Iterator[str]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from zoo.blame import describe_error, own_lines
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
+from zoo.models.auxiliary import adds_loss
 from zoo.models.interface import SequenceModel
 from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
@@ -107,7 +108,9 @@ class StackedStep:
         self.precision = lambda: autocast(device, settings[0].dtype)
 
     def __call__(self, batch: Batch, lr: Tensor) -> Tensor:
-        """Make one update on a stacked batch at (K,) learning rates; return the losses (K,) before it, on the device.
+        """Make one update on a stacked batch at (K,) learning rates; return the losses before it, on the device.
+
+        They are (K,), or (K, 2) with the auxiliary losses.
 
         Raises:
             UsageError: vmap cannot run the model; the message says why.
@@ -123,7 +126,7 @@ class StackedStep:
             what = f"{kind.__name__} cannot be trained as a stack: {describe_error(error)}."
             raise UsageError("\n  ".join([what, *own_lines(error, kind.__module__)])) from error
         self.update.step(gradient, lr)
-        return losses.detach()
+        return losses.report(auxiliary=adds_loss(self.stack.models[0]))
 
 
 def _check(models: Sequence[SequenceModel], settings: Sequence[Settings], seeds: Sequence[int]) -> None:

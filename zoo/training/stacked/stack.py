@@ -18,11 +18,12 @@ from torch.overrides import TorchFunctionMode
 
 from zoo.data.rows import Batch
 from zoo.errors import UsageError
+from zoo.models.auxiliary import keep_nothing
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
-from zoo.training.loss import cross_entropy
+from zoo.training.loss import Losses
 from zoo.training.stacked.recurrent import compute_recurrent, is_recurrent
-from zoo.training.step import logits_of
+from zoo.training.step import training_losses
 
 
 class Stack:
@@ -66,22 +67,23 @@ class Stack:
                 tensor.data = (self._parameters | self._buffers)[f"model.{name}"].detach()[k]
         self._loss = _Loss(models[0])
 
-    def losses(self, batch: Batch) -> Tensor:
+    def losses(self, batch: Batch) -> Losses:
         """Return losses (K,) of tokens (K, ...), one batch per model; update running statistics as usual."""
         tokens, targets, packing = batch
         places = () if packing is None else (packing.position, packing.row)
 
-        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *own: Tensor) -> Tensor:
+        def one(parameters: dict[str, Tensor], buffers: dict[str, Tensor], *own: Tensor) -> tuple[Tensor, ...]:
             place = Packing(own[2], own[3], packing.shape, packing.lengths) if packing is not None else None
-            return functional_call(self._loss, (parameters, buffers), (Batch(own[0], own[1], place),))
+            losses = functional_call(self._loss, (parameters, buffers), (Batch(own[0], own[1], place),))
+            return tuple(loss for loss in losses if loss is not None)  # vmap takes no None
 
-        with _attention(self.flat.device), _BatchableForms():
+        with _attention(self.flat.device), _BatchableForms(), keep_nothing(self.models[0]):
             each = vmap(one, randomness="different")
-            return each(self._parameters, self._buffers, tokens, targets, *places)
+            return Losses(*each(self._parameters, self._buffers, tokens, targets, *places))
 
-    def gradient(self, losses: Tensor) -> Tensor:
-        """(K,) losses -> (K, P) gradients, each of a loss with respect to its own model."""
-        gradients = torch.autograd.grad(losses.sum(), list(self._parameters.values()))
+    def gradient(self, losses: Losses) -> Tensor:
+        """(K,) losses -> (K, P) gradients, each of a total loss with respect to its own model."""
+        gradients = torch.autograd.grad(losses.total.sum(), list(self._parameters.values()))
         return torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
 
     def part(self) -> None:
@@ -92,14 +94,14 @@ class Stack:
 
 
 class _Loss(nn.Module):
-    """The loss of a model as a module, for functional_call."""
+    """The losses of a model as a module, for functional_call."""
 
     def __init__(self, model: SequenceModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch) -> Tensor:
-        return cross_entropy(logits_of(self.model, batch), batch.targets)
+    def forward(self, batch: Batch) -> Losses:
+        return training_losses(self.model, batch)
 
 
 class _BatchableForms(TorchFunctionMode):

@@ -12,10 +12,10 @@ from zoo.data.rows import Batch
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
 from zoo.surroundings import digest_random_state, isolated
-from zoo.training.loss import cross_entropy
+from zoo.training.loss import Losses
 from zoo.training.stacked.filling import fill, stack_batches
 from zoo.training.stacked.stack import Stack
-from zoo.training.step import logits_of
+from zoo.training.step import training_losses
 
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
@@ -25,6 +25,7 @@ LAYOUTS: tuple[Layout, ...] = ("packed", "dense", "windows")
 """Arrangements of rows in a batch: documents, streams, windows."""
 DRAWS = "it draws random numbers in training, and a stack draws others"
 MIXES = "its batch statistics see what documents are filled up with"
+ADDS = "its auxiliary loss sees what documents are filled up with"
 
 
 def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS) -> str | None:
@@ -53,13 +54,15 @@ def why_not_filled(make: Callable[[int], SequenceModel]) -> str | None:
     try:
         works = []
         with isolated(CPU, seed=0):
-            batch = _batches(make(0), "packed")[0]
+            batch = small_batches(make(0), "packed")[0]
             M = len(batch.tokens)  # noqa: N806
             one = fill(batch, 2 * M + 1)
         for filling in (one.tokens[M:], (one.tokens[M:] + 1) % make(0).vocab_size):
             with isolated(CPU, seed=0):
                 works.append(_StepResult.of(make(0).train(), one._replace(tokens=torch.cat([batch.tokens, filling]))))
-        return MIXES if _differences(works[:1], works[1:]) else None
+        differ = _differences(works[:1], works[1:])
+        only_auxiliary = "auxiliary losses" in differ and "losses" not in differ
+        return None if not differ else ADDS if only_auxiliary else MIXES
     except Exception as error:
         return describe_error(error)
 
@@ -73,21 +76,22 @@ def layout_of(batch: Batch) -> Layout:
 
 def _try_stack(make: Callable[[int], SequenceModel], layout: Layout) -> str | None:
     models = [make(seed).train() for seed in (0, 1)]
-    batches = _batches(models[0], layout)
+    batches = small_batches(models[0], layout)
     stack = Stack(models)
     losses = stack.losses(stack_batches(batches))
     gradients = stack.gradient(losses)
-    found = [_StepResult(model, *parts) for model, *parts in zip(models, losses, gradients, strict=True)]
+    each = [Losses(*own) for own in zip(*(part for part in losses if part is not None), strict=True)]
+    found = [_StepResult(*parts) for parts in zip(models, each, gradients, strict=True)]
     before = digest_random_state(CPU)
     expected = [_StepResult.of(make(seed).train(), batch) for seed, batch in enumerate(batches)]
     if digest_random_state(CPU) != before:
         return DRAWS
     if not (differ := _differences(found, expected)):
         return None
-    return (layout == "packed" and why_not_filled(make)) or f"vmap gives other {differ}"
+    return (layout == "packed" and why_not_filled(make)) or f"vmap gives other {' and '.join(differ[:2])}"
 
 
-def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
+def small_batches(model: SequenceModel, layout: Layout) -> list[Batch]:
     """Return two small batches; the second batch of documents needs filling up by about half."""
 
     def tokens(*shape: int) -> Tensor:
@@ -105,28 +109,30 @@ def _batches(model: SequenceModel, layout: Layout) -> list[Batch]:
 class _StepResult:
     """Loss and gradients of a step before the update, and buffers and logits of the model afterwards."""
 
-    def __init__(self, model: SequenceModel, loss: Tensor, gradient: Tensor) -> None:
-        self.parts = {"losses": loss, "gradients": gradient}
+    def __init__(self, model: SequenceModel, losses: Losses, gradient: Tensor) -> None:
+        self.parts = {"losses": losses.cross_entropy, "gradients": gradient}
+        if losses.auxiliary is not None:
+            self.parts["auxiliary losses"] = losses.auxiliary
         self.parts |= {f"'{name}'": buffer.detach().clone() for name, buffer in model.named_buffers()}
         with torch.no_grad():
-            tokens = torch.arange(model.context + 1, device=loss.device).unsqueeze(0) % model.vocab_size
+            tokens = torch.arange(model.context + 1, device=gradient.device).unsqueeze(0) % model.vocab_size
             self.parts["logits afterwards"] = model.eval()(tokens)
 
     @classmethod
     def of(cls, model: SequenceModel, batch: Batch) -> "_StepResult":
         """Compute the result of a model alone."""
-        loss = cross_entropy(logits_of(model, batch), batch.targets)
+        losses = training_losses(model, batch)
         trained = [p for p in model.parameters() if p.requires_grad]
-        gradients = torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
-        return cls(model, loss, torch.cat([part.flatten() for part in gradients]))
+        gradients = torch.autograd.grad(losses.total, trained, allow_unused=True, materialize_grads=True)
+        return cls(model, losses, torch.cat([part.flatten() for part in gradients]))
 
 
-def _differences(found: Sequence[_StepResult], expected: Sequence[_StepResult]) -> str:
-    """Name the parts that differ; empty if none does."""
+def _differences(found: Sequence[_StepResult], expected: Sequence[_StepResult]) -> list[str]:
+    """Name the parts in which the first two results that differ do."""
     for one, other in zip(found, expected, strict=True):
         if differ := [name for name, part in one.parts.items() if not _allclose(part, other.parts[name])]:
-            return " and ".join(differ[:2])
-    return ""
+            return differ
+    return []
 
 
 def _allclose(one: Tensor, other: Tensor) -> bool:
