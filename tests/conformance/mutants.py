@@ -717,3 +717,60 @@ class DropsPackedTokensInPlace(Sound):
         if self.training:
             tokens[torch.rand(tokens.shape) < 0.05] = 0
         return super().packed(tokens, packing)
+
+
+class AddsALoss(Sound):
+    """Keeps the size of its hidden vectors small: holds the contract."""
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        self.size = x.square().mean()
+        return x
+
+    def auxiliary_loss(self):
+        return 0.01 * self.size
+
+
+@caught_by("learning")
+class AddsANumber(AddsALoss):
+    def auxiliary_loss(self):
+        return super().auxiliary_loss().item()
+
+
+@caught_by("learning")
+class AddsALossPerUnit(AddsALoss):
+    def auxiliary_loss(self):
+        return self.head.weight.square().mean(dim=0)
+
+
+@caught_by("learning")
+class AddsALossWithoutAGradient(AddsALoss):
+    def auxiliary_loss(self):
+        return super().auxiliary_loss().detach()
+
+
+@caught_by("learning")
+class AddsAnInfiniteLoss(AddsALoss):
+    def auxiliary_loss(self):
+        return super().auxiliary_loss() / (self.size.detach() * 0)
+
+
+@caught_by("learning")
+class AddsNothingOnDocuments(AddsALoss):
+    def packed(self, tokens, packing):
+        logits = super().packed(tokens, packing)
+        self.size = None
+        return logits
+
+    def auxiliary_loss(self):
+        return self.size
+
+
+@caught_by("learning")
+class KnowsItsLossOnStreamsOnly(AddsALoss):
+    """What it keeps for its auxiliary loss is of `forward` alone."""
+
+    def packed(self, tokens, packing):
+        logits = super().packed(tokens, packing)
+        del self.size
+        return logits

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mutants import Sound
+from mutants import AddsALoss, Sound
 from pydantic import Field
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -255,4 +255,5 @@ UNUSUAL = [
     ComputesTwiceToSaveMemory,
     AddsNoiseInTraining,
     CompilesAnInnerFunction,
+    AddsALoss,
 ]

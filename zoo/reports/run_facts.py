@@ -47,7 +47,7 @@ def describe_end(run: RunSummary) -> str:
     elif result.best_step is not None:
         words.append(f"The weights of step {result.best_step:,} are kept, which were best on validation.")
     if (auxiliary := last_auxiliary_loss(run.curve)) is not None:
-        words.append(f"It trained on an auxiliary loss too, {auxiliary:.3g} at the end; no loss here has it.")
+        words.append(f"It trained on an auxiliary loss too, {auxiliary:.3g} at the end; no loss here includes it.")
     if result.status == "refused":
         words.append(f"Its scores are refused. {result.reason}")
     return " ".join(words)

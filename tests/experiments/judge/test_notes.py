@@ -37,6 +37,16 @@ def test_a_plain_model_needs_no_note(stored: Comparison) -> None:
 FACTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "diverged": ("diverged", {"diverged": 2, "test": None}, "mine diverged under 2 of 3 seeds; no mean is taken"),
     "all diverged": ("diverged", {"diverged": 3, "test": None}, "mine diverged under 3 of 3 seeds."),
+    "diverged alone": (
+        "diverged",
+        {"diverged": 2, "test": None, "reason": "its auxiliary loss was no finite number"},
+        "mine diverged under 2 of 3 seeds: its auxiliary loss was no finite number; no mean is taken",
+    ),
+    "auxiliary": (
+        "auxiliary",
+        {"auxiliary": 0.012345},
+        "mine trains on an auxiliary loss too, 0.0123 at the end; no loss here includes it.",
+    ),
     "refused": (
         "refused",
         {"refused": 1, "reason": "It peeks."},

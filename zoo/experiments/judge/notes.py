@@ -134,7 +134,7 @@ def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
     if row.auxiliary is not None:
         yield (
             "auxiliary",
-            f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here has it.",
+            f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here includes it.",
         )
     if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
