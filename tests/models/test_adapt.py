@@ -17,11 +17,15 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.config import Recipe
+from zoo.conformance.auxiliary_loss import check_auxiliary_loss
+from zoo.conformance.subject import Subject
+from zoo.data.rows import Batch
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.models.adapt import AdaptError, adapt
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel
 from zoo.training.loss import cross_entropy
+from zoo.training.step import training_losses
 
 TOKENS = torch.randint(0, 5, (2, 7), generator=torch.Generator().manual_seed(0))
 
@@ -114,6 +118,32 @@ def test_an_output_without_logits_is_named_in_one_line(output):
 
     with pytest.raises(TypeError, match=rf"^Thing gives a {type(output).__name__} without logits: it must .*\.$"):
         make(Thing)(TOKENS)
+
+
+class Experts(nn.Embedding):
+    """Returns a loss of its own beside the logits, like the mixtures of experts of `transformers`."""
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__(vocab_size, vocab_size)
+
+    def forward(self, tokens: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(logits=super().forward(tokens), aux_loss=self.weight.square().sum())
+
+
+def test_an_auxiliary_loss_of_the_output_is_added_if_adapt_is_told_how():
+    adds = adapt(Experts, auxiliary_loss=lambda output: 0.1 * output.aux_loss)
+    model, batch = make(adds), Batch(TOKENS, TOKENS)
+    losses = training_losses(model, batch)
+    torch.testing.assert_close(losses.auxiliary, 0.1 * model.module.weight.square().sum())
+    assert losses.cross_entropy.equal(cross_entropy(model(TOKENS), TOKENS))
+    assert training_losses(make(Experts), batch).auxiliary is None
+
+
+def test_an_auxiliary_loss_that_is_not_used_is_remarked():
+    found = [list(check_auxiliary_loss(Subject("mine", kind, kind.Config(), context=3, vocab_size=5))) for kind in (
+        adapt(Experts), adapt(Experts, auxiliary_loss=lambda output: output.aux_loss), adapt(Tagger))]  # fmt: skip
+    assert [[finding.kind for finding in own] for own in found] == [["remark"], [], []]
+    assert "adapt(..., auxiliary_loss=" in found[0][0].text
 
 
 def test_options_have_the_types_descriptions_and_defaults_of_the_parameters():

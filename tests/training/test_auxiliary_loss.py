@@ -335,12 +335,16 @@ def test_a_model_without_an_auxiliary_loss_pays_nothing(make_model: MakeModel, m
         assert training_losses(model, batch_of(model)).auxiliary is None
 
 
-def test_an_evaluation_never_asks_for_it(make_model: MakeModel, validation_rows: Rows) -> None:
+def test_neither_an_evaluation_nor_a_step_in_evaluation_mode_asks_for_it(
+    make_model: MakeModel, validation_rows: Rows
+) -> None:
     class Never(Two):
         def auxiliary_loss(self) -> Tensor | None:
             raise AssertionError
 
     evaluate(make_model(Never), validation_rows, device=CPU)
+    model = make_model(Never).eval()
+    TrainStep(model, SGD, CPU)(batch_of(model), 0.1)
 
 
 @pytest.mark.parametrize("kind", [Balanced, Penalised])

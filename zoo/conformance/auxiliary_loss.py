@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import torch
 
-from zoo.conformance.check import Finding, failure, note_place
+from zoo.conformance.check import Finding, failure, note_place, remark
 from zoo.conformance.subject import CPU, Subject
+from zoo.models.adapt import Adapted
 from zoo.models.auxiliary import AuxiliaryLossError, adds_loss
 from zoo.surroundings import isolated
 from zoo.training.stacked.stackable import LAYOUTS, small_batches
@@ -13,11 +14,18 @@ from zoo.training.step import training_losses
 
 METHODS = {"packed": "packed", "dense": "forward", "windows": "last"}
 """Layout of a batch -> the method that computes its logits in training."""
+UNUSED = (
+    "The output of its module has an aux_loss that training does not use. To add it: "
+    "adapt(..., auxiliary_loss=lambda output: 0.01 * output.aux_loss)."
+)
 
 
 def check_auxiliary_loss(subject: Subject) -> Iterator[Finding]:
-    """Read the auxiliary loss of a fresh model after each of its methods; yield at most one failure."""
-    if not adds_loss(subject.build()):
+    """Read the auxiliary loss of a fresh model after each of its methods; yield at most one finding."""
+    model = subject.build()
+    if not adds_loss(model):
+        if isinstance(model, Adapted) and getattr(model.module(subject.tokens(2, 3)), "aux_loss", None) is not None:
+            yield remark(UNUSED)
         return
     given = set[bool]()
     for layout in LAYOUTS:

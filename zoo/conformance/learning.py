@@ -40,8 +40,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     if why := why_not_trained(subject.build()):
         yield failure(f"It {why}")
         return
-    if findings := list(check_auxiliary_loss(subject)):
-        yield from findings
+    findings = list(check_auxiliary_loss(subject))
+    yield from findings
+    if any(finding.kind == "failure" for finding in findings):
         return
     if notice := describe_ignored(subject.model):
         yield remark(f"Its {notice}")

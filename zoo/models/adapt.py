@@ -29,6 +29,7 @@ from zoo.models.interface import ModelOptions, SequenceModel
 
 Make = Callable[..., nn.Module]
 Sees = int | Callable[[int], int] | None
+Adds = Callable[[Any], Tensor]
 
 _made: WeakSet[nn.Module] = WeakSet()
 """Modules of all adapted models, to recognise one that is returned twice."""
@@ -69,27 +70,58 @@ class Adapted(SequenceModel):
         """(B, T) -> (B, T, V). Empty tokens skip the module, which may fail to infer their shape."""
         if not tokens.numel():
             return torch.empty(*tokens.shape, self.vocab_size, device=tokens.device)
-        match self.module(tokens):
+        output = self.module(tokens)
+        self.see(output)
+        match output:
             case Tensor() as logits:
                 return logits
             case object(logits=Tensor() as logits) | {"logits": Tensor() as logits} | [Tensor() as logits, *_]:
                 return logits
-            case output:
+            case _:
                 raise AdaptError(
                     f"{type(self).__name__} gives a {type(output).__name__} without logits: it must give a tensor "
                     '(B, T, V), a tuple or list that begins with one, or something with .logits or ["logits"].'
                 )
 
+    def see(self, output: Any) -> None:
+        """Receive what the module returned, with its logits."""
+
+
+class AdaptedWithLoss(Adapted):
+    """Base of those whose output has an auxiliary loss."""
+
+    adds: ClassVar[Adds]
+
+    def see(self, output: Any) -> None:
+        """Keep the auxiliary loss of the pass until it is read."""
+        if self.training:
+            self.auxiliary = type(self).adds(output)
+
+    def auxiliary_loss(self) -> Tensor | None:
+        """Return what the function given to `adapt` made of the module's output."""
+        return self.auxiliary
+
 
 @overload
 def adapt(
-    make: Make, *, recipe: Recipe = ..., scales_with: str | None = ..., receptive_field: Sees = ..., paper: str = ...
+    make: Make,
+    *,
+    recipe: Recipe = ...,
+    scales_with: str | None = ...,
+    receptive_field: Sees = ...,
+    auxiliary_loss: Adds | None = ...,
+    paper: str = ...,
 ) -> type[SequenceModel]: ...
 
 
 @overload
 def adapt(
-    *, recipe: Recipe = ..., scales_with: str | None = ..., receptive_field: Sees = ..., paper: str = ...
+    *,
+    recipe: Recipe = ...,
+    scales_with: str | None = ...,
+    receptive_field: Sees = ...,
+    auxiliary_loss: Adds | None = ...,
+    paper: str = ...,
 ) -> Callable[[Make], type[SequenceModel]]: ...
 
 
@@ -99,6 +131,7 @@ def adapt(
     recipe: Recipe = SequenceModel.recipe,
     scales_with: str | None = None,
     receptive_field: Sees = None,
+    auxiliary_loss: Adds | None = None,
     paper: str = "",
 ) -> type[SequenceModel] | Callable[[Make], type[SequenceModel]]:
     """Make a model from a class or function that returns a torch module; without `make`, a decorator.
@@ -115,6 +148,9 @@ def adapt(
         scales_with: name of the option that makes the model wider, which `--match` varies.
         receptive_field: number of tokens that a logit depends on, or a function from the context to it; None if
             unbounded.
+        auxiliary_loss: function from the module's output to the loss that training adds, as in
+            `SequenceModel.auxiliary_loss`: `lambda output: 0.01 * output.aux_loss` for experts of `transformers`, which
+            give one with `output_router_logits=True`. Without it an `aux_loss` of the output is not used.
         paper: source of the idea.
 
     Raises:
@@ -123,7 +159,14 @@ def adapt(
             module or the same one twice, and if the module returns no logits.
     """
     if make is None:
-        return partial(adapt, recipe=recipe, scales_with=scales_with, receptive_field=receptive_field, paper=paper)
+        return partial(
+            adapt,
+            recipe=recipe,
+            scales_with=scales_with,
+            receptive_field=receptive_field,
+            auxiliary_loss=auxiliary_loss,
+            paper=paper,
+        )
     if not (isinstance(make, type) or inspect.isfunction(make)):
         raise AdaptError(
             f"adapt takes a class, or a function that makes a module, not a {type(make).__name__}: every seed needs "
@@ -140,7 +183,9 @@ def adapt(
     config.scales_with = scales_with
     members = {"Config": config, "recipe": recipe, "paper": paper, "make": make, "sees": receptive_field}
     identity = {key: getattr(make, key) for key in ("__module__", "__qualname__", "__doc__")}
-    return type(name, (Adapted,), members | identity)
+    if auxiliary_loss is None:
+        return type(name, (Adapted,), members | identity)
+    return type(name, (AdaptedWithLoss,), members | identity | {"adds": staticmethod(auxiliary_loss)})
 
 
 def _options(signature: inspect.Signature, name: str) -> dict[str, Any]:

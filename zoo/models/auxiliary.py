@@ -31,12 +31,14 @@ def adds_loss(model: SequenceModel) -> bool:
 
 
 def read_auxiliary_loss(model: SequenceModel) -> Tensor | None:
-    """Return the auxiliary loss () of the forward pass before, with its graph; None if the model adds none.
+    """Return the auxiliary loss () of the forward pass before, with its graph.
+
+    None if the model adds none, or is in evaluation mode, in which it need not keep anything for it.
 
     Raises:
         AuxiliaryLossError: it is not a real scalar tensor.
     """
-    if not adds_loss(model):
+    if not (model.training and adds_loss(model)):
         return None
     loss: object = model.auxiliary_loss()
     if loss is None:
