@@ -299,9 +299,8 @@ def sweep(
     """
     if trials is not None and flags["tune"] is not None:
         raise click.UsageError("--trials and --tune are two names of one setting: give one of them.")
-    if trials is None and flags["tune_flops"] is None and flags["tune"] is None and flags["search"] is None:
-        trials = SWEEP_TRIALS
-    return _compare(study, models, seeds, splits, None, recipe, form, {**flags, "tune": trials or flags["tune"]})
+    flags["tune"] = trials or flags["tune"]
+    return _compare(study, models, seeds, splits, None, recipe, form, flags, searches=True)
 
 
 def _compare(
@@ -313,8 +312,14 @@ def _compare(
     recipe: str | None,
     form: str | None,
     flags: dict[str, Any],
+    *,
+    searches: bool = False,
 ) -> None:
-    """Run a comparison; exit code 1 if a run failed or was refused."""
+    """Run a comparison; exit code 1 if a run failed or was refused.
+
+    Args:
+        searches: search the settings even if nothing says how.
+    """
     from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
 
@@ -325,7 +330,10 @@ def _compare(
         raise click.UsageError("--recipe chooses a recipe of a study file: give the file.")
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    config = build_study(read_flags(flags), models=names, seeds=numbers, splits=splits, file=study, recipe=recipe)
+    own: dict[str, Any] = {"models": names, "seeds": numbers, "splits": splits, "file": study, "recipe": recipe}
+    config = build_study(given := read_flags(flags), **own)
+    if searches and not config.search.wanted:
+        config = build_study({**given, "tune": SWEEP_TRIALS}, **own)
     if sizes:
         if form:
             raise click.UsageError(
