@@ -15,6 +15,7 @@ from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.positions import Place
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tried, Tuned
 from zoo.experiments.records.run import DataRecord, Environment
 from zoo.experiments.records.study import Cost
 from zoo.experiments.study.config import StudyConfig
@@ -108,6 +109,39 @@ def make_comparison(
         runs=tuple(_run(row, seed, value) for row in rows for seed, value in row.losses.items()),
         contrasts=tuple(_contrast(rows[0].label, row.label) for row in rows[1:4]) if detail else (),
     )  # fmt: skip
+
+
+def make_tuned(label: str, **values: Any) -> Tuned:
+    """Make the search of a model: 6 trials, of which one is pruned and one diverges."""
+    rates = (0.003, 0.01, 0.0967, 0.03, 0.05, 0.001)
+    statuses: tuple[Any, ...] = ("finished", "finished", "finished", "pruned", "diverged", "finished")
+    losses = (1.85, 1.82, 1.8, 2.1, None, 9.0)
+    trials = tuple(
+        Tried(chosen={"lr": lr, "schedule": "linear" if place % 2 else "cosine"}, status=status, loss=loss,
+              steps=40 if status == "pruned" else 100)
+        for place, (lr, status, loss) in enumerate(zip(rates, statuses, losses, strict=True))
+    )  # fmt: skip
+    worth = PairRow(a=TUNED, b=WRITTEN, difference=-0.0312, low=-0.05, high=-0.0124, p=0.01, p_permutation=None,
+                    seeds_se=0.005, documents_se=0.001, verdict="better", seeds_needed=None)  # fmt: skip
+    known = {
+        "label": label, "space": {"lr": "log(0.001,0.1)", "schedule": "choice(cosine,linear)"}, "trials": trials,
+        "best": 2, "runs": 6, "steps": 540.0, "tokens": 5e5, "seconds": 12.0, "flops": 9.9e10, "edges": ("lr",),
+        "importances": {"lr": 0.75, "schedule": 0.25}, "unmeasured": "", "written": trials[0].chosen, "worth": worth,
+        "unchanged": False,
+    }  # fmt: skip
+    return Tuned(**{**known, **values})
+
+
+def _make_tuned_comparison() -> Comparison:
+    """Two models, the first one tuned, the other best as written and without FLOPs."""
+    whole = make_comparison({"mlp": (1.8110, 12097), "wavenet": (1.7995, 22397)}, search={"trials": 6})
+    plain = make_tuned("wavenet", best=0, edges=(), importances={}, unmeasured="scikit-learn is not installed",
+                       worth=None, unchanged=True, flops=None)  # fmt: skip
+    tuned = (plain, make_tuned("mlp"))
+    rows = [row.model_copy(update={"lr_from": "search"}) for row in whole.models]
+    verdict = verdict_sentence(rows, whole.pairs, study=whole.study, tuned=tuned)
+    changes = {"models": tuple(rows), "tuned": tuned, "verdict": verdict}
+    return Comparison.model_validate(whole.model_copy(update=changes).model_dump(exclude={"notes"}))
 
 
 def _positions(row: ModelRow, draw: random.Random) -> tuple[Place, ...]:
@@ -244,6 +278,7 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
     "two seeds": lambda: make_comparison(dict(list(NINE.items())[:3]), (1, 2)),
     "one model": lambda: make_comparison({"gru": (2.0, 22000)}),
     "no costs": lambda: make_comparison(dict(list(NINE.items())[:3]), costs=False, samples=False),
+    "tuned": _make_tuned_comparison,
     "labels": lambda: make_comparison(
         {
             "<script>alert(1)</script>": (1.80, 10_000),

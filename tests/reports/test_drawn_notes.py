@@ -42,7 +42,8 @@ def noted(example, changed) -> Comparison:
     runs = (whole.runs[0].model_copy(update={"execution": "stacked, unlike runs alone: why"}), *whole.runs[1:])
     data = whole.study.data.model_copy(update={"split": "90/10/0"})
     study = whole.study.model_copy(update={"data": data, "vary": "data"})
-    doubt: Comparison = changed(whole, study=study, models=models, runs=runs, caveats=("Few documents.",))
+    doubt: Comparison = changed(whole, study=study, models=models, runs=runs, caveats=("Few documents.",),
+                                tuned=example("tuned").tuned)  # fmt: skip
     return doubt
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.reports.table import fold
+from zoo.reports.folded import fold
 
 
 @pytest.mark.parametrize("width", [12, 14, 20, 40])

@@ -23,6 +23,7 @@ NOTED: tuple[Kind, ...] = (
     "auxiliary",
     "flops",
     "rate",
+    "search",
     "caveat",
 )
 """Kinds of notes that a terminal shows, in this order; a report shows all."""
@@ -51,7 +52,7 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
         lines.append("s: seconds of training, without evaluation")
     else:
         lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
-    return [*lines, _rates(rows)]
+    return [*lines, _rates(rows) + _others(comparison)]
 
 
 def select_notes(comparison: Comparison) -> list[str]:
@@ -69,6 +70,11 @@ def _losses(comparison: Comparison, unit: str) -> str:
     new = f"new {NEW[comparison.study.vary]} and {new_sample(comparison)}"
     interval = f"; ±: 95% interval, for {new} (differences have their own)"
     return f"test, valid: {unit} per token, {over}{interval if has_intervals(comparison) else ''}"
+
+
+def _others(comparison: Comparison) -> str:
+    """Point to the table of the search where it chose more than learning rates."""
+    return "; other settings: see the search" if any(set(own.space) - {"lr"} for own in comparison.tuned) else ""
 
 
 def _rates(rows: Sequence[ModelRow]) -> str:

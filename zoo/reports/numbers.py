@@ -4,7 +4,7 @@ import math
 
 from markupsafe import Markup
 
-from zoo.experiments.judge.rows import Interval, Used
+from zoo.experiments.judge.rows import Interval, PairRow, Used
 from zoo.experiments.records.study import Cost
 
 
@@ -24,8 +24,8 @@ def switched(value: float | None, *, signed: bool = False) -> Markup:
     return Markup('<span data-nats="{}"{}>{}</span>').format(f"{value:.9g}", sign, loss(value, signed=signed))
 
 
-def half_width(interval: Interval | None) -> float | None:
-    """Half the width of a 95% interval."""
+def half_width(interval: Interval | PairRow | None) -> float | None:
+    """Half the width of a 95% interval, of a mean or of a difference."""
     if interval is None or interval.low is None or interval.high is None:
         return None
     return (interval.high - interval.low) / 2

@@ -33,7 +33,12 @@ def render_page(comparison: Comparison) -> str:
         cost_figures=[name for name in wide if name.startswith("cost-")],
         verdict_in_bits=facts.keep_together(
             verdict_sentence(
-                comparison.models, comparison.pairs, study=comparison.study, looked=comparison.looked, bits=True
+                comparison.models,
+                comparison.pairs,
+                study=comparison.study,
+                tuned=comparison.tuned,
+                looked=comparison.looked,
+                bits=True,
             )
         )
         or facts.verdict(comparison),

@@ -1,43 +1,43 @@
 """Print a comparison as tables of at most 80 columns, for names of ordinary length."""
 
 import math
-import re
 import textwrap
 from collections.abc import Callable, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import format_chance, verdict_sentence
+from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
+from zoo.reports.tuning import print_search
 
 Columns = dict[str, Callable[[ModelRow], str]]
 
-NARROWEST = 12
-"""Columns that the first column of a table keeps, however wide the others are."""
 FEW_PAIRS = 10
 """Most pairs that are all shown; of more, only those with the best model."""
 
 
 def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
-    """Print models, best first, legend, notes and pairs, and the verdict last, where the reader looks first."""
+    """Print models, best first, legend, notes, search and pairs; the verdict last, where the reader looks first."""
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
     columns = {name: cell for name, cell in columns.items() if any(cell(row) for row in rows)}
     _print_table(columns, rows, console)
-    below = _wrapped([*describe_columns(comparison, bits=bits), *select_notes(comparison)])
+    below = wrap([*describe_columns(comparison, bits=bits), *select_notes(comparison)])
     console.print(below, style="dim", highlight=False, markup=False)
+    if comparison.tuned:
+        console.print()
+        print_search(comparison, unit, console)
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()
         _print_pairs(comparison, unit, console)
-    sentence = verdict_sentence(rows, comparison.pairs, study=comparison.study, looked=comparison.looked, bits=bits)
+    sentence = verdict_sentence(
+        rows, comparison.pairs, study=comparison.study, tuned=comparison.tuned, looked=comparison.looked, bits=bits
+    )
     if sentence:
         console.print()
         console.print(textwrap.fill(sentence, 80), style="bold", highlight=False, markup=False)
@@ -83,7 +83,7 @@ def _study_columns(unit: float) -> Columns:
 
 def _print_table(columns: Columns, rows: Sequence[ModelRow], console: Console) -> None:
     cells = [[cell(row) for cell in columns.values()] for row in rows]
-    _print_folded([name.strip() for name in columns], cells, console, left=("model", "group"))
+    print_folded([name.strip() for name in columns], cells, console, left=("model", "group"))
 
 
 def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
@@ -103,7 +103,7 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
         ]
         cells.append(every[: len(header)])
-    _print_folded(header, cells, console, left=("pair", "verdict"))
+    print_folded(header, cells, console, left=("pair", "verdict"))
     lines = []
     if len(shown) < len(pairs):
         lines.append(f"the report shows all {len(pairs)} pairs")
@@ -117,35 +117,7 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     if any(pair.verdict == "undecided" and not pair.seeds_needed for pair in shown):
         size = "so few splits" if comparison.study.splits > 1 else "a test split of this size"
         lines.append(f"no number under seeds: the difference is too small for any number of seeds, or for {size}")
-    console.print(_wrapped(lines), style="dim", highlight=False, markup=False)
-
-
-def _print_folded(
-    header: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, left: Sequence[str]
-) -> None:
-    """Print a table whose first column is folded to fit the console, after signs within names and not within words."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
-    for number, name in enumerate(header):
-        table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=number > 0)
-    others = sum(max(cell_len(cell) for cell in column) + 2 for column in list(zip(header, *rows, strict=True))[1:])
-    for first, *rest in rows:
-        table.add_row(Text(fold(first, max(NARROWEST, console.width - others))), *map(Text, rest))
-    console.print(table)
-
-
-def fold(label: str, width: int) -> str:
-    """Break a label into lines of at most `width` columns, after spaces, commas, parentheses and slashes if it can."""
-    lines = [""]
-    for part in re.findall(r".*?[ ,(/]|.+$", label):
-        if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _wrapped(lines: Sequence[str]) -> str:
-    """Wrap lines at 80 columns; continuation lines are indented."""
-    return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
+    console.print(wrap(lines), style="dim", highlight=False, markup=False)
 
 
 def _test(row: ModelRow, unit: float) -> str:

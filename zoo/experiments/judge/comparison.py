@@ -46,7 +46,9 @@ class Comparison(Frozen):
     contrasts: tuple[Contrast, ...] = ()
     """The passages on which the best model and each of the next ones differ most; () where runs recorded no tokens."""
     notes: tuple[Note, ...] = Field(
-        default_factory=lambda known: collect_notes(known["study"], known["models"], known["runs"], known["caveats"])
+        default_factory=lambda known: collect_notes(
+            known["study"], known["models"], known["runs"], known["caveats"], known["tuned"]
+        )
     )
     """The sentences that a report adds to these numbers; derived if a stored comparison has none."""
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
+from zoo.calls import Value
 from zoo.config import Frozen
 from zoo.experiments.judge.rows import ModelRow, RunRow
+from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.study.config import StudyConfig
 
@@ -19,6 +21,7 @@ Kind: TypeAlias = Literal[
     "untrained",
     "field",
     "rate",
+    "search",
     "size",
     "budget",
     "context",
@@ -42,6 +45,8 @@ ONE_SOURCE = {
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
 NOTABLE_BUFFERS = 0.1
 """Share of the parameters above which buffers that training changes are noted; BatchNorm's are fewer."""
+STATUSES = ("pruned", "diverged", "refused", "failed")
+"""How a trial ends that does not finish."""
 NAMED_OPERATIONS = 4
 """Most uncounted operations that a note names; the others are only counted."""
 
@@ -55,9 +60,13 @@ class Note(Frozen):
 
 
 def collect_notes(
-    study: StudyConfig, models: Sequence[ModelRow], runs: Sequence[RunRow], caveats: Sequence[str]
+    study: StudyConfig,
+    models: Sequence[ModelRow],
+    runs: Sequence[RunRow],
+    caveats: Sequence[str],
+    tuned: Sequence[Tuned] = (),
 ) -> tuple[Note, ...]:
-    """Collect the notes on the comparison, on each model in the order of the ranking, and on how runs were executed."""
+    """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
     if study.vary != "both" and len(study.seeds) > 1:
@@ -69,6 +78,7 @@ def collect_notes(
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
+    notes += [Note(model=own.label, kind=kind, text=text) for own in tuned for kind, text in _search(own)]
     unlike = dict.fromkeys((run.label, run.execution) for run in runs if "unlike" in run.execution)
     notes += [Note(model=label, kind="execution", text=f"{label}: {execution}.") for label, execution in unlike]
     return tuple(notes)
@@ -123,6 +133,32 @@ def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
         yield "rate", f"{row.label} has no loss at any learning rate of the grid; the lowest was taken."
     if row.context != context:
         yield "context", f"{row.label} has a context of {row.context:,}."
+
+
+def _search(tuned: Tuned) -> Iterator[tuple[Kind, str]]:
+    """Notes on a search that may have missed better settings, or that brought nothing."""
+    label, finished = tuned.label, tuned.count("finished")
+    ended = [f"{count} {status}" for status in STATUSES if (count := tuned.count(status))]
+    if not finished:
+        yield (
+            "search",
+            f"No trial of {label} finished ({', '.join(ended)}): the settings of the first one are reported.",
+        )
+    elif broken := tuned.count("failed") + tuned.count("refused"):
+        yield "search", f"{broken} of {len(tuned.trials)} trials of {label} failed or were refused, so they were lost."
+    if finished and tuned.edges:
+        ends = [f"{name} {_value(tuned.chosen[name])} lies at the edge of {tuned.space[name]}" for name in tuned.edges]
+        yield "search", f"{label}'s best {' and '.join(ends)}: a wider space may do better."
+    if tuned.worth and (tuned.worth.difference >= 0 or tuned.worth.verdict == "undecided"):
+        found = "cannot be told from" if tuned.worth.verdict == "undecided" else "is not better than"
+        yield "search", f"Tuned, {label} {found} {label} as written under the reported seeds."
+    if tuned.unmeasured:
+        why = tuned.unmeasured.rstrip(".")
+        yield "unmeasured", f"{label}: the importance of searched settings was not measured: {why}."
+
+
+def _value(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _field(tokens: int | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.tukey import LEVEL
+from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
@@ -18,6 +19,7 @@ def verdict_sentence(
     pairs: Sequence[PairRow],
     *,
     study: StudyConfig | None = None,
+    tuned: Sequence[Tuned] = (),
     looked: Sequence[int] = (),
     bits: bool = False,
 ) -> str:
@@ -28,6 +30,7 @@ def verdict_sentence(
         pairs: every pair of models that finished under all seeds, the better mean first.
         study: source of the budget, the missed sizes and the edges of the grid of rates; None leaves these out, as in
             records of earlier versions.
+        tuned: the searches of models, whose best settings may lie at an edge.
         looked: smaller numbers of seeds with which the same comparison was judged before.
         bits: give differences in bits instead of nats.
     """
@@ -50,7 +53,7 @@ def verdict_sentence(
         best = finished[0]
         tied = _tied(best, pairs, over, after)
         sentences += tied + _beaten(best, pairs, over, "" if tied else after, unit, name) + _unjudged(best, pairs)
-        sentences += describe_weaknesses([model for model in models if model.test], study) if study else []
+        sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
         if looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")

@@ -43,6 +43,11 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         for label in labels
     ]
     rows.sort(key=lambda row: (row.failed > 0, row.refused, row.diverged, row.test.mean if row.test else float("inf")))
+    tuned = tuple(
+        _summarise_search(row.label, by_label[row.label], record, path.parent)
+        for row in rows
+        if row.label in record.searches
+    )
     pairs = _pairs(analysis, [row.label for row in rows])
     return Comparison(
         study=record.study,
@@ -51,18 +56,14 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         data=runs[0].recorded.data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
         looked=record.looked,
-        verdict=verdict_sentence(rows, pairs, study=record.study, looked=record.looked),
+        verdict=verdict_sentence(rows, pairs, study=record.study, tuned=tuned, looked=record.looked),
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,
         inflation=inflation,
         caveats=analysis.caveats if analysis else (),
         models=tuple(rows),
-        tuned=tuple(
-            _summarise_search(row.label, by_label[row.label], record, path.parent)
-            for row in rows
-            if row.label in record.searches
-        ),
+        tuned=tuned,
         pairs=tuple(pairs),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(

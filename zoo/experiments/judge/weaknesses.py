@@ -1,9 +1,10 @@
-"""Describe budget, size, and the weaknesses of a verdict: missed sizes and budgets, rates at the edge of the grid."""
+"""Describe budget, size, and the weaknesses of a verdict: missed sizes and budgets, settings at the edge."""
 
 from collections.abc import Sequence
 
 from zoo.config import TrainingConfig
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.study.config import Match, StudyConfig
 
 NOTABLE_DEVIATION = 0.02
@@ -27,8 +28,8 @@ def describe_target(match: Match) -> str:
     return f"{match.target:,.0f} {'parameters' if match.kind == 'parameters' else 'FLOPs a token'}"
 
 
-def describe_weaknesses(models: Sequence[ModelRow], study: StudyConfig) -> list[str]:
-    """At most one sentence: missed sizes and budgets, and rates at the edge of the grid; models best first."""
+def describe_weaknesses(models: Sequence[ModelRow], study: StudyConfig, tuned: Sequence[Tuned] = ()) -> list[str]:
+    """At most one sentence: missed sizes and budgets, and settings at an edge of the search; models best first."""
     found = []
     worst = max(models, key=lambda model: abs(model.off_size or 0))
     if study.match and abs(worst.off_size or 0) > NOTABLE_DEVIATION:
@@ -39,6 +40,12 @@ def describe_weaknesses(models: Sequence[ModelRow], study: StudyConfig) -> list[
     if abs(worst.off_budget) > NOTABLE_DEVIATION:
         found.append(f"budgets are missed by up to {abs(worst.off_budget):.0%} ({worst.label})")
     if edge := [model.label for model in models if model.lr_at_edge]:
-        named = ", ".join(edge) if len(edge) <= NAMED else f"{len(edge)} of {len(models)} models"
-        found.append(f"the best learning rate lies at the edge of the grid for {named}")
+        found.append(f"the best learning rate lies at the edge of the grid for {_name(edge, models)}")
+    ranked = {model.label for model in models}
+    if edge := [own.label for own in tuned if own.label in ranked and own.edges and own.count("finished")]:
+        found.append(f"the best settings lie at the edge of the searched space for {_name(edge, models)}")
     return [f"But {', and '.join(found)}."] if found else []
+
+
+def _name(edge: Sequence[str], models: Sequence[ModelRow]) -> str:
+    return ", ".join(edge) if len(edge) <= NAMED else f"{len(edge)} of {len(models)} models"
