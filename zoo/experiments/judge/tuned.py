@@ -10,7 +10,7 @@ from zoo.experiments.judge.analysis import Analysis
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.records.run import Run
 from zoo.experiments.records.search import SearchRecord
-from zoo.experiments.study.space import parse_dimension
+from zoo.experiments.study.space import Dimension, parse_dimension
 
 TUNED, WRITTEN = "tuned", "as written"
 
@@ -22,6 +22,11 @@ class Tried(Frozen):
     status: Literal["finished", "diverged", "pruned", "refused", "failed"]
     loss: float | None
     steps: int
+
+    @property
+    def shown(self) -> float | None:
+        """Loss of a trial that finished or was pruned; None for others, whose losses say nothing of their settings."""
+        return self.loss if self.status in ("finished", "pruned") else None
 
 
 class Tuned(Frozen):
@@ -58,6 +63,25 @@ class Tuned(Frozen):
     def chosen(self) -> Mapping[str, Value]:
         """Settings of the best trial."""
         return self.trials[self.best].chosen
+
+    @property
+    def dimensions(self) -> dict[str, Dimension]:
+        """Setting -> its values."""
+        return {name: parse_dimension(text) for name, text in self.space.items()}
+
+    @property
+    def losses(self) -> list[float]:
+        """Losses of trials that finished or were pruned."""
+        return [trial.shown for trial in self.trials if trial.shown is not None]
+
+    def lowest_so_far(self) -> list[tuple[int, float]]:
+        """Return (number of the trial, from 1, lowest loss of those that finished by then), from the first loss on."""
+        lowest: list[tuple[int, float]] = []
+        for number, trial in enumerate(self.trials, 1):
+            losses = [loss for _, loss in lowest[-1:]]
+            losses += [trial.loss] if trial.status == "finished" and trial.loss is not None else []
+            lowest += [(number, min(losses))] if losses else []
+        return lowest
 
     def count(self, status: str) -> int:
         """Return the number of trials that ended so."""

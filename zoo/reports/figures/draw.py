@@ -12,6 +12,8 @@ from zoo.reports.figures.curves import curves
 from zoo.reports.figures.forest import forest
 from zoo.reports.figures.palette import model_rules, plain_variables
 from zoo.reports.figures.positions import positions
+from zoo.reports.figures.search import search_settings
+from zoo.reports.figures.trials import search_trials
 
 WIDE, NARROW = 960.0, 350.0
 
@@ -25,6 +27,8 @@ FIGURES: dict[str, Draw] = {
     "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
     "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
     "position": lambda comparison, width: positions(comparison, width=width),
+    "search-settings": lambda comparison, width: search_settings(comparison, width=width),
+    "search-trials": lambda comparison, width: search_trials(comparison, width=width),
     "cost-parameters": lambda comparison, width: cost(comparison, "parameters", width=width),
     "cost-seconds": lambda comparison, width: cost(comparison, "seconds", width=width),
     "cost-flops": lambda comparison, width: cost(comparison, "flops", width=width),
