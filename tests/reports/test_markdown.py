@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.reports.markdown import escape, render_markdown
+from zoo.reports.markdown import render_markdown
+from zoo.reports.markup import escape
 from zoo.reports.table import print_comparison
 
 FIGURES = {"forest": "figures/forest.svg", "cost-flops": "figures/cost-flops.svg"}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.reports.numbers import short, storage
+from zoo.reports.search_facts import describe_found
 
 BUDGETS = {
     "steps": "steps",
@@ -50,6 +51,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {study.data.tokens}",
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
+        "Search": describe_found(comparison) if comparison.tuned else "",
         "Splits": _splits(comparison),
         "Machine": _distinct(f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, "
         f"torch {machine.torch}" for machine in machines),

@@ -1,7 +1,6 @@
 """Render a comparison as Markdown for GitHub: verdict, tables, figures, method, and how to repeat it."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
@@ -9,29 +8,34 @@ from zoo.experiments.judge.sentence import format_chance, pair_words
 from zoo.reports import facts
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.figures.svg import clean
+from zoo.reports.markup import escape, fence, write_table
 from zoo.reports.method import describe_method
 from zoo.reports.numbers import format_flops, loss, short, storage
 from zoo.reports.passages import END, plain_text
+from zoo.reports.search_markdown import write_search
 
 CAPTIONS = {
     "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
     "position": "Test loss against the number of tokens before",
+    "search-settings": "Validation loss of every trial against each searched setting",
+    "search-trials": "Lowest validation loss so far against the number of trials",
     "cost-parameters": "Test loss against parameters",
     "cost-seconds": "Test loss against seconds of training",
     "cost-flops": "Test loss against FLOPs of training",
     "cost-memory": "Test loss against peak memory",
 }
-SPECIAL = re.compile(r"([\\`*_{}\[\]#|~$!]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|^>)")
-"""Characters that Markdown or HTML would interpret: `<` only where a tag may begin, `&` only where an entity may, which
-keeps `p < 0.05` readable in the source."""
 
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
     """Render the document; `figures` maps names of figures to their paths relative to it."""
     dots = "its splits" if comparison.study.splits > 1 else "its seeds"
-    drawn = [f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()]
+    drawn = {
+        name: f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()
+    }
+    searched = [drawn.pop(name) for name in list(drawn) if name.startswith("search-")]
+    first, *others = [*drawn.values()] or [""]
     parts = [
         f"# {escape(facts.title(comparison))}",
         f"**{escape(facts.verdict(comparison))}**",
@@ -40,41 +44,26 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         _losses(comparison),
         _about(comparison),
         "\n".join(f"- {escape(note.text)}" for note in comparison.notes),
-        *drawn[:1],
+        first,
         *_pairs(comparison),
-        *(["## Learning and cost", *drawn[1:]] if drawn[1:] else ["## Cost"]),
+        *write_search(comparison),
+        *searched,
+        *(["## Learning and cost", *others] if others else ["## Cost"]),
         _costs(comparison.models),
         *_contrasts(comparison),
         "## Method",
         *map(escape, describe_method(comparison)),
         "## Run it again",
-        _fence("\n".join(facts.commands(comparison)), "sh"),
+        fence("\n".join(facts.commands(comparison)), "sh"),
         "\n".join(f"- {name}: {escape(words)}" for name, words in facts.environment(comparison).items()),
         *_samples(comparison),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def escape(words: str) -> str:
-    """Escape text for Markdown and HTML, on one line."""
-    words = SPECIAL.sub(r"\\\1", " ".join(clean(words).split()))
-    return re.sub(r"^(\d*)([-+.)])(?=\s)", r"\1\\\2", words)
-
-
-def _table(columns: Mapping[str, Sequence[str]], left: Iterable[str]) -> str:
-    """Write a table without empty columns."""
-    kept = {name: cells for name, cells in columns.items() if any(cells)}
-    rows = [
-        list(kept),
-        [":--" if name in left else "--:" for name in kept],
-        *(list(row) for row in zip(*kept.values(), strict=True)),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def _losses(comparison: Comparison) -> str:
     columns = {title: list(map(escape, cells)) for title, cells in loss_columns(comparison).items()}
-    return _table(columns, left=LEFT)
+    return write_table(columns, left=LEFT)
 
 
 def _about(comparison: Comparison) -> str:
@@ -117,12 +106,12 @@ def _pairs(comparison: Comparison) -> list[str]:
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
     about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
-    return ["## Pairs", _table(columns, left=("pair", "verdict")), about if facts.has_verdicts(comparison) else ""]
+    return ["## Pairs", write_table(columns, left=("pair", "verdict")), about if facts.has_verdicts(comparison) else ""]
 
 
 def _costs(models: Sequence[ModelRow]) -> str:
     costs = [model.cost for model in models]
-    return _table(
+    return write_table(
         {
             "model": [escape(model.label) for model in models],
             "steps": [f"{model.used.steps:,.0f}" for model in models],
@@ -152,7 +141,7 @@ def _contrasts(comparison: Comparison) -> list[str]:
             escape(contrast.b): [loss(sum(passage.b), digits=2) for passage in shown],
             "difference": [loss(passage.difference, signed=True, digits=2) for passage in shown],
         }
-        parts.append(_table(columns, left=("passage",)))
+        parts.append(write_table(columns, left=("passage",)))
     first = f"{comparison.contrasts[0].tokens:,}"
     about = f"Nats in all, means over the seeds, among the first {first} tokens of test. {END}: the end of a document."
     return [*parts, about]
@@ -160,15 +149,8 @@ def _contrasts(comparison: Comparison) -> list[str]:
 
 def _samples(comparison: Comparison) -> list[str]:
     parts = [
-        f"### {escape(model.label)}\n\n{_fence(chr(10).join(map(clean, model.samples)))}"
+        f"### {escape(model.label)}\n\n{fence(chr(10).join(map(clean, model.samples)))}"
         for model in comparison.models
         if model.samples
     ]
     return ["## Samples", *parts] if parts else []
-
-
-def _fence(words: str, language: str = "") -> str:
-    """Write a code block whose fence is longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall("`+", words)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{words}\n{fence}"

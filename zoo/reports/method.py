@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.facts import has_intervals, has_verdicts
 from zoo.reports.numbers import loss
+from zoo.reports.search_facts import SAMPLERS, describe_budget
 
 
 def describe_method(comparison: Comparison) -> list[str]:
     """Describe the method in paragraphs."""
-    paragraphs = list(_scoring(comparison))
+    paragraphs = [*_scoring(comparison), *_search(comparison)]
     if not has_intervals(comparison):
         return [*paragraphs, _no_interval(comparison)]
     return [*paragraphs, *_intervals(comparison), *_pairs(comparison)]
@@ -26,10 +27,38 @@ def _scoring(comparison: Comparison) -> Iterator[str]:
         "natural logarithms a token, over the whole split."
     )
     if not has_test:
+        chosen = "the searched settings" if comparison.tuned else "the learning rate where there was a grid"
         yield (
-            "The documents that are scored have chosen the weights, and the learning rate where there was a grid. No "
+            f"The documents that are scored have chosen the weights, and {chosen}. No "
             "interval and no p counts that choice: believe a close verdict only after a comparison with a test split."
         )
+
+
+def _search(comparison: Comparison) -> Iterator[str]:
+    """Describe how settings were searched, and what that was worth."""
+    if not comparison.tuned:
+        return
+    search = comparison.study.search
+    written = "; the first trial is the model as written" if all(own.written for own in comparison.tuned) else ""
+    where = ", on the first split" if comparison.study.splits > 1 else ""
+    pruned = (
+        " In the second half of its budget a trial was ended where its lowest validation loss was above the median of "
+        "those of the finished trials of its model at that evaluation (Golovin et al. 2017)."
+        if search.prune
+        else ""
+    )
+    unseen = "; no trial evaluated the test split" if comparison.study.data.has_test else ""
+    yield (
+        f"The settings were searched first: {describe_budget(comparison)}, suggested by {SAMPLERS[search.sampler]}"
+        f"{written}. A trial trains with the budget of a run, under one more seed that no reported run has{where}."
+        f"{pruned} The lowest validation loss chose{unseen}. The reported runs then trained with these settings under "
+        "their own seeds."
+    )
+    yield (
+        "What tuning was worth: the model with its settings as written was trained under the reported seeds too, and "
+        "the two were compared like a pair of models. Verdicts and intervals hold for the settings that were found: "
+        "they do not count that another search could have found others."
+    )
 
 
 def _no_interval(comparison: Comparison) -> str:

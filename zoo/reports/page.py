@@ -11,9 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
-from zoo.reports import facts, numbers, passages
+from zoo.reports import facts, numbers, passages, search_facts
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.outliers import find_outliers
@@ -76,6 +77,7 @@ def template(name: str) -> Template:
     )
     environment.globals |= {
         "facts": facts,
+        "search_facts": search_facts,
         "format_chance": format_chance,
         "describe_method": describe_method,
         "pair_words": pair_words,
@@ -102,7 +104,7 @@ def _digest(text: str) -> str:
 
 def _contents(comparison: Comparison) -> dict[str, Any]:
     """Variables of the template: which columns and sections have content, kinds of memory, rates of trials."""
-    models = comparison.models
+    models, searches = comparison.models, comparison.tuned
     costs = [model.cost for model in models if model.cost]
     after = {cost.state_tokens for cost in costs}
     return {
@@ -116,6 +118,10 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
         "any_cost": bool(costs),
         "memories": ", ".join(sorted({cost.memory for cost in costs if cost.peak_bytes is not None})),
         "state_tokens": after.pop() if len(after) == 1 else None,
+        "trial_ends": [status for status in STATUSES if any(own.count(status) for own in searches)],
+        "any_reach": any(own.worth and own.worth.low is not None for own in searches),
+        "any_written": any(own.written for own in searches),
+        "any_share": any(own.importances for own in searches),
         "trials": sorted({rate for model in models for rate in model.lr_trials}, key=float),
     }
 

@@ -14,7 +14,7 @@ from zoo.experiments.judge.scaling import Scaling, SizedModel
 from zoo.experiments.judge.sentence import format_chance
 from zoo.reports.figures.draw import standalone
 from zoo.reports.figures.scaling import scaling_figure
-from zoo.reports.markdown import escape
+from zoo.reports.markup import escape
 from zoo.reports.numbers import short
 from zoo.whole_file import write_whole
 

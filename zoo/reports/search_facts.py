@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from zoo.calls import Value
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.tuned import Tuned
 from zoo.reports.numbers import half_width, loss, short
 
@@ -29,7 +30,7 @@ def format_settings(chosen: Mapping[str, Value]) -> str:
 
 def count_trials(tuned: Tuned) -> str:
     """Count the trials of a model, and those that did not finish: 8, 3 pruned."""
-    ended = ((status, tuned.count(status)) for status in ("pruned", "diverged", "refused", "failed"))
+    ended = ((status, tuned.count(status)) for status in STATUSES)
     return ", ".join([f"{len(tuned.trials):,}", *(f"{count:,} {status}" for status, count in ended if count)])
 
 
@@ -43,10 +44,46 @@ def format_spent(tuned: Tuned) -> str:
 def format_worth(tuned: Tuned, unit: float = 1.0) -> str:
     """Format the difference to the model as written: −0.1205 ± 0.0502; "unchanged" if it was the best."""
     if tuned.worth is None:
-        return "unchanged" if tuned.unchanged else "no mean"
+        return worth_words(tuned)
     reach = half_width(tuned.worth)
     beside = "" if reach is None else f" ± {loss(reach / unit)}"
     return loss(tuned.worth.difference / unit, signed=True) + beside
+
+
+def worth_words(tuned: Tuned) -> str:
+    """Words in place of a difference to the model as written."""
+    return "unchanged" if tuned.unchanged else "no mean"
+
+
+def format_share(tuned: Tuned, name: str) -> str:
+    """Format the share of the variance of the loss that a setting explains: 60%; "" where it was not measured."""
+    share = tuned.importances.get(name)
+    return "" if share is None else f"{share:.0%}"
+
+
+def describe_worth(comparison: Comparison) -> str:
+    """Explain the columns of the trials and of their worth."""
+    words = [
+        "Steps, seconds, FLOPs: training of all trials"
+        + (", pruned ones too." if comparison.study.search.prune else ".")
+    ]
+    if any(tuned.worth for tuned in comparison.tuned):
+        words.append(
+            "Worth: test loss minus that of the model as written under the same seeds, below zero if tuning helped"
+            + (
+                ", with its 95% interval."
+                if any(t.worth and t.worth.low is not None for t in comparison.tuned)
+                else "."
+            )
+        )
+    words += [
+        f"{tuned.label} has no interval: {tuned.worth.withheld}."
+        for tuned in comparison.tuned
+        if tuned.worth and tuned.worth.withheld
+    ]
+    if any(tuned.unchanged for tuned in comparison.tuned):
+        words.append("Unchanged: no trial was better than the settings as written, which are reported.")
+    return " ".join(words)
 
 
 def describe_budget(comparison: Comparison) -> str:
@@ -59,3 +96,24 @@ def describe_budget(comparison: Comparison) -> str:
         return f"{min(counts):,} to {max(counts):,} trials of each model"
     (count,) = counts
     return f"{count:,} trial{'s' * (count != 1)} of each model"
+
+
+def describe_found(comparison: Comparison) -> str:
+    """Say how settings were searched, in a line: 8 trials of each model over lr, hidden; sampler tpe, pruned."""
+    search = comparison.study.search
+    names = ", ".join(dict.fromkeys(name for tuned in comparison.tuned for name in tuned.space))
+    return f"{describe_budget(comparison)}, over {names}; sampler {search.sampler}{', pruned' if search.prune else ''}"
+
+
+def describe_shares(comparison: Comparison) -> str:
+    """Explain the importances: their method, and the number of trials behind them; "" if there are none."""
+    counts = {tuned.label: tuned.count("finished") for tuned in comparison.tuned if tuned.importances}
+    if not counts:
+        return ""
+    of = " and ".join(f"{count:,}" for count in sorted(set(counts.values())))
+    if len(set(counts.values())) > 1:
+        of = ", ".join(f"{count:,} ({label})" for label, count in counts.items())
+    return (
+        "Share: of the variance of the validation loss over the space, by fANOVA (Hutter et al. 2014), of "
+        f"{of} finished trials."
+    )
