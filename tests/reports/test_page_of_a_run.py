@@ -17,7 +17,7 @@ from zoo.experiments.records.run import CurvePoint, DataRecord, Environment, Rec
 from zoo.experiments.records.study import Cost
 from zoo.reports.figures.draw import NARROW, WIDE, standalone
 from zoo.reports.figures.run import draw_run, is_bent
-from zoo.reports.run_facts import describe_end, next_commands
+from zoo.reports.run_facts import describe_end, describe_setting, next_commands
 from zoo.reports.run_page import render_run_page
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -66,6 +66,7 @@ RUNS: dict[str, Callable[[], RunSummary]] = {
     "diverged": lambda: make_run(curve=POINTS[:3], status="diverged", diverged_at=230, steps=250, test_loss=None,
                                  validation_loss=None, best_step=200),
     "refused": lambda: make_run(status="refused", reason="It peeks.", test_loss=None, validation_loss=None),
+    "pruned": lambda: make_run(curve=POINTS[:3], status="pruned", steps=200, best_step=200, test_loss=None),
     "failed": lambda: make_run(curve=(), status="failed", reason="Model 'gru' failed: no.", steps=0, **NOTHING),
     "label": lambda: make_run("<b>\"a' & \u202e$(x)"),
     "far off": lambda: make_run(curve=[*POINTS[:2], (200, 1e30, 4e37)], status="diverged", diverged_at=230, steps=250,
@@ -145,6 +146,7 @@ def test_it_says_where_training_stopped_and_why(run: RunSummary) -> None:
         "finished": "after all 400 steps of its budget. The weights of step 300 are kept",
         "refused": "Its scores are refused. It peeks.",
         "diverged": "after 250 steps: the loss was no finite number at step 230.",
+        "pruned": "A trial of a search, pruned at step 200: its lowest validation loss 2.1000 was above the median",
         "failed": "An error ended it. Model 'gru' failed: no.",
     }[run.result.status]
     assert expected in words
@@ -160,6 +162,28 @@ def test_it_says_where_training_stopped_and_why(run: RunSummary) -> None:
 )
 def test_it_says_which_weights_were_kept(result: dict[str, int], words: str) -> None:
     assert words in describe_end(make_run(**result))
+
+
+@pytest.mark.parametrize(
+    ("trial", "words"),
+    [(False, "best of its trials: lr=0.003 hidden=32"), (True, "a trial of lr=0.003 hidden=32")],
+)
+def test_it_says_which_settings_were_searched(trial: bool, words: str) -> None:
+    run = make_run()
+    changes = {"searched": ("lr", "hidden"), "model": Call(name="gru", options={"hidden": 32}), "trial": trial}
+    config = run.recorded.run.model_copy(update=changes)
+    recorded = run.recorded.model_copy(update={"run": config, "lr_from": "search"})
+    facts = describe_setting(run.model_copy(update={"recorded": recorded}))
+    assert facts["Search"] == words
+    assert ("tried by a search" if trial else "best of a search") in facts["Learning rate"]
+    assert "Search" not in describe_setting(run)
+
+
+def test_a_pruned_trial_names_the_limit_that_it_was_above() -> None:
+    run = RUNS["pruned"]()
+    config = run.recorded.run.model_copy(update={"trial": True, "prune_above": (None, None, 2.05)})
+    words = describe_end(run.model_copy(update={"recorded": run.recorded.model_copy(update={"run": config})}))
+    assert words.endswith("above the median of the finished trials there, which was 2.0500.")
 
 
 def test_all_numbers_stand_on_it() -> None:

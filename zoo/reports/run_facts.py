@@ -8,6 +8,7 @@ from zoo.experiments.judge.single import RunSummary
 from zoo.experiments.records.run import last_auxiliary_loss
 from zoo.reports.facts import BUDGETS
 from zoo.reports.numbers import field, format_flops, loss, short, storage
+from zoo.reports.search_facts import format_settings
 
 FLAGS = {"steps": "--steps", "tokens": "--tokens", "seconds": "--seconds", "flops": "--flops"}
 
@@ -19,7 +20,7 @@ def describe_outcome(run: RunSummary) -> str:
         known = {"Test": result.test_loss, "Validation": result.validation_loss}
         name, value = next(((name, value) for name, value in known.items() if value is not None), ("", None))
         return f"{name} loss {loss(value)} nats per token" if name else "Finished"
-    return {"diverged": "Diverged", "refused": "Refused", "failed": "Failed"}[result.status]
+    return result.status.capitalize()
 
 
 def describe_end(run: RunSummary) -> str:
@@ -31,6 +32,8 @@ def describe_end(run: RunSummary) -> str:
         where = "" if result.diverged_at is None else f" at step {result.diverged_at:,}"
         what = result.reason or "the loss was no finite number"
         return f"Training stopped after {_steps(result.steps)}: {what}{where}."
+    if result.status == "pruned":
+        return _describe_pruning(run)
     given = getattr(run.recorded.run.training, budget) if budget else None
     words = [f"Training stopped after {_steps(result.steps)}."]
     if budget and given:
@@ -62,7 +65,8 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
     targets = {name: count for name, count in data.targets.items() if config.data.has_test or name != "test"}
     amounts = ", ".join(f"{count:,} {name}" for name, count in targets.items())
     origins = {"recipe": "of its recipe", "setting": "given", "grid": "best of a grid", "search": "best of a search"}
-    rate = origins[run.recorded.lr_from]
+    tried = config.trial and run.recorded.lr_from == "search"
+    rate = "tried by a search" if tried else origins[run.recorded.lr_from]
     facts = {
         "Model": str(config.model),
         "Corpus": f"{data.name}, {kind}, {amounts} targets; digest {data.digest[:12]}",
@@ -73,6 +77,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Learning rate": f"{lr:g}, {rate}; {training.optimizer}, {training.schedule}"
         if isinstance(lr, int | float)
         else "",
+        "Search": _describe_search(run),
         "Context": f"{config.context:,} {config.data.tokens}",
         "Seed": str(config.seed),
         "Start": f"weights of {config.start.name}" if config.start else "",
@@ -81,6 +86,28 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Execution": run.result.execution,
     }
     return {name: words for name, words in facts.items() if words}
+
+
+def _describe_pruning(run: RunSummary) -> str:
+    """Say at which step a trial was pruned, and why."""
+    result, limits, last = run.result, run.recorded.run.prune_above, len(run.curve) - 1
+    limit = limits[last] if 0 <= last < len(limits) else None
+    above = "" if limit is None else f", which was {loss(limit)}"
+    lowest = "" if result.validation_loss is None else f" {loss(result.validation_loss)}"
+    return (
+        f"A trial of a search, pruned at step {result.steps:,}: its lowest validation loss{lowest} was above the "
+        f"median of the finished trials there{above}."
+    )
+
+
+def _describe_search(run: RunSummary) -> str:
+    """Name the settings that a search tried or chose, with their values; "" if there are none."""
+    config = run.recorded.run
+    known = {**run.recorded.settings, **config.model.options}
+    values = {name: known[name] for name in config.searched if name in known}
+    if not values:
+        return ""
+    return ("a trial of " if config.trial else "best of its trials: ") + format_settings(values)
 
 
 def describe_cost(run: RunSummary) -> dict[str, str]:
