@@ -188,6 +188,17 @@ def test_an_axis_of_whole_numbers_has_whole_ticks(low: int, tuned: Comparison, c
     assert ticks == {str(low), str(low + 1), str(low + 2)}
 
 
+def test_lines_of_the_grid_stand_at_the_numbers_of_the_axis_in_both_units(tuned: Comparison) -> None:
+    figure = ET.fromstring(draw(tuned)["search-settings"])
+    for unit in ("nats", "bits"):
+        first, second = (
+            [level.attrib["y1"] for level in group.iter(f"{SVG}line")]
+            for group in figure.iter(f"{SVG}g")
+            if group.get("class") == f"axis {unit}"
+        )
+        assert first == second
+
+
 @pytest.mark.parametrize("far", [3.0, 9.0, 1e30])
 def test_losses_far_above_most_do_not_squeeze_the_others(far: float) -> None:
     near = [1.8, 1.82, 1.85, 1.9, 1.95]

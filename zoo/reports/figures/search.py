@@ -9,7 +9,7 @@ from zoo.experiments.judge.tuned import Tuned
 from zoo.reports.figures.key import draw_key, draw_sign
 from zoo.reports.figures.lines import FOOT, TOP
 from zoo.reports.figures.palette import colour_class
-from zoo.reports.figures.scale import Scale, covering, loss_axis
+from zoo.reports.figures.scale import UNITS, Scale, covering, loss_axis
 from zoo.reports.figures.settings import Across, make_across
 from zoo.reports.figures.svg import drawing, line, tag
 from zoo.reports.search_facts import format_value
@@ -54,8 +54,9 @@ def search_settings(comparison: Comparison, *, width: float = 960.0) -> str:
         across, up = make_across(name, own, start, start + room), Scale(plain.low, plain.high, head + PLOT, head)
         axes = _levels(up, start, start + room, first=column == 0) + across.draw(name, head, head + PLOT)
         marks = [
-            tag("g", tag("title", tuned.label), *_marks(tuned, name, lane, across, up),
+            tag("g", tag("title", tuned.label), *_marks(tuned, name, lane, across, up, best=best),
                 class_=colour_class(comparison, tuned.label))
+            for best in (False, True)  # the best ones last, so that no other trial hides them
             for lane, tuned in enumerate(own)
         ]  # fmt: skip
         panels.append(axes + Markup().join(marks))
@@ -84,21 +85,25 @@ def _signs(tuned: Tuned, up: Scale) -> Iterator[list[str]]:
         yield [sign, "best"] if number == tuned.best and trial.status == "finished" else [sign]
 
 
-def _marks(tuned: Tuned, name: str, lane: int, across: Across, up: Scale) -> Iterator[Markup]:
-    """The signs of the trials in their order, the best one last, so that no other hides it."""
-    signs, count = list(_signs(tuned, up)), len(tuned.trials)
-    for number in sorted(range(count), key=lambda number: number == tuned.best):
-        trial = tuned.trials[number]
+def _marks(tuned: Tuned, name: str, lane: int, across: Across, up: Scale, *, best: bool) -> Iterator[Markup]:
+    """The signs of the best trial, or of all others in their order."""
+    count = len(tuned.trials)
+    for number, (trial, signs) in enumerate(zip(tuned.trials, _signs(tuned, up), strict=True)):
+        if not signs or best != (number == tuned.best):
+            continue
         value, loss = trial.chosen[name], trial.shown
         inside = loss is not None and up.inside(loss)
         x, y = across(value, lane, (number + 0.5) / count), up(loss) if loss is not None and inside else up.end
-        if signs[number]:
-            title = tag("title", f"{tuned.label}, trial {number + 1}: {name}={format_value(value)}")
-            yield tag("g", title, *(draw_sign(sign, x, y) for sign in signs[number]))
+        title = tag("title", f"{tuned.label}, trial {number + 1}: {name}={format_value(value)}")
+        yield tag("g", title, *(draw_sign(sign, x, y) for sign in signs))
 
 
 def _levels(up: Scale, left: float, right: float, *, first: bool) -> Markup:
     """The axis of losses; a panel that is not the first of its row has only the grid."""
     if first:
         return loss_axis(up, left, right, "validation loss", 5, upright=True)
-    return tag("g", *(line(left, up(value), right, up(value), "grid") for value in up.ticks(5)), class_="axis")
+    groups = []
+    for unit, size in UNITS.items():
+        lines = [line(left, up(value * size), right, up(value * size), "grid") for value in up.ticks(5, size)]
+        groups.append(tag("g", *lines, class_=f"axis {unit}", display=None if unit == "nats" else "none"))
+    return Markup().join(groups)

@@ -1,4 +1,4 @@
-"""The horizontal axis of a searched setting: a range of numbers, or a band for each choice."""
+"""The horizontal axis of a searched setting: a range of numbers, or a band for each choice or whole number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from zoo.reports.search_facts import format_value
 BAND = 0.8
 """Share of a choice's band that its trials take."""
 TICKS = 5
+"""Most numbers below a range."""
+BANDS = 12
+"""Whole numbers of at most so many values are drawn like choices, side by side."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,6 @@ class Across:
         choices: texts of the choices.
         start, end: ends of the axis.
         lanes: number of models, each of which has a lane of its own within the band of a choice.
-        ticks: most numbers of a range.
     """
 
     scale: Scale | None
@@ -34,7 +36,6 @@ class Across:
     start: float
     end: float
     lanes: int
-    ticks: int = TICKS
 
     def __call__(self, value: Value, lane: int, share: float) -> float:
         """Place a value; within the band of a choice in the model's lane, `share` (0 to 1) of it to the right."""
@@ -50,7 +51,7 @@ class Across:
     def draw(self, name: str, top: float, bottom: float) -> Markup:
         """Draw the axis below a plot, with the name of the setting."""
         if self.scale:
-            return horizontal_axis(self.scale, top, bottom, name, plain, self.ticks)
+            return horizontal_axis(self.scale, top, bottom, name, plain, TICKS)
         marks = []
         for number, choice in enumerate(self.choices):
             middle = self.start + (number + 0.5) * self._band
@@ -70,7 +71,10 @@ def make_across(name: str, models: Sequence[Tuned], start: float, end: float) ->
         listed = [value for dimension in dimensions if dimension.kind == "choice" for value in dimension.values]
         listed += [trial.chosen[name] for tuned in models for trial in tuned.trials]  # of a range beside choices
         return Across(None, tuple(dict.fromkeys(map(format_value, listed))), start, end, len(models))
+    if all(dimension.kind == "int" for dimension in dimensions):
+        low, high = min(int(own.low) for own in dimensions), max(int(own.high) for own in dimensions)
+        if high - low < BANDS:
+            return Across(None, tuple(map(str, range(low, high + 1))), start, end, len(models))
     ends = [value for dimension in dimensions for value in (dimension.low, dimension.high)]
     scale = covering(ends, start, end, log=all(dimension.kind == "log" for dimension in dimensions))
-    whole = all(dimension.kind == "int" for dimension in dimensions)
-    return Across(scale, (), start, end, len(models), min(TICKS, int(max(ends) - min(ends)) + 1) if whole else TICKS)
+    return Across(scale, (), start, end, len(models))
