@@ -63,18 +63,14 @@ def format_share(tuned: Tuned, name: str) -> str:
 
 def describe_worth(comparison: Comparison) -> str:
     """Explain the columns of the trials and of their worth."""
-    words = [
-        "Steps, seconds, FLOPs: training of all trials"
-        + (", pruned ones too." if comparison.study.search.prune else ".")
-    ]
-    if any(tuned.worth for tuned in comparison.tuned):
+    pruned = ", pruned ones too" if any(tuned.count("pruned") for tuned in comparison.tuned) else ""
+    words = [f"Steps, seconds, FLOPs: training of all trials{pruned}."]
+    found = [tuned.worth for tuned in comparison.tuned if tuned.worth]
+    if found:
+        reach = ", with its 95% interval" if any(worth.low is not None for worth in found) else ""
         words.append(
             "Worth: test loss minus that of the model as written under the same seeds, below zero if tuning helped"
-            + (
-                ", with its 95% interval."
-                if any(t.worth and t.worth.low is not None for t in comparison.tuned)
-                else "."
-            )
+            f"{reach}."
         )
     words += [
         f"{tuned.label} has no interval: {tuned.worth.withheld}."

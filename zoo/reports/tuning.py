@@ -38,7 +38,7 @@ def print_search(comparison: Comparison, unit: float, console: Console) -> None:
 
 def _legend(comparison: Comparison, unit: str) -> list[str]:
     where = " of the first split" if comparison.study.splits > 1 else ""
-    pruned = ", pruned ones counted" if comparison.study.search.prune else ""
+    pruned = ", pruned ones counted" if any(tuned.count("pruned") for tuned in comparison.tuned) else ""
     lines = [
         f"best settings: lowest validation loss{where} under one more seed, over {describe_budget(comparison)}{pruned}"
     ]
