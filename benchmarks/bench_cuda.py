@@ -13,9 +13,10 @@ from statistics import median
 
 import pytest
 import torch
+from nanogpt import PlainLoop, crop_estimate
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Table
-from timing import device_name, seconds
+from timing import device_name, seconds, wait
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
@@ -27,7 +28,6 @@ from zoo.surroundings import isolated
 from zoo.training.cuda_graph import capture
 from zoo.training.evaluation import evaluate
 from zoo.training.loop import Settings, fit
-from zoo.training.schedule import learning_rate
 from zoo.training.stacked.filling import stack_batches
 from zoo.training.stacked.fit import StackedStep
 from zoo.training.step import TrainStep
@@ -148,7 +148,7 @@ def bench_shakespeare_char(benchmark: BenchmarkFixture, way: str) -> None:
         done = fit(model, train, validation, settings, seed=1, device=CUDA)
         reached = next((point.seconds for point in done.curve if point.validation_loss <= PUBLISHED), None)
         best = min(point.validation_loss for point in done.curve)
-        crops = f"{crop_estimate(model, validation):.4f} by random crops"
+        crops = f"{estimate(model, validation):.4f} by random crops"
         return done.seconds, reached, f"{done.execution}; best {best:.4f}, {crops}"
 
     work = (lambda: plain_loop(model, train, validation)) if way == "plain" else ours
@@ -160,52 +160,37 @@ def bench_shakespeare_char(benchmark: BenchmarkFixture, way: str) -> None:
 
 
 def plain_loop(model: SequenceModel, train: Rows, validation: Rows) -> tuple[float, float | None, str]:
-    """Train in a loop as written by hand, compiled; the time includes compilation, but not evaluation.
+    """Train in nanoGPT's loop, compiled; the time includes compilation, but not evaluation.
 
     Returns:
         Seconds of training, seconds until the published loss on the whole split, and the losses in words.
     """
     s = GPT_SETTINGS
-    compiled = torch.compile(model)
-    groups = [
-        {"params": [p for p in model.parameters() if p.dim() >= 2], "weight_decay": s.weight_decay},
-        {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=s.lr, betas=(0.9, 0.99), fused=True)
+    assert s.steps is not None
+    loop = PlainLoop(
+        model,
+        train,
+        steps=s.steps,
+        batch_size=s.batch_size,
+        seed=1,
+        forward=torch.compile(model),
+        fused=True,
+        dtype=torch.bfloat16,
+    )
     counted, reached, best = 0.0, None, float("inf")
-    for first in range(0, s.steps, EVERY):
-        torch.cuda.synchronize()
+    while loop.done < s.steps:
+        wait(train.device)
         began = time.perf_counter()
-        for step in range(first, first + EVERY):
-            batch = train.batch(1, step, s.batch_size)
-            share = (step + 0.5) / s.steps
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(share, peak=s.lr, schedule=s.schedule, warmup=s.warmup)
-            with torch.autocast("cuda", dtype=torch.bfloat16):
-                logits = compiled(batch.tokens)
-                loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten())
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), s.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        torch.cuda.synchronize()
+        loop.train(EVERY)
+        wait(train.device)
         counted += time.perf_counter() - began
-        best = min(best, loss := evaluate(model, validation, device=CUDA, dtype=s.dtype).loss)
+        best = min(best, loss := evaluate(model, validation, device=train.device, dtype=s.dtype).loss)
         if reached is None and loss <= PUBLISHED:
             reached = counted
-    crops = f"at the end {crop_estimate(model, validation):.4f} by random crops"
+    crops = f"at the end {estimate(model, validation):.4f} by random crops"
     return counted, reached, f"torch.compile, written out; best {best:.4f}, {crops}"
 
 
-@torch.no_grad()
-def crop_estimate(model: SequenceModel, rows: Rows) -> float:
-    """Estimate a loss as nanoGPT does: the mean over 200 batches of random crops, in evaluation mode."""
-    model.eval()
-    losses = []
-    for number in range(CROPS):
-        batch = rows.batch(0, number, GPT_SETTINGS.batch_size)
-        with torch.autocast("cuda", dtype=torch.bfloat16):
-            logits = model(batch.tokens)
-        losses.append(torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten()))
-    model.train()
-    return torch.stack(losses).mean().item()
+def estimate(model: SequenceModel, rows: Rows) -> float:
+    """Estimate a loss as nanoGPT does on a GPU."""
+    return crop_estimate(model, rows, batches=CROPS, batch_size=GPT_SETTINGS.batch_size, dtype=torch.bfloat16)

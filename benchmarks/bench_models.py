@@ -9,7 +9,7 @@ from collections.abc import Callable
 import needs
 import torch
 from conftest import CONTEXT
-from harness import SEED, stepper
+from harness import SEED, settings, stepper
 from limits import AT_LIMITS, Needs, limits
 from pytest_benchmark.fixture import BenchmarkFixture
 from sizes import every_size, sized
@@ -57,7 +57,7 @@ def bench_train(benchmark: BenchmarkFixture, corpus: Corpus, name: str, size: st
     needed = needs.of_training(model, [rows.batch(SEED, step, BATCH_SIZE) for step in range(10)])
     measure(
         benchmark,
-        stepper(model, rows, batch_size=BATCH_SIZE),
+        stepper(model, rows, settings(BATCH_SIZE)),
         model=model,
         needed=needed,
         tokens=corpus.row_targets(64) * BATCH_SIZE,

@@ -14,7 +14,7 @@ import needs
 import pytest
 import torch
 import torch.nn.functional as F
-from harness import SEED, stepper
+from harness import SEED, settings, stepper
 from limits import AT_LIMITS, limits
 from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Table, met
@@ -93,7 +93,7 @@ def plain_loop(model: SequenceModel, words: list[str], *, batch_size: int) -> Ca
 
 def through_harness(model: SequenceModel, corpus: Corpus, *, batch_size: int) -> Callable[[], int]:
     """Make the same function with the harness's rows and step, also without clipping."""
-    step = stepper(model, corpus.rows("train", length=BLOCK_SIZE), batch_size=batch_size, clip=0.0)
+    step = stepper(model, corpus.rows("train", length=BLOCK_SIZE), settings(batch_size, clip=0.0))
     return lambda: sum(step() for _ in range(NAMES // batch_size))
 
 

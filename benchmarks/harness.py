@@ -28,14 +28,14 @@ def settings(batch_size: int, clip: float = 1.0) -> Settings:
     )
 
 
-def stepper(model: SequenceModel, rows: Rows, *, batch_size: int, clip: float = 1.0) -> Callable[[], int]:
+def stepper(model: SequenceModel, rows: Rows, given: Settings, *, seed: int = SEED) -> Callable[[], int]:
     """Make a function that takes the next training step and returns its number of target tokens."""
-    given = settings(batch_size, clip)
     train_step, numbers = TrainStep(model.train(), given, torch.device("cpu")), count()
 
     def step() -> int:
-        batch = rows.batch(SEED, next(numbers), batch_size)
-        train_step(batch, given.lr)
+        number = next(numbers)
+        batch = rows.batch(seed, number, given.batch_size)
+        train_step(batch, given.rate(number + 0.5, 0.0))
         return batch.target_count
 
     return step
