@@ -69,3 +69,11 @@ def test_muon_goes_all_the_way_and_its_record_is_verified(run_zoo, tmp_path, mon
     (run,) = {path.parent for path in Path("runs").rglob("result.json")}
     assert '"optimizer": "muon(momentum=0.9)"' in (run / "config.json").read_text()
     assert run_zoo("verify", str(run)).returncode == 0
+
+
+def test_a_table_says_that_rates_of_recipes_were_found_for_another_optimizer(run_zoo) -> None:
+    words = ("compare", "--models", "bow", "--seeds", "1", "--steps", "4", "--data", "invented(documents=60)")
+    assert "recipe, found for adamw and used with muon(momentum=0.9): 0.01" in " ".join(
+        run_zoo(*words, "--optimizer", "muon(momentum=0.9)").stdout.split()
+    )
+    assert "found for adamw" not in run_zoo(*words).stdout

@@ -68,7 +68,14 @@ def rates(comparison: Comparison) -> str:
     """Say where the learning rates come from."""
     origins = dict.fromkeys(model.lr_from for model in comparison.models)
     where = ", of the first split" if comparison.study.splits > 1 and {"grid", "search"} & set(origins) else ""
-    return "; ".join(RATES[origin] for origin in origins) + where
+    return "; ".join(RATES[origin] for origin in origins) + where + recipes_for(comparison)
+
+
+def recipes_for(comparison: Comparison) -> str:
+    """Say for which optimizer the recipes' rates were found, if another one used them; "" otherwise."""
+    used = comparison.study.training.optimizer
+    recipe = any(model.lr_from == "recipe" for model in comparison.models)
+    return f", found for adamw and used with {used}" if recipe and used.partition("(")[0] != "adamw" else ""
 
 
 def means(comparison: Comparison) -> str:

@@ -1,12 +1,10 @@
 """Lines below the terminal's table: the meaning of its columns, and a selection of notes."""
 
 import math
-from collections.abc import Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
-from zoo.experiments.judge.rows import ModelRow
-from zoo.reports.facts import has_intervals, new_sample
+from zoo.reports.facts import has_intervals, new_sample, recipes_for
 
 NOTED: tuple[Kind, ...] = (
     "split",
@@ -52,7 +50,7 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
         lines.append("s: seconds of training, without evaluation")
     else:
         lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
-    return [*lines, _rates(rows) + _others(comparison)]
+    return [*lines, _rates(comparison) + _others(comparison)]
 
 
 def select_notes(comparison: Comparison) -> list[str]:
@@ -77,14 +75,15 @@ def _others(comparison: Comparison) -> str:
     return "; other settings: see the search" if any(set(own.space) - {"lr"} for own in comparison.tuned) else ""
 
 
-def _rates(rows: Sequence[ModelRow]) -> str:
+def _rates(comparison: Comparison) -> str:
     """Say where the learning rates come from."""
+    rows = comparison.models
     where = {
         "setting": "one setting for all",
         "grid": "one grid for all, chosen on validation",
         "search": "one search for all, chosen on validation",
     }
-    origin = where.get(rows[0].lr_from, "each model's recipe")
+    origin = where.get(rows[0].lr_from, "each model's recipe") + recipes_for(comparison)
     if rows[0].lr_from in ("grid", "search") and rows[0].split_losses:
         origin += " of the first split"
     rates = {row.lr for row in rows}
