@@ -115,13 +115,14 @@ def test_every_built_in_model_goes_on_to_the_last_bit(name: str, alone) -> None:
         ("mlp(hidden=8)", {"optimizer": "sgd", "lr": 0.1}),
         ("mlp(hidden=8)", {"optimizer": "sgd(momentum=0.9)", "lr": 0.1, "schedule": "one-cycle"}),
         ("transformer", {"optimizer": "muon", "schedule": "linear"}),
+        ("mlp(hidden=8)", {"optimizer": "muon(polynomials=polar-express,iterations=3)"}),
         ("gru(hidden=8,dropout=0.5)", {}),
         ("wavenet(hidden=8,dropout=0.2)", {"schedule": "step", "clip": 0.0}),
         ("transformer(dropout=0.3)", {"schedule": "constant", "dtype": "bfloat16"}),
         ("mlp(hidden=8)", {"window": 5}),
         ("mlp(hidden=8)", {"evaluations": 1, "steps": 60}),
     ],
-    ids=["sgd", "momentum", "muon", "dropout", "norm and dropout", "bf16", "windows", "unread losses"],
+    ids=["sgd", "momentum", "muon", "polar express", "dropout", "norm and dropout", "bf16", "windows", "unread losses"],
 )
 def test_whatever_training_keeps_goes_on(name: str, settings: dict[str, Any], alone) -> None:
     check(alone(name, **settings), 4, 30 if "steps" in settings else 9)
@@ -137,6 +138,7 @@ def test_a_run_that_has_diverged_goes_on_to_the_same_step(alone) -> None:
         ("bow(hidden=4)", "adamw"),
         ("mlp(hidden=8)", "sgd(momentum=0.9)"),
         ("mlp(hidden=8)", "muon"),
+        ("mlp(hidden=8)", "muon(polynomials=polar-express,iterations=3)"),
         ("transformer(dropout=0.3)", "adamw"),
         ("lstm(hidden=8)", "adamw"),
     ],

@@ -8,17 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from zoo.training.optimizers.adamw import AdamW
 from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions, Rate
-
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic iteration; they are steepest at zero, so singular values end between about 0.7 and 1.2, not at 1."""
-EPS = 1e-7
-"""Minimum norm by which a matrix is divided."""
+from zoo.training.optimizers.orthogonal import JORDAN, orthogonalize, polar_express
 
 
 class Muon(Optimizer):
@@ -32,6 +27,10 @@ class Muon(Optimizer):
         momentum: float = Field(0.95, ge=0, lt=1, description="decay of the mean of gradients")
         nesterov: bool = Field(True, description="mix the gradient into the momentum once more")
         iterations: int = Field(5, ge=1, lt=100, description="Newton-Schulz iterations")
+        polynomials: Literal["jordan", "polar-express"] = Field(
+            "jordan",
+            description="of the iterations; polar-express: the best ones (Amsel et al. 2025), of which 3 suffice",
+        )
         scaling: Literal["original", "match_rms_adamw"] = Field(
             "original",
             description="factor of the rate; original: sqrt(max(1, rows/columns)); "
@@ -51,6 +50,9 @@ class Muon(Optimizer):
         self.momenta = {number: self.remember("momentum", blocks[number]) for number in self._matrices}
         self.adamw = AdamW(AdamW.Config(), [blocks[number] for number in self._others])
         self.state |= self.adamw.state
+        fixed = self.config.polynomials == "jordan"
+        self._polynomials = (JORDAN,) * self.config.iterations if fixed else polar_express(self.config.iterations)
+        self._schatten = 2 if fixed else 4
 
     def step(self, gradients: Sequence[Tensor | None], lr: Rate) -> None:
         """Update hidden matrices by Muon and the others by AdamW, where they have a gradient."""
@@ -63,7 +65,7 @@ class Muon(Optimizer):
         matrices = [_as_matrices(self.blocks[number], direction) for number, direction in directions.items()]
         if self.config.precision == "bfloat16":
             matrices = [matrix.bfloat16() for matrix in matrices]
-        updates = orthogonalize(matrices, self.config.iterations)
+        updates = orthogonalize(matrices, self._polynomials, schatten=self._schatten)
         for number, matrix in zip(directions, updates, strict=True):
             block, value = self.blocks[number], self.blocks[number].value
             rate = block.rate(lr) * self.config.rate
@@ -83,35 +85,3 @@ class Muon(Optimizer):
 def _as_matrices(block: Block, tensor: Tensor) -> Tensor:
     """Return (K, rows, columns), K = 1 for one model; kernels of a convolution are rows of in · k columns."""
     return tensor.flatten(2) if block.replicas is not None else tensor.flatten(1).unsqueeze(0)
-
-
-def orthogonalize(matrices: Sequence[Tensor], iterations: int) -> list[Tensor]:
-    """(K, rows, columns) each -> the same, each matrix brought near U V^T of its singular value decomposition.
-
-    The results are contiguous. Matrices of equal sizes, also transposed ones, are computed as one batch.
-    """
-    batches: dict[object, list[int]] = {}
-    for number, matrix in enumerate(matrices):
-        batches.setdefault((*sorted(matrix.shape[-2:]), matrix.dtype), []).append(number)
-    found = list(matrices)
-    for numbers in batches.values():
-        wide = torch.cat([_widen(matrices[number]) for number in numbers])
-        sizes = [len(matrices[number]) for number in numbers]
-        for number, part in zip(numbers, _iterate(wide, iterations).split(sizes), strict=True):
-            rows, columns = matrices[number].shape[-2:]
-            found[number] = (part.mT if rows > columns else part).contiguous()
-    return found
-
-
-def _widen(matrix: Tensor) -> Tensor:
-    """Transpose a tall matrix, so that products of its rows are small."""
-    return matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix
-
-
-def _iterate(x: Tensor, iterations: int) -> Tensor:
-    a, b, c = COEFFICIENTS
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=EPS)
-    for _ in range(iterations):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x
