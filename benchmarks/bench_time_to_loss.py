@@ -36,15 +36,16 @@ from zoo.experiments.runs.resolve import Cell, resolve
 from zoo.experiments.runs.train import execute
 
 MUON = {
-    "optimizer": "muon(rate=1.5,momentum=0.9,iterations=3,polynomials=polar-express)",
-    "lr": 0.02,
+    "optimizer": "muon(momentum=0.9,iterations=3,polynomials=polar-express)",
+    "lr": 0.022,
+    "weight_decay": 0.1,
     "batch_size": 160,
     "schedule": "linear",
     "warmup": 0.0,
 }
 SIDES: dict[str, dict[str, Any]] = {
-    "Muon": {"tokens": 540_000, **MUON},
-    "Muon, bfloat16": {"tokens": 540_000, **MUON, "dtype": "bfloat16"},
+    "Muon": {"tokens": 550_000, **MUON},
+    "Muon, bfloat16": {"tokens": 550_000, **MUON, "dtype": "bfloat16"},
     "AdamW": {"tokens": 1_520_000},
 }
 """Settings of our sides, beside those of the recipe: Muon is compared with the others."""
