@@ -252,7 +252,7 @@ def test_a_reason_for_no_interval_of_worth_is_given(tuned: Comparison, changed) 
     ("search", "budget", "words", "missing"),
     [
         ({"trials": 6}, "6 trials of each model", "TPE (Bergstra et al. 2011)", "Sobol"),
-        ({"flops": 1e12, "sampler": "qmc"}, "trials of 1.0T training FLOPs of each model", "Sobol", "TPE"),
+        ({"flops": 1e12, "sampler": "qmc"}, "trials of each model within 1.0T training FLOPs", "Sobol", "TPE"),
         ({"trials": 6, "prune": False}, "6 trials of each model", "no trial evaluated the test split", "median"),
     ],
 )

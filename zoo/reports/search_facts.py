@@ -86,7 +86,7 @@ def describe_budget(comparison: Comparison) -> str:
     """Say what every model got: 8 trials of each model."""
     search = comparison.study.search
     if search.flops is not None:
-        return f"trials of {short(search.flops)} training FLOPs of each model"
+        return f"trials of each model within {short(search.flops)} training FLOPs"
     counts = {len(tuned.trials) for tuned in comparison.tuned}
     if len(counts) > 1:  # grids of different spaces
         return f"{min(counts):,} to {max(counts):,} trials of each model"
