@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.experiments.plan import Plan
-from zoo.experiments.records.run import Run, is_done, read_run
-from zoo.experiments.runs.identity import SEARCH_FOLDER, file_name
+from zoo.experiments.records.run import SEARCH_FOLDER, Run, is_done, read_run
+from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.strategy import choose_trial_way

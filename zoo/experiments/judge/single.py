@@ -6,7 +6,17 @@ from pathlib import Path
 from zoo.config import Frozen
 from zoo.errors import RunError
 from zoo.experiments.judge.positions import Place, loss_by_position_of_run
-from zoo.experiments.records.run import SCHEMA_VERSION, CurvePoint, Environment, Recorded, Result, Run, read_run
+from zoo.experiments.records.run import (
+    GRID_FOLDER,
+    SCHEMA_VERSION,
+    SEARCH_FOLDER,
+    CurvePoint,
+    Environment,
+    Recorded,
+    Result,
+    Run,
+    read_run,
+)
 from zoo.experiments.records.study import Cost, StudyRecord, read_study
 
 
@@ -18,7 +28,7 @@ class RunSummary(Frozen):
     folder: str
     """Name of the study's folder."""
     name: str
-    """Name of the run's folder in it."""
+    """Path of the run's folder in it."""
     recorded: Recorded
     environment: Environment
     curve: tuple[CurvePoint, ...]
@@ -41,10 +51,11 @@ def summarise_run(directory: Path) -> RunSummary:
     """
     run = read_run(directory)
     place = directory.absolute()
+    study = place.parent.parent if place.parent.name in (GRID_FOLDER, SEARCH_FOLDER) else place.parent
     cost, samples = _find_probes(run, place)
     return RunSummary(
-        folder=place.parent.name,
-        name=place.name,
+        folder=study.name,
+        name=str(place.relative_to(study)),
         recorded=run.recorded,
         environment=run.environment,
         curve=run.curve,

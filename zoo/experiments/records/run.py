@@ -30,6 +30,8 @@ from zoo.experiments.records.values import Count, Loss, Operations, Parameters, 
 from zoo.whole_file import write_whole
 
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
+GRID_FOLDER, SEARCH_FOLDER = "lr-grid", "search"
+"""Folders of trials within that of a study."""
 DIGESTS = "code"
 """Kind of source digests in new records: of code for our modules, of bytes for foreign ones."""
 

@@ -8,11 +8,10 @@ import torch
 
 from zoo.config import RunConfig, TrainingConfig, as_json
 from zoo.experiments.records.fingerprint import fingerprint
-from zoo.experiments.records.run import DIGESTS, Recorded
+from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Recorded
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.model import ResolvedModel
 
-GRID_FOLDER, SEARCH_FOLDER = "lr-grid", "search"
 COUNTED_ELSEWHERE = {
     *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
-from zoo.experiments.records.run import DIGESTS, Run
-from zoo.experiments.runs.identity import GRID_FOLDER, SEARCH_FOLDER, fingerprint_run, run_name, trial_folder
+from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Run
+from zoo.experiments.runs.identity import fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.load import describe_change
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.verify.curve import curve_differences

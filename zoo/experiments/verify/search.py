@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.run import SEARCH_FOLDER, Run, read_run
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import StudyRecord
-from zoo.experiments.runs.identity import SEARCH_FOLDER, run_name
+from zoo.experiments.runs.identity import run_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.tuning.importances import measure_importances
 from zoo.experiments.runs.tuning.pruning import prune_limits

@@ -14,9 +14,9 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json
-from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.run import GRID_FOLDER, Run, read_run
 from zoo.experiments.records.study import StudyRecord, read_study
-from zoo.experiments.runs.identity import GRID_FOLDER, run_name
+from zoo.experiments.runs.identity import run_name
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
