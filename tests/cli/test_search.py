@@ -10,6 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+
+from zoo.errors import RunError
+from zoo.experiments.records.study import read_study
+from zoo.experiments.verify.rebuild import Rebuild
+from zoo.experiments.verify.search import search_differences
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--data", "invented(documents=60)", "--batch-size", "8", "--steps", "20", "--set", "evaluations=5")
@@ -165,6 +171,19 @@ def test_two_commands_share_a_search_and_no_trial_is_trained_by_both(searched: P
     whole, shared = (read(place / "runs" / name / "comparison.json") for place in (searched, tmp_path))
     assert [own["trials"] for own in whole["tuned"]] == [own["trials"] for own in shared["tuned"]]
     assert len(list((tmp_path / "runs" / name / "search").iterdir())) == 12
+
+
+def test_verify_imports_no_optimizer_that_only_a_space_of_a_record_names(study: Path, tmp_path: Path, run_zoo) -> None:
+    (tmp_path / "evil.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    path = study / read(study / "comparison.json")["record"]
+    record = read(path)
+    record["study"]["search"]["space"]["optimizer"] = f"choice(adamw,{tmp_path}/evil.py:Evil)"
+    path.write_text(json.dumps(record))
+    assert run_zoo("verify", str(path)).returncode == 1
+    changed = read_study(path)
+    with pytest.raises(RunError, match="--trust"):  # even if nothing else gave the change away
+        next(search_differences(changed.study, changed, path.parent, Rebuild(torch.device("cpu"))))
+    assert not list(tmp_path.rglob("ran"))
 
 
 COPIES = '''

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from zoo.calls import parse_call
 from zoo.experiments.records.run import SEARCH_FOLDER, Run, read_run
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import StudyRecord
@@ -32,6 +33,7 @@ def search_differences(
     study: StudyConfig, record: StudyRecord, directory: Path, rebuild: Rebuild
 ) -> Iterator[tuple[Run, Cell] | str]:
     """Check every search against its study and its trials; also yield each trial's run with the run it should be."""
+    _check_optimizers(study, rebuild)
     written = {cell.config.label: cell for cell in reversed([rebuild.cell(config) for config in study.runs()])}
     spaces = find_spaces(study, list(written.values()))
     expected = {label: {name: str(own) for name, own in space.items()} for label, space in spaces.items()}
@@ -50,6 +52,18 @@ def search_differences(
         if starts is not None:
             yield from compare_values(f"first trial of {label}", dict(search.trials[0].chosen), starts)
         yield from _trial_differences(label, study, search, runs)
+
+
+def _check_optimizers(study: StudyConfig, rebuild: Rebuild) -> None:
+    """Check the files of optimizers that a space names before they are imported for it.
+
+    Raises:
+        RunError: one is not allowed.
+    """
+    for text in study.search.space.values():
+        for value in parse_dimension(text).values:
+            if isinstance(value, str):
+                rebuild.trust.check(parse_call(value).name)
 
 
 def _trial_differences(label: str, study: StudyConfig, search: SearchRecord, runs: Sequence[Run]) -> Iterator[str]:
@@ -76,7 +90,9 @@ def _trial_differences(label: str, study: StudyConfig, search: SearchRecord, run
         if run.result.status == "finished" and run.result.validation_loss is not None
     ]
     if not search.unmeasured:
-        shares, _ = measure_importances(space, finished)
+        shares, why = measure_importances(space, finished)
+        if why:
+            yield f"importances of {label} cannot be computed again: {why}"
         yield from compare_values(f"settings of {label} by importance", sorted(search.importances), sorted(shares))
         for key, share in search.importances.items():
             yield from compare_values(f"importance of {key} for {label}", share, shares.get(key), tolerance=TOLERANCE)
