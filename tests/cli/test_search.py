@@ -92,6 +92,15 @@ def test_the_same_command_repeats_nothing_and_more_trials_continue_the_search(st
 
 
 @pytest.mark.slow
+def test_fewer_trials_are_the_first_ones_of_an_earlier_search(study: Path, run_zoo) -> None:
+    before = {own["label"]: own["trials"] for own in read(study / "comparison.json")["tuned"]}
+    assert "trying" not in run_zoo(*COMPARE, "--tune", "3").stderr
+    for own in read(study / "comparison.json")["tuned"]:
+        assert own["trials"] == before[own["label"]][:3]
+    assert run_zoo("verify", str(study / read(study / "comparison.json")["record"])).returncode == 0
+
+
+@pytest.mark.slow
 def test_a_removed_trial_is_trained_again_with_the_same_result(study: Path, run_zoo) -> None:
     trial = min((study / "search").iterdir())
     before = read(trial / "result.json")["validation_loss"]
@@ -286,7 +295,7 @@ def test_any_database_that_optuna_takes_holds_the_search_and_is_recorded_nowhere
         (("--search", "optimizer=choice(adamw,adamm)"), "adamm"),
         (("--tune", "0"), "--tune"),
         (("--tune-flops", "10", "--models", "bow"), "do not suffice for one trial"),
-        (("--tune-flops", "10"), "cannot be counted beforehand"),
+        (("--tune-flops", "10"), "multiplies nothing"),
         (("--search", "lr=log(0.1,1)", "--optimizer", "sgd"), "give a learning rate (--lr)"),
         (("--tune", "2", "--storage", "nosuch://a:b@c"), "cannot be opened"),
         (("--search", "lr=log(0.1,1)", "--set", "sampler=grid"), "needs a number of points"),

@@ -107,11 +107,6 @@ class Suggestions:
             else:
                 self.study.tell(trial, state=ended)
 
-    def waiting(self) -> int:
-        """Number of trials that are enqueued and not yet suggested."""
-        state = require_optuna().trial.TrialState.WAITING
-        return len(self.study.get_trials(deepcopy=False, states=(state,)))
-
 
 def require_optuna() -> Any:
     """Import Optuna.

@@ -26,7 +26,7 @@ from zoo.experiments.runs.tuning.spaces import Spaces, written_values
 from zoo.experiments.runs.tuning.suggest import Suggestion, Suggestions
 from zoo.experiments.runs.working_folder import lock, lock_of
 from zoo.experiments.study.config import StudyConfig
-from zoo.experiments.study.space import Dimension
+from zoo.experiments.study.space import Dimension, list_grid
 
 DATABASE = "search.db"
 ROUND = 4
@@ -62,7 +62,7 @@ class Tuner:
 
         A trial whose run was removed is executed again.
         """
-        trials = self.suggestions.trials()
+        trials = self.trials()
         missing = [trial for trial in trials if not is_run(self.cell(trial).directory)]
         for trial in trials:
             if trial.open and trial not in missing:
@@ -71,8 +71,15 @@ class Tuner:
             limits = self._limits(trials)
             for _ in range(self._next(trials)):
                 self.suggestions.ask(limits)
-            missing = self.suggestions.trials()[len(trials) :]
+            missing = self.trials()[len(trials) :]
         return list({cell.directory: cell for cell in map(self.cell, missing)}.values())
+
+    def trials(self) -> list[Suggestion]:
+        """Return the trials within the budget: all, unless an earlier command had a larger one."""
+        stored, kept = self.suggestions.trials(), list[Suggestion]()
+        while len(kept) < len(stored) and (more := self._next(kept)):
+            kept = stored[: len(kept) + more]
+        return kept
 
     def runs(self, trials: Sequence[Suggestion]) -> list[Run]:
         """Read the runs of trials that have ended."""
@@ -88,17 +95,17 @@ class Tuner:
         """Return how many trials to suggest next, at most `ROUND`."""
         search = self.study.search
         if search.flops is not None and self.flops is not None:
-            runs = {run.directory: run for run in self.runs(trials)}
-            left = search.flops - sum(run.result.flops or 0 for run in runs.values())
+            places = {cell.directory for cell in map(self.cell, trials) if is_run(cell.directory)}
+            left = search.flops - sum(read_run(place).result.flops or 0 for place in places)
             return max(0, min(ROUND, math.floor(left / self.flops + 1e-9)))
         if search.sampler == "grid":
-            most = self.suggestions.waiting() + len(trials)
-            return min(ROUND, min(search.most_trials or most, most) - len(trials))
+            most = len(list_grid(self.space))
+            return max(0, min(ROUND, min(search.most_trials or most, most) - len(trials)))
         return max(0, min(ROUND, (search.most_trials or 0) - len(trials)))
 
     def record(self, directory: Path) -> SearchRecord:
         """Return the record of a search that has ended."""
-        trials = self.suggestions.trials()
+        trials = self.trials()
         runs = self.runs(trials)
         finished = [
             (trial.chosen, run.result.validation_loss)
@@ -179,7 +186,7 @@ def _count_flops(trial: Cell, corpus: Corpus) -> float | None:
     if trial.settings.steps is None:
         return None
     try:
-        return flops_per_step(trial.config, trial.model, corpus) * trial.settings.steps or None
+        return flops_per_step(trial.config, trial.model, corpus) * trial.settings.steps
     except Exception:  # the runs of the model will report it
         return None
 
@@ -192,6 +199,8 @@ def _check_flops(tuner: Tuner) -> None:
         raise UsageError(
             f"The FLOPs of a trial of '{tuner.label}' cannot be counted beforehand: give a number of trials (--tune)."
         )
+    if not tuner.flops:
+        raise UsageError(f"Model '{tuner.label}' multiplies nothing: it cannot spend a search's FLOPs. Give --tune.")
     if tuner.flops > budget:
         raise UsageError(
             f"tune_flops={budget:g} do not suffice for one trial of '{tuner.label}', which takes {tuner.flops:.3g}."
