@@ -66,6 +66,16 @@ def test_every_point_of_a_grid_is_suggested_once(tmp_path: Path) -> None:
     assert len(again.study.trials) == 6  # and none is enqueued once more
 
 
+def test_a_grid_that_was_cut_short_when_it_was_enqueued_is_completed(tmp_path: Path) -> None:
+    space, storage = {"clip": parse_dimension("choice(0,1,2)")}, f"sqlite:///{tmp_path / 'grid'}"
+    with quiet():
+        optuna.create_study(storage=storage, study_name="search").enqueue_trial({"clip": 0})
+    search = Suggestions(storage, "search", space, "grid", None)
+    for _ in range(3):
+        search.ask(())
+    assert [trial.chosen["clip"] for trial in search.trials()] == [0, 1, 2]
+
+
 def test_equal_settings_keep_the_limits_that_they_had_so_that_they_share_a_run(tmp_path: Path) -> None:
     space = {"clip": parse_dimension("choice(0,1)")}
     search = Suggestions(f"sqlite:///{tmp_path / 'x'}", "search", space, "tpe", None)

@@ -60,9 +60,10 @@ class Suggestions:
         self._distributions = {name: make_distribution(dimension) for name, dimension in space.items()}
         with quiet(), _explained(storage):
             self.study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-            if not self.study.get_trials(deepcopy=False):
-                for point in list_grid(space) if sampler == "grid" else [first] if first else []:
-                    self.study.enqueue_trial(dict(point))
+            planned = list_grid(space) if sampler == "grid" else [first] if first else []
+            if len(self.study.get_trials(deepcopy=False)) < len(planned):
+                for point in planned:
+                    self.study.enqueue_trial(dict(point), skip_if_exists=True)
 
     def trials(self) -> list[Suggestion]:
         """Return all trials in order; one whose suggestion was cut short by a kill is marked as failed and left out."""
