@@ -71,6 +71,8 @@ def test_a_grid_that_was_cut_short_when_it_was_enqueued_is_completed(tmp_path: P
     with quiet():
         optuna.create_study(storage=storage, study_name="search").enqueue_trial({"clip": 0})
     search = Suggestions(storage, "search", space, "grid", None)
+    with quiet():
+        search.study.ask()  # a point that is taken, and no suggestion made of it
     for _ in range(3):
         search.ask(())
     assert [trial.chosen["clip"] for trial in search.trials()] == [0, 1, 2]

@@ -8,7 +8,7 @@ after an interruption repeats its first draws (Optuna 5).
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from zoo.calls import Value
 from zoo.errors import RunError, ZooError
@@ -57,7 +57,6 @@ class Suggestions:
     ) -> None:
         optuna = require_optuna()
         self._space, self._sampler = space, sampler
-        self._distributions = {name: make_distribution(dimension) for name, dimension in space.items()}
         with quiet(), _explained(storage):
             self.study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
             planned = list_grid(space) if sampler == "grid" else [first] if first else []
@@ -66,19 +65,12 @@ class Suggestions:
                     self.study.enqueue_trial(dict(point), skip_if_exists=True)
 
     def trials(self) -> list[Suggestion]:
-        """Return all trials in order; one whose suggestion was cut short by a kill is marked as failed and left out."""
-        optuna, found = require_optuna(), list[Suggestion]()
-        with quiet():
-            for trial in self.study.get_trials(deepcopy=False):
-                if trial.state == optuna.trial.TrialState.WAITING:
-                    continue
-                if "chosen" in trial.user_attrs:
-                    own = trial.user_attrs
-                    running = trial.state == optuna.trial.TrialState.RUNNING
-                    found.append(Suggestion(trial.number, own["chosen"], tuple(own["prune_above"]), running))
-                elif trial.state == optuna.trial.TrialState.RUNNING:
-                    self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        return found
+        """Return all trials in order, without one whose suggestion was cut short by a kill: `ask` completes it."""
+        return [
+            Suggestion(trial.number, own["chosen"], tuple(own["prune_above"]), not trial.state.is_finished())
+            for trial in self.study.get_trials(deepcopy=False)
+            if "chosen" in (own := trial.user_attrs)
+        ]
 
     def ask(self, limits: tuple[float | None, ...]) -> None:
         """Suggest one more trial, which is pruned above these losses; equal settings get the limits that they had."""
@@ -86,10 +78,17 @@ class Suggestions:
         known = {_key(trial.chosen): trial.prune_above for trial in earlier}
         with quiet():
             self.study.sampler = _make_sampler(self._sampler, seed=len(earlier))
-            trial = self.study.ask(self._distributions)
-            chosen = {name: self._space[name].round(trial.params[name]) for name in self._space}
+            trial = self._cut_short() or self.study.ask()
+            chosen = {name: own.round(_suggest(trial, name, own)) for name, own in self._space.items()}
             trial.set_user_attr("prune_above", known.get(_key(chosen), limits))
             trial.set_user_attr("chosen", chosen)  # last: it makes the suggestion whole
+
+    def _cut_short(self) -> "optuna.Trial | None":
+        """Return the trial whose suggestion was cut short, if any."""
+        optuna = require_optuna()
+        running = self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        cut = next((trial for trial in running if "chosen" not in trial.user_attrs), None)
+        return None if cut is None else optuna.Trial(self.study, cut._trial_id)
 
     def tell(self, suggestion: Suggestion, run: Run) -> None:
         """Store how a trial ended, with its losses at every evaluation.
@@ -100,6 +99,7 @@ class Suggestions:
         ended = optuna.trial.TrialState.PRUNED if status in ("pruned", "diverged") else optuna.trial.TrialState.FAIL
         with quiet():
             (stored,) = (trial for trial in self.study.get_trials(deepcopy=False) if trial.number == suggestion.number)
+            self.study.sampler = optuna.samplers.RandomSampler()  # others draw whenever a Trial is made
             trial = optuna.trial.Trial(self.study, stored._trial_id)
             for index, point in enumerate(run.curve):
                 trial.report(point.validation_loss, index)
@@ -159,6 +159,15 @@ def _make_sampler(kind: str, *, seed: int) -> "optuna.samplers.BaseSampler":
     if kind == "tpe":
         return samplers.TPESampler(seed=seed, n_startup_trials=RANDOM_TRIALS)
     return samplers.RandomSampler(seed=seed)  # for no point of a grid: all are enqueued
+
+
+def _suggest(trial: "optuna.Trial", name: str, dimension: Dimension) -> Value:
+    """Return the value that a sampler suggests for a setting."""
+    if dimension.kind == "choice":
+        return cast(Value, trial.suggest_categorical(name, dimension.values))
+    if dimension.kind == "int":
+        return trial.suggest_int(name, int(dimension.low), int(dimension.high))
+    return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.kind == "log")
 
 
 def make_distribution(dimension: Dimension) -> Any:
