@@ -14,6 +14,7 @@ import torch
 
 from zoo.errors import RunError
 from zoo.experiments.records.study import read_study
+from zoo.experiments.runs.tuning.suggest import Suggestions
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.search import search_differences
 
@@ -171,6 +172,27 @@ def test_a_killed_search_ends_like_one_that_was_never_cut(searched: Path, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_round_that_is_cut_between_two_suggestions_is_completed_before_any_of_it_runs(
+    searched: Path, tmp_path: Path, run_zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, asked = Suggestions.ask, []
+
+    def cut(*given) -> None:
+        asked.append(given)
+        if len(asked) == 10:  # two rounds of four, and one of the next two
+            raise KeyboardInterrupt
+        ask(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Suggestions, "ask", cut)
+        assert run_zoo(*COMPARE).returncode == 130
+    assert run_zoo(*COMPARE).returncode == 0
+    name = "bigram-bow(embedding=4)-on-invented(documents=60)"
+    whole, continued = (read(place / "runs" / name / "comparison.json") for place in (searched, tmp_path))
+    assert [own["trials"] for own in continued["tuned"]] == [own["trials"] for own in whole["tuned"]]
+
+
+@pytest.mark.slow
 def test_two_commands_share_a_search_and_no_trial_is_trained_by_both(searched: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "cli.py"), *COMPARE]
     both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -291,7 +313,7 @@ def test_any_database_that_optuna_takes_holds_the_search_and_is_recorded_nowhere
         (("--search", "hiden=choice(1,2)"), "has no option 'hiden' to search. Its options: "),
         (("--search", "device=choice(cpu,cuda)"), "has no option 'device' to search"),
         (("--search", "batch_size=choice(4,8)"), "needs a budget in tokens"),
-        (("--search", "warmup=uniform(0,2)"), "The search of warmup: "),
+        (("--search", "warmup=uniform(0,2)"), "The search of warmup=uniform(0,2): warmup=2"),
         (("--search", "optimizer=choice(adamw,adamm)"), "adamm"),
         (("--tune", "0"), "--tune"),
         (("--tune-flops", "10", "--models", "bow"), "do not suffice for one trial"),
@@ -316,3 +338,121 @@ def test_a_given_rate_is_the_one_as_written_where_the_rate_is_searched(zoo_json)
     flags = ("--optimizer", "sgd", "--lr", "0.5", "--search", "lr=log(0.1,1)", "--tune", "2", "--seeds", "1", *SMALL)
     (own,) = zoo_json("compare", "--models", "bigram", *flags)["tuned"]
     assert own["written"] == own["trials"][0]["chosen"] == {"lr": 0.5}
+
+
+BAD = """
+from torch import nn
+
+from zoo import SequenceModel
+
+
+class Bad(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Linear(vocab_size, vocab_size)
+        self.start = self.table.bias.sum().item()
+
+    def forward(self, tokens):
+        if self.table.bias.sum().item() != self.start:
+            raise RuntimeError("worn out")
+        return self.table(nn.functional.one_hot(tokens, self.vocab_size).float())
+"""
+
+
+@pytest.mark.parametrize(
+    "flags", [("--search", "clip=choice(1,2)"), ("--search", "clip=choice(1,2)", "--set", "sampler=grid")]
+)
+def test_a_search_by_flops_ends_where_settings_repeat(zoo_json, flags: tuple[str, ...]) -> None:
+    one = zoo_json("train", "bow(embedding=4)", *SMALL)["runs"][0]["flops"]
+    words = ("--models", "bow(embedding=4)", *SMALL, "--seeds", "1", "--set", "prune=false")
+    (own,) = zoo_json("compare", *words, "--search", "clip=choice(1,2)", *flags, "--tune-flops", str(one * 5.5))[
+        "tuned"
+    ]
+    assert own["runs"] == 2
+    assert len(own["trials"]) == (2 if "sampler=grid" in flags else 5)  # a repeated setting spends like another one
+
+
+@pytest.mark.slow
+def test_a_search_ends_where_every_trial_fails(tmp_path: Path, run_zoo) -> None:
+    (tmp_path / "bad.py").write_text(BAD)
+    done = run_zoo("compare", "--models", "./bad.py:Bad", *SMALL, "--seeds", "1", *SPACE, "--tune-flops", "100M")
+    assert done.returncode == 1
+    assert "worn out" in done.stderr
+
+
+def test_a_range_for_one_model_goes_before_that_for_all_however_they_are_written(run_zoo) -> None:
+    for text in ("bow.lr=log(0.1,1) lr=log(0.01,0.1)", "lr=log(0.01,0.1) bow.lr=log(0.1,1)"):
+        done = run_zoo("compare", "--models", "bow,bigram", *SMALL, "--search", text, "--tune", "1", "--dry-run")
+        assert "search: 1 trial for bow: lr=log(0.1,1)" in done.stderr
+        assert "search: 1 trial for bigram: lr=log(0.01,0.1)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--search", "hidden=log(16,64)"), "For whole numbers write int(LOW,HIGH)."),
+        (("--search", "batch_size=log(4,16)", "--train-tokens", "2k"), "For whole numbers write int(LOW,HIGH)."),
+        (("--search", "embedding=choice(4,8)", "--match", "parameters=2k"), "match sets the size of 'bow'"),
+    ],
+)
+def test_values_between_the_ends_are_checked_and_a_matched_size_is_kept(run_zoo, words: tuple, says: str) -> None:
+    small = SMALL if "--train-tokens" not in words else (*SMALL[:4], *SMALL[6:])
+    done = run_zoo("compare", "--models", "bow", *small, *words, "--tune", "2")
+    assert done.returncode != 0
+    assert says in " ".join(done.stderr.split()), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_of_training_are_never_taken_for_options_of_a_model(tmp_path: Path, run_zoo) -> None:
+    for name, says in (("steps", None), ("clip", "is a setting of training and an option of")):
+        (tmp_path / f"{name}.py").write_text(COPIES.replace("copy_", name))
+        words = (
+            "compare",
+            "--models",
+            f"./{name}.py:Copies",
+            *SMALL,
+            "--seeds",
+            "1",
+            "--search",
+            f"{name}=choice(1,2)",
+        )
+        done = run_zoo(*words, "--tune", "2", "--json")
+        if says:
+            assert says in done.stderr
+        else:
+            (own,) = json.loads(done.stdout)["tuned"]
+            assert {trial["steps"] for trial in own["trials"]} == {20}
+
+
+@pytest.mark.slow
+def test_the_best_settings_as_written_are_not_trained_twice_in_a_stack(zoo_json) -> None:
+    words = (
+        "--models",
+        "bow(embedding=4)",
+        *SMALL,
+        "--seeds",
+        "3",
+        *SPACE,
+        "--tune",
+        "1",
+        "--set",
+        "execution=stacked",
+    )
+    document = zoo_json("compare", *words)
+    assert document["tuned"][0]["unchanged"]
+
+
+@pytest.mark.slow
+def test_verify_finds_limits_that_prune_every_rival(study: Path) -> None:
+    from zoo.experiments.records.run import read_run
+    from zoo.experiments.verify.search import _trial_differences
+
+    record = read_study(study / read(study / "comparison.json")["record"])
+    search = record.searches["bigram"]
+    runs = [read_run(study / trial.run) for trial in search.trials]
+    assert not list(_trial_differences("bigram", record.study, search, runs, None))
+    forged = [
+        trial.model_copy(update={"prune_above": (None, None, None, 1e-9, None, None)}) for trial in search.trials[1:]
+    ]
+    changed = search.model_copy(update={"trials": (search.trials[0], *forged)})
+    assert any("limits of" in line for line in _trial_differences("bigram", record.study, changed, runs, None))

@@ -31,7 +31,7 @@ def advance(place: Path, sampler: str, trials: int) -> list[dict]:
     """Open the search, suggest and tell trials until it has as many; return the settings of all."""
     search = Suggestions(f"sqlite:///{place}", "search", SPACE, sampler, FIRST)
     while len(known := search.trials()) < trials:
-        search.ask(())
+        search.ask((), 0)
         (trial,) = search.trials()[len(known) :]
         search.tell(trial, ended(abs(trial.chosen["lr"] - 0.03)))
     return [dict(trial.chosen) for trial in search.trials()]
@@ -60,7 +60,7 @@ def test_every_point_of_a_grid_is_suggested_once(tmp_path: Path) -> None:
     space = {"lr": parse_dimension("log(0.001,0.1,3)"), "clip": parse_dimension("choice(0,1)")}
     search = Suggestions(f"sqlite:///{tmp_path / 'grid'}", "search", space, "grid", None)
     for _ in range(6):
-        search.ask(())
+        search.ask((), 0)
     assert len({str(trial.chosen) for trial in search.trials()}) == 6
     again = Suggestions(f"sqlite:///{tmp_path / 'grid'}", "search", space, "grid", None)
     assert len(again.study.trials) == 6  # and none is enqueued once more
@@ -74,7 +74,7 @@ def test_a_grid_that_was_cut_short_when_it_was_enqueued_is_completed(tmp_path: P
     with quiet():
         search.study.ask()  # a point that is taken, and no suggestion made of it
     for _ in range(3):
-        search.ask(())
+        search.ask((), 0)
     assert [trial.chosen["clip"] for trial in search.trials()] == [0, 1, 2]
 
 
@@ -82,7 +82,7 @@ def test_equal_settings_keep_the_limits_that_they_had_so_that_they_share_a_run(t
     space = {"clip": parse_dimension("choice(0,1)")}
     search = Suggestions(f"sqlite:///{tmp_path / 'x'}", "search", space, "tpe", None)
     for number in range(8):
-        search.ask((float(number),))
+        search.ask((float(number),), 0)
     limits = {trial.chosen["clip"]: trial.prune_above for trial in reversed(search.trials())}
     assert all(trial.prune_above == limits[trial.chosen["clip"]] for trial in search.trials())
 
@@ -90,7 +90,7 @@ def test_equal_settings_keep_the_limits_that_they_had_so_that_they_share_a_run(t
 def test_a_diverged_trial_is_told_as_pruned_and_is_never_the_best(tmp_path: Path) -> None:
     search = Suggestions(f"sqlite:///{tmp_path / 'x'}", "search", SPACE, "tpe", None)
     for status, loss in (("diverged", None), ("finished", 2.0), ("pruned", 1.0), ("failed", None)):
-        search.ask(())
+        search.ask((), 0)
         search.tell(search.trials()[-1], ended(loss, status))
     stored = search.study.trials
     assert [trial.state.name for trial in stored] == ["PRUNED", "COMPLETE", "PRUNED", "FAIL"]

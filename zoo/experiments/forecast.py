@@ -10,6 +10,7 @@ from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.strategy import choose_trial_way
 from zoo.experiments.runs.timing import Speed, get_speed, measure_training
+from zoo.experiments.runs.tuning.tune import count_next, count_trial_flops
 from zoo.experiments.runs.workers import count_cores
 
 
@@ -46,7 +47,7 @@ def forecast(plan: Plan) -> list[dict[str, Any]]:
         done = _count_trials(plan, label)
         row = _row(trial, speeds, there=False) | {"run": "", "label": f"{label}, trials"}
         finished = row | {"there": True, "seconds": 0.0}
-        rows += [finished if number < done else row for number in range(plan.study.search.most_trials or done)]
+        rows += [finished if number < done else row for number in range(_most_trials(plan, trial) or done)]
         tuned = _row(cell, speeds, there=False) | {"run": "", "label": f"{label}, tuned"}
         rows += [tuned | {"seed": own["seed"]} for own in list(rows) if own["label"] == label]
     return rows
@@ -66,6 +67,18 @@ def _row(cell: Cell, speeds: Mapping[str, Speed | Exception], *, there: bool) ->
         "seconds": seconds,
         "at_once": count_cores() if cell.config.training.execution == "side-by-side" else 1,
     }
+
+
+def _most_trials(plan: Plan, trial: Cell) -> int | None:
+    """Return the number of trials of a model if none is pruned; None if its FLOPs cannot be counted beforehand."""
+    search, space = plan.study.search, plan.spaces[trial.config.label]
+    flops = count_trial_flops(trial, plan.corpus) if search.flops else None
+    if search.flops and not flops:
+        return None
+    spent: list[int | None] = []
+    while more := count_next(search, space, spent, flops):
+        spent += [None] * more
+    return len(spent)
 
 
 def _count_trials(plan: Plan, label: str) -> int:

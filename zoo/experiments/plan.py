@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from zoo.calls import Value
 from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpora
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
@@ -71,7 +72,17 @@ class Plan:
     @cached_property
     def ways(self) -> dict[str, Way]:
         """Label -> how its runs are executed."""
-        return {label: choice.way for label, choice in self.choices.items()}
+        return {
+            label: choice.unstacked().way if label in self._unstacked else choice.way
+            for label, choice in self.choices.items()
+        }
+
+    @property
+    def _unstacked(self) -> set[str]:
+        """Labels with a searched option, with which a model may not be the same in a stack as alone."""
+        if self.study.training.execution != "auto":
+            return set()
+        return {label for label, space in self.spaces.items() if not set(space) <= set(SEARCHABLE)}
 
     def configs(self) -> list[RunConfig]:
         """Return all runs as requested, before ways and learning rates are chosen."""
@@ -104,8 +115,12 @@ class Plan:
         """Return the reported runs, with their ways, at the settings that searches chose."""
         if not searches:
             return self.runs({})
-        chosen = {label: search.chosen for label, search in searches.items()}
-        return place(self.resolve(self.study.scaled(self.matched).tuned(chosen)), self.ways)
+        return place(self.resolve(self.study.scaled(self.matched).tuned(find_changes(searches))), self.ways)
+
+
+def find_changes(searches: Mapping[str, SearchRecord]) -> dict[str, Mapping[str, Value]]:
+    """Return label -> the chosen settings, without models whose settings as written were the best."""
+    return {label: search.chosen for label, search in searches.items() if not search.unchanged}
 
 
 def describe_grid(study: StudyConfig) -> list[str]:
@@ -127,7 +142,9 @@ def describe_search(plan: Plan) -> list[str]:
     search = plan.study.search
     if not plan.spaces:
         return []
-    budget = f"trials of {search.flops:g} training FLOPs" if search.flops else f"{search.most_trials} trials"
+    budget = "1 trial" if search.most_trials == 1 else f"{search.most_trials} trials"
+    if search.flops:
+        budget = f"trials of {search.flops:g} training FLOPs"
     if search.sampler == "grid" and not search.most_trials:
         budget = "every point of a grid"
     by_space: dict[str, list[str]] = {}
@@ -160,9 +177,6 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
     if study.start and not is_done(cells[0].directory):
         cells[0].build()  # report weights that do not fit now, not after training
     choices = choose_ways(cells, corpora, directory)
-    for label, space in spaces.items():
-        if study.training.execution == "auto" and not set(space) <= set(SEARCHABLE):
-            choices[label] = choices[label].unstacked()  # other options may not be the same in a stack as alone
     return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models)
 
 

@@ -1,8 +1,13 @@
 """Search the settings of every model of a study, in rounds of trials of all models."""
 
+import os
+from contextlib import suppress
+
 from zoo.config import RunConfig
+from zoo.errors import RunError
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.search import SearchRecord
+from zoo.experiments.records.study import read_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.strategy import choose_trial_way
@@ -28,6 +33,8 @@ def search_settings(plan: Plan, listener: Listener) -> dict[str, SearchRecord]:
 
     if not plan.spaces:
         return {}
+    if not os.access(plan.directory, os.W_OK) and plan.directory.exists():
+        return _read_searches(plan)  # finished studies on a read-only disk can still be shown
     study = plan.study.scaled(plan.matched)
     tuners = make_tuners(study, written, plan.spaces, resolve, plan.corpus, plan.directory, plan.storage)
     done = 0
@@ -39,3 +46,16 @@ def search_settings(plan: Plan, listener: Listener) -> dict[str, SearchRecord]:
         done += len(todo)
         listener.planned(max(done, len(tuners) * (plan.study.search.most_trials or 0)) + 2 * len(plan.runs({})))
         execute_all(todo, plan.corpus, listener)
+
+
+def _read_searches(plan: Plan) -> dict[str, SearchRecord]:
+    """Return the searches that a record of the same study has.
+
+    Raises:
+        RunError: there is none, and the folder cannot be written to.
+    """
+    for path in sorted(plan.directory.glob("study-*.json")):
+        with suppress(RunError):  # `verify` reports damaged records
+            if (record := read_study(path)).study == plan.study:
+                return dict(record.searches)
+    raise RunError(f"'{plan.directory}' cannot be written to, and has no finished search of these settings.")

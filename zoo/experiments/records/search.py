@@ -52,6 +52,11 @@ class SearchRecord(Frozen):
         return self
 
     @property
+    def unchanged(self) -> bool:
+        """Whether the settings as written were the best."""
+        return self.starts_as_written and self.chosen == self.trials[0].chosen
+
+    @property
     def chosen(self) -> Mapping[str, Value]:
         """Settings of the best trial."""
         return self.trials[self.best].chosen

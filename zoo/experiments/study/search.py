@@ -82,18 +82,17 @@ class Search(Frozen):
         return self.trials
 
     def dimensions(self, label: str) -> dict[str, Dimension]:
-        """Return the given space of a model: names without a label, and those written LABEL.NAME."""
-        found = {}
-        for name, text in self.space.items():
-            before, dot, own = name.rpartition(".")
-            if not dot or before == label:
-                found[own] = parse_dimension(text)
-        return found
+        """Return the given space of a model: names without a label, and those written LABEL.NAME, which go before."""
+        written = {tuple(name.rpartition(".")): text for name, text in self.space.items()}
+        of_all = {name: parse_dimension(text) for (_, dot, name), text in written.items() if not dot}
+        return of_all | {
+            name: parse_dimension(text) for (of, dot, name), text in written.items() if dot and of == label
+        }
 
 
 def with_settings(run: RunConfig, chosen: Mapping[str, Value]) -> RunConfig:
     """Return a run with searched settings: of training by name, any other name an option of the model."""
-    training = {name: value for name, value in chosen.items() if name in TrainingConfig.model_fields}
+    training = {name: value for name, value in chosen.items() if name in SEARCHABLE}
     options = {name: value for name, value in chosen.items() if name not in training}
     model = run.model.model_copy(update={"options": {**run.model.options, **options}})
     values = run.training.model_dump() | training

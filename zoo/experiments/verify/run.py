@@ -79,7 +79,7 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
     scored = result.status in ("finished", "pruned")
     if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
-    if result.status != "diverged" and (result.status == "finished") == (result.reason is not None):
+    if result.status != "diverged" and scored == (result.reason is not None):
         yield f"reason: recorded {result.reason}, of a run that is {result.status}"
     due = {"train": config.training.score_train, "validation": True, "test": not config.trial}
     numbers: dict[str, tuple[Any, bool]] = {

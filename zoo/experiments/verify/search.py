@@ -9,10 +9,10 @@ from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.records.study import StudyRecord
 from zoo.experiments.runs.identity import run_name
 from zoo.experiments.runs.resolve import Cell
-from zoo.experiments.runs.tuning.importances import measure_importances
+from zoo.experiments.runs.tuning.importances import NO_SKLEARN, measure_importances
 from zoo.experiments.runs.tuning.pruning import prune_limits
 from zoo.experiments.runs.tuning.spaces import find_spaces, written_values
-from zoo.experiments.runs.tuning.tune import ROUND, choose_best
+from zoo.experiments.runs.tuning.tune import ROUND, choose_best, count_due, count_trial_flops
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.space import list_grid, parse_dimension
 from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
@@ -51,7 +51,9 @@ def search_differences(
         yield from compare_values(f"first trial of {label} as written", search.starts_as_written, starts is not None)
         if starts is not None:
             yield from compare_values(f"first trial of {label}", dict(search.trials[0].chosen), starts)
-        yield from _trial_differences(label, study, search, runs)
+        usual = rebuild.cell(study.trial_of(label, written_values(spaces[label], written[label]) or {}))
+        flops = count_trial_flops(usual, rebuild.corpus(study.data)) if study.search.flops else None
+        yield from _trial_differences(label, study, search, runs, flops)
 
 
 def _check_optimizers(study: StudyConfig, rebuild: Rebuild) -> None:
@@ -66,21 +68,23 @@ def _check_optimizers(study: StudyConfig, rebuild: Rebuild) -> None:
                 rebuild.trust.check(parse_call(value).name)
 
 
-def _trial_differences(label: str, study: StudyConfig, search: SearchRecord, runs: Sequence[Run]) -> Iterator[str]:
+def _trial_differences(
+    label: str, study: StudyConfig, search: SearchRecord, runs: Sequence[Run], flops: float | None
+) -> Iterator[str]:
     space = {name: parse_dimension(text) for name, text in search.space.items()}
-    due = study.search.most_trials
+    due = count_due(study.search, space, [run.result.flops for run in runs], flops)
+    yield from compare_values(f"trials of {label}", len(search.trials), due)
     if study.search.sampler == "grid":
-        points = list_grid(space)
-        yield from compare_values(f"grid of {label}", [dict(t.chosen) for t in search.trials], points[: due or None])
-    elif due is not None:
-        yield from compare_values(f"trials of {label}", len(search.trials), due)
+        yield from compare_values(f"grid of {label}", [dict(t.chosen) for t in search.trials], list_grid(space)[:due])
     seen: dict[str, tuple[float | None, ...]] = {}
     for index, trial in enumerate(search.trials):
         name = f"trial {index} of {label}"
         if outside := [key for key, value in trial.chosen.items() if key not in space or not space[key].has(value)]:
             yield f"{name}: {outside[0]}={trial.chosen[outside[0]]} is outside of its space"
         possible = [_limits(runs[:count]) for count in range(max(0, index - ROUND + 1), index + 1)]
-        possible = [seen.setdefault(repr(sorted(trial.chosen.items())), trial.prune_above), *possible]
+        key = repr(sorted(trial.chosen.items()))
+        possible = [seen[key]] if key in seen else possible
+        seen[key] = trial.prune_above
         if trial.prune_above not in (possible if study.search.prune else [()]):
             yield describe(f"limits of {name}", trial.prune_above, "those of the trials before it")
     yield from compare_values(f"best trial of {label}", search.best, choose_best(runs))
@@ -89,10 +93,9 @@ def _trial_differences(label: str, study: StudyConfig, search: SearchRecord, run
         for trial, run in zip(search.trials, runs, strict=True)
         if run.result.status == "finished" and run.result.validation_loss is not None
     ]
-    if not search.unmeasured:
+    if search.unmeasured != NO_SKLEARN:
         shares, why = measure_importances(space, finished)
-        if why:
-            yield f"importances of {label} cannot be computed again: {why}"
+        yield from compare_values(f"reason for no importances of {label}", search.unmeasured, why)
         yield from compare_values(f"settings of {label} by importance", sorted(search.importances), sorted(shares))
         for key, share in search.importances.items():
             yield from compare_values(f"importance of {key} for {label}", share, shares.get(key), tolerance=TOLERANCE)

@@ -13,6 +13,7 @@ from zoo.experiments.compare import record_name
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.summarise import summarise
+from zoo.experiments.plan import find_changes
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json
 from zoo.experiments.records.run import GRID_FOLDER, Run, read_run
 from zoo.experiments.records.study import StudyRecord, read_study
@@ -122,7 +123,7 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
 def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:
     """Return the reported runs, at the rates of a grid or the settings of a search."""
     if record.searches:
-        return study.tuned({label: search.chosen for label, search in record.searches.items()})
+        return study.tuned(find_changes(record.searches))
     return study.chosen(rates)
 
 

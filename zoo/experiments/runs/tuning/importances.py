@@ -10,10 +10,15 @@ FEWEST = 4
 """Finished trials below which there are no importances."""
 
 
+NO_SKLEARN = "scikit-learn is not installed"
+
+
 def measure_importances(
     space: Mapping[str, Dimension], finished: Sequence[tuple[Mapping[str, Value], float]]
 ) -> tuple[dict[str, float], str]:
     """Return setting -> its share, the largest first, and "" or the reason why there are none.
+
+    A share is that of a setting alone (its main effect); what the shares lack to 1 are interactions and noise.
 
     Args:
         finished: settings and loss of every finished trial. Optuna's default importance (PED-ANOVA) is not of variance:
@@ -30,9 +35,9 @@ def measure_importances(
             study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=loss))
         try:
             evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator, normalize=False)
         except ImportError:
-            return {}, "scikit-learn is not installed"
+            return {}, NO_SKLEARN
         except (ValueError, RuntimeError) as error:
             return {}, str(error).splitlines()[0].rstrip(".")
     return dict(shares), "" if shares else "the space has one point"

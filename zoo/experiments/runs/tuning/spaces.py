@@ -12,7 +12,7 @@ from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.search import SEARCHABLE, with_settings
 from zoo.experiments.study.space import DEFAULT_SPACE, Dimension, list_grid, parse_dimension
-from zoo.models.build import model_config
+from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import SequenceModel
 from zoo.settings.searched import Searched
 from zoo.training.optimizers.find import find_optimizer
@@ -76,10 +76,39 @@ def _usual_space(training: TrainingConfig, cell: Cell) -> dict[str, Dimension]:
     return usual | {name: own for name, own in declared_space(cell.model.kind).items() if name not in given}
 
 
+def _examples(dimension: Dimension) -> list[Value]:
+    """Return every choice, or the ends of a range and a value within it that is not whole unless all are."""
+    if dimension.kind == "choice":
+        return list(dimension.values)
+    low, high = dimension.low, dimension.high
+    return [*dimension.values[:2], *([low + 0.3819 * (high - low)] if dimension.kind != "int" else [])]
+
+
+def _hint(dimension: Dimension, value: Value) -> str:
+    return "" if value in dimension.values else " For whole numbers write int(LOW,HIGH)."
+
+
+def _check_option(name: str, dimension: Dimension, options: dict[str, Value], cell: Cell, study: StudyConfig) -> None:
+    """Check that a model takes these options and, with `match`, keeps its size."""
+    model = cell.model
+    try:
+        config = model_config(model.kind, options, cell.config.model.name)
+    except UsageError as error:
+        raise UsageError(f"The search of {name}={dimension}: {error}{_hint(dimension, options[name])}") from None
+    if study.match:
+        built = build(model.kind, config, vocab_size=model.vocab_size, context=model.context, seed=0)
+        if count_parameters(built) != model.parameters:
+            raise UsageError(
+                f"match sets the size of '{cell.config.label}', which '{name}' changes: a search cannot choose it."
+            )
+
+
 def _check_space(space: Mapping[str, Dimension], cell: Cell, study: StudyConfig) -> None:
     """Check that every setting exists, and may have the ends of its range or each choice."""
     known = list(cell.model.kind.Config.model_fields)
     for name, dimension in space.items():
+        if name in SEARCHABLE and name in known:
+            raise UsageError(f"'{name}' is a setting of training and an option of '{cell.config.label}': rename it.")
         if name in SEARCHABLE:
             if name == "batch_size" and study.training.steps is not None:
                 raise UsageError(
@@ -91,17 +120,16 @@ def _check_space(space: Mapping[str, Dimension], cell: Cell, study: StudyConfig)
                 f"'{cell.config.label}' has no option '{name}' to search. Its options: {', '.join(known) or 'none'}; "
                 f"of training: {', '.join(SEARCHABLE)}. Write LABEL.{name} to search an option of one model alone."
             )
-        if study.match and name == cell.model.kind.Config.scales_with:
-            raise UsageError(f"match sets '{name}' of '{cell.config.label}', so a search cannot choose it.")
-        ends = dimension.values if dimension.kind == "choice" else dimension.values[:2]
-        for value in ends:
+        for value in _examples(dimension):
             try:
                 changed = with_settings(cell.config, {name: value})
             except ValidationError as error:
-                raise UsageError(f"The search of {name}: {describe_faults(error)}.") from None
+                raise UsageError(
+                    f"The search of {name}={dimension}: {describe_faults(error)}.{_hint(dimension, value)}"
+                ) from None
             if name == "optimizer":
                 find_optimizer(str(value))
             elif name not in SEARCHABLE:
-                model_config(cell.model.kind, changed.model.options, cell.config.model.name)
+                _check_option(name, dimension, changed.model.options, cell, study)
     if study.search.sampler == "grid":
         list_grid(space)

@@ -30,6 +30,8 @@ class Suggestion(NamedTuple):
     prune_above: tuple[float | None, ...]
     open: bool
     """Whether its run has not been told yet."""
+    start: int
+    """Number of trials before the round in which it was suggested."""
 
 
 class Suggestions:
@@ -67,19 +69,26 @@ class Suggestions:
     def trials(self) -> list[Suggestion]:
         """Return all trials in order, without one whose suggestion was cut short by a kill: `ask` completes it."""
         return [
-            Suggestion(trial.number, own["chosen"], tuple(own["prune_above"]), not trial.state.is_finished())
+            Suggestion(
+                trial.number, own["chosen"], tuple(own["prune_above"]), not trial.state.is_finished(), own["start"]
+            )
             for trial in self.study.get_trials(deepcopy=False)
             if "chosen" in (own := trial.user_attrs)
         ]
 
-    def ask(self, limits: tuple[float | None, ...]) -> None:
-        """Suggest one more trial, which is pruned above these losses; equal settings get the limits that they had."""
+    def ask(self, limits: tuple[float | None, ...], start: int) -> None:
+        """Suggest one more trial, which is pruned above these losses; equal settings get the limits that they had.
+
+        Args:
+            start: number of trials before its round.
+        """
         earlier = self.trials()
         known = {_key(trial.chosen): trial.prune_above for trial in earlier}
         with quiet():
             self.study.sampler = _make_sampler(self._sampler, seed=len(earlier))
             trial = self._cut_short() or self.study.ask()
             chosen = {name: own.round(_suggest(trial, name, own)) for name, own in self._space.items()}
+            trial.set_user_attr("start", start)
             trial.set_user_attr("prune_above", known.get(_key(chosen), limits))
             trial.set_user_attr("chosen", chosen)  # last: it makes the suggestion whole
 
@@ -143,7 +152,7 @@ def _explained(storage: str) -> Iterator[None]:
         yield
     except Exception as error:
         kind, _, rest = storage.partition("://")
-        shown = f"{kind}://{rest.rpartition('@')[2]}"
+        shown = f"{kind}://{rest.rpartition('@')[2].partition('?')[0]}"
         reason = str(error).partition("\n")[0].replace(storage, shown).rstrip(".")
         raise RunError(f"The database of the search, '{shown}', cannot be opened: {reason}.") from error
 

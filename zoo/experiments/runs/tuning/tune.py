@@ -26,6 +26,7 @@ from zoo.experiments.runs.tuning.spaces import Spaces, written_values
 from zoo.experiments.runs.tuning.suggest import Suggestion, Suggestions
 from zoo.experiments.runs.working_folder import lock, lock_of
 from zoo.experiments.study.config import StudyConfig
+from zoo.experiments.study.search import Search
 from zoo.experiments.study.space import Dimension, list_grid
 
 DATABASE = "search.db"
@@ -62,7 +63,7 @@ class Tuner:
 
         A trial whose run was removed is executed again.
         """
-        trials = self.trials()
+        trials = self._complete_round(self.trials())
         missing = [trial for trial in trials if not is_run(self.cell(trial).directory)]
         for trial in trials:
             if trial.open and trial not in missing:
@@ -70,9 +71,20 @@ class Tuner:
         if not missing:
             limits = self._limits(trials)
             for _ in range(self._next(trials)):
-                self.suggestions.ask(limits)
+                self.suggestions.ask(limits, len(trials))
             missing = self.trials()[len(trials) :]
         return list({cell.directory: cell for cell in map(self.cell, missing)}.values())
+
+    def _complete_round(self, trials: list[Suggestion]) -> list[Suggestion]:
+        """Suggest the rest of a round that a kill cut short, before any of it is executed."""
+        start = trials[-1].start if trials else 0
+        due = start + self._next(trials[:start])
+        if not all(trial.open for trial in trials[start:]) or len(trials) >= due or not trials:
+            return trials
+        limits = self._limits(trials[:start])
+        for _ in range(due - len(trials)):
+            self.suggestions.ask(limits, start)
+        return self.trials()
 
     def trials(self) -> list[Suggestion]:
         """Return the trials within the budget: all, unless an earlier command had a larger one."""
@@ -92,16 +104,9 @@ class Tuner:
         return prune_limits([[point.validation_loss for point in run.curve] for run in finished.values()])
 
     def _next(self, trials: Sequence[Suggestion]) -> int:
-        """Return how many trials to suggest next, at most `ROUND`."""
-        search = self.study.search
-        if search.flops is not None and self.flops is not None:
-            places = {cell.directory for cell in map(self.cell, trials) if is_run(cell.directory)}
-            left = search.flops - sum(read_run(place).result.flops or 0 for place in places)
-            return max(0, min(ROUND, math.floor(left / self.flops + 1e-9)))
-        if search.sampler == "grid":
-            most = len(list_grid(self.space))
-            return max(0, min(ROUND, min(search.most_trials or most, most) - len(trials)))
-        return max(0, min(ROUND, (search.most_trials or 0) - len(trials)))
+        places = [cell.directory for cell in map(self.cell, trials)]
+        spent = [read_run(place).result.flops if is_run(place) else None for place in places]
+        return count_next(self.study.search, self.space, spent, self.flops)
 
     def record(self, directory: Path) -> SearchRecord:
         """Return the record of a search that has ended."""
@@ -128,6 +133,32 @@ class Tuner:
             importances=importances,
             unmeasured=why,
         )
+
+
+def count_next(search: Search, space: Mapping[str, Dimension], spent: Sequence[int | None], flops: float | None) -> int:
+    """Return how many trials to suggest next, at most `ROUND`.
+
+    Args:
+        spent: training FLOPs of every trial so far, also of those that repeat another one's settings; None: uncounted.
+        flops: of a trial of the model as written; an uncounted trial is taken to have spent them.
+    """
+    most = search.most_trials
+    if search.flops is not None:
+        each = flops or search.flops
+        left = search.flops - sum(each if own is None else own for own in spent)
+        most = len(spent) + max(0, math.floor(left / each + 1e-9))
+    if search.sampler == "grid":
+        points = len(list_grid(space))
+        most = points if most is None else min(most, points)
+    return max(0, min(ROUND, (most or 0) - len(spent)))
+
+
+def count_due(search: Search, space: Mapping[str, Dimension], spent: Sequence[int | None], flops: float | None) -> int:
+    """Return how many trials a search of these has: fewer or more than there are if their number is wrong."""
+    due = 0
+    while due <= len(spent) and (more := count_next(search, space, spent[:due], flops)):
+        due += more
+    return due
 
 
 def choose_best(runs: Sequence[Run]) -> int:
@@ -170,7 +201,7 @@ def make_tuners(
         name = f"{study.name}, {label}, {fingerprint({'search': search, 'run': trial.recorded.fingerprint})}"
         with hold(directory):
             suggestions = Suggestions(url, name, space, study.search.sampler, first)
-        flops, starts = _count_flops(trial, corpus), first is not None and study.search.sampler != "grid"
+        flops, starts = count_trial_flops(trial, corpus), first is not None and study.search.sampler != "grid"
         tuners.append(Tuner(study, label, space, resolve, suggestions, starts, flops))
         _check_flops(tuners[-1])
     return tuners
@@ -181,7 +212,7 @@ def hold(directory: Path) -> AbstractContextManager[None]:
     return lock(lock_of(directory / DATABASE), wait=True)
 
 
-def _count_flops(trial: Cell, corpus: Corpus) -> float | None:
+def count_trial_flops(trial: Cell, corpus: Corpus) -> float | None:
     """Return the training FLOPs of a trial; None if they cannot be counted beforehand."""
     if trial.settings.steps is None:
         return None
