@@ -21,6 +21,7 @@ COMMANDS = {
     "new": ["new", "my-model"],
     "train": ["train", "bigram", *WORDS],
     "compare": ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *WORDS],
+    "sweep": ["sweep", "--models", "bigram", "--seeds", "1", "--trials", "2", *WORDS],
     "evaluate": ["evaluate", "RUN"],
     "sample": ["sample", "RUN"],
     "runs": ["runs", "--out", "STUDY/.."],

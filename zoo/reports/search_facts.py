@@ -110,6 +110,6 @@ def describe_shares(comparison: Comparison) -> str:
     if len(set(counts.values())) > 1:
         of = ", ".join(f"{count:,} ({label})" for label, count in counts.items())
     return (
-        "Share: of the variance of the validation loss over the space, by fANOVA (Hutter et al. 2014), of "
-        f"{of} finished trials."
+        "Share: of the variance of the validation loss over the space, of a setting alone, by fANOVA "
+        f"(Hutter et al. 2014), of {of} finished trials."
     )
