@@ -62,3 +62,20 @@ def test_what_is_not_there_yet_is_one_line(finished: Path) -> None:
     assert last.startswith("Error: Cannot write 'runs/")
     assert last.endswith("Read-only file system.")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_finished_search_can_be_shown_and_one_that_is_not_there_is_one_line(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    search = [*COMPARE, "--tune", "2"]
+    done = subprocess.run([*shlex.split(ZOO), *search], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0
+    before = list_files(tmp_path)
+    shown = run(tmp_path, f"{ZOO} {shlex.join(search)}")
+    assert shown.returncode == 0, shown.stderr
+    assert "best settings" in shown.stdout
+    other = run(tmp_path, f"{ZOO} {shlex.join([*search, '--set', 'prune=false'])}")
+    assert other.returncode == 1
+    assert "cannot be written to" in other.stderr
+    assert "Traceback" not in other.stderr
+    assert list_files(tmp_path) == before
