@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from zoo.experiments.records.run import Run
     from zoo.experiments.study.config import StudyConfig
 
-SWEEP_TRIALS = 16
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 OUT = click.option("--out", default="runs", show_default=True, type=click.Path(), help="Folder of runs.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
@@ -89,6 +88,25 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         BITS,
         JSON,
     ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def take_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator that adds what `compare` and `sweep` take beside settings."""
+    options = [
+        click.argument("study", required=False, type=click.Path()),
+        click.option(
+            "--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'."
+        ),
+        click.option("--seeds", type=click.IntRange(1), help="Number of seeds for each model. [3]"),
+        click.option(
+            "--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]"
+        ),
+        click.option("--recipe", help="Name of one of the study file's recipes. [its first]"),
+    ]
+    command = take_run_options(LATEX(CSV(command)))
     for option in reversed(options):
         command = option(command)
     return command
@@ -233,20 +251,13 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
     before="out",
     short_help="Train models under the same seeds: which is better?",
 )
-@click.argument("study", required=False, type=click.Path())
-@click.option("--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'.")
-@click.option("--seeds", type=click.IntRange(1), help="Number of seeds for each model. [3]")
-@click.option("--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]")
 @click.option(
     "--sizes",
     type=make_type(parse_sizes),
     metavar="10k,30k,...",
     help="Compare all models at each of these numbers of parameters.",
 )
-@click.option("--recipe", help="Name of one of the study file's recipes. [its first]")
-@take_run_options
-@LATEX
-@CSV
+@take_study_options
 def compare(
     study: str | None,
     models: str | None,
@@ -270,15 +281,8 @@ def compare(
     before="out",
     short_help="Search the settings of models, and compare them at their best.",
 )
-@click.argument("study", required=False, type=click.Path())
-@click.option("--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'.")
 @click.option("--trials", type=make_type(parse_count), metavar="COUNT", help="Trials of each model; --tune. [16]")
-@click.option("--seeds", type=click.IntRange(1), help="Number of reported seeds for each model. [3]")
-@click.option("--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]")
-@click.option("--recipe", help="Name of one of the study file's recipes. [its first]")
-@take_run_options
-@LATEX
-@CSV
+@take_study_options
 def sweep(
     study: str | None,
     models: str | None,
@@ -322,6 +326,7 @@ def _compare(
     """
     from zoo.catalog import expand_names, require_models
     from zoo.experiments.study.parse import build_study, read_flags
+    from zoo.experiments.study.search import DEFAULT_TRIALS
 
     check_form(form, flags["as_json"])
     if study is None and not models:
@@ -333,7 +338,7 @@ def _compare(
     own: dict[str, Any] = {"models": names, "seeds": numbers, "splits": splits, "file": study, "recipe": recipe}
     config = build_study(given := read_flags(flags), **own)
     if searches and not config.search.wanted:
-        config = build_study({**given, "tune": SWEEP_TRIALS}, **own)
+        config = build_study({**given, "tune": DEFAULT_TRIALS}, **own)
     if sizes:
         if form:
             raise click.UsageError(

@@ -10,7 +10,7 @@ from zoo.experiments.records.study import StudyRecord
 from zoo.experiments.runs.identity import run_name
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.tuning.importances import NO_SKLEARN, measure_importances
-from zoo.experiments.runs.tuning.pruning import prune_limits
+from zoo.experiments.runs.tuning.pruning import limits_after
 from zoo.experiments.runs.tuning.spaces import find_spaces, written_values
 from zoo.experiments.runs.tuning.tune import ROUND, choose_best, count_due, count_trial_flops
 from zoo.experiments.study.config import StudyConfig
@@ -81,7 +81,7 @@ def _trial_differences(
         name = f"trial {index} of {label}"
         if outside := [key for key, value in trial.chosen.items() if key not in space or not space[key].has(value)]:
             yield f"{name}: {outside[0]}={trial.chosen[outside[0]]} is outside of its space"
-        possible = [_limits(runs[:count]) for count in range(max(0, index - ROUND + 1), index + 1)]
+        possible = [limits_after(runs[:count]) for count in range(max(0, index - ROUND + 1), index + 1)]
         key = repr(sorted(trial.chosen.items()))
         possible = [seen[key]] if key in seen else possible
         seen[key] = trial.prune_above
@@ -99,8 +99,3 @@ def _trial_differences(
         yield from compare_values(f"settings of {label} by importance", sorted(search.importances), sorted(shares))
         for key, share in search.importances.items():
             yield from compare_values(f"importance of {key} for {label}", share, shares.get(key), tolerance=TOLERANCE)
-
-
-def _limits(runs: Sequence[Run]) -> tuple[float | None, ...]:
-    finished = {run.directory: run for run in runs if run.result.status == "finished"}
-    return prune_limits([[point.validation_loss for point in run.curve] for run in finished.values()])

@@ -3,8 +3,16 @@
 from collections.abc import Sequence
 from statistics import median
 
+from zoo.experiments.records.run import Run
+
 FEWEST = 4
 """Finished trials before any is pruned."""
+
+
+def limits_after(runs: Sequence[Run]) -> tuple[float | None, ...]:
+    """Return the limits for a trial after these, of which several may share a run."""
+    finished = {run.directory: run for run in runs if run.result.status == "finished"}
+    return prune_limits([[point.validation_loss for point in run.curve] for run in finished.values()])
 
 
 def prune_limits(curves: Sequence[Sequence[float]]) -> tuple[float | None, ...]:

@@ -21,7 +21,7 @@ from zoo.experiments.records.search import SearchRecord, TrialRecord
 from zoo.experiments.runs.budget import flops_per_step
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.tuning.importances import measure_importances
-from zoo.experiments.runs.tuning.pruning import prune_limits
+from zoo.experiments.runs.tuning.pruning import limits_after
 from zoo.experiments.runs.tuning.spaces import Spaces, written_values
 from zoo.experiments.runs.tuning.suggest import Suggestion, Suggestions
 from zoo.experiments.runs.working_folder import lock, lock_of
@@ -100,8 +100,7 @@ class Tuner:
     def _limits(self, trials: Sequence[Suggestion]) -> tuple[float | None, ...]:
         if not self.study.search.prune:
             return ()
-        finished = {run.directory: run for run in self.runs(trials) if run.result.status == "finished"}
-        return prune_limits([[point.validation_loss for point in run.curve] for run in finished.values()])
+        return limits_after(self.runs(trials))
 
     def _next(self, trials: Sequence[Suggestion]) -> int:
         places = [cell.directory for cell in map(self.cell, trials)]
