@@ -22,6 +22,8 @@ def _find_model_problem(loaded: object) -> str | None:
         return "has a Config that is not a subclass of zoo.ModelOptions"
     if not isinstance(loaded.recipe, Recipe):
         return f"has a recipe that is not a zoo.Recipe: {loaded.recipe!r}"
+    if not (isinstance(loaded.other_recipes, tuple) and all(isinstance(own, Recipe) for own in loaded.other_recipes)):
+        return f"has other_recipes that are not a tuple of zoo.Recipe: {loaded.other_recipes!r}"
     return None
 
 

@@ -55,9 +55,11 @@ class Frozen(BaseModel):
 class Recipe(Frozen):
     """Training settings that suit a model, a class attribute of it; docs/results/recipes.md has the built-in ones."""
 
-    lr: float = Field(default=3e-3, gt=0, description="peak learning rate of AdamW")
+    optimizer: str = Field(default="adamw", description="optimizer that the other settings are for")
+    lr: float = Field(default=3e-3, gt=0, description="peak learning rate")
     weight_decay: float = Field(default=0.01, ge=0, description="decoupled weight decay of matrices")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
+    targets: int | None = Field(default=None, ge=1, description="budget in target tokens for which it was found")
 
 
 class Multiples(Frozen):
@@ -187,9 +189,9 @@ class TrainingConfig(Frozen):
     length: Annotated[int | None, Flag(default=str(DEFAULT_LENGTH), after="flops")] = Field(
         None, ge=1, description="Tokens in a row of a stream, or in a window."
     )
-    optimizer: Annotated[str, Flag(metavar="NAME|NAME(OPTION=VALUE)", after="flops")] = Field(
-        "adamw", description="Optimizer: adamw, sgd, muon, or one of your own; muon(momentum=0.9) gives it options."
-    )
+    optimizer: Annotated[
+        str | None, Flag(metavar="NAME|NAME(OPTION=VALUE)", default="each model's recipe", after="flops")
+    ] = Field(None, description="Optimizer: adamw, sgd, muon, or one of your own; muon(momentum=0.9) gives it options.")
     schedule: Literal["cosine", "linear", "constant", "step", "wsd", "one-cycle"] = Field(
         "cosine",
         description="Learning rate after warm-up; step: a tenth in the last quarter; wsd: falls in the last fifth; "
@@ -225,9 +227,9 @@ class TrainingConfig(Frozen):
 
     @field_validator("optimizer")
     @classmethod
-    def _optimizer_is_a_call(cls, text: str) -> str:
+    def _optimizer_is_a_call(cls, text: str | None) -> str | None:
         try:
-            return str(parse_call(text))
+            return None if text is None else str(parse_call(text))
         except UsageError as error:
             raise ValueError(str(error).rstrip(".")) from None
 

@@ -35,7 +35,11 @@ def test_a_model_that_is_none_is_refused_before_anything_trains(run_zoo, words, 
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("recipe = {'lr': 1}", "is not a zoo.Recipe"), ("class Config:\n        pass", "subclass of zoo.ModelOptions")],
+    [
+        ("recipe = {'lr': 1}", "is not a zoo.Recipe"),
+        ("other_recipes = ({'lr': 1},)", "other_recipes that are not a tuple of zoo.Recipe"),
+        ("class Config:\n        pass", "subclass of zoo.ModelOptions"),
+    ],
 )
 def test_a_class_with_parts_of_another_kind_says_so(run_zoo, words, mine, line, said):
     mine.write_text(mine.read_text().replace("    def __init__", f"    {line}\n\n    def __init__", 1))

@@ -1,5 +1,6 @@
 """Optimizers on the command line, and what a model says of its own."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,66 @@ def test_muon_goes_all_the_way_and_its_record_is_verified(run_zoo, tmp_path, mon
     assert run_zoo("verify", str(run)).returncode == 0
 
 
-def test_a_table_says_that_rates_of_recipes_were_found_for_another_optimizer(run_zoo) -> None:
-    words = ("compare", "--models", "bow", "--seeds", "1", "--steps", "4", "--data", "invented(documents=60)")
-    assert "recipe, found for adamw and used with muon(momentum=0.9): 0.01" in " ".join(
-        run_zoo(*words, "--optimizer", "muon(momentum=0.9)").stdout.split()
+TWO = """
+import zoo
+from zoo.config import Recipe
+from zoo.models.bow import BagOfWords
+
+
+class Two(BagOfWords):
+    recipe = Recipe(optimizer="adamw", lr=0.01, targets=100)
+    other_recipes = (
+        Recipe(optimizer="muon(momentum=0.9)", lr=0.02, targets=20_000),
+        Recipe(optimizer="adamw", lr=0.03, weight_decay=0.5, warmup=0.0, targets=20_000),
     )
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "optimizer", "lr", "noted"),
+    [
+        (["--train-tokens", "150"], "adamw", 0.01, ""),
+        (["--train-tokens", "3000"], "muon(momentum=0.9)", 0.02, "for 20,000 targets"),
+        (["--train-tokens", "8000"], "muon(momentum=0.9)", 0.02, ""),
+        (["--train-tokens", "8000", "--optimizer", "adamw(beta1=0.8)"], "adamw(beta1=0.8)", 0.03, ""),
+        (["--train-tokens", "150", "--optimizer", "muon"], "muon", 0.02, "for 20,000 targets"),
+        (["--seconds", "0.1"], "adamw", 0.01, "for 100 targets"),
+    ],
+    ids=str,
+)
+def test_a_run_takes_the_recipe_for_its_optimizer_and_the_nearest_budget(
+    words, optimizer, lr, noted, zoo_json, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.py").write_text(TWO)
+    common = ("--seeds", "1", "--batch-size", "8", "--data", "invented(documents=60)")
+    document = zoo_json("compare", "--models", "./two.py:Two", *common, *words)
+    (row,) = document["models"]
+    assert (row["optimizer"], row["lr"], row["lr_from"]) == (optimizer, lr, "recipe")
+    notes = [note["text"] for note in document["notes"] if note["kind"] == "recipe"]
+    assert [noted in note for note in notes] == [True] * bool(noted)
+    (config,) = Path("runs").rglob("config.json")
+    assert json.loads(config.read_text())["recipe"]["lr"] == lr
+
+
+def test_a_table_names_the_optimizer_of_each_model(run_zoo, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.py").write_text(TWO)
+    common = ("--seeds", "1", "--batch-size", "8", "--data", "invented(documents=60)", "--train-tokens", "8000")
+    table = " ".join(run_zoo("compare", "--models", "bigram,two.py:Two", *common).stdout.split())
+    assert "optimizer muon(momentum=0.9) (Two), adamw (bigram); learning rate from each model's recipe" in table
+
+
+def test_a_table_says_that_a_recipe_was_found_for_another_optimizer(run_zoo) -> None:
+    words = ("compare", "--models", "bigram", "--seeds", "1", "--steps", "4", "--data", "invented(documents=60)")
+    shown = run_zoo(*words, "--optimizer", "muon(momentum=0.9)").stdout
+    assert "bigram: its recipe was found for adamw and is used with muon." in " ".join(shown.split())
     assert "found for adamw" not in run_zoo(*words).stdout
+
+
+def test_a_description_lists_every_recipe(run_zoo, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("two.py").write_text(TWO)
+    shown = run_zoo("describe", "two.py:Two").stdout
+    assert "muon(momentum=0.9), lr 0.02, weight decay 0.01, warm-up 0.05, for 20k targets" in " ".join(shown.split())
+    assert shown.count(" targets") == 3

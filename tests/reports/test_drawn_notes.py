@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from zoo.config import Recipe
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.legend import NOTED
 from zoo.reports.markdown import render_markdown
@@ -37,7 +38,8 @@ def noted(example, changed) -> Comparison:
     models = (
         best.model_copy(update={"untrained": 1, "off_size": -0.1, "lr_at_edge": True, "context": 4}),
         second.model_copy(update={"off_budget": 0.1, "buffers": 10**6, "cost": cost, "failed": 1, "reason": "Why.",
-                                  "auxiliary": 0.01, "used": second.used.model_copy(update={"flops_fitted": True})}),
+                                  "auxiliary": 0.01, "lr_from": "recipe", "recipe": Recipe(optimizer="muon"),
+                                  "used": second.used.model_copy(update={"flops_fitted": True})}),
     )  # fmt: skip
     runs = (whole.runs[0].model_copy(update={"execution": "stacked, unlike runs alone: why"}), *whole.runs[1:])
     data = whole.study.data.model_copy(update={"split": "90/10/0"})

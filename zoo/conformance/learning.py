@@ -16,6 +16,7 @@ from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
 from zoo.models.interface import SequenceModel
+from zoo.models.recipes import choose_recipe, list_recipes
 from zoo.probes.receptive_field import perturb_weights
 from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY, IGNORED
@@ -55,7 +56,7 @@ def find(subject: Subject) -> Iterator[Finding]:
     model = subject.build()
     least = conditional_entropy(batch, model.receptive_field)
     best, moved = math.inf, set[str]()
-    for lr, training in [(lr, True) for lr in dict.fromkeys((model.recipe.lr, 1e-2, 3e-2, 3e-3))] + [(1e-2, False)]:
+    for lr, training in [(lr, True) for lr in dict.fromkeys((_adamw_rate(model), 1e-2, 3e-2, 3e-3))] + [(1e-2, False)]:
         model = subject.build().train(training)
         best = min(best, _train(model, batch, lr, least, moved))
         if best <= least + LEARNED_WITHIN:
@@ -120,6 +121,10 @@ def loss_of(model: SequenceModel, batch: Batch) -> float:
     """Return the mean loss in nats per token."""
     tokens, targets = batch.pad()
     return cross_entropy(compute_logits(model, tokens), targets).item()
+
+
+def _adamw_rate(model: SequenceModel) -> float:
+    return choose_recipe(list_recipes(model), optimizer="adamw", targets=None).lr
 
 
 def _train(model: SequenceModel, batch: Batch, lr: float, least: float, moved: set[str]) -> float:

@@ -7,6 +7,7 @@ from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import as_json
 from zoo.models.build import build, count_parameters, model_config
+from zoo.models.recipes import list_recipes
 
 
 def describe_model(text: str, *, context: int, vocab_size: int) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def describe_model(text: str, *, context: int, vocab_size: int) -> dict[str, Any
             }
             for name, field in model.Config.model_fields.items()
         ],
-        "recipe": as_json(model.recipe),
+        "recipes": [as_json(recipe) for recipe in list_recipes(model)],
         "context": context,
         "vocab_size": vocab_size,
         "parameters": count_parameters(built),

@@ -107,6 +107,7 @@ def adapt(
     make: Make,
     *,
     recipe: Recipe = ...,
+    other_recipes: tuple[Recipe, ...] = ...,
     scales_with: str | None = ...,
     receptive_field: Sees = ...,
     auxiliary_loss: Adds | None = ...,
@@ -118,6 +119,7 @@ def adapt(
 def adapt(
     *,
     recipe: Recipe = ...,
+    other_recipes: tuple[Recipe, ...] = ...,
     scales_with: str | None = ...,
     receptive_field: Sees = ...,
     auxiliary_loss: Adds | None = ...,
@@ -129,6 +131,7 @@ def adapt(
     make: Make | None = None,
     *,
     recipe: Recipe = SequenceModel.recipe,
+    other_recipes: tuple[Recipe, ...] = (),
     scales_with: str | None = None,
     receptive_field: Sees = None,
     auxiliary_loss: Adds | None = None,
@@ -145,6 +148,7 @@ def adapt(
             `Annotated[int, Field(ge=1, description="...")]` bounds and describes an option. Parameters of other types
             keep their defaults.
         recipe: training settings that suit the model.
+        other_recipes: settings for other budgets, and for other optimizers.
         scales_with: name of the option that makes the model wider, which `--match` varies.
         receptive_field: number of tokens that a logit depends on, or a function from the context to it; None if
             unbounded.
@@ -162,6 +166,7 @@ def adapt(
         return partial(
             adapt,
             recipe=recipe,
+            other_recipes=other_recipes,
             scales_with=scales_with,
             receptive_field=receptive_field,
             auxiliary_loss=auxiliary_loss,
@@ -181,7 +186,8 @@ def adapt(
         raise AdaptError(f"{name} has no option '{scales_with}' to scale with. Its options: {', '.join(options)}.")
     config = create_model("Config", __base__=ModelOptions, __module__=make.__module__, **options)
     config.scales_with = scales_with
-    members = {"Config": config, "recipe": recipe, "paper": paper, "make": make, "sees": receptive_field}
+    members = {"Config": config, "recipe": recipe, "other_recipes": other_recipes, "paper": paper}
+    members |= {"make": make, "sees": receptive_field}
     identity = {key: getattr(make, key) for key in ("__module__", "__qualname__", "__doc__")}
     if auxiliary_loss is None:
         return type(name, (Adapted,), members | identity)

@@ -61,6 +61,9 @@ class SequenceModel(nn.Module):
     recipe: ClassVar[Recipe] = Recipe()
     """Training settings that suit this model."""
 
+    other_recipes: ClassVar[tuple[Recipe, ...]] = ()
+    """Settings for other budgets and optimizers. A run takes the recipe for the nearest budget, of equals the first."""
+
     paper: ClassVar[str] = ""
     """Source of the idea."""
 

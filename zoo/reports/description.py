@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.reports.console import PlainConsole
+from zoo.reports.numbers import short
 
 NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
 """Right-aligned columns."""
@@ -16,13 +17,13 @@ NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "th
 def print_description(about: dict[str, Any]) -> None:
     """Print a model's description, size and options."""
     console = PlainConsole(highlight=False, markup=False)
-    recipe, sees = about["recipe"], about["receptive_field"]
+    sees = about["receptive_field"]
     facts = Table.grid(padding=(0, 2, 0, 0))
     for name, value in {
         "paper": about["paper"] or "none named",
         "parameters": f"{about['parameters']:,} at context {about['context']}, vocabulary {about['vocab_size']}",
         "sees": "everything before" if sees is None else f"{sees:,} token{'s' * (sees != 1)}",
-        "recipe": f"lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}, warm-up {recipe['warmup']:g}",
+        "recipe": "\n".join(map(_describe_recipe, about["recipes"])),
         "options": "" if about["options"] else "none",
     }.items():
         if value:
@@ -38,6 +39,12 @@ def print_description(about: dict[str, Any]) -> None:
         chosen = default if value == default else f"{default}, here {value}"
         table.add_row(*(Text(cell) for cell in (option["name"], option["type"], chosen, option["description"])))
     console.print(table)
+
+
+def _describe_recipe(recipe: dict[str, Any]) -> str:
+    found = f", for {short(recipe['targets'])} targets" if recipe["targets"] else ""
+    values = f"lr {recipe['lr']:g}, weight decay {recipe['weight_decay']:g}, warm-up {recipe['warmup']:g}"
+    return f"{recipe['optimizer']}, {values}{found}"
 
 
 def _shown(value: Any) -> str:

@@ -68,14 +68,17 @@ def rates(comparison: Comparison) -> str:
     """Say where the learning rates come from."""
     origins = dict.fromkeys(model.lr_from for model in comparison.models)
     where = ", of the first split" if comparison.study.splits > 1 and {"grid", "search"} & set(origins) else ""
-    return "; ".join(RATES[origin] for origin in origins) + where + recipes_for(comparison)
+    return "; ".join(RATES[origin] for origin in origins) + where
 
 
-def recipes_for(comparison: Comparison) -> str:
-    """Say for which optimizer the recipes' rates were found, if another one used them; "" otherwise."""
-    used = comparison.study.training.optimizer
-    recipe = any(model.lr_from == "recipe" for model in comparison.models)
-    return f", found for adamw and used with {used}" if recipe and used.partition("(")[0] != "adamw" else ""
+def optimizers(comparison: Comparison) -> str:
+    """Name the optimizer of all models, or those of each: `muon`; `adamw (bow, bigram), muon (lstm)`."""
+    found: dict[str, list[str]] = {}
+    for row in comparison.models:
+        found.setdefault(row.optimizer, []).append(row.label)
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{optimizer} ({', '.join(labels)})" for optimizer, labels in found.items())
 
 
 def means(comparison: Comparison) -> str:

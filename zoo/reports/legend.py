@@ -4,7 +4,7 @@ import math
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
-from zoo.reports.facts import has_intervals, new_sample, recipes_for
+from zoo.reports.facts import has_intervals, new_sample, optimizers
 
 NOTED: tuple[Kind, ...] = (
     "split",
@@ -21,6 +21,7 @@ NOTED: tuple[Kind, ...] = (
     "auxiliary",
     "flops",
     "rate",
+    "recipe",
     "search",
     "caveat",
 )
@@ -76,16 +77,16 @@ def _others(comparison: Comparison) -> str:
 
 
 def _rates(comparison: Comparison) -> str:
-    """Say where the learning rates come from."""
+    """Name the optimizers, and say where the learning rates come from."""
     rows = comparison.models
     where = {
         "setting": "one setting for all",
         "grid": "one grid for all, chosen on validation",
         "search": "one search for all, chosen on validation",
     }
-    origin = where.get(rows[0].lr_from, "each model's recipe") + recipes_for(comparison)
+    origin = where.get(rows[0].lr_from, "each model's recipe")
     if rows[0].lr_from in ("grid", "search") and rows[0].split_losses:
         origin += " of the first split"
     rates = {row.lr for row in rows}
     shown = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
-    return f"learning rate from {origin}: {shown}"
+    return f"optimizer {optimizers(comparison)}; learning rate from {origin}: {shown}"

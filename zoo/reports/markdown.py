@@ -79,7 +79,8 @@ def _about(comparison: Comparison) -> str:
     if any(model.published for model in comparison.models):
         source = f" ({escape(comparison.study.source)})" if comparison.study.source else ""
         words.append(f"Published: somebody else's validation loss{source}.")
-    words += ["Sees: tokens that a prediction can depend on.", f"Learning rate: {facts.rates(comparison)}."]
+    words.append("Sees: tokens that a prediction can depend on.")
+    words.append(f"Optimizer: {facts.optimizers(comparison)}. Learning rate: {facts.rates(comparison)}.")
     return " ".join(words)
 
 

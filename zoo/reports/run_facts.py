@@ -74,7 +74,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
         if budget
         else "",
-        "Learning rate": f"{lr:g}, {rate}; {training.optimizer}, {training.schedule}"
+        "Learning rate": f"{lr:g}, {rate}; {run.recorded.settings.get('optimizer', 'adamw')}, {training.schedule}"
         if isinstance(lr, int | float)
         else "",
         "Search": _describe_search(run),

@@ -48,6 +48,8 @@ def summarise_model(
         used=used,
         off_budget=0.0 if diverged or failed else _off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
+        optimizer=first.recorded.settings.get("optimizer", "adamw"),
+        recipe=first.recorded.recipe,
         lr=lr,
         lr_from=_lr_from(record.study, record.searches.get(label)),
         lr_trials={repr(rate): loss for rate, loss in tried.items()},

@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal[
     "untrained",
     "field",
     "rate",
+    "recipe",
     "search",
     "size",
     "budget",
@@ -43,6 +44,8 @@ ONE_SOURCE = {
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
+FAR_BUDGET = 4.0
+"""Ratio of a run's budget to that of its recipe from which the distance is noted."""
 NOTABLE_BUFFERS = 0.1
 """Share of the parameters above which buffers that training changes are noted; BatchNorm's are fewer."""
 STATUSES = ("pruned", "diverged", "refused", "failed")
@@ -123,6 +126,7 @@ def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
         )
     if row.lr_at_edge:
         yield "rate", f"{row.label} took learning rate {row.lr:g}, the edge of the grid: a wider one may do better."
+    yield from _recipe(row)
     if row.off_size is not None and abs(row.off_size) > NOTABLE_DEVIATION:
         missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size asked for"
         yield "size", f"{row.label} is {missed}, the nearest it can reach."
@@ -163,6 +167,18 @@ def _value(value: Value) -> str:
 
 def _field(tokens: int | None) -> str:
     return "all" if tokens is None else f"{tokens:,}"
+
+
+def _recipe(row: ModelRow) -> Iterator[tuple[Kind, str]]:
+    """Notes on a recipe that was found for another optimizer or a distant budget."""
+    recipe = row.recipe
+    if recipe is None or row.lr_from != "recipe":
+        return
+    found, used = recipe.optimizer.partition("(")[0], row.optimizer.partition("(")[0]
+    if found != used:
+        yield "recipe", f"{row.label}: its recipe was found for {found} and is used with {used}."
+    if recipe.targets is not None and not 1 / FAR_BUDGET < row.used.tokens / recipe.targets < FAR_BUDGET:
+        yield "recipe", f"{row.label}: its recipe was found for {recipe.targets:,} targets, not {row.used.tokens:,.0f}."
 
 
 def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:

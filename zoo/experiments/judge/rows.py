@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from zoo.config import Frozen
+from zoo.config import Frozen, Recipe
 from zoo.experiments.judge.positions import Place
 from zoo.experiments.records.run import Result
 from zoo.experiments.records.study import Cost
@@ -89,6 +89,9 @@ class ModelRow(Frozen):
     """Relative deviation of the used budget from the given one."""
     tokens_per_second: float
     """Target tokens per second in training: by the probe if there was one, else over the runs."""
+    optimizer: str = "adamw"
+    recipe: Recipe | None = None
+    """The recipe that gave the settings of training that nobody set; None in older records."""
     lr: float
     lr_from: Literal["recipe", "setting", "grid", "search"]
     lr_trials: dict[str, float | None]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from safetensors.numpy import save
 
-from zoo.config import Frozen, RunConfig, TrainingConfig
+from zoo.config import Frozen, Recipe, RunConfig, TrainingConfig
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.records.reading import SCHEMA_VERSION as SCHEMA_VERSION
 from zoo.experiments.records.reading import DamagedError, read_json, read_lines, read_record, read_scores
@@ -85,6 +85,8 @@ class Recorded(Frozen):
     optimizer_source: str | None = None
     """Digest of the source of the optimizer; None in older records, whose harness has it."""
     settings: dict[str, Any]
+    recipe: Recipe | None = None
+    """The recipe that gave the settings that nobody set; None in older records."""
     lr_from: Literal["recipe", "setting", "grid", "search"]
 
     @field_validator("settings")

@@ -41,7 +41,7 @@ def fingerprint_run(
         {
             "class": model.kind.__qualname__,
             "model": as_json(model.options),
-            "recipe": as_json(model.recipe),
+            "recipes": [as_json(recipe) for recipe in model.recipes],
             "context": config.context,
             "length": row_length(config) if data.is_stream else None,
             "seed": config.seed,

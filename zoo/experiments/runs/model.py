@@ -16,6 +16,7 @@ from zoo.experiments.runs.workers import DeathError, run_apart
 from zoo.interrupt import Interrupted
 from zoo.models.build import build, count_parameters, model_config
 from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.recipes import list_recipes
 from zoo.probes.dependence import describe_dependence
 from zoo.surroundings import forbid_changes, random_numbers
 from zoo.training.optimizers.groups import parameter_rules
@@ -54,7 +55,7 @@ class FoundModel:
 class ResolvedModel(FoundModel):
     """A model that was built once and passed the checks, with its measured properties."""
 
-    recipe: Recipe
+    recipes: tuple[Recipe, ...]
     parameters: int
     receptive_field: int | None
     source: str
@@ -103,7 +104,7 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
         run_apart(lambda: check_training(model, found.who))
     return ResolvedModel(
         **vars(found),
-        recipe=model.recipe,
+        recipes=list_recipes(model),
         parameters=count_parameters(model),
         receptive_field=model.receptive_field,
         source=found.digest_source(),

@@ -19,10 +19,11 @@ from zoo.errors import UsageError
 from zoo.experiments.records.code import digest_harness
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
-from zoo.experiments.runs.budget import count_steps, row_length
+from zoo.experiments.runs.budget import count_steps, row_length, tokens_per_step
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
 from zoo.models.interface import SequenceModel
+from zoo.models.recipes import choose_recipe
 from zoo.surroundings import describe_arithmetic
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import resolve_device
@@ -36,6 +37,7 @@ class Cell:
 
     config: RunConfig
     model: ResolvedModel
+    recipe: Recipe
     settings: Settings
     data: DataRecord
     device: torch.device
@@ -55,6 +57,7 @@ class Cell:
             corpus_source=digest_model(None, corpus) if is_file_reference(corpus) else None,
             optimizer_source=digest_optimizer(self.settings.optimizer),
             settings=asdict(self.settings),
+            recipe=self.recipe,
             lr_from=_lr_from(self.config),
         )
         here = device_name(self.device)
@@ -143,10 +146,13 @@ def resolve(config: RunConfig, corpus: Corpus, study: Path) -> Cell:
 
 
 def _resolve(config: RunConfig, model: ResolvedModel, steps: int | None, corpus: Corpus, study: Path) -> Cell:
+    targets = steps * tokens_per_step(config, corpus) if steps is not None else None
+    recipe = choose_recipe(model.recipes, optimizer=config.training.optimizer, targets=targets)
     return Cell(
         config=config,
         model=model,
-        settings=resolve_settings(config, model.recipe, steps),
+        recipe=recipe,
+        settings=resolve_settings(config, recipe, steps),
         data=DataRecord(
             name=corpus.name,
             digest=corpus.digest,
@@ -176,11 +182,13 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
     if corpus.is_stream and row_length(config) > max(corpus.targets["train"], DEFAULT_LENGTH):
         has = f"the training split of {corpus.name} has, {corpus.targets['train']:,}"
         raise UsageError(f"length={row_length(config):,} is more tokens than {has}: give that or less.")
-    optimizer = find_optimizer(config.training.optimizer)
-    if config.training.lr is None and not optimizer.kind.fits_recipes:
-        raise UsageError(
-            f"The models' recipes are for adamw: with optimizer={optimizer.text} give a learning rate (--lr)."
-        )
+    if config.training.optimizer is not None:
+        optimizer = find_optimizer(config.training.optimizer)
+        if config.training.lr is None and not optimizer.kind.fits_recipes:
+            raise UsageError(
+                f"The models' recipes are not for {optimizer.text}: give a learning rate (--lr) with optimizer="
+                f"{optimizer.text}."
+            )
 
 
 def _check_vocabulary(start: Start, corpus: Corpus) -> None:
@@ -196,11 +204,11 @@ def _check_vocabulary(start: Start, corpus: Corpus) -> None:
 
 
 def resolve_settings(config: RunConfig, recipe: Recipe, steps: int | None) -> Settings:
-    """Return the settings of the loop: those of the run, and the model's recipe for the others."""
+    """Return the settings of the loop: those of the run, and the recipe for the others."""
     training = config.training
     given = {name: value for name, value in dict(training).items() if value is not None}
     window = row_length(config) if training.rows == "windows" else None
-    optimizer = find_optimizer(training.optimizer).text
+    optimizer = find_optimizer(training.optimizer or recipe.optimizer).text
     values = {**dict(recipe), **given, "steps": steps, "window": window, "optimizer": optimizer}
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in values.items() if name in known})

@@ -35,7 +35,7 @@ class Trust:
         for name, digest in (
             (config.model.name, recorded.model_source if known else None),
             (config.data.corpus.name, recorded.corpus_source),
-            (parse_call(config.training.optimizer).name, recorded.optimizer_source),
+            (_optimizer_name(recorded.settings.get("optimizer")), recorded.optimizer_source),
         ):
             if not is_file_reference(name):
                 continue
@@ -51,7 +51,7 @@ class Trust:
         Raises:
             RunError: one is a file that is not allowed.
         """
-        self.check(config.model.name, config.data.corpus.name, parse_call(config.training.optimizer).name)
+        self.check(config.model.name, config.data.corpus.name, _optimizer_name(config.training.optimizer))
 
     def check(self, *names: str) -> None:
         """Check names of models, corpora and optimizers before they are imported for a record.
@@ -69,6 +69,11 @@ class Trust:
                     f"A record names the file '{name}', but {why}. Importing it runs its code: "
                     "if you trust it, add --trust (in Python trust=True)."
                 )
+
+
+def _optimizer_name(text: object) -> str:
+    """Return the name in a record's optimizer; "" if it has none."""
+    return parse_call(text).name if isinstance(text, str) else ""
 
 
 def _why_not(path: Path, name: str, digest: str | None) -> str:

@@ -48,8 +48,7 @@ def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
     excluded = {"run", "fingerprint", "harness"}  # another harness is no difference: its results are recomputed
     if run.recorded.digests != DIGESTS:
         excluded |= {"model_source", "digests"}  # digests of another kind cannot be compared
-    if run.recorded.optimizer_source is None:
-        excluded |= {"optimizer_source"}
+    excluded |= {name for name in ("optimizer_source", "recipe") if getattr(run.recorded, name) is None}  # older
     stored, again = (recorded.model_dump(mode="json", exclude=excluded) for recorded in (run.recorded, cell.recorded))
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
