@@ -193,7 +193,7 @@ class TrainingConfig(Frozen):
         str | None, Flag(metavar="NAME|NAME(OPTION=VALUE)", default="each model's recipe", after="flops")
     ] = Field(None, description="Optimizer: adamw, sgd, muon, or one of your own; muon(momentum=0.9) gives it options.")
     schedule: Literal["cosine", "linear", "constant", "step", "wsd", "one-cycle"] = Field(
-        "cosine",
+        "linear",
         description="Learning rate after warm-up; step: a tenth in the last quarter; wsd: falls in the last fifth; "
         "one-cycle: up from 1/25, down to 0.",
     )

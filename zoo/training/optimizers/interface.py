@@ -90,7 +90,7 @@ class Optimizer:
     """Source of the method."""
 
     fits_recipes: ClassVar[bool] = False
-    """Whether the learning rates of the models' recipes, which are AdamW's, suit it; otherwise a user must give one."""
+    """Whether the learning rates of recipes for AdamW suit it; otherwise a user must give one."""
 
     takes_matrices: ClassVar[bool] = False
     """Whether hidden matrices of a stack must be blocks of their own."""
