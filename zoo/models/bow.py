@@ -26,7 +26,11 @@ class BagOfWords(SequenceModel):
         hidden: int = Field(136, ge=1, description="channels of the hidden layer")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
-    recipe = Recipe(lr=1e-2, weight_decay=0.053, warmup=0.14)
+    recipe = Recipe(optimizer="muon", lr=4.3e-2, weight_decay=0.021, warmup=0.29, targets=1_000_000)
+    other_recipes = (
+        Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
+        Recipe(lr=1e-2, weight_decay=0.053, warmup=0.14, targets=3_000_000),
+    )
     paper = "the causal form of the bag-of-words model in karpathy/makemore"
     config: Config
 

@@ -60,7 +60,11 @@ class DilatedWaveNet(SequenceModel):
         stacks: int = Field(1, ge=1, description="number of stacks, each with the dilations 1, k, k², ...")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
-    recipe = Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02, targets=3_000_000),
+    )
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
     config: Config
 

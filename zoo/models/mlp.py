@@ -26,7 +26,11 @@ class MLP(SequenceModel):
         hidden: int = Field(200, ge=1, description="channels of the hidden layer")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
 
-    recipe = Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14)
+    recipe = Recipe(optimizer="muon", lr=3.1e-2, weight_decay=0.018, warmup=0.12, targets=1_000_000)
+    other_recipes = (
+        Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
+        Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14, targets=3_000_000),
+    )
     paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
     config: Config
 

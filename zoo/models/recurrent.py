@@ -77,7 +77,11 @@ class RNN(Recurrent):
     class Config(Recurrent.Config):
         hidden: int = Field(128, ge=1, description="channels of the hidden state")
 
-    recipe = Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14, targets=3_000_000),
+    )
     paper = "Elman 1990, Finding Structure in Time"
     cell = nn.RNN
 
@@ -88,7 +92,11 @@ class GRU(Recurrent):
     class Config(Recurrent.Config):
         hidden: int = Field(72, ge=1, description="channels of the hidden state")
 
-    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+    )
     paper = "Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder"
     cell = nn.GRU
 
@@ -96,6 +104,10 @@ class GRU(Recurrent):
 class LSTM(Recurrent):
     """Long short-term memory: a cell state that gates write to, keep and read."""
 
-    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+    )
     paper = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
     cell = nn.LSTM

@@ -59,7 +59,11 @@ class WaveNet(SequenceModel):
                 raise ValueError("per_position=true needs tree=true: a sliding row has no fixed positions")
             return self
 
-    recipe = Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1)
+    recipe = Recipe(optimizer="muon", lr=2.8e-2, weight_decay=0.015, warmup=0.21, targets=1_000_000)
+    other_recipes = (
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=1_000_000),
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+    )
     paper = "van den Oord et al. 2016, WaveNet, figure 3, as built in the lecture makemore part 5"
     config: Config
 
