@@ -596,7 +596,9 @@ def main() -> None:
 
     interrupt.listen(describe_end)
     gc.set_threshold(100_000, 50, 50)  # importing torch makes 250,000 objects, none of them garbage
-    sys.exit(_run_command())
+    code = _run_command()
+    gc.freeze()  # otherwise the interpreter looks for garbage among them at its end, for half a second
+    sys.exit(code)
 
 
 def _run_command() -> int:

@@ -175,7 +175,14 @@ def _train_on(
     from zoo.data.corpus import load_corpus
     from zoo.errors import UsageError
     from zoo.experiments.records.run import read_run
-    from zoo.experiments.runs.onward import describe_as_study, explain_new_run, is_the_same_now, make_start, prolong
+    from zoo.experiments.runs.onward import (
+        describe_as_study,
+        explain_new_run,
+        is_the_same_now,
+        keep_recipe,
+        make_start,
+        prolong,
+    )
     from zoo.experiments.runs.resolve import resolve
     from zoo.experiments.study.parse import build_study
 
@@ -199,6 +206,8 @@ def _train_on(
         why = "the text, the code, torch, the device or the number of threads has changed"
     if not why and steps:
         training = study.training.model_copy(update={"tokens": None, "flops": None, **prolong(run, steps)})
+        longer = resolve(config.model_copy(update={"training": training}), load_corpus(config.data), place.parent)
+        training = training.model_copy(update=keep_recipe(run, longer))
         return Training(study.model_copy(update={"training": training}), run)
     label = f"{before.label.partition(' from ')[0]} from {run.recorded.fingerprint}"
     base |= {"start": make_start(place), "models": [{"label": label, "model": before.model}]}

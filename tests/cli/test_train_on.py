@@ -79,6 +79,28 @@ def test_a_larger_budget_goes_on_inside_and_is_bitwise_the_run_from_scratch(case
     assert run_zoo("verify", "runs").returncode == 0
 
 
+TWO = """
+from zoo.config import Recipe
+from zoo.models.bigram import Bigram
+
+
+class Two(Bigram):
+    recipe = Recipe(lr=0.01, targets=500)
+    other_recipes = (Recipe(optimizer="muon", lr=0.02, weight_decay=0.5, targets=50_000),)
+"""
+
+
+def test_a_run_keeps_its_recipe_where_another_is_nearer_to_the_larger_budget(run_zoo) -> None:
+    Path("two.py").write_text(TWO)
+    short = last_line(run_zoo("train", "two.py:Two", *COMMON, "--set", "schedule=constant", "--steps", "20"))
+    done = run_zoo("train", short, "--steps", "600")
+    assert "goes on at step 20" in done.stderr
+    found = [json.loads((Path(run) / "config.json").read_text())["settings"] for run in (short, last_line(done))]
+    assert [(own["optimizer"], own["lr"], own["weight_decay"]) for own in found] == [("adamw", 0.01, 0.01)] * 2
+    fresh = last_line(run_zoo("train", "two.py:Two", *COMMON, "--set", "schedule=constant", "--steps", "600"))
+    assert json.loads((Path(fresh) / "config.json").read_text())["settings"]["optimizer"] == "muon"
+
+
 @pytest.mark.parametrize("damage", ["gone", "flipped"])
 def test_without_a_state_to_go_on_from_the_longer_run_begins_anew_and_says_why(damage: str, run_zoo) -> None:
     short = last_line(run_zoo("train", "bigram", *COMMON, "--set", "schedule=constant", "--steps", "20"))

@@ -127,6 +127,13 @@ def prolong(run: Run, steps: int) -> Mapping[str, Any]:
     return {"steps": steps, "evaluations": int(evaluations), "warmup": before.warmup_steps / steps}
 
 
+def keep_recipe(run: Run, longer: Cell) -> Mapping[str, Any]:
+    """Return the settings that `run` has from a recipe, if another recipe is nearer to the budget of the longer run."""
+    if longer.recipe == run.recorded.recipe:
+        return {}
+    return {name: run.recorded.settings[name] for name in ("optimizer", "lr", "weight_decay")}
+
+
 def is_the_same_now(run: Run, corpus: Corpus) -> bool:
     """Return whether a run of the same settings would have the same fingerprint on this machine with this code."""
     (again,) = resolve_all([run.recorded.run], {run.recorded.run.data.rotation: corpus}, run.directory.parent)
