@@ -91,11 +91,11 @@ class Two(BagOfWords):
     ("words", "optimizer", "lr", "noted"),
     [
         (["--train-tokens", "150"], "adamw", 0.01, ""),
-        (["--train-tokens", "3000"], "muon(momentum=0.9)", 0.02, "for 20,000 targets"),
+        (["--train-tokens", "3000"], "muon(momentum=0.9)", 0.02, "found for 20,000 targets"),
         (["--train-tokens", "8000"], "muon(momentum=0.9)", 0.02, ""),
         (["--train-tokens", "8000", "--optimizer", "adamw(beta1=0.8)"], "adamw(beta1=0.8)", 0.03, ""),
-        (["--train-tokens", "150", "--optimizer", "muon"], "muon", 0.02, "for 20,000 targets"),
-        (["--seconds", "0.1"], "adamw", 0.01, "for 100 targets"),
+        (["--train-tokens", "150", "--optimizer", "muon"], "muon", 0.02, "found for 20,000 targets"),
+        (["--seconds", "0.1"], "adamw", 0.01, "found for 100 targets"),
     ],
     ids=str,
 )
@@ -125,7 +125,7 @@ def test_a_table_names_the_optimizer_of_each_model(run_zoo, tmp_path, monkeypatc
 def test_a_table_says_that_a_recipe_was_found_for_another_optimizer(run_zoo) -> None:
     words = ("compare", "--models", "bigram", "--seeds", "1", "--steps", "4", "--data", "invented(documents=60)")
     shown = run_zoo(*words, "--optimizer", "muon(momentum=0.9)").stdout
-    assert "bigram: its recipe was found for adamw and is used with muon." in " ".join(shown.split())
+    assert "Recipes found for adamw and used with muon: bigram." in " ".join(shown.split())
     assert "found for adamw" not in run_zoo(*words).stdout
 
 

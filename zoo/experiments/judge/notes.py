@@ -78,6 +78,7 @@ def collect_notes(
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
+    notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(models)]
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
@@ -126,7 +127,6 @@ def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
         )
     if row.lr_at_edge:
         yield "rate", f"{row.label} took learning rate {row.lr:g}, the edge of the grid: a wider one may do better."
-    yield from _recipe(row)
     if row.off_size is not None and abs(row.off_size) > NOTABLE_DEVIATION:
         missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size asked for"
         yield "size", f"{row.label} is {missed}, the nearest it can reach."
@@ -169,16 +169,20 @@ def _field(tokens: int | None) -> str:
     return "all" if tokens is None else f"{tokens:,}"
 
 
-def _recipe(row: ModelRow) -> Iterator[tuple[Kind, str]]:
-    """Notes on a recipe that was found for another optimizer or a distant budget."""
-    recipe = row.recipe
-    if recipe is None or row.lr_from != "recipe":
-        return
-    found, used = recipe.optimizer.partition("(")[0], row.optimizer.partition("(")[0]
-    if found != used:
-        yield "recipe", f"{row.label}: its recipe was found for {found} and is used with {used}."
-    if recipe.targets is not None and not 1 / FAR_BUDGET < row.used.tokens / recipe.targets < FAR_BUDGET:
-        yield "recipe", f"{row.label}: its recipe was found for {recipe.targets:,} targets, not {row.used.tokens:,.0f}."
+def _recipes(models: Sequence[ModelRow]) -> Iterator[str]:
+    """Sentences on recipes that were found for another optimizer or a distant budget; one for all models alike."""
+    found: dict[str, list[str]] = {}
+    for row in models:
+        if row.recipe is None or row.lr_from != "recipe":
+            continue
+        optimizer, used = row.recipe.optimizer.partition("(")[0], row.optimizer.partition("(")[0]
+        if optimizer != used:
+            found.setdefault(f"found for {optimizer} and used with {used}", []).append(row.label)
+        targets, spent = row.recipe.targets, row.used.tokens
+        if targets is not None and not 1 / FAR_BUDGET < spent / targets < FAR_BUDGET:
+            found.setdefault(f"found for {targets:,} targets and used for {spent:,.0f}", []).append(row.label)
+    for what, labels in found.items():
+        yield f"Recipes {what}: {', '.join(labels)}."
 
 
 def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
