@@ -7,6 +7,19 @@ from zoo.calls import parse_call
 from zoo.config import Recipe
 from zoo.models.interface import SequenceModel
 
+FORMER = {
+    "bigram": Recipe(lr=1.5e-2, weight_decay=0.013, warmup=0.13),
+    "bow": Recipe(lr=1e-2, weight_decay=0.053, warmup=0.14),
+    "mlp": Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14),
+    "wavenet": Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1),
+    "dilated-wavenet": Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02),
+    "rnn": Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14),
+    "gru": Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1),
+    "lstm": Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1),
+    "transformer": Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14),
+}
+"""The recipes of built-in models when records did not hold them yet."""
+
 
 def list_recipes(model: type[SequenceModel] | SequenceModel) -> tuple[Recipe, ...]:
     """Return all recipes of a model; of two for one budget the first has the optimizer that a run takes."""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -11,11 +12,15 @@ from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Recorded
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.model import ResolvedModel
+from zoo.models.recipes import FORMER
 
 COUNTED_ELSEWHERE = {
     *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
 }
 """Fields of `TrainingConfig` that the fingerprint has in another form, or that do not affect numbers."""
+
+OLDER = {"lr", "weight_decay", "warmup"}
+"""Fields of a recipe when records did not hold it yet."""
 
 
 def fingerprint_run(
@@ -41,7 +46,7 @@ def fingerprint_run(
         {
             "class": model.kind.__qualname__,
             "model": as_json(model.options),
-            "recipes": [as_json(recipe) for recipe in model.recipes],
+            **_recipes(recorded, model),
             "context": config.context,
             "length": row_length(config) if data.is_stream else None,
             "seed": config.seed,
@@ -62,6 +67,13 @@ def fingerprint_run(
             "execution": {"stacked": config.stack} if config.stack else "sequential",  # side by side changes nothing
         }
     )
+
+
+def _recipes(recorded: Recorded, model: ResolvedModel) -> dict[str, Any]:
+    """Return the model's recipes, or for an older record the one of its time as it was then."""
+    if recorded.recipe is not None:
+        return {"recipes": [as_json(recipe) for recipe in model.recipes]}
+    return {"recipe": FORMER.get(recorded.run.model.name, model.recipes[0]).model_dump(include=OLDER)}
 
 
 def run_name(config: RunConfig, fingerprint: str) -> str:

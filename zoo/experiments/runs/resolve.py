@@ -23,7 +23,7 @@ from zoo.experiments.runs.budget import count_steps, row_length, tokens_per_step
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
 from zoo.models.interface import SequenceModel
-from zoo.models.recipes import choose_recipe
+from zoo.models.recipes import FORMER, choose_recipe
 from zoo.surroundings import describe_arithmetic
 from zoo.training.checkpoint import load_weights
 from zoo.training.device import resolve_device
@@ -83,6 +83,13 @@ class Cell:
         """Return the cell with this learning rate, and the grid from which it was chosen, if any."""
         rated = replace(self._with(lr=lr), settings=replace(self.settings, lr=lr))
         return replace(rated, config=rated.config.model_copy(update={"chosen_from": grid})) if grid else rated
+
+    def as_recorded(self, recorded: Recorded) -> "Cell":
+        """Return the cell with the recipe of its time if the record is older and does not hold it."""
+        if recorded.recipe is not None:
+            return self
+        recipe = FORMER.get(self.config.model.name, self.model.recipes[0])
+        return replace(self, recipe=recipe, settings=resolve_settings(self.config, recipe, self.settings.steps))
 
     def _with(self, **training: Any) -> "Cell":
         changed = self.config.training.model_copy(update=training)

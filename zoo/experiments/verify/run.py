@@ -29,7 +29,7 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     corpus = rebuild.corpus(config.data)
     if corpus.digest != recorded.data.digest:
         yield f"the corpus has digest {corpus.digest[:12]}…, the run was made on {recorded.data.digest[:12]}…"
-    cell = rebuild.cell(config)
+    cell = rebuild.cell(config).as_recorded(recorded)
     if changed := describe_change(run, cell.model):
         yield changed
     yield from _config_differences(run, cell)

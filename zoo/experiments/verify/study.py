@@ -151,7 +151,7 @@ def _describe_run(config: RunConfig) -> str:
 
 def _settings_differences(run: Run, expected: Cell, rebuild: Rebuild) -> Iterator[str]:
     """Check that a run is the one of the study, which may write the same run in other settings."""
-    own = rebuild.cell(run.recorded.run)
+    own, expected = (cell.as_recorded(run.recorded) for cell in (rebuild.cell(run.recorded.run), expected))
     name = run.directory.name
     yield from differences(run.recorded.settings, expected.recorded.settings, f"settings of {name}")
     if own.recorded.fingerprint == expected.recorded.fingerprint:
