@@ -176,7 +176,7 @@ def test_a_state_is_removed_by_clean_and_the_run_stays_sound(run_zoo) -> None:
 
 
 OTHERWISE = {
-    "schedule": ([], ["--steps", "40"], "schedule=cosine depends on the budget"),
+    "schedule": ([], ["--steps", "40"], "schedule=linear depends on the budget"),
     "settings": (["--set", "schedule=constant"], ["--steps", "40", "--lr", "0.001"], ": another lr"),
     "fewer": (["--set", "schedule=constant"], ["--steps", "10"], "10 steps are not more than the 20"),
     "threads": (["--set", "schedule=constant"], ["--steps", "40", "--threads", "2"], ": another threads"),

@@ -195,7 +195,7 @@ def test_what_executing_a_run_imports_is_covered_or_excluded_or_of_the_model_or_
         check=True,
     )
     loaded = {Path(name).relative_to(ROOT).as_posix() for name in json.loads(done.stdout)}
-    named = [ROOT / "zoo/models/mlp.py", ROOT / "zoo/training/optimizers/adamw.py"]  # their sources are recorded
+    named = [ROOT / "zoo/models/mlp.py", ROOT / "zoo/training/optimizers/muon.py"]  # their sources are recorded
     own = {path.relative_to(ROOT).as_posix() for path in list_covered(named)}
     left = {name for name in loaded - set(COVERED) - own if not is_excluded(name)}
     assert left == {"zoo/data/invented.py"}, "whose text has a digest of its own"
