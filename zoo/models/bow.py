@@ -29,7 +29,8 @@ class BagOfWords(SequenceModel):
     recipe = Recipe(optimizer="muon", lr=4.3e-2, weight_decay=0.021, warmup=0.29, targets=1_000_000)
     other_recipes = (
         Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
-        Recipe(lr=1e-2, weight_decay=0.053, warmup=0.14, targets=3_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1e-2, weight_decay=0.053, warmup=0.05, targets=2_400_000),
     )
     paper = "the causal form of the bag-of-words model in karpathy/makemore"
     config: Config

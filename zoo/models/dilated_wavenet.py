@@ -63,7 +63,8 @@ class DilatedWaveNet(SequenceModel):
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
     other_recipes = (
         Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
-        Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.02, targets=3_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.1, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.2e-2, weight_decay=0.12, warmup=0.05, targets=2_400_000),
     )
     paper = "van den Oord et al. 2016, WaveNet: A Generative Model for Raw Audio"
     config: Config

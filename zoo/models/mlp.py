@@ -29,7 +29,8 @@ class MLP(SequenceModel):
     recipe = Recipe(optimizer="muon", lr=3.1e-2, weight_decay=0.018, warmup=0.12, targets=1_000_000)
     other_recipes = (
         Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
-        Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14, targets=3_000_000),
+        Recipe(optimizer="muon", lr=4e-3, weight_decay=0.066, warmup=0.05, targets=2_400_000),
+        Recipe(lr=5e-3, weight_decay=0.16, warmup=0.05, targets=2_400_000),
     )
     paper = "Bengio et al. 2003, A Neural Probabilistic Language Model"
     config: Config

@@ -80,7 +80,8 @@ class RNN(Recurrent):
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
     other_recipes = (
         Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
-        Recipe(lr=5e-3, weight_decay=0.053, warmup=0.14, targets=3_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=5e-3, weight_decay=0.053, warmup=0.05, targets=2_400_000),
     )
     paper = "Elman 1990, Finding Structure in Time"
     cell = nn.RNN
@@ -95,7 +96,8 @@ class GRU(Recurrent):
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
     other_recipes = (
         Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
-        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+        Recipe(optimizer="muon", lr=2e-2, weight_decay=0.1, warmup=0.05, targets=2_400_000),
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.05, targets=2_400_000),
     )
     paper = "Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder"
     cell = nn.GRU
@@ -107,7 +109,8 @@ class LSTM(Recurrent):
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
     other_recipes = (
         Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
-        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+        Recipe(optimizer="muon", lr=2e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
     )
     paper = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory"
     cell = nn.LSTM

@@ -84,7 +84,8 @@ class Transformer(SequenceModel):
     recipe = Recipe(optimizer="muon", lr=2.3e-2, weight_decay=0.043, warmup=0.022, targets=1_000_000)
     other_recipes = (
         Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
-        Recipe(lr=5e-3, weight_decay=0.16, warmup=0.14, targets=3_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=5e-3, weight_decay=0.16, warmup=0.05, targets=2_400_000),
     )
     paper = "Vaswani et al. 2017, Attention Is All You Need"
     config: Config

@@ -62,7 +62,8 @@ class WaveNet(SequenceModel):
     recipe = Recipe(optimizer="muon", lr=2.8e-2, weight_decay=0.015, warmup=0.21, targets=1_000_000)
     other_recipes = (
         Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=1_000_000),
-        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.1, targets=3_000_000),
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.11, warmup=0.05, targets=2_400_000),
+        Recipe(lr=2.1e-2, weight_decay=0.14, warmup=0.05, targets=2_400_000),
     )
     paper = "van den Oord et al. 2016, WaveNet, figure 3, as built in the lecture makemore part 5"
     config: Config
