@@ -101,8 +101,9 @@ def drain(descriptor: int) -> None:
 def bench_step(benchmark: BenchmarkFixture, corpus: Corpus, turns: int, tmp_path: Path, name: str) -> None:
     """Time turns, each a run under its own seed; pytest-benchmark's own table has the whole run."""
     training = TrainingConfig(
-        steps=1, batch_size=BATCH_SIZE, evaluations=1, schedule="constant", device="cpu", threads=THREADS
-    )
+        steps=1, batch_size=BATCH_SIZE, evaluations=1, optimizer="adamw", schedule="constant", device="cpu",
+        threads=THREADS,
+    )  # fmt: skip
 
     def cell(seed: int, steps: int) -> Cell:
         given = training.model_copy(update={"steps": steps})
