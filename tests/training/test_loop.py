@@ -111,7 +111,7 @@ def test_runs_of_one_seed_are_bitwise_equal_and_of_another_are_not(
 @pytest.mark.parametrize("name", MODELS.names())
 def test_the_loss_falls(name: str, make_model: MakeModel, train: Train) -> None:
     model = make_model(name)
-    curve = train(model, steps=60, batch_size=32, lr=model.recipe.lr).curve
+    curve = train(model, steps=60, batch_size=32, optimizer=model.recipe.optimizer, lr=model.recipe.lr).curve
     assert curve[-1].validation_loss < curve[0].validation_loss - 0.3
 
 

@@ -32,7 +32,7 @@ def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable
     settings = Settings(
         steps=250,
         batch_size=BATCH_SIZE,
-        optimizer="adamw",
+        optimizer=model.recipe.optimizer,
         schedule="cosine",
         lr=model.recipe.lr,
         weight_decay=model.recipe.weight_decay,
