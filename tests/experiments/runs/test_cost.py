@@ -494,7 +494,7 @@ from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.cost import measure_peak
 
 corpus = load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 200})))
-training = {"steps": 5, "batch_size": 1, "threads": 1, "device": "cpu"}
+training = {"steps": 5, "batch_size": 1, "threads": 1, "device": "cpu", "optimizer": "adamw"}
 models = ["mlp", "mlp(hidden=5000,embedding=100)"]
 for run in make_study({}, {"models": models, "data": {}, "training": training, "seeds": [1]}).runs():
     cell = resolve(run, corpus, Path("nowhere"))
