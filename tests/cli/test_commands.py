@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -247,3 +249,20 @@ def test_evaluate_takes_the_name_of_a_split_and_how_to_split_another_text(run_zo
         refused = run_zoo("evaluate", str(result.parent), *(word for split in wrong for word in ("--split", split)))
         assert refused.returncode == 2
         assert said in refused.stderr.splitlines()[-1]
+
+
+AT_THE_END = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count(), file=sys.stderr))
+import cli
+sys.argv = ["cli.py", "list"]
+cli.main()
+"""
+
+
+def test_the_interpreter_does_not_look_for_garbage_among_all_objects_at_its_end() -> None:
+    """With torch, whose import leaves 250,000 objects, this took half a second of every command."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    )
+    assert int(done.stderr) > 1000
