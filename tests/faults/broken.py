@@ -26,7 +26,7 @@ def write_in_place() -> None:
         content = data.encode() if isinstance(data, str) else data
         with path.open("wb", buffering=0) as file:
             file.write(content[: len(content) // 2])
-            time.sleep(0.2 if path.suffix == ".json" else 0)
+            time.sleep(1.0 if path.suffix == ".json" else 0)
             file.write(content[len(content) // 2 :])
 
     for module in list(sys.modules.values()):
