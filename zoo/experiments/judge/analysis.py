@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from zoo.experiments.judge.caveats import collect_caveats
+from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.estimates import (
     FEW_DOCUMENTS,
     FEW_STRETCHES,
@@ -30,6 +31,7 @@ from zoo.experiments.judge.seeds import ROUNDING, split_in_two
 from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
 
+USUAL = Criterion()
 SAME = 1e-7
 """Largest relative difference of two losses that count as equal: the rounding of float32."""
 
@@ -51,7 +53,13 @@ class Analysis:
 
 
 def analyse(
-    labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike, *, units: Units = "documents", inflation: float = 1.0
+    labels: Sequence[str],
+    nats: ArrayLike,
+    tokens: ArrayLike,
+    *,
+    units: Units = "documents",
+    inflation: float = 1.0,
+    criterion: Criterion = USUAL,
 ) -> Analysis:
     """Compare K models over n seeds and D documents.
 
@@ -61,6 +69,7 @@ def analyse(
         tokens: (D,) number of targets of every document.
         units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
         inflation: factor of the documents' and of the interaction's variance, for splits that overlap.
+        criterion: error rate, and margin of equality.
 
     Raises:
         ValueError: shapes do not fit, labels repeat, a number is not finite, a document has no targets, the units are
@@ -90,10 +99,10 @@ def analyse(
         )
         return [why if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
 
-    estimates = _estimates(names, means, alone, withheld(losses, alone))
+    estimates = _estimates(names, means, alone, withheld(losses, alone), criterion.level)
     family = judge(losses, by_seed.mean(1), paired)
     labelled = [(names[a], names[b]) for a, b in zip(first, second, strict=True)]
-    pairs = judge_pairs(labelled, by_seed, paired, family, withheld(by_seed, paired))
+    pairs = judge_pairs(labelled, by_seed, paired, family, withheld(by_seed, paired), criterion)
     return Analysis(
         estimates,
         pairs,
@@ -101,7 +110,7 @@ def analyse(
         family.method,
         family.reason,
         _correlation(losses),
-        collect_caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units),
+        collect_caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units, level=criterion.level),
     )
 
 
@@ -121,11 +130,11 @@ def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple
 
 
 def _estimates(
-    names: list[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str]
+    names: list[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str], level: float
 ) -> dict[str, Estimate]:
     estimates = {}
     for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
-        low, high = find_interval(uncertainty, k, mean, why)
+        low, high = find_interval(uncertainty, k, mean, why, level)
         effective = float(uncertainty.effective[k])
         estimates[name] = Estimate(mean, low, high, *uncertainty.standard_errors(k), effective, why)
     return estimates

@@ -15,7 +15,7 @@ NAMED = 3
 
 
 def collect_caveats(
-    estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units
+    estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units, level: float
 ) -> tuple[str, ...]:
     """Collect the caveats of a study; none where there are too few seeds for intervals.
 
@@ -25,7 +25,7 @@ def collect_caveats(
     if seeds < FEWEST_SEEDS:
         return ()
     effective = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
-    return (_assumptions(seeds, units), *_sample(effective, tokens, units), *_withheld(estimates, pairs, seeds))
+    return (_assumptions(seeds, units), *_sample(effective, tokens, units), *_withheld(estimates, pairs, seeds, level))
 
 
 def _assumptions(seeds: int, units: Units) -> str:
@@ -52,7 +52,7 @@ def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
         )
 
 
-def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int) -> Iterator[str]:
+def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int, level: float) -> Iterator[str]:
     """Name the models and pairs without an interval or a verdict, and the reason."""
     if places := _places(estimates, pairs, FEW_DOCUMENTS):
         yield f"No interval and no verdict where {FEW_DOCUMENTS} ({places})."
@@ -62,7 +62,7 @@ def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: i
             f"independent stretches ({places}). A longer test split has more."
         )
     if places := _places(estimates, pairs, SPLIT_SEEDS):
-        needed = fewest_to_reject(len(pairs))
+        needed = fewest_to_reject(len(pairs), level)
         judged = (
             "a verdict there needs the sign flips over the seeds too, which reject that two models have the same "
             "distribution of losses"

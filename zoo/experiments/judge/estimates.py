@@ -1,9 +1,8 @@
 """Estimates: a model's mean loss with its interval, and a pair's difference with its verdict."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-Verdict: TypeAlias = Literal["better", "worse", "undecided", "none"]
+from zoo.experiments.judge.criterion import Verdict
 
 FEWEST_STRETCHES = 50
 """Least effective number of stretches; with fewer, 12 waves are not slow enough, or the memory is too long."""
@@ -32,7 +31,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pair:
-    """`a` against `b`; `p` is adjusted for all pairs, the interval and `p_permutation` (sign flips) are not."""
+    """`a` against `b`; `p` is adjusted for all pairs, the interval and `p_permutation` (sign flips) are not.
+
+    `joint_low` and `joint_high` are simultaneous for all pairs and decide the verdict of a study with a margin; `less`:
+    they lie inside of the margin, so a better model is better by less than that.
+    """
 
     a: str
     b: str
@@ -47,3 +50,6 @@ class Pair:
     withheld: str
     verdict: Verdict
     seeds_needed: int | None
+    joint_low: float | None = None
+    joint_high: float | None = None
+    less: bool = False

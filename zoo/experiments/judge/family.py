@@ -3,10 +3,12 @@
 - Where the models scatter alike over the seeds, all pairs share one pooled variance and Tukey's studentised range.
   "Alike": Box's epsilon of the losses' covariance (John's test of sphericity) is at least that of equal scatter.
 - Elsewhere a pair keeps its own variance, at least the median pair's, with n - 1 degrees of freedom in Tukey's range;
-  a tenth of the error goes to Holm's paired t tests, which find two quiet models beside a wild one.
+  a tenth of the error goes to paired t tests (Bonferroni), which find two quiet models beside a wild one.
 - With few documents or splits, estimated variances of pairs are uncertain, and the smallest of many is far too small:
   in the range each pair's variance over documents is at least the median pair's too.
-- A verdict also requires that the pair's own 95% interval excludes zero, so the two never contradict each other.
+- A verdict also requires that the pair's own interval excludes zero, so the two never contradict each other.
+
+Tests and simultaneous intervals are one rule: a pair's p is the least level at which its interval excludes zero.
 """
 
 from dataclasses import dataclass, replace
@@ -16,11 +18,13 @@ import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
 
 from zoo.experiments.judge.power import seeds_needed
-from zoo.experiments.judge.tukey import LEVEL, Array, range_tail
+from zoo.experiments.judge.tukey import Array, critical_range, range_tail, solve_tail
 from zoo.experiments.judge.uncertainty import Uncertainty
 
 FEWEST_SEEDS = 3
-HOLM_SHARE = 0.1
+OWN_SHARE = 0.1
+"""Share of the error that goes to each pair's own t test where models scatter unlike."""
+HALVINGS = 20
 FEW_DOCUMENTS = 100
 """Degrees of freedom below which documents are few: at 30 some pair of 12 equal models was called different in 9%
 of studies."""
@@ -28,13 +32,30 @@ of studies."""
 
 @dataclass(frozen=True)
 class Family:
-    """The joint judgement of all P pairs: adjusted p (P,), and the uncertainty for planning another study."""
+    """The joint judgement of all P pairs: adjusted p (P,), and the uncertainty for planning another study.
+
+    `paired`: every pair's own uncertainty; `ranging`: that in Tukey's range, None for two models; `share`: share of the
+    error that goes to the pairs' own t tests.
+    """
 
     p: Array
     method: str
     reason: str
+    paired: Uncertainty
     planned: Uncertainty | None
     models: int
+    ranging: Uncertainty | None = None
+    share: float = 0.0
+
+    def half_widths(self, level: float) -> Array:
+        """(P,) half of the width of every pair's simultaneous interval: all hold together but for `level`."""
+        own = self.paired.half_widths(level)
+        if self.ranging is None:
+            return own
+        joint = _ranging_half_widths(self.ranging, self.models, level * (1 - self.share))
+        if self.share:
+            joint = np.minimum(joint, self.paired.half_widths(level * self.share / len(own)))
+        return np.maximum(own, joint)
 
 
 def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
@@ -43,25 +64,40 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
     if models < 2 or seeds < FEWEST_SEEDS:
         few = f"With fewer than {FEWEST_SEEDS} seeds a difference cannot be told from chance."
         reason = few if models > 1 else "There is only one model."
-        return Family(np.ones_like(differences), "none", reason, None, models)
-    t = paired.studentised(differences)
-    own = 2 * scipy.special.stdtr(paired.freedom, -t)
+        return Family(np.ones_like(differences), "none", reason, paired, None, models)
+    own = _own_tail(paired, differences)
     if models == 2:
-        return Family(own, "paired t", "Two models are one pair: nothing else to allow for.", paired, models)
+        reason = "Two models are one pair: nothing else to allow for."
+        return Family(own, "paired t", reason, paired, paired, models)
     epsilon, alike, variance = _sphericity(losses)
     ranging = _raise_to_median(paired)
     found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"
     if epsilon >= alike:
         pooled = np.full_like(differences, 2 * variance / seeds)
-        planned = replace(ranging, seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
-        p = np.maximum(own, _tail(planned, differences, models))
+        ranging = replace(ranging, seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
+        p = np.maximum(own, _tail(ranging, differences, models))
         reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
-        return Family(np.minimum(p, 1), "Tukey, pooled", reason, planned, models)
-    planned = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
-    ranged = _tail(planned, differences, models) / (1 - HOLM_SHARE)
-    p = np.maximum(own, np.minimum(ranged, _holm(_tail(paired, differences, 2)) / HOLM_SHARE))
+        return Family(np.minimum(p, 1), "Tukey, pooled", reason, paired, ranging, models, ranging)
+    ranging = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
+    ranged = _tail(ranging, differences, models) / (1 - OWN_SHARE)
+    p = np.maximum(own, np.minimum(ranged, len(own) * own / OWN_SHARE))
     reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
-    return Family(np.minimum(p, 1), "Tukey and Holm, own variances", reason, planned, models)
+    method = "Tukey and Bonferroni, own variances"
+    return Family(np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE)
+
+
+def _own_tail(paired: Uncertainty, differences: Array) -> Array:
+    """Two-sided p of every pair alone."""
+    tail: Array = 2 * scipy.special.stdtr(paired.freedom, -paired.studentised(differences))
+    return tail
+
+
+def _ranging_half_widths(uncertainty: Uncertainty, models: int, level: float) -> Array:
+    """(P,) half of the width of intervals by Tukey's range."""
+    error = np.sqrt(uncertainty.total)
+    guess = critical_range(models, uncertainty.freedom, level) / np.sqrt(2)
+    units = solve_tail(lambda t: _tail(uncertainty, t * error, models), level, guess / 2, guess * 2, HALVINGS)
+    return units * error
 
 
 def _raise_to_median(paired: Uncertainty) -> Uncertainty:
@@ -95,29 +131,22 @@ def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
     return range_tail(q, models, uncertainty.seeds_freedom, share=share, rest_freedom=rest_freedom)
 
 
-def _holm(p: Array) -> Array:
-    """Holm's adjusted p-values, not yet capped at 1."""
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return adjusted
-
-
-def planned_seeds(differences: Array, seeds: int, family: Family) -> NDArray[np.int64]:
-    """Number of seeds that each pair needs if its true difference is the measured one; 0 where no number suffices."""
+def planned_seeds(
+    differences: Array, open_: NDArray[np.bool_], seeds: int, family: Family, level: float
+) -> NDArray[np.int64]:
+    """Number of seeds that find each open pair to be this different; 0 for others, and where none suffices."""
     needed = np.zeros(differences.shape, dtype=np.int64)
-    if family.planned is None:
+    if family.planned is None or not open_.any():
         return needed
-    planned, models = family.planned, family.models
-    open_ = (family.p >= LEVEL) & (differences != 0)
-    if open_.any():
-        needed[open_] = seeds_needed(
-            differences[open_],
-            seeds,
-            seed_variance=planned.seeds[open_] * seeds,
-            document_variance=np.maximum(planned.documents - planned.interaction, 0)[open_],
-            documents=planned.documents_freedom + 1,
-            models=models,
-            pooled=planned.seeds_freedom > seeds - 1,
-        )
+    planned = family.planned
+    needed[open_] = seeds_needed(
+        differences[open_],
+        seeds,
+        seed_variance=planned.seeds[open_] * seeds,
+        document_variance=np.maximum(planned.documents - planned.interaction, 0)[open_],
+        documents=planned.documents_freedom + 1,
+        models=family.models,
+        pooled=planned.seeds_freedom > seeds - 1,
+        level=level,
+    )
     return needed

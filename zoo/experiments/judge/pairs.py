@@ -1,29 +1,43 @@
-"""Judge every pair of models: interval, p, verdict, and the number of seeds that would decide it."""
+"""Judge every pair of models: intervals, p, verdict, and the number of seeds that would decide it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from zoo.experiments.judge.estimates import SPLIT_SEEDS, Pair, Verdict
+import numpy as np
+
+from zoo.experiments.judge.criterion import Criterion, Verdict
+from zoo.experiments.judge.estimates import SPLIT_SEEDS, Pair
 from zoo.experiments.judge.family import FEWEST_SEEDS, Family, planned_seeds
 from zoo.experiments.judge.seeds import fewest_to_reject, sign_flips
-from zoo.experiments.judge.tukey import LEVEL, Array
+from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Uncertainty
 
 
 def judge_pairs(
-    names: list[tuple[str, str]], by_seed: Array, paired: Uncertainty, family: Family, withheld: Sequence[str]
+    names: list[tuple[str, str]],
+    by_seed: Array,
+    paired: Uncertainty,
+    family: Family,
+    withheld: Sequence[str],
+    criterion: Criterion,
 ) -> tuple[Pair, ...]:
     """Judge all P pairs, from their differences under every seed (P, n)."""
-    seeds = by_seed.shape[1]
+    seeds, level, margin = by_seed.shape[1], criterion.level, criterion.margin
     differences = by_seed.mean(1)
-    flipped = sign_flips(by_seed)
-    needed = planned_seeds(differences, seeds, family)
+    flipped = sign_flips(by_seed, level)
+    joint = None if margin is None or family.planned is None else family.half_widths(level)
     pairs = []
-    chances = _pair_chances(family, flipped, seeds, withheld)
+    chances = _pair_chances(family, flipped, seeds, withheld, level)
     for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), chances, withheld, strict=True)):
-        low, high = find_interval(paired, i, difference, why)
+        low, high = find_interval(paired, i, difference, why, level)
         seeds_se, documents_se = paired.standard_errors(i)
-        undecided = p is not None and p >= LEVEL
-        found: Verdict = "better" if difference < 0 else "worse"
+        found: Verdict = "none" if p is None else "undecided"
+        if p is not None and p < level:
+            found = "better" if difference < 0 else "worse"
+        joint_low, joint_high, less = None, None, False
+        if joint is not None and not why:
+            joint_low, joint_high = difference - float(joint[i]), difference + float(joint[i])
+            found, less = criterion.decide(joint_low, joint_high), criterion.within(joint_low, joint_high)
         pairs.append(
             Pair(
                 a=a,
@@ -37,14 +51,35 @@ def judge_pairs(
                 documents_se=documents_se,
                 effective=float(paired.effective[i]),
                 withheld=why,
-                verdict="none" if p is None else "undecided" if undecided else found,
-                seeds_needed=max(int(needed[i]), seeds + 1) if undecided and needed[i] and not why else None,
+                verdict=found,
+                seeds_needed=None,
+                joint_low=joint_low,
+                joint_high=joint_high,
+                less=less,
             )
         )
-    return tuple(pairs)
+    return _plan(pairs, seeds, family, criterion)
 
 
-def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str]) -> list[float | None]:
+def _plan(pairs: Sequence[Pair], seeds: int, family: Family, criterion: Criterion) -> tuple[Pair, ...]:
+    """Add to every open pair the number of seeds that would decide it, if its true difference is the measured one.
+
+    With a margin a pair is decided once its difference is found, or found to be within the margin: the nearer of both.
+    """
+    open_ = np.array([pair.verdict == "undecided" and not pair.withheld for pair in pairs], dtype=bool)
+    aim = np.array([abs(pair.difference) for pair in pairs])
+    if criterion.margin is not None:
+        aim = np.maximum(aim, criterion.margin - aim)
+    needed = planned_seeds(aim, open_ & (aim > 0), seeds, family, criterion.level)
+    return tuple(
+        replace(pair, seeds_needed=max(number, seeds + 1)) if number else pair
+        for pair, number in zip(pairs, needed.tolist(), strict=True)
+    )
+
+
+def _pair_chances(
+    family: Family, flipped: Array | None, seeds: int, withheld: Sequence[str], level: float
+) -> list[float | None]:
     """The p of every pair; None where no verdict is possible.
 
     Where the seeds are split in two, the sign flips, corrected for all pairs, must agree: they assume no distribution
@@ -54,7 +89,7 @@ def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: S
         return [None] * len(withheld)
     p: list[float | None] = list(family.p.tolist())
     for i, why in enumerate(withheld):
-        if why == SPLIT_SEEDS and flipped is not None and seeds >= fewest_to_reject(len(withheld)):
+        if why == SPLIT_SEEDS and flipped is not None and seeds >= fewest_to_reject(len(withheld), level):
             p[i] = max(float(family.p[i]), min(1.0, len(withheld) * float(flipped[i])))
         elif why:
             p[i] = None
@@ -62,9 +97,9 @@ def _pair_chances(family: Family, flipped: Array | None, seeds: int, withheld: S
 
 
 def find_interval(
-    uncertainty: Uncertainty, index: int, mean: float, withheld: str
+    uncertainty: Uncertainty, index: int, mean: float, withheld: str, level: float
 ) -> tuple[float | None, float | None]:
-    """The 95% interval of the mean with this index; (None, None) where it is withheld or there are too few seeds."""
+    """The interval of the mean with this index; (None, None) where it is withheld or there are too few seeds."""
     if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
         return None, None
-    return uncertainty.interval(index, mean)
+    return uncertainty.interval(index, mean, level)

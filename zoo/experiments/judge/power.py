@@ -6,7 +6,7 @@ import numpy as np
 import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
 
-from zoo.experiments.judge.tukey import Array, critical_range
+from zoo.experiments.judge.tukey import LEVEL, Array, critical_range
 from zoo.experiments.judge.uncertainty import shared_freedom
 
 POWER = 0.8
@@ -23,6 +23,7 @@ def power(
     documents: float = 2,
     models: int = 2,
     pooled: bool = False,
+    level: float = LEVEL,
 ) -> Array:
     """Probability of finding a true difference: that a noncentral t exceeds Tukey's critical value for all pairs.
 
@@ -34,12 +35,13 @@ def power(
         documents: effective number of documents; document_variance has one degree of freedom less.
         models: number of models whose pairs are judged together.
         pooled: whether the seed variance is pooled over all models, with (K - 1)(n - 1) degrees of freedom.
+        level: error rate of all pairs together.
     """
     number = np.asarray(seeds, dtype=float)
     by_seeds, by_documents = np.broadcast_arrays(np.asarray(seed_variance) / number, np.asarray(document_variance))
     total = by_seeds + by_documents
     freedom = shared_freedom(by_seeds / total, (number - 1) * (models - 1 if pooled else 1), documents - 1)
-    beyond = critical_range(models, freedom) / np.sqrt(2)
+    beyond = critical_range(models, freedom, level) / np.sqrt(2)
     shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
     return 1 - scipy.special.nctdtr(freedom, shift, beyond)
 

@@ -51,18 +51,18 @@ def _normal_gaps(seeds: int) -> Array:
     return np.sort(gap / rest)
 
 
-def fewest_to_reject(pairs: int) -> int:
+def fewest_to_reject(pairs: int, level: float = LEVEL) -> int:
     """Least number of seeds with which sign flips can reject, corrected for this number of pairs."""
-    return 1 + math.ceil(math.log2(pairs / LEVEL))
+    return 1 + math.ceil(math.log2(pairs / level))
 
 
-def sign_flips(by_seed: Array) -> Array | None:
+def sign_flips(by_seed: Array, level: float = LEVEL) -> Array | None:
     """Two-sided p of every pair: the share of sign flips of its differences (P, n) whose mean is as far from zero.
 
     Tests whether both models have the same distribution of losses. None with too few seeds to ever reject.
     """
     seeds = by_seed.shape[1]
-    if seeds < fewest_to_reject(1):
+    if seeds < fewest_to_reject(1, level):
         return None
     sums = np.abs(by_seed @ _flips(seeds))
     return (sums >= sums[:, :1] * (1 - ROUNDING)).mean(1)

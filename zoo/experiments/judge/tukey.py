@@ -1,5 +1,6 @@
 """Tukey's studentised range: the spread of K equal models by chance, in units of an estimated standard deviation."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Array: TypeAlias = NDArray[np.float64]
 
 LEVEL = 0.05
-"""Significance level of every test."""
+"""Significance level of a comparison that names no other."""
 
 
 def range_tail(
@@ -34,9 +35,19 @@ def range_tail(
     return beyond.sum((-2, -1) if rest_freedom else -1)
 
 
-def critical_range(models: int, freedom: ArrayLike) -> Array:
-    """The studentised range that 5% of studies exceed, interpolated in a table over 1 / freedom."""
-    return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models))
+def critical_range(models: int, freedom: ArrayLike, level: float = LEVEL) -> Array:
+    """The studentised range that a share `level` of studies exceeds, interpolated in a table over 1 / freedom."""
+    return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models, level))
+
+
+def solve_tail(tail: Callable[[Array], Array], level: float, low: Array, high: Array, halvings: int) -> Array:
+    """Where a falling function reaches `level`, elementwise between two positive bounds; bisects the logarithm."""
+    low, high = np.log(low), np.log(high)
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        often = tail(np.exp(middle)) > level
+        low, high = np.where(often, middle, low), np.where(often, high, middle)
+    return np.exp(high)
 
 
 def _variance_ratios(freedom: Array, count: int) -> tuple[Array, Array]:
@@ -61,12 +72,8 @@ def _normal_range_tail(models: int) -> tuple[Array, Array]:
 
 
 @lru_cache
-def _critical_ranges(models: int) -> tuple[Array, Array]:
-    """Table of 1 / freedom, and of the critical range, found by bisection."""
+def _critical_ranges(models: int, level: float) -> tuple[Array, Array]:
+    """Table of 1 / freedom, and of the critical range."""
     inverse = np.linspace(1e-5, 1, 200)
-    low, high = np.zeros_like(inverse), np.full_like(inverse, 100.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        often = range_tail(middle, models, 1 / inverse) > LEVEL
-        low, high = np.where(often, middle, low), np.where(often, high, middle)
-    return inverse, low
+    low, high = np.full_like(inverse, 1e-3), np.full_like(inverse, 1e4)
+    return inverse, solve_tail(lambda q: range_tail(q, models, 1 / inverse), level, low, high, 50)

@@ -63,9 +63,14 @@ class Uncertainty:
         size = np.abs(differences)
         return np.divide(size, np.sqrt(self.total), out=np.where(size > 0, np.inf, 0.0), where=self.total > 0)
 
-    def interval(self, index: int, mean: float) -> tuple[float, float]:
-        """The 95% interval of the mean with this index."""
-        half = float(scipy.special.stdtrit(self.freedom[index], 1 - LEVEL / 2) * np.sqrt(self.total[index]))
+    def half_widths(self, level: float = LEVEL) -> Array:
+        """Half of the width of every mean's own interval, which misses the truth with probability `level`."""
+        quantiles: Array = scipy.special.stdtrit(self.freedom, 1 - level / 2)
+        return quantiles * np.sqrt(self.total)
+
+    def interval(self, index: int, mean: float, level: float = LEVEL) -> tuple[float, float]:
+        """The interval of the mean with this index."""
+        half = float(self.half_widths(level)[index])
         return mean - half, mean + half
 
     def standard_errors(self, index: int) -> tuple[float | None, float | None]:
