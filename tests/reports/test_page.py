@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
+from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import facts
 from zoo.reports.numbers import loss, percent, plain, short, storage
 from zoo.reports.page import render_page

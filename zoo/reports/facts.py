@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.verdict import percent
 from zoo.reports.numbers import short, storage
 from zoo.reports.search_facts import describe_found
 
@@ -96,6 +97,21 @@ def _splits(comparison: Comparison) -> str:
         return ""
     order = "text" if comparison.data.is_stream else "shuffled documents"
     return f"{splits}, each begun 1/{splits} of the {order} further on; targets and digest are those of the first"
+
+
+def level(comparison: Comparison) -> str:
+    """The share of studies in which an interval holds: 95%."""
+    return percent(comparison.study.alpha)
+
+
+def describe_intervals(comparison: Comparison) -> str:
+    """Say what the intervals and p of pairs are."""
+    pairs, share = len(comparison.pairs), level(comparison)
+    if comparison.study.margin is not None:
+        joint = f"simultaneous for all {pairs} pairs; " if pairs > 1 else ""
+        adjusted = "p: adjusted for all pairs. " if pairs > 1 else ""
+        return f"{share} interval: {joint}it decides, with a margin of {comparison.study.margin:g} nats. {adjusted}"
+    return f"{share} interval: of the pair alone. p: adjusted for all {pairs} pairs. " if pairs > 1 else ""
 
 
 def has_verdicts(comparison: Comparison) -> bool:

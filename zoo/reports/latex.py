@@ -86,7 +86,7 @@ def _caption(comparison: Comparison, unit: str) -> str:
     data = comparison.data
     words = [f"{facts.means(comparison)} on {data.name}, {unit} per token."]
     if facts.has_intervals(comparison):
-        words.append(f"±: 95% interval, for new seeds and {facts.new_sample(comparison)}.")
+        words.append(f"±: {facts.level(comparison)} interval, for new seeds and {facts.new_sample(comparison)}.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     return escape(" ".join(words))

@@ -4,7 +4,7 @@ import math
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
-from zoo.reports.facts import has_intervals, new_sample, optimizers
+from zoo.reports.facts import has_intervals, level, new_sample, optimizers
 
 NOTED: tuple[Kind, ...] = (
     "split",
@@ -67,7 +67,7 @@ def _losses(comparison: Comparison, unit: str) -> str:
     seeds, splits = max(row.seeds for row in comparison.models), comparison.study.splits
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     new = f"new {NEW[comparison.study.vary]} and {new_sample(comparison)}"
-    interval = f"; ±: 95% interval, for {new} (differences have their own)"
+    interval = f"; ±: {level(comparison)} interval, for {new} (differences have their own)"
     return f"test, valid: {unit} per token, {over}{interval if has_intervals(comparison) else ''}"
 
 

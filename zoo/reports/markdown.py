@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
-from zoo.experiments.judge.sentence import format_chance, pair_words
+from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import facts
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.figures.svg import clean
 from zoo.reports.markup import escape, fence, write_table
 from zoo.reports.method import describe_method
-from zoo.reports.numbers import format_flops, loss, short, storage
+from zoo.reports.numbers import format_flops, loss, short, storage, write_interval
 from zoo.reports.passages import END, plain_text
 from zoo.reports.search_markdown import write_search
 
 CAPTIONS = {
-    "forest": "Test loss of every model with its 95% interval, its seeds, the floor and published figures",
+    "forest": "Test loss of every model with its interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
     "position": "Test loss against the number of tokens before",
@@ -71,7 +71,8 @@ def _about(comparison: Comparison) -> str:
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
         new = facts.new_sample(comparison)
-        words.append(f"±: 95% interval, for new seeds and {new}; differences have their own, see the pairs.")
+        share = facts.level(comparison)
+        words.append(f"±: {share} interval, for new seeds and {new}; differences have their own, see the pairs.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):
@@ -91,19 +92,14 @@ def _pairs(comparison: Comparison) -> list[str]:
     columns = {
         "pair": [f"{escape(pair.a)} − {escape(pair.b)}" for pair in pairs],
         "difference": [loss(pair.difference, signed=True) for pair in pairs],
-        "95% interval": [
-            "" if pair.low is None else f"{loss(pair.low, signed=True)} to {loss(pair.high, signed=True)}"
-            for pair in pairs
-        ],
+        f"{facts.level(comparison)} interval": [write_interval(pair) for pair in pairs],
         "p": [escape(format_chance(pair.p)) for pair in pairs],
         "permutation p": [escape(format_chance(pair.p_permutation)) for pair in pairs],
         "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
         f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
         "verdict": [pair_words(pair) for pair in pairs],
     }
-    about = "Below zero, the first is better. 95% interval: of the pair alone. " + (
-        f"p: adjusted for all {len(pairs)} pairs. " if len(pairs) > 1 else ""
-    )
+    about = "Below zero, the first is better. " + facts.describe_intervals(comparison)
     if any(columns["permutation p"]):
         about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
     about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.reports.facts import has_intervals, has_verdicts
+from zoo.reports.facts import has_intervals, has_verdicts, level
 from zoo.reports.numbers import loss
 from zoo.reports.search_facts import SAMPLERS, describe_budget
 
@@ -81,7 +81,7 @@ def _intervals(comparison: Comparison) -> Iterator[str]:
         other = f"{split} split, of new documents"
     yield (
         "Two things could have come out otherwise, and an interval counts both: the training, under new seeds, and the "
-        f"{other}. A 95% interval is made so that it holds the true mean in 95 of 100 such studies."
+        f"{other}. A {level(comparison)} interval is made so that it holds the true mean in that share of such studies."
     )
     if comparison.inflation is not None:
         yield (
@@ -92,13 +92,29 @@ def _intervals(comparison: Comparison) -> Iterator[str]:
         )
 
 
+def _describe_rule(comparison: Comparison) -> str:
+    """Describe what decides about a pair."""
+    alpha, margin = comparison.study.alpha, comparison.study.margin
+    rule = (
+        "The interval of a pair is its own. "
+        if margin is None
+        else f"The intervals of all pairs hold together in {level(comparison)} of studies, and decide: one that "
+        f"excludes zero says better or worse, one inside of ±{margin:g} nats says equal within the margin (or better "
+        "by less than it, if it excludes zero too), any other leaves the pair open. "
+    )
+    return (
+        f"{rule}Its p is adjusted for all pairs of the comparison: were no two models different, it would fall below "
+        f"{alpha:g} for any pair at all in at most {100 * alpha:g}% of studies."
+    )
+
+
 def _pairs(comparison: Comparison) -> Iterator[str]:
     """Describe how pairs were judged."""
     if has_verdicts(comparison):
         yield f"Method: {comparison.method}. {comparison.reason}"
+        yield _describe_rule(comparison)
         yield (
-            "The interval of a pair is its own. Its p is adjusted for all pairs of the comparison: were no two models "
-            "different, it would fall below 0.05 for any pair at all in at most 5% of studies. Models that share a "
+            "Models that share a "
             "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
             f"{'and of splits ' if comparison.study.splits > 1 else ''}that was fixed beforehand: who adds seeds until "
             "there is a verdict errs more often."

@@ -25,10 +25,16 @@ def switched(value: float | None, *, signed: bool = False) -> Markup:
 
 
 def half_width(interval: Interval | PairRow | None) -> float | None:
-    """Half the width of a 95% interval, of a mean or of a difference."""
+    """Half the width of an interval, of a mean or of a difference."""
     if interval is None or interval.low is None or interval.high is None:
         return None
     return (interval.high - interval.low) / 2
+
+
+def write_interval(pair: PairRow) -> str:
+    """The interval of a pair: −0.0102 to −0.0031; empty without one."""
+    low, high = pair.interval
+    return "" if low is None else f"{loss(low, signed=True)} to {loss(high, signed=True)}"
 
 
 def short(number: float | None) -> str:

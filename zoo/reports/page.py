@@ -13,7 +13,8 @@ from markupsafe import Markup
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
-from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
+from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import facts, numbers, passages, search_facts
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
@@ -141,5 +142,5 @@ def _describe_pair(pair: PairRow) -> str:
     """Describe a pair in a line, for the tooltip of a cell with room for one number."""
     words = f"{pair.a} − {pair.b}: {numbers.loss(pair.difference, signed=True)} nats"
     if pair.low is not None:
-        words += f", 95% interval {numbers.loss(pair.low, signed=True)} to {numbers.loss(pair.high, signed=True)}"
+        words += f", interval {numbers.write_interval(pair)}"
     return words + (f", p {format_chance(pair.p)}" if pair.p is not None else "") + f": {pair_words(pair)}"

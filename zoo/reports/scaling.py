@@ -11,7 +11,7 @@ from rich.text import Text
 
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.scaling import Scaling, SizedModel
-from zoo.experiments.judge.sentence import format_chance
+from zoo.experiments.judge.verdict import format_chance
 from zoo.reports.figures.draw import standalone
 from zoo.reports.figures.scaling import scaling_figure
 from zoo.reports.markup import escape
@@ -54,7 +54,7 @@ def print_scaling(scaling: Scaling, console: Console, *, bits: bool) -> None:
     if len(differences) > 1:
         console.print()
         console.print(_table(differences))
-    lines = [f"test, difference: {unit} per token, ± 95% interval; FLOPs: of training a run", *scaling.notes]
+    lines = [f"test, difference: {unit} per token, ± their intervals; FLOPs: of training a run", *scaling.notes]
     wrapped = "\n".join(textwrap.fill(line, 80, subsequent_indent="  ") for line in lines)
     console.print(wrapped, style="dim", highlight=False, markup=False)
     for size in scaling.sizes:
@@ -88,7 +88,7 @@ def _render(scaling: Scaling, figures: list[str]) -> str:
         f"# {escape(', '.join(scaling.labels))} at {len(scaling.sizes)} sizes",
         "\n".join(verdicts),
         *pictures,
-        "Test loss in nats per token, ± its 95% interval.",
+        "Test loss in nats per token, ± its interval.",
         _markdown(losses),
         *(["Differences at each size, the first minus the second.", _markdown(differences)] if differences[1:] else []),
         *scaling.notes,

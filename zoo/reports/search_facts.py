@@ -67,7 +67,7 @@ def describe_worth(comparison: Comparison) -> str:
     words = [f"Steps, seconds, FLOPs: training of all trials{pruned}."]
     found = [tuned.worth for tuned in comparison.tuned if tuned.worth]
     if found:
-        reach = ", with its 95% interval" if any(worth.low is not None for worth in found) else ""
+        reach = ", with its interval" if any(worth.low is not None for worth in found) else ""
         words.append(
             "Worth: test loss minus that of the model as written under the same seeds, below zero if tuning helped"
             f"{reach}."

@@ -8,7 +8,9 @@ from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
-from zoo.experiments.judge.sentence import format_chance, verdict_sentence
+from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.verdict import format_chance
+from zoo.reports import facts
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
@@ -94,12 +96,13 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
         header.pop()
     cells = []
     for pair in shown:
-        half = "" if pair.high is None else f"±{(pair.high - pair.difference) / unit:.4f}"
+        high = pair.interval[1]
+        half = "" if high is None else f"±{(high - pair.difference) / unit:.4f}"
         every = [
             f"{pair.a} - {pair.b}",
             f"{pair.difference / unit:+.4f}{half}",
             format_chance(pair.p),
-            pair.verdict,
+            f"{pair.verdict}, by less" if pair.less and pair.verdict != "equal" else pair.verdict,
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
         ]
         cells.append(every[: len(header)])
@@ -109,7 +112,7 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
         lines.append(f"the report shows all {len(pairs)} pairs")
     brought = "" if comparison.correlation is None else f"; correlation over seeds {comparison.correlation:.2f}"
     allowed = f"; p and verdict allow for all pairs ({comparison.method})" if len(pairs) > 1 else ""
-    lines.append(f"difference: test loss ± the pair's own 95% interval{allowed}{brought}")
+    lines.append(f"difference: test loss ± {_describe_interval(comparison, unit)}{allowed}{brought}")
     if "seeds" in header:
         lines.append(
             "seeds: about how many are needed to tell the pair apart, if the true difference is the measured one"
@@ -118,6 +121,15 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
         size = "so few splits" if comparison.study.splits > 1 else "a test split of this size"
         lines.append(f"no number under seeds: the difference is too small for any number of seeds, or for {size}")
     console.print(wrap(lines), style="dim", highlight=False, markup=False)
+
+
+def _describe_interval(comparison: Comparison, unit: float) -> str:
+    """Name the interval of a pair, and the margin that it is held against."""
+    margin, level = comparison.study.margin, facts.level(comparison)
+    if margin is None:
+        return f"the pair's own {level} interval"
+    kind = f"a {level} interval" + (" that is simultaneous for all pairs" if len(comparison.pairs) > 1 else "")
+    return f"{kind}; equal: inside ±{margin / unit:g}, the margin"
 
 
 def _test(row: ModelRow, unit: float) -> str:

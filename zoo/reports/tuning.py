@@ -4,6 +4,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.facts import level
 from zoo.reports.folded import fold, print_folded, wrap
 from zoo.reports.search_facts import count_trials, describe_budget, format_settings, format_spent, format_worth
 
@@ -43,7 +44,11 @@ def _legend(comparison: Comparison, unit: str) -> list[str]:
         f"best settings: lowest validation loss{where} under one more seed, over {describe_budget(comparison)}{pruned}"
     ]
     if any(tuned.worth for tuned in comparison.tuned):
-        reach = "; ±: 95% interval" if any(t.worth and t.worth.high is not None for t in comparison.tuned) else ""
+        reach = (
+            f"; ±: {level(comparison)} interval"
+            if any(t.worth and t.worth.high is not None for t in comparison.tuned)
+            else ""
+        )
         lines.append(
             f"worth: test loss minus that of the model as written, {unit} per token, under the reported seeds{reach}"
         )

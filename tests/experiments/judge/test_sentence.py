@@ -3,7 +3,8 @@
 import pytest
 
 from zoo.experiments.judge.rows import Interval, ModelRow, PairRow, Used
-from zoo.experiments.judge.sentence import format_chance, pair_words, verdict_sentence
+from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import make_study
 
@@ -144,7 +145,7 @@ def test_a_pair_in_words() -> None:
     assert pair_words(pair("a", "b", 1, "worse")) == "worse"
     assert pair_words(pair("a", "b", -1, "none")) == "no verdict"
     assert pair_words(pair("a", "b", -1, "undecided", needed=9)) == (
-        "cannot be told apart with these seeds (it would take about 9)"
+        "cannot be told apart (it would take about 9 seeds)"
     )
 
 

@@ -153,8 +153,10 @@ def _search(tuned: Tuned) -> Iterator[tuple[Kind, str]]:
     if finished and tuned.edges:
         ends = [f"{name} {_value(tuned.chosen[name])} lies at the edge of {tuned.space[name]}" for name in tuned.edges]
         yield "search", f"{label}'s best {' and '.join(ends)}: a wider space may do better."
-    if tuned.worth and (tuned.worth.difference >= 0 or tuned.worth.verdict == "undecided"):
-        found = "cannot be told from" if tuned.worth.verdict == "undecided" else "is not better than"
+    if tuned.worth and (tuned.worth.difference >= 0 or tuned.worth.verdict in ("undecided", "equal")):
+        found = {"undecided": "cannot be told from", "equal": "is equal within the margin to"}.get(
+            tuned.worth.verdict, "is not better than"
+        )
         yield "search", f"Tuned, {label} {found} {label} as written under the reported seeds."
     if tuned.unmeasured:
         why = tuned.unmeasured.rstrip(".")

@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from zoo.config import Frozen, Recipe
+from zoo.experiments.judge.criterion import Verdict
 from zoo.experiments.judge.positions import Place
 from zoo.experiments.records.run import Result
 from zoo.experiments.records.study import Cost
@@ -131,7 +132,7 @@ class ModelRow(Frozen):
 
 
 class PairRow(Frozen):
-    """One pair: mean test loss of `a` minus that of `b`, and the verdict on `a`: better, worse, undecided, none."""
+    """One pair: mean test loss of `a` minus that of `b`, and the verdict on `a`."""
 
     a: str
     b: str
@@ -148,9 +149,19 @@ class PairRow(Frozen):
     """Effective number of independent documents, or stretches of a stream, for the difference."""
     withheld: str = ""
     """Reason why there is no interval in spite of enough seeds."""
-    verdict: Literal["better", "worse", "undecided", "none"]
+    verdict: Verdict
     seeds_needed: int | None
     """Number of seeds that would decide an undecided pair in about four studies of five; None if no number would."""
+    joint_low: float | None = None
+    joint_high: float | None = None
+    """The simultaneous interval of all pairs, which decides the verdict where the study has a margin."""
+    less: bool = False
+    """Whether that interval lies inside of the margin: a better model is better by less than it."""
+
+    @property
+    def interval(self) -> tuple[float | None, float | None]:
+        """The interval to show: the simultaneous one where it decides, else the pair's own."""
+        return (self.low, self.high) if self.joint_low is None else (self.joint_low, self.joint_high)
 
     def reverse(self) -> "PairRow":
         """The same pair with `a` and `b` exchanged."""
@@ -162,6 +173,8 @@ class PairRow(Frozen):
                 "difference": -self.difference,
                 "low": None if self.high is None else -self.high,
                 "high": None if self.low is None else -self.low,
+                "joint_low": None if self.joint_high is None else -self.joint_high,
+                "joint_high": None if self.joint_low is None else -self.joint_low,
                 "verdict": opposite.get(self.verdict, self.verdict),
             }
         )

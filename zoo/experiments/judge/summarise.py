@@ -11,6 +11,7 @@ from zoo.errors import RunError
 from zoo.experiments.judge.analysis import Analysis, analyse
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
+from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow
@@ -19,6 +20,7 @@ from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
 from zoo.experiments.records.run import Run, read_losses, read_run
 from zoo.experiments.records.study import StudyRecord
+from zoo.experiments.study.config import StudyConfig
 
 UNLIKE = "The runs of the comparison do not have the same seeds and the same test documents."
 
@@ -37,7 +39,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     inflation = _inflation(by_label[labels[0]])
     several = inflation is not None
-    analysis = _analyse({label: by_label[label] for label in sound}, record.study.splits, units, inflation)
+    analysis = _analyse({label: by_label[label] for label in sound}, record.study, units, inflation)
     rows = [
         summarise_model(label, by_label[label], [trial for trial in trials if trial.label == label], record, analysis)
         for label in labels
@@ -85,7 +87,7 @@ def _summarise_search(label: str, runs: Sequence[Run], record: StudyRecord, dire
         search,
         [read_run(directory / trial.run) for trial in search.trials],
         None if unchanged or not sound else _analyse(
-            {TUNED: runs, WRITTEN: written}, record.study.splits, units, _inflation(runs)
+            {TUNED: runs, WRITTEN: written}, record.study, units, _inflation(runs)
         ),
         unchanged=unchanged,
     )  # fmt: skip
@@ -97,18 +99,21 @@ def _inflation(runs: Sequence[Run]) -> float | None:
     return overlap_inflation([own[0].recorded.data.targets for own in splits]) if len(splits) > 1 else None
 
 
-def _analyse(runs: Mapping[str, Sequence[Run]], splits: int, units: Units, inflation: float | None) -> Analysis | None:
+def _analyse(
+    runs: Mapping[str, Sequence[Run]], study: StudyConfig, units: Units, inflation: float | None
+) -> Analysis | None:
     """Analyse the models that finished in every run; None where there are none."""
     if not runs:
         return None
     scored = [list(group_by_split(own).values()) for own in runs.values()]  # model, split, seed
-    if len({tuple(map(len, own)) for own in scored}) > 1 or {len(own) for own in scored} != {splits}:
+    if len({tuple(map(len, own)) for own in scored}) > 1 or {len(own) for own in scored} != {study.splits}:
         raise RunError(UNLIKE)
     blocks = [_block(models) for models in zip(*scored, strict=True)]
+    criterion = Criterion(study.alpha, study.margin)
     if inflation is None:
-        return analyse(list(runs), *blocks[0], units=units)
+        return analyse(list(runs), *blocks[0], units=units, criterion=criterion)
     nats = np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2)  # (K, n, R): a split takes a document's place
-    return analyse(list(runs), nats, [tokens.sum() for _, tokens in blocks], inflation=inflation)
+    return analyse(list(runs), nats, [tokens.sum() for _, tokens in blocks], inflation=inflation, criterion=criterion)
 
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -21,7 +21,7 @@ from zoo.config import (
 from zoo.errors import UsageError
 from zoo.experiments.study.search import Search, with_settings
 from zoo.settings.flag import Flag, Internal
-from zoo.settings.values import AUTO, parse_match, parse_rates
+from zoo.settings.values import AUTO, parse_match, parse_positive, parse_rates
 
 FEWEST_SPLITS = 3
 """Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
@@ -125,6 +125,15 @@ class StudyConfig(Frozen):
         description="Train each model at each rate with one extra seed, and take the best on validation. auto: extend "
         "the grid for all until no model's best lies at its edge.",
     )
+    margin: Annotated[float | None, Flag(parse=parse_positive, metavar="NATS", after="lr_grid")] = Field(
+        None, gt=0, description="Difference of test losses within which models count as equal."
+    )
+    alpha: Annotated[float, Flag(parse=parse_positive, metavar="SHARE", after="margin")] = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Error rate of all verdicts together: intervals hold in a share 1 - alpha of studies.",
+    )
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
 
@@ -205,6 +214,7 @@ class StudyConfig(Frozen):
         """Omit later settings at their defaults, so that older records keep their names and contents."""
         usual = (
             ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
+            ("margin", None), ("alpha", 0.05),
         )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 

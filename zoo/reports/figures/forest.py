@@ -33,7 +33,7 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
     ]
     body = (axis, *_above(comparison, scale), *_floor(models, scale, bottom, height, narrow), *rows)
     dots = "splits" if comparison.study.splits > 1 else "seeds"
-    label = f"Test loss of every model with its 95% interval, its {dots}, the floor and published figures"
+    label = f"Test loss of every model with its interval, its {dots}, the floor and published figures"
     return drawing(width, bottom + FOOT, *body, label=label)
 
 

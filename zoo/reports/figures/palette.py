@@ -3,9 +3,11 @@
 from zoo.experiments.judge.comparison import Comparison
 
 LIGHT = {"paper": "#ffffff", "ink": "#1c1d20", "soft": "#5d6067", "rule": "#dfe0e2", "grid": "#ececee",
-         "link": "#0a5fa8", "better": "#d5ece6", "worse": "#fae0d0"}  # fmt: skip
+         "link": "#0a5fa8", "better": "#d5ece6", "worse": "#fae0d0",
+         "equal": "#e3e4f6"}  # fmt: skip
 DARK = {"paper": "#141517", "ink": "#e6e6e4", "soft": "#a2a5ab", "rule": "#34363a", "grid": "#26282b",
-        "link": "#7fbcf0", "better": "#173d36", "worse": "#4a2a18"}  # fmt: skip
+        "link": "#7fbcf0", "better": "#173d36", "worse": "#4a2a18",
+        "equal": "#2a2c4c"}  # fmt: skip
 MODELS_LIGHT = ("#5073f1", "#aa611c", "#286e76", "#c67ca0", "#9a9554", "#5f38b8",
                 "#199cdc", "#7c1178", "#24885c", "#8567a6", "#605700", "#055746")  # fmt: skip
 MODELS_DARK = ("#8b90f5", "#eb7f04", "#6fd2a9", "#d8bfec", "#aed642", "#9b67f1",

@@ -37,7 +37,7 @@ def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *,
         loss_axis(up, LEFT, right, "test loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, TITLES[against], plain, 8),
     )
-    return drawing(width, HEIGHT, *axes, *lines, label=f"Test loss against {TITLES[against]}, with 95% intervals")
+    return drawing(width, HEIGHT, *axes, *lines, label=f"Test loss against {TITLES[against]}, with intervals")
 
 
 def _points(scaling: Scaling, label: str, against: str) -> list[Point]:
