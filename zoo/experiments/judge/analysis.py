@@ -7,11 +7,12 @@ otherwise it is withheld (`seeds.py`). Caveats state the assumptions of every ve
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from zoo.experiments.judge.caveats import collect_caveats
 from zoo.experiments.judge.criterion import Criterion
@@ -24,7 +25,7 @@ from zoo.experiments.judge.estimates import (
     Estimate,
     Pair,
 )
-from zoo.experiments.judge.family import FEWEST_SEEDS, judge
+from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, judge_fixed
 from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.pairs import find_interval, judge_pairs
 from zoo.experiments.judge.seeds import ROUNDING, split_in_two
@@ -60,6 +61,7 @@ def analyse(
     units: Units = "documents",
     inflation: float = 1.0,
     criterion: Criterion = USUAL,
+    fixed: bool = False,
 ) -> Analysis:
     """Compare K models over n seeds and D documents.
 
@@ -67,9 +69,11 @@ def analyse(
         labels: K different names.
         nats: (K, n, D) summed loss of every document under every seed.
         tokens: (D,) number of targets of every document.
-        units: independent documents, or a series: the neighbouring stretches of one stream, in its order.
+        units: independent documents; a series: the neighbouring stretches of one stream, in its order; or a test set,
+            which is not taken for a sample, so that seeds alone count.
         inflation: factor of the documents' and of the interaction's variance, for splits that overlap.
         criterion: error rate, and margin of equality.
+        fixed: judge these weights: average over the seeds, and count new documents alone.
 
     Raises:
         ValueError: shapes do not fit, labels repeat, a number is not finite, a document has no targets, the units are
@@ -80,38 +84,77 @@ def analyse(
             f"units must be one of {get_args(Units)}, and inflation at least 1; got {units} and {inflation}"
         )
     names, summed, counts = _checked(labels, nats, tokens)
+    if fixed:
+        summed = summed.mean(1, keepdims=True)
     losses = summed.sum(2) / counts.sum()
     means = losses.mean(1)
     exact = ROUNDING * float(np.abs(losses).max())
     scatter = summed - means[:, None, None] * counts
     alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
+    if fixed:
+        alone, paired = replace(alone, fixed=True), replace(paired, fixed=True)
     first, second = np.triu_indices(len(names), 1)
     by_seed = losses[first] - losses[second]
     by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
+    family = judge_fixed(by_seed[:, 0], paired, len(names)) if fixed else judge(losses, by_seed.mean(1), paired)
+    withheld = (
+        withhold(own, split_in_two(samples, len(names), exact), units)
+        for samples, own in ((losses, alone), (by_seed, paired))
+    )
+    return conclude(
+        names, means, alone, by_seed, paired, family, *withheld, tokens=counts, units=units, criterion=criterion,
+        correlation=_correlation(losses),
+    )  # fmt: skip
 
-    def withheld(samples: Array, uncertainty: Uncertainty) -> list[str]:
-        fewest, why = {"series": (FEWEST_STRETCHES, FEW_STRETCHES), "documents": (FEWEST_DOCUMENTS, FEW_DOCUMENTS)}[
-            units
-        ]
-        few, split = (
-            (uncertainty.seen if units == "series" else uncertainty.effective) < fewest,
-            split_in_two(samples, len(names), exact),
-        )
-        return [why if f else SPLIT_SEEDS if s else "" for f, s in zip(few, split, strict=True)]
 
-    estimates = _estimates(names, means, alone, withheld(losses, alone), criterion.level)
-    family = judge(losses, by_seed.mean(1), paired)
-    labelled = [(names[a], names[b]) for a, b in zip(first, second, strict=True)]
-    pairs = judge_pairs(labelled, by_seed, paired, family, withheld(by_seed, paired), criterion)
+def conclude(
+    names: Sequence[str],
+    means: Array,
+    alone: Uncertainty,
+    by_seed: Array,
+    paired: Uncertainty,
+    family: Family,
+    means_withheld: Sequence[str],
+    pairs_withheld: Sequence[str],
+    *,
+    tokens: Array,
+    units: Units,
+    criterion: Criterion,
+    correlation: float | None = None,
+) -> Analysis:
+    """Put estimates, verdicts and caveats together.
+
+    Args:
+        means: (K,) mean losses.
+        alone, paired: uncertainties of the means, and of the differences of all pairs.
+        by_seed: (P, n) differences of every pair under every seed; n = 1 where seeds are not paired.
+        means_withheld, pairs_withheld: reason for every mean and pair to have no interval, or "".
+    """
+    estimates = _estimates(names, means, alone, means_withheld, criterion.level)
+    labelled = list(combinations(names, 2))
+    pairs = judge_pairs(labelled, by_seed, paired, family, pairs_withheld, criterion)
     return Analysis(
         estimates,
         pairs,
-        _letters([names[k] for k in np.argsort(means, kind="stable")], pairs),
+        letters_of([names[k] for k in np.argsort(means, kind="stable")], pairs),
         family.method,
         family.reason,
-        _correlation(losses),
-        collect_caveats(estimates, pairs, seeds=losses.shape[1], tokens=counts, units=units, level=criterion.level),
+        correlation,
+        collect_caveats(
+            estimates, pairs, seeds=round(alone.fewest_seeds), tokens=tokens, units=units, level=criterion.level
+        ),
     )
+
+
+def withhold(uncertainty: Uncertainty, split: Sequence[bool] | NDArray[np.bool_], units: Units) -> list[str]:
+    """The reason for every mean or pair to have no interval, or "": too few documents or stretches, or split seeds."""
+    enough = {
+        "documents": uncertainty.effective >= FEWEST_DOCUMENTS,
+        "series": uncertainty.seen >= FEWEST_STRETCHES,
+        "test set": np.ones(len(split), dtype=bool),
+    }[units]
+    few = FEW_STRETCHES if units == "series" else FEW_DOCUMENTS
+    return ["" if e and not s else SPLIT_SEEDS if e else few for e, s in zip(enough, split, strict=True)]
 
 
 def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple[list[str], Array, Array]:
@@ -130,7 +173,7 @@ def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple
 
 
 def _estimates(
-    names: list[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str], level: float
+    names: Sequence[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str], level: float
 ) -> dict[str, Estimate]:
     estimates = {}
     for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
@@ -140,7 +183,7 @@ def _estimates(
     return estimates
 
 
-def _letters(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
+def letters_of(ranked: Sequence[str], pairs: Sequence[Pair]) -> dict[str, str]:
     """The letters of every model; empty where no pair has a verdict, because a shared letter would look like one."""
     if all(pair.verdict == "none" for pair in pairs):
         return dict.fromkeys(ranked, "")

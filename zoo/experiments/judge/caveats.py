@@ -29,8 +29,9 @@ def collect_caveats(
 
 
 def _assumptions(seeds: int, units: Units) -> str:
+    independent = "documents that are independent of each other, " if units == "documents" else ""
     return (
-        f"Intervals and verdicts assume {'' if units == 'series' else 'documents that are independent of each other, '}"
+        f"Intervals and verdicts assume {independent}"
         "roughly normal scatter over the seeds, and no rare failure that these seeds or texts do not show: "
         f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
     )
@@ -45,7 +46,7 @@ def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
             "than the whole test split cannot show in it. Intervals and verdicts are about text like this region of "
             "the stream, not about other documents; --splits takes more regions."
         )
-    elif effective < len(tokens) / 2:
+    elif units == "documents" and effective < len(tokens) / 2:
         yield (
             f"The {len(tokens):,} documents that are scored are of very unequal length, and count for about "
             f"{effective:,.0f} of equal length."

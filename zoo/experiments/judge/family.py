@@ -35,7 +35,8 @@ class Family:
     """The joint judgement of all P pairs: adjusted p (P,), and the uncertainty for planning another study.
 
     `paired`: every pair's own uncertainty; `ranging`: that in Tukey's range, None for two models; `share`: share of the
-    error that goes to the pairs' own t tests.
+    error that goes to the pairs' own t tests; `seeds`: number of seeds, 0 where none count; `pooled`: whether all pairs
+    share one variance over the seeds.
     """
 
     p: Array
@@ -46,6 +47,8 @@ class Family:
     models: int
     ranging: Uncertainty | None = None
     share: float = 0.0
+    seeds: int = 0
+    pooled: bool = False
 
     def half_widths(self, level: float) -> Array:
         """(P,) half of the width of every pair's simultaneous interval: all hold together but for `level`."""
@@ -65,25 +68,51 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
         few = f"With fewer than {FEWEST_SEEDS} seeds a difference cannot be told from chance."
         reason = few if models > 1 else "There is only one model."
         return Family(np.ones_like(differences), "none", reason, paired, None, models)
-    own = _own_tail(paired, differences)
     if models == 2:
-        reason = "Two models are one pair: nothing else to allow for."
-        return Family(own, "paired t", reason, paired, paired, models)
+        return _judge_two("paired t", differences, paired, seeds)
     epsilon, alike, variance = _sphericity(losses)
-    ranging = _raise_to_median(paired)
     found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"
     if epsilon >= alike:
         pooled = np.full_like(differences, 2 * variance / seeds)
-        ranging = replace(ranging, seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
-        p = np.maximum(own, _tail(ranging, differences, models))
+        ranging = replace(_raise_to_median(paired), seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
+        p = np.maximum(_own_tail(paired, differences), _tail(ranging, differences, models))
         reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
-        return Family(np.minimum(p, 1), "Tukey, pooled", reason, paired, ranging, models, ranging)
+        return Family(
+            np.minimum(p, 1), "Tukey, pooled", reason, paired, ranging, models, ranging, seeds=seeds, pooled=True
+        )
+    reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
+    return _judge_own(reason, differences, paired, models, seeds)
+
+
+def judge_fixed(differences: Array, paired: Uncertainty, models: int) -> Family:
+    """Compute the adjusted p of every pair of fixed weights, from their differences on the same documents (P,)."""
+    if models == 2:
+        return _judge_two("paired t over documents", differences, paired, 0)
+    reason = "The weights are fixed: pairs are compared document by document, each with its own variance."
+    return _judge_own(reason, differences, paired, models, 0)
+
+
+def judge_unpaired(differences: Array, paired: Uncertainty, models: int, seeds: int) -> Family:
+    """Compute the adjusted p of every pair whose models have seeds of their own; `seeds`: the least number of any."""
+    if models == 2:
+        return _judge_two("Welch's t", differences, paired, seeds)
+    reason = "The seeds are not paired: pairs have their own variance (Welch), at least the median pair's."
+    return _judge_own(reason, differences, paired, models, seeds)
+
+
+def _judge_two(method: str, differences: Array, paired: Uncertainty, seeds: int) -> Family:
+    reason = "Two models are one pair: nothing else to allow for."
+    return Family(_own_tail(paired, differences), method, reason, paired, paired, 2, seeds=seeds)
+
+
+def _judge_own(reason: str, differences: Array, paired: Uncertainty, models: int, seeds: int) -> Family:
+    """Judge pairs that keep their own variance over the seeds, at least the median pair's."""
+    own, ranging = _own_tail(paired, differences), _raise_to_median(paired)
     ranging = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
     ranged = _tail(ranging, differences, models) / (1 - OWN_SHARE)
     p = np.maximum(own, np.minimum(ranged, len(own) * own / OWN_SHARE))
-    reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
     method = "Tukey and Bonferroni, own variances"
-    return Family(np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE)
+    return Family(np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE, seeds)
 
 
 def _own_tail(paired: Uncertainty, differences: Array) -> Array:
@@ -128,17 +157,16 @@ def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
     """The probability, for each pair, that some pair of K equal models differs as much."""
     q = np.sqrt(2) * uncertainty.studentised(differences)
     share, rest_freedom = uncertainty.seeds_share, uncertainty.documents_freedom
-    return range_tail(q, models, uncertainty.seeds_freedom, share=share, rest_freedom=rest_freedom)
+    freedom = np.maximum(uncertainty.seeds_freedom, 1)
+    return range_tail(q, models, freedom, share=share, rest_freedom=rest_freedom)
 
 
-def planned_seeds(
-    differences: Array, open_: NDArray[np.bool_], seeds: int, family: Family, level: float
-) -> NDArray[np.int64]:
+def planned_seeds(differences: Array, open_: NDArray[np.bool_], family: Family, level: float) -> NDArray[np.int64]:
     """Number of seeds that find each open pair to be this different; 0 for others, and where none suffices."""
     needed = np.zeros(differences.shape, dtype=np.int64)
-    if family.planned is None or not open_.any():
+    planned, seeds = family.planned, family.seeds
+    if planned is None or not seeds or not open_.any():
         return needed
-    planned = family.planned
     needed[open_] = seeds_needed(
         differences[open_],
         seeds,
@@ -146,7 +174,7 @@ def planned_seeds(
         document_variance=np.maximum(planned.documents - planned.interaction, 0)[open_],
         documents=planned.documents_freedom + 1,
         models=family.models,
-        pooled=planned.seeds_freedom > seeds - 1,
+        pooled=family.pooled,
         level=level,
     )
     return needed

@@ -58,10 +58,10 @@ def judge_pairs(
                 less=less,
             )
         )
-    return _plan(pairs, seeds, family, criterion)
+    return _plan(pairs, family, criterion)
 
 
-def _plan(pairs: Sequence[Pair], seeds: int, family: Family, criterion: Criterion) -> tuple[Pair, ...]:
+def _plan(pairs: Sequence[Pair], family: Family, criterion: Criterion) -> tuple[Pair, ...]:
     """Add to every open pair the number of seeds that would decide it, if its true difference is the measured one.
 
     With a margin a pair is decided once its difference is found, or found to be within the margin: the nearer of both.
@@ -70,9 +70,9 @@ def _plan(pairs: Sequence[Pair], seeds: int, family: Family, criterion: Criterio
     aim = np.array([abs(pair.difference) for pair in pairs])
     if criterion.margin is not None:
         aim = np.maximum(aim, criterion.margin - aim)
-    needed = planned_seeds(aim, open_ & (aim > 0), seeds, family, criterion.level)
+    needed = planned_seeds(aim, open_ & (aim > 0), family, criterion.level)
     return tuple(
-        replace(pair, seeds_needed=max(number, seeds + 1)) if number else pair
+        replace(pair, seeds_needed=max(number, family.seeds + 1)) if number else pair
         for pair, number in zip(pairs, needed.tolist(), strict=True)
     )
 
@@ -100,6 +100,6 @@ def find_interval(
     uncertainty: Uncertainty, index: int, mean: float, withheld: str, level: float
 ) -> tuple[float | None, float | None]:
     """The interval of the mean with this index; (None, None) where it is withheld or there are too few seeds."""
-    if withheld or uncertainty.seeds_freedom + 1 < FEWEST_SEEDS:
+    if withheld or (uncertainty.fewest_seeds < FEWEST_SEEDS and not uncertainty.fixed):
         return None, None
     return uncertainty.interval(index, mean, level)

@@ -10,6 +10,7 @@ a mean are one projection of every model's scatter:
 - A `series` is one text in neighbouring stretches, which are alike. Its effects are slow waves over the stretches in
   their order, and the variance allows for slower variation (`long_memory.py`). 12 degrees of freedom. The interaction
   uses the waves' variance alone: it is subtracted, so the smaller value is the safer one.
+- A `test set` is not taken for a sample of anything: seeds alone count.
 """
 
 from dataclasses import dataclass
@@ -23,13 +24,14 @@ from numpy.typing import ArrayLike
 from zoo.experiments.judge.long_memory import SLOW, slow, variance_of_sum, waves
 from zoo.experiments.judge.tukey import LEVEL, Array
 
-Units: TypeAlias = Literal["documents", "series"]
+Units: TypeAlias = Literal["documents", "series", "test set"]
 
 
 @dataclass(frozen=True)
 class Uncertainty:
     """Variances of M means (or mean differences) by part, each (M,), and their degrees of freedom, 0 if not estimable.
 
+    The seeds' degrees of freedom are (M,) where the seeds of two models are not paired.
     `effective` (M,): effective number of independent documents or stretches; `seen` (M,): the same by the slow waves
     alone, which shows whether these are slow enough.
     """
@@ -37,10 +39,17 @@ class Uncertainty:
     seeds: Array
     documents: Array
     interaction: Array
-    seeds_freedom: int
+    seeds_freedom: float | Array
     documents_freedom: float
     effective: Array
     seen: Array
+    fixed: bool = False
+    """Whether the weights are fixed, so that no seeds count."""
+
+    @property
+    def fewest_seeds(self) -> float:
+        """The least number of seeds behind any of the means."""
+        return float(np.min(self.seeds_freedom)) + 1
 
     @cached_property
     def total(self) -> Array:
@@ -75,7 +84,7 @@ class Uncertainty:
 
     def standard_errors(self, index: int) -> tuple[float | None, float | None]:
         """Standard errors over new seeds, and over new documents."""
-        seeds = float(np.sqrt(self.seeds[index])) if self.seeds_freedom else None
+        seeds = float(np.sqrt(self.seeds[index])) if np.any(self.seeds_freedom) else None
         documents = float(np.sqrt(self.documents[index])) if self.documents_freedom else None
         return seeds, documents
 
@@ -102,7 +111,7 @@ def uncertainties(
     """
     models, seeds, documents = scatter.shape
     first, second = np.triu_indices(models, 1)
-    total, series = tokens.sum(), units == "series"
+    total, series, sampled = tokens.sum(), units == "series", units != "test set"
     number = total**2 / (tokens**2).sum()
     leverage = _leverage(tokens)
 
@@ -117,24 +126,29 @@ def uncertainties(
     squares = rest @ rest.T
     own = squares.diagonal()
     independent = scatter.mean(1) * leverage
-    freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0)
+    freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0) if sampled else 0.0
     crossed = seeds * max(freedom[0], 1)
 
     def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
         seed, document, single, waved, both = (
-            np.where(variance > exact**2, variance, 0.0)
-            for variance in (
-                (of_seeds**2).sum(1) / crossed,
-                (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
-                (alone**2).sum(1) * inflation,
-                ((slow(of_documents) if series else of_documents) ** 2).sum(1) * inflation,
-                np.maximum(of_both, 0) * inflation / crossed,
+            np.where((variance > exact**2) & counted, variance, 0.0)
+            for variance, counted in (
+                ((of_seeds**2).sum(1) / crossed, True),
+                (
+                    (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
+                    sampled,
+                ),
+                ((alone**2).sum(1) * inflation, sampled),
+                (((slow(of_documents) if series else of_documents) ** 2).sum(1) * inflation, sampled),
+                (np.maximum(of_both, 0) * inflation / crossed, sampled),
             )
         )
         effective, seen = (
             number * np.minimum(np.divide(single, own, out=np.ones_like(single), where=own > 0), 1)
             for own in (document, waved)
         )
+        if not sampled:
+            effective = seen = np.full_like(seed, number)
         return Uncertainty(seed, document, both, *freedom, effective, seen)
 
     between = own[first] + own[second] - 2 * squares[first, second]
