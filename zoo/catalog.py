@@ -1,4 +1,4 @@
-"""Registries of models, corpora and optimizers, with their built-in names. Imports no torch."""
+"""Registries of models, corpora, optimizers and readers, with their built-in names. Imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from registry.files import is_file_reference
 if TYPE_CHECKING:
     from zoo.data.source import CorpusLoader
     from zoo.models.interface import SequenceModel
+    from zoo.readers.interface import Reader
     from zoo.training.optimizers.interface import Optimizer
 
 
@@ -40,6 +41,11 @@ def _find_optimizer_problem(loaded: object) -> str | None:
     if not (isinstance(loaded, type) and issubclass(loaded, Optimizer)):
         return "is not a subclass of zoo.Optimizer"
     return None if issubclass(loaded.Config, OptimizerOptions) else "has a Config that is not a zoo.OptimizerOptions"
+
+
+def _find_reader_problem(loaded: object) -> str | None:
+    methods = all(callable(getattr(loaded, name, None)) for name in ("recognises", "read"))
+    return None if methods else "is not a class with the methods recognises and read (zoo.readers.Reader)"
 
 
 def _restore_after_import(entry: Entry) -> AbstractContextManager[None]:
@@ -91,6 +97,17 @@ OPTIMIZERS: "Registry[type[Optimizer]]" = Registry(
 )
 
 
+READERS: "Registry[type[Reader]]" = Registry(
+    "reader",
+    "zoo.readers",
+    {
+        "runs": "zoo.readers.runs:Runs",
+        "table": "zoo.readers.table:Table",
+    },
+    _find_reader_problem,
+)
+
+
 def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
     """Kind -> rows of name, origin, target and problem.
 
@@ -105,6 +122,7 @@ def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str,
         ("models", MODELS, "zoo.catalog:MODELS"),
         ("corpora", CORPORA, "zoo.catalog:CORPORA"),
         ("optimizers", OPTIMIZERS, "zoo.catalog:OPTIMIZERS"),
+        ("readers", READERS, "zoo.catalog:READERS"),
     ):
         if is_file_reference(pattern):
             entries = [MODELS.find(pattern)] if kind == "models" else []

@@ -4,9 +4,9 @@ A share has the interval of Clopper and Pearson (1934, Biometrika 26). Two model
 them alone gets right: b for the first, c for the second. If they are equally good, b of b + c is a fair coin (McNemar
 1947, Psychometrika 12, the exact form).
 
-The interval of the difference, (b - c) / n, has two exact parts: the share of items that tell the models apart, and among
-these the share that the first gets right. The error is divided between them, so the interval covers at least as often as
-promised whatever the truth is; no approximation for large numbers is made.
+The interval of the difference, (b - c) / n, has two exact parts: the share of items that tell the models apart, and
+among these the share that the first gets right. The error is divided between them, so the interval covers at least as
+often as promised whatever the truth is; no approximation for large numbers is made.
 """
 
 from collections.abc import Sequence
@@ -83,6 +83,7 @@ def _judge(a: str, b: str, first: Array, second: Array, criterion: Criterion, fa
     number, level = len(first), criterion.level
     low, high = difference_interval(worse, better, number, level)
     joint = difference_interval(worse, better, number, level / family)
+    shown = (None, None) if criterion.margin is None else joint
     return Pair(
         a=a,
         b=b,
@@ -97,8 +98,8 @@ def _judge(a: str, b: str, first: Array, second: Array, criterion: Criterion, fa
         withheld="",
         verdict=criterion.decide(*joint),
         seeds_needed=None,
-        joint_low=joint[0],
-        joint_high=joint[1],
+        joint_low=shown[0],
+        joint_high=shown[1],
         less=criterion.within(*joint),
     )
 
