@@ -75,8 +75,19 @@ def arrange(
 
 def _select(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
     """The chosen entries."""
-    names = ("models", "totals", "weights", "seeds", "items", "tasks", "clusters")
-    return replace(scores, **{n: None if (own := getattr(scores, n)) is None else own[chosen] for n in names})
+
+    def select(names: Names | None) -> Names | None:
+        return None if names is None else names[chosen]
+
+    return replace(
+        scores,
+        models=scores.models[chosen],
+        totals=scores.totals[chosen],
+        weights=scores.weights[chosen],
+        seeds=select(scores.seeds),
+        items=select(scores.items),
+        clusters=select(scores.clusters),
+    )
 
 
 def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Layout:
@@ -91,7 +102,7 @@ def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Layout:
     weights = _weigh(scores, labels, items, item)
     kept, notes = _share_seeds(totals, labels, seeds, unpaired, where)
     totals, weights, dropped = _share_items(totals, kept, weights, items, where)
-    present = np.isin(item, np.flatnonzero(dropped), invert=True)
+    present = ~dropped[item]
     values = (scores.totals / scores.weights)[present]
     binary = bool(np.isin(values, (0, 1)).all() and len(set(weights.tolist())) == 1)
     word = "" if scores.items is None else "stretches" if scores.ordered else "items"
@@ -153,9 +164,9 @@ def _share_seeds(
     totals: Numbers, labels: list[str], seeds: list[str], unpaired: bool, where: str
 ) -> tuple[list[list[int]], list[str]]:
     """The seeds of every model that are kept: those that all models have, or all its own where seeds are not paired."""
-    there = ~np.isnan(totals).all(2)
+    there = np.logical_not(np.isnan(totals).all(axis=2))
     if unpaired:
-        return [np.flatnonzero(own).tolist() for own in there], []
+        return [np.flatnonzero(there[k]).tolist() for k in range(len(labels))], []
     common = np.flatnonzero(there.all(0)).tolist()
     if not common:
         lacking = labels[int(np.argmin(there.sum(1)))]
@@ -208,8 +219,9 @@ def _gather(
         )
     found, place_of = np.unique(of_item[kept], return_inverse=True)
     gathered, weighed = np.zeros((*totals.shape[:2], len(found))), np.zeros(len(found))
-    np.add.at(gathered, (slice(None), slice(None), place_of), totals)
-    np.add.at(weighed, place_of, weights)
+    for place, column in enumerate(place_of):
+        gathered[:, :, column] += totals[:, :, place]
+        weighed[column] += weights[place]
     return gathered, weighed
 
 

@@ -104,13 +104,13 @@ def level(comparison: Comparison) -> str:
     return percent(comparison.study.alpha)
 
 
-def describe_intervals(comparison: Comparison) -> str:
-    """Say what the intervals and p of pairs are."""
-    pairs, share = len(comparison.pairs), level(comparison)
-    if comparison.study.margin is not None:
+def describe_intervals(pairs: int, alpha: float, margin: float | None, unit: str) -> str:
+    """Say what the intervals and p of this number of pairs are; `unit`: that of the margin."""
+    share = percent(alpha)
+    if margin is not None:
         joint = f"simultaneous for all {pairs} pairs; " if pairs > 1 else ""
         adjusted = "p: adjusted for all pairs. " if pairs > 1 else ""
-        return f"{share} interval: {joint}it decides, with a margin of {comparison.study.margin:g} nats. {adjusted}"
+        return f"{share} interval: {joint}it decides, with a margin of {margin:g} {unit}. {adjusted}"
     return f"{share} interval: of the pair alone. p: adjusted for all {pairs} pairs. " if pairs > 1 else ""
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
-from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import facts
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.figures.svg import clean
 from zoo.reports.markup import escape, fence, write_table
 from zoo.reports.method import describe_method
-from zoo.reports.numbers import format_flops, loss, short, storage, write_interval
+from zoo.reports.numbers import format_flops, loss, short, storage
+from zoo.reports.pairs import describe_columns, pair_columns, pairs_of
 from zoo.reports.passages import END, plain_text
 from zoo.reports.search_markdown import write_search
 
@@ -88,22 +88,9 @@ def _about(comparison: Comparison) -> str:
 def _pairs(comparison: Comparison) -> list[str]:
     if not comparison.pairs:
         return []
-    pairs = comparison.pairs
-    columns = {
-        "pair": [f"{escape(pair.a)} − {escape(pair.b)}" for pair in pairs],
-        "difference": [loss(pair.difference, signed=True) for pair in pairs],
-        f"{facts.level(comparison)} interval": [write_interval(pair) for pair in pairs],
-        "p": [escape(format_chance(pair.p)) for pair in pairs],
-        "permutation p": [escape(format_chance(pair.p_permutation)) for pair in pairs],
-        "s.e. seeds": [loss(pair.seeds_se) for pair in pairs],
-        f"s.e. {comparison.scored}": [loss(pair.documents_se) for pair in pairs],
-        "verdict": [pair_words(pair) for pair in pairs],
-    }
-    about = "Below zero, the first is better. " + facts.describe_intervals(comparison)
-    if any(columns["permutation p"]):
-        about += "Permutation p: of the pair alone, by flipping signs over the seeds. "
-    about += f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}."
-    return ["## Pairs", write_table(columns, left=("pair", "verdict")), about if facts.has_verdicts(comparison) else ""]
+    shown = pairs_of(comparison)
+    table = write_table(pair_columns(shown), left=("pair", "verdict"))
+    return ["## Pairs", table, describe_columns(shown) if shown.verdicts else ""]
 
 
 def _costs(models: Sequence[ModelRow]) -> str:

@@ -31,10 +31,10 @@ def half_width(interval: Interval | PairRow | None) -> float | None:
     return (interval.high - interval.low) / 2
 
 
-def write_interval(pair: PairRow) -> str:
+def write_interval(pair: PairRow, digits: int = 4) -> str:
     """The interval of a pair: −0.0102 to −0.0031; empty without one."""
     low, high = pair.interval
-    return "" if low is None else f"{loss(low, signed=True)} to {loss(high, signed=True)}"
+    return "" if low is None else f"{loss(low, signed=True, digits=digits)} to {loss(high, signed=True, digits=digits)}"
 
 
 def short(number: float | None) -> str:

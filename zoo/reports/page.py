@@ -22,6 +22,7 @@ from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
 from zoo.reports.method import describe_method
+from zoo.reports.pairs import both_ways, pairs_of
 from zoo.reports.passages import find_near_copies
 
 
@@ -46,7 +47,8 @@ def render_page(comparison: Comparison) -> str:
         or facts.verdict(comparison),
         study=comparison.study.model_dump_json(indent=2, exclude_none=True),
         colour=lambda label: colour_class(comparison, label),
-        pairs=_both_ways(comparison),
+        pairs=both_ways(comparison.pairs),
+        judged=pairs_of(comparison),
         finished=[model.label for model in comparison.models if model.test],
         far=find_outliers(comparison),
         bend=bend(comparison),
@@ -130,12 +132,6 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
 def _breakable(call: str) -> Markup:
     """A model call with possible line breaks between its options."""
     return Markup("<wbr>").join(re.findall(r"[^(,]*[(,]?", clean(call)))
-
-
-def _both_ways(comparison: Comparison) -> dict[tuple[str, str], PairRow]:
-    """(row, column) -> the pair, with the model of the row as `a`."""
-    pairs = {(pair.a, pair.b): pair for pair in comparison.pairs}
-    return pairs | {(pair.b, pair.a): pair.reverse() for pair in comparison.pairs}
 
 
 def _describe_pair(pair: PairRow) -> str:

@@ -9,11 +9,11 @@ from rich.console import Console
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import verdict_sentence
-from zoo.experiments.judge.verdict import format_chance
 from zoo.reports import facts
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
+from zoo.reports.pairs import list_pairs
 from zoo.reports.tuning import print_search
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -91,22 +91,8 @@ def _print_table(columns: Columns, rows: Sequence[ModelRow], console: Console) -
 def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     pairs, best = comparison.pairs, comparison.models[0].label
     shown = pairs if len(pairs) <= FEW_PAIRS else [pair for pair in pairs if pair.a == best]
-    header = ["pair", "difference", "p", "verdict", "seeds"]
-    if all(pair.seeds_needed is None for pair in shown):
-        header.pop()
-    cells = []
-    for pair in shown:
-        high = pair.interval[1]
-        half = "" if high is None else f"±{(high - pair.difference) / unit:.4f}"
-        every = [
-            f"{pair.a} - {pair.b}",
-            f"{pair.difference / unit:+.4f}{half}",
-            format_chance(pair.p),
-            f"{pair.verdict}, by less" if pair.less and pair.verdict != "equal" else pair.verdict,
-            f"~{pair.seeds_needed}" if pair.seeds_needed else "",
-        ]
-        cells.append(every[: len(header)])
-    print_folded(header, cells, console, left=("pair", "verdict"))
+    header, *rows = list_pairs(shown, unit)
+    print_folded(header, rows, console, left=("pair", "verdict"))
     lines = []
     if len(shown) < len(pairs):
         lines.append(f"the report shows all {len(pairs)} pairs")

@@ -41,7 +41,8 @@ SAME = 1e-7
 class Analysis:
     """The estimates of a study's models, the verdicts on all pairs, and the method with its reason.
 
-    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: the assumptions, a sentence each.
+    `correlation`: mean correlation of two models' losses over the seeds; `caveats`: the assumptions, a sentence each;
+    `family`: the joint judgement, None for exact methods.
     """
 
     estimates: dict[str, Estimate]
@@ -51,6 +52,7 @@ class Analysis:
     reason: str
     correlation: float | None
     caveats: tuple[str, ...]
+    family: Family | None = None
 
 
 def analyse(
@@ -143,6 +145,7 @@ def conclude(
         collect_caveats(
             estimates, pairs, seeds=round(alone.fewest_seeds), tokens=tokens, units=units, level=criterion.level
         ),
+        family,
     )
 
 

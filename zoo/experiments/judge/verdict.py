@@ -22,6 +22,7 @@ class Wording:
     margin: float | None = None
     seeds: str = ""
     """A word after a number of seeds that would be needed, where `over` ends with another unit: " seeds"."""
+    digits: int = 4
 
     @property
     def percent(self) -> str:
@@ -110,7 +111,7 @@ def _better(best: str, pairs: Sequence[PairRow], words: Wording) -> list[str]:
         return []
     nearest, comma = min(beaten, key=lambda pair: abs(pair.difference)), "," * bool(words.after)
     less = f", less than the margin of {words.margin / words.unit:g}" if words.margin and nearest.less else ""
-    by = f"by {abs(nearest.difference) / words.unit:.4f} {words.per}{less} ({_interval(nearest, words)}"
+    by = f"by {abs(nearest.difference) / words.unit:.{words.digits}f} {words.per}{less} ({_interval(nearest, words)}"
     p = format_chance(max(pair.p or 0.0 for pair in beaten))
     if len(beaten) == 1:
         exactly = p if p.startswith("<") else f"= {p}"
@@ -127,7 +128,8 @@ def _interval(pair: PairRow, words: Wording) -> str:
         return f"no interval: {pair.withheld}"
     if pair.verdict != "equal":
         low, high = sorted((abs(low), abs(high)))
-    return f"{words.percent} interval {low / words.unit:.4f} to {high / words.unit:.4f}"
+    low, high = low / words.unit, high / words.unit
+    return f"{words.percent} interval {low:.{words.digits}f} to {high:.{words.digits}f}"
 
 
 def _without(best: str, pairs: Sequence[PairRow]) -> list[str]:
