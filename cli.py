@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -419,6 +420,95 @@ def _run(
     outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)
     print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"], form=form)
     return outcome
+
+
+@cli.command(short_help="Judge scores that somebody else measured.")
+@click.argument("files", nargs=-1, required=True, type=click.Path(), metavar="FILE...")
+@click.option("--model", metavar="COLUMN", help="Column of the model. [guessed]")
+@click.option("--seed", metavar="COLUMN", help="Column of the seed. [guessed]")
+@click.option("--item", metavar="COLUMN", help="Column of the item: document, example, question. [guessed]")
+@click.option("--score", metavar="COLUMN", help="Column of the score. [guessed]")
+@click.option("--weight", metavar="COLUMN", help="Column of an item's weight, such as its tokens. [guessed]")
+@click.option("--task", metavar="COLUMN", help="Column of the task; each is judged by itself. [guessed]")
+@click.option("--cluster", metavar="COLUMN", help="Column of groups of items that are alike. [guessed]")
+@click.option("--reader", help="Reader of the files. [the one that recognises them; see `list`]")
+@click.option("--higher/--lower", default=None, help="Whether a higher score is better. [by its name]")
+@click.option("--unpaired", is_flag=True, help="The seeds of every model are its own.")
+@click.option("--ordered", is_flag=True, help="Items are neighbouring stretches of one stream, in this order.")
+@click.option(
+    "--margin",
+    type=make_type(parse_positive),
+    metavar="SCORE",
+    help="Difference within which models count as equal. [none does]",
+)
+@click.option(
+    "--alpha",
+    default=0.05,
+    show_default=True,
+    type=make_type(parse_positive),
+    metavar="SHARE",
+    help="Error rate of all verdicts together.",
+)
+@click.option("--solved", metavar="'ACCURACY>=0.99'", help="What solved means: count the seeds that solve the task.")
+@click.option(
+    "--power",
+    "planned",
+    type=make_type(parse_positive),
+    metavar="DIFFERENCE",
+    help="How many seeds or items it takes to find a difference of this size.",
+)
+@click.option("--out", type=click.Path(), help="Folder for report.html, report.md and judgement.json. [none]")
+@JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print the means as CSV, with all digits.")
+def judge(
+    files: tuple[str, ...],
+    reader: str | None,
+    higher: bool | None,
+    unpaired: bool,
+    ordered: bool,
+    margin: float | None,
+    alpha: float,
+    solved: str | None,
+    planned: float | None,
+    out: str | None,
+    as_json: bool,
+    as_csv: bool,
+    **columns: str | None,
+) -> None:
+    """Judge scores that somebody else measured: which model is better, by how much, how surely.
+
+    FILE is a table (.csv, .tsv, .jsonl, .parquet) with a score a row, sample logs of lm-evaluation-harness, or a run or
+    study of zoo. Verdicts count new seeds, new items, or both: whatever the files hold.
+    """
+    from zoo.commands import judge_files
+    from zoo.reports.console import PlainConsole
+    from zoo.reports.judged.console import print_judgements
+    from zoo.reports.judged.documents import render_csv, write_judged
+    from zoo.reports.outcome import print_path
+
+    check_form("csv" if as_csv else None, as_json)
+    judged = judge_files(
+        files,
+        reader=reader,
+        columns={what: name for what, name in columns.items() if name is not None},
+        higher=higher,
+        unpaired=unpaired,
+        ordered=ordered,
+        margin=margin,
+        alpha=alpha,
+        solved=solved,
+        planned=planned,
+    )
+    for note in judged.notes:
+        click.echo(one_line(note), err=True)
+    if as_json:
+        print_json(judged.model_dump(mode="json"))
+    elif as_csv:
+        click.echo(render_csv(judged.tasks))
+    else:
+        print_judgements(judged.tasks, PlainConsole(width=None if sys.stdout.isatty() else 160))
+    if out:
+        print_path("report", write_judged(judged, Path(out)))
 
 
 @cli.command(cls=LateCommand, late=make_corpus_options, before="device", short_help="Evaluate the loss of a run again.")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from zoo.experiments.judge.comparison import Comparison
+    from zoo.experiments.judge.judgement import Judged
     from zoo.experiments.judge.scaling import Scaling
     from zoo.experiments.judge.single import RunSummary
     from zoo.experiments.plan import Plan
@@ -245,6 +246,62 @@ def draw_report(directory: Place) -> Outcome:
 
     path = find_study(Path(directory))
     return _summarise(path, read_study(path), report=True)
+
+
+def judge_files(
+    files: Sequence[Place],
+    *,
+    reader: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    higher: bool | None = None,
+    unpaired: bool = False,
+    ordered: bool = False,
+    margin: float | None = None,
+    alpha: float = 0.05,
+    solved: str | None = None,
+    planned: float | None = None,
+) -> "Judged":
+    """Judge scores that somebody else measured.
+
+    Args:
+        files: tables, logs, or runs.
+        reader: name of the reader; None: the one that recognises a file.
+        columns: what a column holds (model, seed, item, score, weight, task, cluster) -> its name; others are guessed.
+        higher: whether a higher score is better; None: by the name of the score.
+        unpaired: the seeds of every model are its own.
+        ordered: items are neighbouring stretches of one stream.
+        margin: difference within which models count as equal.
+        alpha: error rate of all verdicts of a task together.
+        solved: what solved means, such as "accuracy>=0.99".
+        planned: true difference, for which seeds and items are planned.
+
+    Raises:
+        RegistryError, ZooError: a file cannot be read, or there is nothing to compare.
+    """
+    from zoo.errors import UsageError
+    from zoo.experiments.judge.criterion import Criterion
+    from zoo.experiments.judge.judgement import Judged, judge_design
+    from zoo.experiments.judge.solved import parse_goal
+    from zoo.readers.arrange import arrange
+    from zoo.readers.interface import Columns
+    from zoo.readers.read import digest_files, read_scores
+
+    goal = parse_goal(solved) if solved else None
+    paths = [Path(file) for file in files]
+    scores = read_scores(paths, reader=reader, columns=Columns(**columns or {}))
+    if goal and goal.measure not in (scores.measure, "score"):
+        raise UsageError(f"--solved is about '{goal.measure}', and the score is '{scores.measure}': name that one.")
+    try:
+        criterion = Criterion(alpha, margin)
+    except ValueError as error:
+        raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+    designs = arrange(scores, higher=higher, unpaired=unpaired, ordered=ordered)
+    return Judged(
+        title=" and ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" * (len(paths) > 3)),
+        sources=digest_files(paths),
+        notes=scores.notes,
+        tasks=tuple(judge_design(design, criterion, goal=goal, planned=planned) for design in designs),
+    )
 
 
 def finish_run(outcome: Outcome) -> RunOutcome:

@@ -4,49 +4,22 @@ Models are compared on the seeds and items that all of them have; what is left o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DataError
+from zoo.experiments.judge.judgement import Design
 from zoo.readers.interface import Names, Numbers, Scores
 
 NAMED = 4
 """Most seeds or items that a note names; others are only counted."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """The scores of one task on the items that all models have.
-
-    `totals`: for every model (n, D) score times weight, under each of its seeds; `weights` (D,).
-    """
-
-    task: str
-    measure: str
-    higher: bool
-    labels: tuple[str, ...]
-    seeds: tuple[tuple[str, ...], ...]
-    """The seeds of every model; ("",) where the file has none."""
-    totals: tuple[Numbers, ...]
-    weights: Numbers
-    items: str
-    """The word for what is scored: items, clusters, stretches; "" where the file has none."""
-    ordered: bool
-    binary: bool
-    """Whether every single score is 0 or 1, and all weigh the same."""
-    notes: tuple[str, ...]
-
-    @property
-    def has_seeds(self) -> bool:
-        """Whether the file names seeds."""
-        return self.seeds[0] != ("",)
-
-
 def arrange(
     scores: Scores, *, higher: bool | None = None, unpaired: bool = False, ordered: bool = False
-) -> list[Layout]:
+) -> list[Design]:
     """Arrange the scores of every task.
 
     Args:
@@ -90,7 +63,7 @@ def _select(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:
     )
 
 
-def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Layout:
+def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Design:
     where = f"task '{task}'" if task else "the file"
     labels, model = _number(scores.models)
     if len(labels) < 2:
@@ -114,7 +87,7 @@ def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Layout:
             f"{int(dropped.sum()):,} of {len(items):,} items are not scored for every model and seed, and left out: "
             f"{_name(np.array(items)[dropped])}."
         )
-    return Layout(
+    return Design(
         task=task,
         measure=scores.measure,
         higher=bool(scores.higher),
@@ -122,7 +95,8 @@ def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Layout:
         seeds=tuple(tuple(seeds[s] for s in own) for own in kept),
         totals=tuple(totals[k][own] for k, own in enumerate(kept)),
         weights=weights,
-        items=word,
+        unit=word,
+        paired=not unpaired,
         ordered=scores.ordered,
         binary=binary,
         notes=tuple(notes),

@@ -1,5 +1,6 @@
 """Read several files of scores, each by the reader that recognises it, and join them."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 
 from zoo.catalog import READERS
 from zoo.errors import DataError, UsageError
+from zoo.experiments.judge.judgement import Source
 from zoo.readers.interface import Columns, Names, Reader, Scores
+from zoo.regular_file import open_regular
 
 OPTIONAL = ("seeds", "items", "tasks", "clusters")
 
@@ -97,3 +100,19 @@ def _check_duplicates(scores: Scores) -> None:
         lacking = [what for what in ("seed", "item") if what not in there]
         hint = f" If a column tells them apart, name it (--{lacking[0]} COLUMN)." if lacking else ""
         raise DataError(f"Two scores are given for {where}: each counts once.{hint}")
+
+
+def digest_files(paths: Sequence[Path]) -> tuple[Source, ...]:
+    """The SHA-256 of every file; of a folder, of all its files and their names."""
+    return tuple(Source(path=str(path), digest=_digest(path)) for path in paths)
+
+
+def _digest(path: Path) -> str:
+    found = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            found.update(str(file.relative_to(path)).encode() if path.is_dir() else b"")
+            with open_regular(file) as opened:
+                while piece := opened.read(1 << 20):
+                    found.update(piece)
+    return found.hexdigest()

@@ -31,6 +31,16 @@ def half_width(interval: Interval | PairRow | None) -> float | None:
     return (interval.high - interval.low) / 2
 
 
+def write_reach(mean: float, low: float | None, high: float | None, digits: int = 4, *, signed: bool = False) -> str:
+    """The interval after a mean, for a terminal: ±0.0102, or both ends where it is not even; empty without one."""
+    if low is None or high is None:
+        return ""
+    above, below, sign = high - mean, mean - low, "+" if signed else ""
+    if abs(above - below) <= 1e-6 * (above + below):
+        return f"±{above:.{digits}f}"
+    return f" ({low:{sign}.{digits}f} to {high:{sign}.{digits}f})"
+
+
 def write_interval(pair: PairRow, digits: int = 4) -> str:
     """The interval of a pair: −0.0102 to −0.0031; empty without one."""
     low, high = pair.interval

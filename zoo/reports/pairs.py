@@ -8,7 +8,7 @@ from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import facts
 from zoo.reports.markup import escape
-from zoo.reports.numbers import loss, write_interval
+from zoo.reports.numbers import loss, write_interval, write_reach
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def list_pairs(pairs: Sequence[PairRow], unit: float = 1.0, digits: int = 4) -> 
     header = ["pair", "difference", "p", "verdict", "seeds"]
     rows = [[
             f"{pair.a} - {pair.b}",
-            f"{pair.difference / unit:+.{digits}f}{_reach(pair, unit, digits)}",
+            f"{pair.difference / unit:+.{digits}f}{_write_reach(pair, unit, digits)}",
             format_chance(pair.p),
             f"{pair.verdict}, by less" if pair.less and pair.verdict in ("better", "worse") else pair.verdict,
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
@@ -68,15 +68,9 @@ def list_pairs(pairs: Sequence[PairRow], unit: float = 1.0, digits: int = 4) -> 
     return [row if any(own[-1] for own in rows) else row[:-1] for row in [header, *rows]]
 
 
-def _reach(pair: PairRow, unit: float, digits: int) -> str:
-    """Half the width of the interval of a pair, or both ends where it is not even: ±0.0102; 0.01 to 0.03."""
-    low, high = pair.interval
-    if low is None or high is None:
-        return ""
-    above, below = high - pair.difference, pair.difference - low
-    if abs(above - below) <= 1e-6 * (above + below):
-        return f"±{above / unit:.{digits}f}"
-    return f" ({low / unit:+.{digits}f} to {high / unit:+.{digits}f})"
+def _write_reach(pair: PairRow, unit: float, digits: int) -> str:
+    low, high = (None if end is None else end / unit for end in pair.interval)
+    return write_reach(pair.difference / unit, low, high, digits, signed=True)
 
 
 def pair_columns(shown: Pairs) -> dict[str, list[str]]:

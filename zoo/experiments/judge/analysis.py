@@ -64,6 +64,7 @@ def analyse(
     inflation: float = 1.0,
     criterion: Criterion = USUAL,
     fixed: bool = False,
+    word: str = "documents",
 ) -> Analysis:
     """Compare K models over n seeds and D documents.
 
@@ -76,6 +77,7 @@ def analyse(
         inflation: factor of the documents' and of the interaction's variance, for splits that overlap.
         criterion: error rate, and margin of equality.
         fixed: judge these weights: average over the seeds, and count new documents alone.
+        word: what documents are called in caveats.
 
     Raises:
         ValueError: shapes do not fit, labels repeat, a number is not finite, a document has no targets, the units are
@@ -105,7 +107,7 @@ def analyse(
     )
     return conclude(
         names, means, alone, by_seed, paired, family, *withheld, tokens=counts, units=units, criterion=criterion,
-        correlation=_correlation(losses),
+        correlation=_correlation(losses), word=word,
     )  # fmt: skip
 
 
@@ -123,6 +125,7 @@ def conclude(
     units: Units,
     criterion: Criterion,
     correlation: float | None = None,
+    word: str = "documents",
 ) -> Analysis:
     """Put estimates, verdicts and caveats together.
 
@@ -143,7 +146,14 @@ def conclude(
         family.reason,
         correlation,
         collect_caveats(
-            estimates, pairs, seeds=round(alone.fewest_seeds), tokens=tokens, units=units, level=criterion.level
+            estimates,
+            pairs,
+            seeds=round(alone.fewest_seeds),
+            tokens=tokens,
+            units=units,
+            level=criterion.level,
+            word=word,
+            fixed=alone.fixed,
         ),
         family,
     )

@@ -15,40 +15,59 @@ NAMED = 3
 
 
 def collect_caveats(
-    estimates: Mapping[str, Estimate], pairs: Sequence[Pair], *, seeds: int, tokens: Array, units: Units, level: float
+    estimates: Mapping[str, Estimate],
+    pairs: Sequence[Pair],
+    *,
+    seeds: int,
+    tokens: Array,
+    units: Units,
+    level: float,
+    word: str = "documents",
+    fixed: bool = False,
 ) -> tuple[str, ...]:
     """Collect the caveats of a study; none where there are too few seeds for intervals.
 
     Args:
         tokens: (D,) number of targets of every document.
+        word: what documents are called.
+        fixed: the weights are fixed, so that no seeds count.
     """
-    if seeds < FEWEST_SEEDS:
+    if seeds < FEWEST_SEEDS and not fixed:
         return ()
     effective = min([own.effective for own in estimates.values()] + [pair.effective for pair in pairs])
-    return (_assumptions(seeds, units), *_sample(effective, tokens, units), *_withheld(estimates, pairs, seeds, level))
-
-
-def _assumptions(seeds: int, units: Units) -> str:
-    independent = "documents that are independent of each other, " if units == "documents" else ""
     return (
-        f"Intervals and verdicts assume {independent}"
-        "roughly normal scatter over the seeds, and no rare failure that these seeds or texts do not show: "
-        f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
+        *_assumptions(0 if fixed else seeds, units, word),
+        *_sample(effective, tokens, units, word),
+        *_withheld(estimates, pairs, seeds, level),
     )
 
 
-def _sample(effective: float, tokens: Array, units: Units) -> Iterator[str]:
+def _assumptions(seeds: int, units: Units, word: str) -> Iterator[str]:
+    independent = f"{word} that are independent of each other" if units == "documents" else ""
+    if seeds:
+        texts = "texts" if word == "documents" else word or "numbers"
+        yield (
+            f"Intervals and verdicts assume {independent}{', ' * bool(independent)}"
+            f"roughly normal scatter over the seeds, and no rare failure that these seeds or {texts} do not show: "
+            f"{seeds} seeds miss one that befalls a run in five in {(1 - RARE) ** seeds:.0%} of studies."
+        )
+    elif independent:
+        yield f"Intervals and verdicts assume {independent}."
+
+
+def _sample(effective: float, tokens: Array, units: Units, word: str) -> Iterator[str]:
     """State the effective number of independent documents or stretches: of a stream always, of documents if low."""
     if units == "series":
+        other = "; --splits takes more regions" if word == "documents" else ""
         yield (
             f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about "
             f"{effective:,.0f} independent ones where they count least, as far as these show: what changes more slowly "
             "than the whole test split cannot show in it. Intervals and verdicts are about text like this region of "
-            "the stream, not about other documents; --splits takes more regions."
+            f"the stream, not about other documents{other}."
         )
     elif units == "documents" and effective < len(tokens) / 2:
         yield (
-            f"The {len(tokens):,} documents that are scored are of very unequal length, and count for about "
+            f"The {len(tokens):,} {word} that are scored are of very unequal length, and count for about "
             f"{effective:,.0f} of equal length."
         )
 

@@ -71,6 +71,23 @@ class Judgement(Frozen):
         return any(pair.verdict != "none" for pair in self.pairs)
 
 
+class Source(Frozen):
+    """A file that was judged, and its SHA-256."""
+
+    path: str
+    digest: str
+
+
+class Judged(Frozen):
+    """All that was judged together: every task by itself."""
+
+    title: str
+    sources: tuple[Source, ...]
+    notes: tuple[str, ...] = ()
+    """What was guessed about the files."""
+    tasks: tuple[Judgement, ...]
+
+
 class Design(Frozen):
     """The scores of one task as they were measured, on what all models share."""
 
@@ -141,7 +158,9 @@ def judge_design(
     pairs = [pair if ranking_of(ranked, pair.a) < ranking_of(ranked, pair.b) else pair.reverse() for pair in pairs]
     pairs = [_turn(pair, sign) for pair in pairs]
     pairs.sort(key=lambda pair: (ranking_of(ranked, pair.a), ranking_of(ranked, pair.b)))
-    words = Wording(_count_words(design, counted), per=_per(design), level=criterion.level, margin=criterion.margin)
+    words = Wording(
+        _count_words(design, counted), per=f"in {design.measure}", level=criterion.level, margin=criterion.margin
+    )
     scores = {label: design.by_seed(place) for place, label in enumerate(design.labels)}
     outcomes = (
         [(label, [goal.is_met(score) for score in own.values()]) for label, own in scores.items()] if goal else []
@@ -181,7 +200,9 @@ def _plan(design: Design, analysis: Analysis, difference: float, criterion: Crit
     """Plan how to find a difference, from the variances of this study; right or wrong scores like any others."""
     if analysis.family is None:
         means = np.stack([own.mean(0, keepdims=True) for own in design.totals])
-        analysis = analyse(design.labels, means, design.weights, units=design.units, criterion=criterion, fixed=True)
+        analysis = analyse(
+            design.labels, means, design.weights, units=design.units, criterion=criterion, word=design.unit, fixed=True
+        )
     assert analysis.family is not None
     names = [(pair.a, pair.b) for pair in analysis.pairs]
     return plan_study(names, difference, analysis.family, len(design.weights), criterion.level)
@@ -202,10 +223,16 @@ def _analyse(design: Design, counted: Counted, sign: float, criterion: Criterion
             return _shift(
                 analyse_binary(design.labels, 1 - scores if design.higher else scores, criterion=criterion), design
             )
-        return analyse(design.labels, means, design.weights, units=design.units, criterion=criterion, fixed=True)
+        return analyse(
+            design.labels, means, design.weights, units=design.units, criterion=criterion, word=design.unit, fixed=True
+        )
     if design.paired:
-        return analyse(design.labels, np.stack(totals), design.weights, units=design.units, criterion=criterion)
-    return analyse_unpaired(design.labels, totals, design.weights, units=design.units, criterion=criterion)
+        return analyse(
+            design.labels, np.stack(totals), design.weights, units=design.units, criterion=criterion, word=design.unit
+        )
+    return analyse_unpaired(
+        design.labels, totals, design.weights, units=design.units, criterion=criterion, word=design.unit
+    )
 
 
 def _shift(analysis: Analysis, design: Design) -> Analysis:
@@ -243,11 +270,6 @@ def _estimate(analysis: Analysis, label: str, sign: float, scores: Sequence[floa
     )
 
 
-def _per(design: Design) -> str:
-    """The unit of a difference: the name of the score."""
-    return design.measure
-
-
 def _count_words(design: Design, counted: Counted) -> str:
     """What was counted, in words: 5 seeds; 400 items."""
     number = f"{len(design.weights):,} {design.unit}"
@@ -277,6 +299,4 @@ def _describe_counted(design: Design, counted: Counted) -> list[str]:
         found.append(
             "The seeds are declared to be every model's own (--unpaired), so no difference is taken seed by seed."
         )
-    if counted == "items" and design.units != "series" and not design.binary:
-        found.append(f"Intervals and verdicts assume {design.unit} that are independent of each other.")
     return found

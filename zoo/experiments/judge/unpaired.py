@@ -26,6 +26,7 @@ def analyse_unpaired(
     *,
     units: Units = "documents",
     criterion: Criterion = USUAL,
+    word: str = "documents",
 ) -> Analysis:
     """Compare K models that have seeds of their own.
 
@@ -35,6 +36,7 @@ def analyse_unpaired(
         tokens: (D,) number of targets of every document.
         units: documents, a series, or a test set, as for `analyse`.
         criterion: error rate, and margin of equality.
+        word: what documents are called in caveats.
 
     Raises:
         ValueError: a model has fewer than two seeds, or shapes do not fit.
@@ -59,7 +61,7 @@ def analyse_unpaired(
     return conclude(
         labels, means, alone, differences[:, None], paired, family,
         withhold(alone, split, units), withhold(paired, split[first] | split[second], units),
-        tokens=counts, units=units, criterion=criterion,
+        tokens=counts, units=units, criterion=criterion, word=word,
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Reports of scores that somebody else measured."""
