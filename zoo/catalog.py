@@ -101,6 +101,7 @@ READERS: "Registry[type[Reader]]" = Registry(
     "reader",
     "zoo.readers",
     {
+        "lm-eval": "zoo.readers.lm_eval:LMEval",
         "runs": "zoo.readers.runs:Runs",
         "table": "zoo.readers.table:Table",
     },

@@ -22,6 +22,7 @@ COMMANDS = {
     "train": ["train", "bigram", *WORDS],
     "compare": ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *WORDS],
     "sweep": ["sweep", "--models", "bigram", "--seeds", "1", "--trials", "2", *WORDS],
+    "judge": ["judge", "STUDY"],
     "evaluate": ["evaluate", "RUN"],
     "sample": ["sample", "RUN"],
     "runs": ["runs", "--out", "STUDY/.."],

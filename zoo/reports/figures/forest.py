@@ -38,6 +38,8 @@ class Look:
 
     width: float
     digits: int = 4
+    units: bool = True
+    """Whether scores are losses in nats per token."""
 
     @property
     def narrow(self) -> bool:
@@ -89,7 +91,7 @@ def draw_forest(
     names = min(max(text_width(row.label, SIZE) for row in rows) + 14, 250.0)
     start, end = (8.0, width - 8.0) if look.narrow else (names, width - 158.0)
     scale = _scale([row for row in rows if row.label not in far], floor, start, end)
-    ruled = loss_axis(scale, TOP, bottom, axis, 5 if look.narrow else 8, upright=False)
+    ruled = loss_axis(scale, TOP, bottom, axis, 5 if look.narrow else 8, upright=False, units=look.units)
     drawn = [_row(row, scale, TOP + height * index + height / 2 + 3, names, look) for index, row in enumerate(rows)]
     above = _above(rows, floor, scale, look)
     lines = _floor(floor, len(rows), scale, bottom, height, look.narrow)

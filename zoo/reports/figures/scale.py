@@ -95,10 +95,15 @@ def horizontal_axis(
     return tag("g", *marks, _title(scale, bottom, title), class_="axis")
 
 
-def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, upright: bool) -> Markup:
-    """Draw the axis of a loss in nats and in bits, of which the page shows one; vertical if `upright`."""
+def loss_axis(
+    scale: Scale, near: float, far: float, title: str, most: int, *, upright: bool, units: bool = True
+) -> Markup:
+    """Draw the axis of a loss in nats and in bits, of which the page shows one; vertical if `upright`.
+
+    Without `units` it is the axis of any other score.
+    """
     groups = []
-    for name, unit in UNITS.items():
+    for name, unit in UNITS.items() if units else [("nats", 1.0)]:
         values = scale.ticks(most, unit)
         written = _write_all(values)
         marks = [
@@ -107,7 +112,7 @@ def loss_axis(scale: Scale, near: float, far: float, title: str, most: int, *, u
             else _upright(scale(value * unit), near, far, number)
             for value, number in zip(values, written, strict=True)
         ]
-        words = f"{title}, {name} per token"
+        words = f"{title}, {name} per token" if units else title
         named = text(near, scale.end - 22, words, "title") if upright else _title(scale, far, words)
         hidden = None if name == "nats" else "none"
         groups.append(tag("g", *marks, named, class_=f"axis {name}", display=hidden))

@@ -48,9 +48,8 @@ def _print_models(judgement: Judgement, console: Console) -> None:
     print_folded([header[k] for k in kept], [[row[k] for k in kept] for row in rows], console, left=("model", "group"))
     lines = [words.describe_means(judgement)]
     if any(model.test.low is not None for model in judgement.models):
-        lines.append(
-            f"{'±' if '±' in rows[0][1] else 'in parentheses'}: {words.describe_interval(judgement)} (differences have their own)"
-        )
+        sign = "±" if "±" in rows[0][1] else "in parentheses"
+        lines.append(f"{sign}: {words.describe_interval(judgement)} (differences have their own)")
     if 2 in kept:
         lines.append("group: models that share a letter cannot be told apart")
     lines += judgement.notes

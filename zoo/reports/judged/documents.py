@@ -89,7 +89,7 @@ def _forest(judgement: Judgement, width: float) -> str:
         for model in judgement.models
     ]
     label = f"{judgement.measure} of every model with its interval and its seeds"
-    return draw_forest(rows, judgement.measure, label, look=Look(width, words.digits_of(judgement)))
+    return draw_forest(rows, judgement.measure, label, look=Look(width, words.digits_of(judgement), units=False))
 
 
 def render_markdown(judged: Judged) -> str:
