@@ -480,14 +480,12 @@ def judge(
     FILE is a table (.csv, .tsv, .jsonl, .parquet) with a score a row, sample logs of lm-evaluation-harness, or a run or
     study of zoo. Verdicts count new seeds, new items, or both: whatever the files hold.
     """
-    from zoo.commands import judge_files
+    from zoo import commands
     from zoo.reports.console import PlainConsole
     from zoo.reports.judged.console import print_judgements
-    from zoo.reports.judged.documents import render_csv, write_judged
-    from zoo.reports.outcome import print_path
 
     check_form("csv" if as_csv else None, as_json)
-    judged = judge_files(
+    judged = commands.judge(
         files,
         reader=reader,
         columns={what: name for what, name in columns.items() if name is not None},
@@ -504,10 +502,15 @@ def judge(
     if as_json:
         print_json(judged.model_dump(mode="json"))
     elif as_csv:
+        from zoo.reports.judged.documents import render_csv
+
         click.echo(render_csv(judged.tasks))
     else:
         print_judgements(judged.tasks, PlainConsole(width=None if sys.stdout.isatty() else 160))
     if out:
+        from zoo.reports.judged.documents import write_judged
+        from zoo.reports.outcome import print_path
+
         print_path("report", write_judged(judged, Path(out)))
 
 

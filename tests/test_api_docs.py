@@ -22,7 +22,8 @@ SHOWN = [text for language, text in BLOCKS if not language]
 @pytest.fixture
 def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start in a folder with the studies, nothing registered, few documents and no probe of costs."""
-    (tmp_path / "studies").symlink_to(ROOT / "studies")
+    for folder in ("studies", "examples"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(load.__kwdefaults__ or {}, "documents", 80)
     monkeypatch.setattr("zoo.experiments.compare.add_probes", lambda plan, path, record: record)

@@ -48,8 +48,9 @@ def test_a_shell_example_of_the_readme_and_of_the_tour_runs(
 ) -> None:
     if "--data names" in block:
         request.getfixturevalue("zoo_data")
-    if "studies/" in block:
-        (tmp_path / "studies").symlink_to(ROOT / "studies")
+    for folder in ("studies", "examples"):
+        if f"{folder}/" in block:
+            (tmp_path / folder).symlink_to(ROOT / folder)
     python = tmp_path / "bin" / "python"
     python.parent.mkdir()
     python.write_text(SHORTENED.format(python=sys.executable, root=ROOT))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.api import check, compare, compare_sizes, evaluate, load, sample, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
+    from zoo.commands import judge
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.models.adapt import adapt
@@ -41,6 +42,7 @@ _HOME = {
     "compare": "zoo.api",
     "compare_sizes": "zoo.api",
     "evaluate": "zoo.api",
+    "judge": "zoo.commands",
     "load": "zoo.api",
     "register": "zoo.naming",
     "sample": "zoo.api",
@@ -68,6 +70,7 @@ __all__ = [
     "compare",
     "compare_sizes",
     "evaluate",
+    "judge",
     "load",
     "register",
     "sample",

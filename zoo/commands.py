@@ -248,7 +248,7 @@ def draw_report(directory: Place) -> Outcome:
     return _summarise(path, read_study(path), report=True)
 
 
-def judge_files(
+def judge(
     files: Sequence[Place],
     *,
     reader: str | None = None,
