@@ -7,6 +7,7 @@ on its runs are `Cell`s.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.blame import describe_error
@@ -23,7 +24,7 @@ from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.samples import draw_samples
-from zoo.experiments.runs.strategy import write_ways
+from zoo.experiments.runs.strategy import agree_on_ways
 from zoo.experiments.runs.working_folder import lock, lock_of, remove_lock
 from zoo.experiments.search import search_settings
 from zoo.experiments.study.config import StudyConfig
@@ -39,6 +40,8 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     Raises:
         RunError: a folder that is no run has the path of a run, or a source changed meanwhile.
     """
+    ways = agree_on_ways(plan.directory, plan.configs(), plan.choices, plan.kept_choices)
+    plan = replace(plan, choices=ways)
     cells, planned = plan.runs({}), 0
 
     def try_all(rates: Rates) -> list[Run]:
@@ -51,7 +54,6 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         return execute_all(trials, plan.corpus, listener)
 
     listener.planned(len(plan.trials()) + len(cells))
-    write_ways(plan.directory, plan.configs(), plan.choices)
     search = search_rates(plan.study, try_all)
     tried = search.trials
     searches, untuned = search_settings(plan, listener), list[Run]()

@@ -16,7 +16,7 @@ from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.rates import MOST_ROUNDS, Rates
 from zoo.experiments.runs.resolve import Cell, Models, resolve_all
 from zoo.experiments.runs.size_matching import describe_size, match_sizes
-from zoo.experiments.runs.strategy import Choice, choose_ways, place
+from zoo.experiments.runs.strategy import Choice, choose_ways, place, read_ways
 from zoo.experiments.runs.tuning.spaces import Spaces, find_spaces
 from zoo.experiments.runs.tuning.suggest import require_optuna
 from zoo.experiments.study.config import Matched, StudyConfig
@@ -43,6 +43,8 @@ class Plan:
     """URL of Optuna's database; None: a file in `directory`."""
     models: Models = field(default_factory=dict)
     """All models that were resolved so far."""
+    kept_choices: Mapping[str, Choice] = field(default_factory=dict)
+    """The choices of ways that were in the folder."""
 
     @property
     def corpus(self) -> Corpus:
@@ -176,8 +178,9 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
         require_optuna()
     if study.start and not is_done(cells[0].directory):
         cells[0].build()  # report weights that do not fit now, not after training
-    choices = choose_ways(cells, corpora, directory)
-    return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models)
+    kept = read_ways(directory)
+    choices = choose_ways(cells, corpora, kept)
+    return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models, kept)
 
 
 def study_directory(out: Path, name: str, *, fresh: bool) -> Path:

@@ -11,7 +11,7 @@ from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.runs import fastest, strategy
 from zoo.experiments.runs.resolve import resolve, resolve_all
-from zoo.experiments.runs.strategy import Choice, list_ways, place, write_ways
+from zoo.experiments.runs.strategy import Choice, agree_on_ways, list_ways, place, read_ways
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,12 @@ def runs(*models: str, seeds: int = 2, **training: object) -> list[RunConfig]:
 
 def choose_ways(configs: list[RunConfig], corpus: Corpus, study: Path) -> dict[str, Choice]:
     """Choose the ways of these runs on one split."""
-    return strategy.choose_ways(resolve_all(configs, {"1/1": corpus}, study), {"1/1": corpus}, study)
+    return strategy.choose_ways(resolve_all(configs, {"1/1": corpus}, study), {"1/1": corpus}, read_ways(study))
+
+
+def write_ways(study: Path, configs: list[RunConfig], choices: dict[str, Choice]) -> None:
+    """Store choices as the only command on this folder."""
+    assert agree_on_ways(study, configs, choices, read_ways(study)) == choices
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +65,16 @@ def test_the_fastest_way_is_taken_and_kept(fast: str, corpus, tmp_path, monkeypa
     assert choose_ways(runs("gru", seeds=5, steps=9), corpus, tmp_path) == choices
     monkeypatch.setattr(strategy, "WORTH", 1e9)
     assert choose_ways(runs("gru", batch_size=5), corpus, tmp_path)["gru"].way == Way(), "another question"
+
+
+def test_of_two_commands_that_choose_at_once_the_first_to_write_decides_for_both(corpus, tmp_path) -> None:
+    mine, theirs = ({"gru": Choice(label="gru", way=Way(threads=n), steps_per_second={})} for n in (1, 2))
+    kept = read_ways(tmp_path)
+    assert agree_on_ways(tmp_path, runs("gru"), theirs, kept) == theirs
+    assert agree_on_ways(tmp_path, runs("gru"), mine, kept) == theirs
+    assert choose_ways(runs("gru"), corpus, tmp_path) == theirs
+    timed = {"gru": theirs["gru"].model_copy(update={"steps_per_second": {"a": 1.0}})}
+    assert agree_on_ways(tmp_path, runs("gru"), timed, read_ways(tmp_path)) == timed, "it knew the earlier choice"
 
 
 def test_a_way_that_is_hardly_faster_is_not_taken(corpus, tmp_path, monkeypatch) -> None:

@@ -49,19 +49,18 @@ class Choice(Frozen):
 _CHOICES = TypeAdapter(dict[str, Choice])
 
 
-def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], study: Path) -> dict[str, Choice]:
-    """Return label -> way of its runs: the earlier choice of this folder, the requested one, or the fastest.
+def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], kept: Mapping[str, Choice]) -> dict[str, Choice]:
+    """Return label -> way of its runs: the earlier choice of the folder, the requested one, or the fastest.
 
     Args:
         cells: all runs of the study as requested.
         corpora: rotation -> corpus in that split; steps are timed on that of a label's first cell.
-        study: folder of the study.
+        kept: the choices in the study's folder.
 
     Raises:
-        RunError: ways.json is damaged.
         UsageError: the requested way is impossible here.
     """
-    kept, choices, open_ = read_ways(study), dict[str, Choice](), dict[str, tuple[list[Way], list[Cell]]]()
+    choices, open_ = dict[str, Choice](), dict[str, tuple[list[Way], list[Cell]]]()
     by_label: dict[str, list[Cell]] = {}
     for cell in cells:
         by_label.setdefault(cell.config.label, []).append(cell)
@@ -138,14 +137,23 @@ def read_ways(directory: Path) -> dict[str, Choice]:
         raise RunError(f"'{path}' is damaged: {error.reason}. {hint}") from None
 
 
-def write_ways(directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice]) -> None:
-    """Add the choices for these runs to ways.json."""
-    path = directory / FILE
-    chosen = {choice_key(config): choices[config.label] for config in configs}
-    if not os.access(directory, os.W_OK) and chosen.keys() <= read_ways(directory).keys():
-        return  # finished studies on a read-only disk can still be shown
+def agree_on_ways(
+    directory: Path, configs: Sequence[RunConfig], choices: Mapping[str, Choice], kept: Mapping[str, Choice]
+) -> dict[str, Choice]:
+    """Add the choices for these runs to ways.json; of two commands that chose at once the first to write decides.
+
+    Args:
+        choices: label -> the choice of this command.
+        kept: the choices that it found in the folder.
+    """
+    path, chosen = directory / FILE, {choice_key(config): choices[config.label] for config in configs}
+    if not os.access(directory, os.W_OK) and chosen.keys() <= kept.keys():
+        return dict(choices)  # finished studies on a read-only disk can still be shown
     with lock(lock_of(path), wait=True):
-        write_whole(path, _CHOICES.dump_json(read_ways(directory) | chosen, indent=2))
+        there = read_ways(directory)
+        chosen |= {key: there[key] for key in chosen if key in there and there[key] != kept.get(key)}
+        write_whole(path, _CHOICES.dump_json(there | chosen, indent=2))
+    return {config.label: chosen[choice_key(config)] for config in configs}
 
 
 def place(cells: Sequence[Cell], ways: Mapping[str, Way]) -> list[Cell]:
