@@ -46,6 +46,8 @@ bench-long: $(VENV)/installed-dev  ## the benchmarks that take minutes: time to 
 simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: docs/results/simulations.md, in minutes
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate.py > docs/results/simulations.md.new
 	mv docs/results/simulations.md.new docs/results/simulations.md
+	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_designs.py > docs/results/simulations-judge.md.new
+	mv docs/results/simulations-judge.md.new docs/results/simulations-judge.md
 
 settings: $(VENV)/installed  ## the table of settings: docs/settings.md
 	$(BIN)/python -c 'from zoo.experiments.study.settings import SETTINGS; from zoo.settings.table import render_page; \
