@@ -107,8 +107,8 @@ def measure(study: Study, margin: float, studies: int, seed: int) -> tuple[float
 
 HEAD = """# How often verdicts of `judge` err
 
-`make simulate` writes this page. {studies:,} simulated studies a setting (`studies/simulate_designs.py`), in percent (Monte
-Carlo error {error:.1f}):
+`make simulate` writes this page. {studies:,} simulated studies a setting (`studies/simulate_designs.py`), in percent
+(Monte Carlo error {error:.1f}):
 
 - **different**: studies in which any two equal models were called different;
 - **within**: studies in which a model was called equal within a margin, or better or worse by less than it, though it
