@@ -50,7 +50,7 @@ def pairs_of(judgement: Judgement) -> Pairs:
         judgement.pairs,
         judgement.has_verdicts,
         percent(judgement.alpha),
-        describe_intervals(len(judgement.pairs), judgement.alpha, judgement.margin, judgement.measure),
+        describe_intervals(len(judgement.pairs), judgement.alpha, judgement.margin, f"in {judgement.measure}"),
         "s.e.: standard errors of the difference over " + " and over ".join(f"new {word}" for word in new) + ".",
         measure=judgement.measure[:1].upper() + judgement.measure[1:],
         higher=judgement.higher,
