@@ -1,8 +1,13 @@
 """The recurrent networks against hand-written cells with torch's weights."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from zoo.packing import Packing
 
 
 def rnn(inner: Tensor, outer: Tensor, state: list[Tensor]) -> list[Tensor]:
@@ -29,17 +34,17 @@ def lstm(inner: Tensor, outer: Tensor, state: list[Tensor]) -> list[Tensor]:
 CELLS = {"rnn": (rnn, 1), "gru": (gru, 1), "lstm": (lstm, 2)}
 
 
-def naive(model, name: str, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), by loops over rows, layers and tokens."""
+def naive(model, name: str, tokens: Tensor, masks: Sequence[Tensor | float] = ()) -> Tensor:
+    """(B, T) -> (B, T, V), by loops over rows, layers and tokens; each layer's mask multiplies its recurrent matrix."""
     cell, parts = CELLS[name]
-    rows = []
+    masks, rows = masks or [1.0] * model.config.layers, []
     for row in tokens.tolist():
         x = [model.embedding.weight[token] for token in row]
-        for w_in, w_hidden, b_in, b_hidden in model.cells.all_weights:
+        for (w_in, w_hidden, b_in, b_hidden), mask in zip(model.cells.all_weights, masks, strict=True):
             state = [torch.zeros(model.config.hidden, dtype=w_in.dtype)] * parts
             hidden = []
             for vector in x:
-                state = cell(w_in @ vector + b_in, w_hidden @ state[0] + b_hidden, state)
+                state = cell(w_in @ vector + b_in, (w_hidden * mask) @ state[0] + b_hidden, state)
                 hidden.append(state[0])
             x = hidden
         rows.append(torch.stack([model.head.weight @ vector + model.head.bias for vector in x]))
@@ -59,3 +64,48 @@ def test_dropout_acts_in_training_alone(layers, make_model, draw):
     assert torch.equal(model(tokens), model(tokens))
     model.train()
     assert not torch.equal(model(tokens), model(tokens))
+
+
+@pytest.fixture
+def weight_dropped(make_model):
+    """Build a model whose training drops recurrent weights, and the masks of its first batch under seed 0."""
+
+    def make(name: str, layers: int):
+        model = make_model(f"{name}(embedding=3,hidden=5,layers={layers},weight_dropout=0.4)").train()
+        torch.manual_seed(0)
+        masks = [F.dropout(torch.ones_like(weights[1]), 0.4) for weights in model.cells.all_weights]
+        torch.manual_seed(0)
+        return model, masks
+
+    return make
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("name", CELLS)
+def test_weight_dropout_multiplies_recurrent_matrices_by_one_mask_for_all_rows_and_steps(
+    name, layers, weight_dropped, draw, assert_model_is
+):
+    model, masks = weight_dropped(name, layers)
+    assert all(0 < (mask == 0).double().mean() < 1 for mask in masks)
+    assert_model_is(model, lambda tokens: naive(model, name, tokens, masks), draw(2, 9))
+
+
+def test_weight_dropout_draws_another_mask_for_every_batch(weight_dropped, draw):
+    model, _ = weight_dropped("lstm", 1)
+    assert not torch.equal(model(draw(2, 9)), model(draw(2, 9)))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_weight_dropout_drops_the_same_weights_of_packed_rows(name, weight_dropped, draw):
+    model, masks = weight_dropped(name, 2)
+    tokens, packing = draw(3, 9), Packing.of(torch.tensor([4, 9, 1]))
+    packed = model.packed(packing.pack(tokens), packing)
+    torch.testing.assert_close(packed, packing.pack(naive(model, name, tokens, masks)))
+
+
+def test_weight_dropout_changes_no_evaluation_and_no_stream(make_model, draw):
+    plain, dropping = (make_model(f"lstm(layers=2{option})") for option in ("", ",weight_dropout=0.4"))
+    tokens = draw(2, 9)
+    assert torch.equal(dropping(tokens), plain(tokens))
+    streamed, _ = dropping.prefill(tokens, dropping.begin(2))
+    torch.testing.assert_close(streamed, plain(tokens)[:, -1])

@@ -1,6 +1,7 @@
 """Recurrent networks: RNN (Elman 1990), GRU (Cho et al. 2014), LSTM (Hochreiter & Schmidhuber 1997).
 
-A hidden vector carries all of the past. The cells are torch's own fused ones.
+A hidden vector carries all of the past. The cells are torch's own fused ones. `weight_dropout` is DropConnect on the
+recurrent matrices (Merity, Keskar & Socher 2018): one mask a batch, so the fused cells stay as fast as they are.
 
     (B, T) -> embed (B, T, C) -> layers of cells (B, T, H) -> (B, T, V)
 """
@@ -8,8 +9,10 @@ A hidden vector carries all of the past. The cells are torch's own fused ones.
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch.nn.functional as F
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from zoo.config import Recipe
 from zoo.layers import output_head
@@ -29,6 +32,12 @@ class Recurrent(SequenceModel):
         dropout: float = Field(
             0.0, ge=0, lt=1, description="probability of dropping a channel of the output of a layer"
         )
+        weight_dropout: float = Field(
+            0.0,
+            ge=0,
+            lt=1,
+            description="probability of dropping a weight between hidden states, one mask a batch",
+        )
 
     cell: ClassVar[Callable[..., nn.RNNBase]]
     config: Config
@@ -44,13 +53,21 @@ class Recurrent(SequenceModel):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
-        hidden, _ = self.cells(self.embedding(tokens))
-        return self.head(self.drop(hidden))
+        return self.head(self.drop(self._read(self.embedding(tokens))))
 
     def packed(self, tokens: Tensor, packing: Packing) -> Tensor:
         """(M,) -> (M, V); the cells run on padded rows, which is faster in torch than on packed ones."""
-        hidden, _ = self.cells(packing.pad(self.embedding(tokens)))
+        hidden = self._read(packing.pad(self.embedding(tokens)))
         return self.head(self.drop(packing.pack(hidden)))
+
+    def _read(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, H)."""
+        p = self.config.weight_dropout
+        if not (self.training and p):
+            return self.cells(x)[0]
+        matrices = [f"weight_hh_l{layer}" for layer in range(self.config.layers)]
+        dropped = {name: F.dropout(getattr(self.cells, name), p) for name in matrices}
+        return functional_call(self.cells, dropped, (x,))[0]
 
     @property
     def bounded_state(self) -> bool:

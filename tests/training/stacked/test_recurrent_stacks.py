@@ -99,6 +99,17 @@ def test_dropout_between_layers_is_drawn_by_each_replica_for_itself(
     assert why_not_stacked(lambda seed: make_model(kind, seed=seed)) == DRAWS
 
 
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm"])
+def test_weight_dropout_is_drawn_by_each_replica_for_itself(
+    model: str, make_model: Callable[..., SequenceModel]
+) -> None:
+    tokens = (torch.arange(20).view(1, 4, 5) % 7).repeat(2, 1, 1)
+    losses = Stack([make_model(model, weight_dropout=0.5).train() for _ in range(2)]).losses(Batch(tokens, tokens))
+    first, second = losses.cross_entropy.tolist()
+    assert first != second
+    assert why_not_stacked(lambda seed: make_model(model, seed=seed, weight_dropout=0.5)) == DRAWS
+
+
 @pytest.mark.parametrize(
     ("layer", "options"), [("gru", {"bidirectional": True}), ("lstm", {"proj_size": 4}), ("packed", {})]
 )
