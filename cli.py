@@ -30,6 +30,7 @@ from zoo.settings.values import (
     parse_share,
     parse_sizes,
     parse_split,
+    parse_targets,
     parse_tokens,
 )
 
@@ -104,6 +105,12 @@ def take_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seeds", type=click.IntRange(1), help="Number of seeds for each model. [3]"),
         click.option(
             "--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]"
+        ),
+        click.option(
+            "--target",
+            type=make_type(parse_targets),
+            metavar="LOSS,...",
+            help="What each model takes to reach these validation losses, in nats per token. Trains nothing more.",
         ),
         click.option("--recipe", help="Name of one of the study file's recipes. [its first]"),
     ]
@@ -264,6 +271,7 @@ def compare(
     models: str | None,
     seeds: int | None,
     splits: int | None,
+    target: list[float] | None,
     sizes: list[int] | None,
     recipe: str | None,
     form: str | None,
@@ -273,7 +281,7 @@ def compare(
 
     STUDY is a file that declares a comparison (studies/*.toml); flags override its values.
     """
-    return _compare(study, models, seeds, splits, sizes, recipe, form, flags)
+    return _compare(study, models, seeds, splits, target, sizes, recipe, form, flags)
 
 
 @cli.command(
@@ -290,6 +298,7 @@ def sweep(
     trials: int | None,
     seeds: int | None,
     splits: int | None,
+    target: list[float] | None,
     recipe: str | None,
     form: str | None,
     **flags: Any,
@@ -305,7 +314,7 @@ def sweep(
     if trials is not None and flags["tune"] is not None:
         raise click.UsageError("--trials and --tune are two names of one setting: give one of them.")
     flags["tune"] = trials or flags["tune"]
-    return _compare(study, models, seeds, splits, None, recipe, form, flags, searches=True)
+    return _compare(study, models, seeds, splits, target, None, recipe, form, flags, searches=True)
 
 
 def _compare(
@@ -313,6 +322,7 @@ def _compare(
     models: str | None,
     seeds: int | None,
     splits: int | None,
+    target: list[float] | None,
     sizes: list[int] | None,
     recipe: str | None,
     form: str | None,
@@ -336,7 +346,14 @@ def _compare(
         raise click.UsageError("--recipe chooses a recipe of a study file: give the file.")
     names = require_models(expand_names(models)) if models is not None else None
     numbers = list(range(1, seeds + 1)) if seeds else None
-    own: dict[str, Any] = {"models": names, "seeds": numbers, "splits": splits, "file": study, "recipe": recipe}
+    own: dict[str, Any] = {
+        "models": names,
+        "seeds": numbers,
+        "splits": splits,
+        "target": target,
+        "file": study,
+        "recipe": recipe,
+    }
     config = build_study(given := read_flags(flags), **own)
     if searches and not config.search.wanted:
         config = build_study({**given, "tune": DEFAULT_TRIALS}, **own)

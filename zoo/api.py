@@ -117,6 +117,7 @@ def compare(
     *,
     seeds: int | Sequence[int] | None = None,
     splits: int | None = None,
+    target: float | Sequence[float] | None = None,
     recipe: str | None = None,
     name: str | None = None,
     out: Place = "runs",
@@ -133,6 +134,7 @@ def compare(
         models: a list of models as for `train`; or the path of a study file, which the other arguments override.
         seeds: number of seeds, or the seeds. [3]
         splits: number of splits of the text, each trained under every seed. [1]
+        target: one or more validation losses, nats per token: what each model takes to reach them. Trains nothing.
         recipe: name of one of the study file's recipes. [its first]
         name: name of the folder of the runs. [from the models and the corpus]
         report: measure costs, draw samples and write report.html.
@@ -146,7 +148,7 @@ def compare(
     Raises:
         RegistryError, ZooError: the study cannot be trained; raised before training starts.
     """
-    own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
+    own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, **own)
     outcome = _run(
         study,
@@ -167,6 +169,7 @@ def compare_sizes(
     *,
     seeds: int | Sequence[int] | None = None,
     splits: int | None = None,
+    target: float | Sequence[float] | None = None,
     recipe: str | None = None,
     name: str | None = None,
     out: Place = "runs",
@@ -183,6 +186,7 @@ def compare_sizes(
         sizes: numbers of parameters; every model is scaled to each.
         seeds: as for `compare`.
         splits: as for `compare`.
+        target: as for `compare`.
         recipe: as for `compare`.
         name: name of the folders, followed by the size. [from the models and the corpus]
         out: as for `train`.
@@ -195,7 +199,7 @@ def compare_sizes(
     Raises:
         RegistryError, ZooError: a study cannot be trained; raised before training starts.
     """
-    own = {"seeds": seeds, "splits": splits, "recipe": recipe, "name": name}
+    own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
     console = _make_console(progress)
     plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]

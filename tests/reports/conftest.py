@@ -11,10 +11,12 @@ import pytest
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import Contrast, Passage
+from zoo.experiments.judge.crossings import Crossing
 from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.positions import Place
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.target import Targets, judge_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tried, Tuned
 from zoo.experiments.records.run import DataRecord, Environment
 from zoo.experiments.records.study import Cost
@@ -22,7 +24,7 @@ from zoo.experiments.study.config import StudyConfig
 
 Make = Callable[..., Comparison]
 
-T95 = {2: 4.303, 4: 2.776}
+T95 = {2: 4.303, 4: 2.776, 7: 2.365}
 NINE = {
     "tree, 76K": (1.9642, 76579),
     "transformer": (1.9655, 74496),
@@ -130,6 +132,29 @@ def make_tuned(label: str, **values: Any) -> Tuned:
         "unchanged": False,
     }  # fmt: skip
     return Tuned(**{**known, **values})
+
+
+def make_targets(comparison: Comparison, losses: Sequence[float] = (2.3, 2.1)) -> Targets:
+    """Make the crossings of a comparison: each next model is slower, and ends above the lowest loss more often."""
+    seeds = comparison.study.seeds
+    crossings = {}
+    for place, row in enumerate(comparison.models):
+        for difficulty, loss in enumerate(losses, 1):
+            own = crossings[row.label, loss] = []
+            for number, seed in enumerate(seeds):
+                steps = 100.0 * difficulty * (1 + 0.5 * place + 0.05 * number)
+                ended = "reached" if difficulty == 1 or number >= place else "diverged" if row.diverged else "short"
+                flops = None if row.used.flops is None else 2e9 * steps
+                own.append(Crossing(label=row.label, seed=seed, split=None, target=loss, ended=ended, steps=steps,
+                                    tokens=914 * steps, flops=flops, seconds=0.0123 * steps))  # fmt: skip
+    runs = {row.label: row.runs for row in comparison.models}
+    return judge_targets(losses, runs, crossings, {}, seeds=len(seeds))
+
+
+def _make_aimed_comparison() -> Comparison:
+    """Three models under eight seeds with two target losses."""
+    whole = make_comparison(dict(list(NINE.items())[:3]), range(1, 9), target=[2.3, 2.1])
+    return whole.model_copy(update={"targets": make_targets(whole)})
 
 
 def _make_tuned_comparison() -> Comparison:
@@ -279,6 +304,7 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
     "one model": lambda: make_comparison({"gru": (2.0, 22000)}),
     "no costs": lambda: make_comparison(dict(list(NINE.items())[:3]), costs=False, samples=False),
     "tuned": _make_tuned_comparison,
+    "aimed": _make_aimed_comparison,
     "labels": lambda: make_comparison(
         {
             "<script>alert(1)</script>": (1.80, 10_000),

@@ -5,6 +5,7 @@ it), `search_rates` or `search_settings` (its learning rate, or more) and `execu
 on its runs are `Cell`s.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.records.study import StudyRecord, describe_study, read_study, write_study
+from zoo.experiments.records.study import StudyRecord, describe_study, read_study, with_target, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
 from zoo.experiments.runs.elsewhere import copy_same_runs
@@ -68,7 +69,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     remove_unfinished(path)
     if path.is_file():
         remove_lock(lock_of(path))
-        return path, read_study(path)
+        return path, _ask(path, plan.study.target)
     record = StudyRecord(
         study=plan.study,
         matched=dict(plan.matched),
@@ -83,7 +84,20 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     with lock(lock_of(path), wait=True):
         if not path.is_file():
             write_study(path, record)
-    return path, read_study(path)
+    return path, _ask(path, plan.study.target)
+
+
+def _ask(path: Path, target: tuple[float, ...]) -> StudyRecord:
+    """Return the record in a file with these target losses; write them where the file can be written."""
+    record = read_study(path)
+    if record.study.target == target:
+        return record
+    if not os.access(path.parent, os.W_OK):
+        return with_target(record, target)
+    with lock(lock_of(path), wait=True):
+        record = with_target(read_study(path), target)
+        write_study(path, record)
+    return record
 
 
 def _execute_splits(plan: Plan, cells: Sequence[Cell], listener: Listener) -> list[Run]:
@@ -169,7 +183,7 @@ def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
 
     def same(other: StudyConfig) -> bool:
         fewer = FEWEST_SEEDS <= len(other.seeds) < len(study.seeds) and set(other.seeds) < set(study.seeds)
-        return fewer and other.model_copy(update={"seeds": study.seeds}) == study
+        return fewer and other.model_copy(update={"seeds": study.seeds, "target": study.target}) == study
 
     looks = set()
     for path in directory.glob("study-*.json"):

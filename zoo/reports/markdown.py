@@ -13,6 +13,7 @@ from zoo.reports.numbers import format_flops, loss, short, storage
 from zoo.reports.pairs import describe_columns, pair_columns, pairs_of
 from zoo.reports.passages import END, plain_text
 from zoo.reports.search_markdown import write_search
+from zoo.reports.target_markdown import write_targets
 
 CAPTIONS = {
     "forest": "Test loss of every model with its interval, its seeds, the floor and published figures",
@@ -21,6 +22,9 @@ CAPTIONS = {
     "position": "Test loss against the number of tokens before",
     "search-settings": "Validation loss of every trial against each searched setting",
     "search-trials": "Lowest validation loss so far against the number of trials",
+    "profile-tokens": "Share of problems solved against training tokens over the fewest",
+    "profile-flops": "Share of problems solved against FLOPs over the fewest",
+    "profile-seconds": "Share of problems solved against seconds of training over the fewest",
     "cost-parameters": "Test loss against parameters",
     "cost-seconds": "Test loss against seconds of training",
     "cost-flops": "Test loss against FLOPs of training",
@@ -35,6 +39,7 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         name: f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()
     }
     searched = [drawn.pop(name) for name in list(drawn) if name.startswith("search-")]
+    profiles = [drawn.pop(name) for name in list(drawn) if name.startswith("profile-")]
     first, *others = [*drawn.values()] or [""]
     parts = [
         f"# {escape(facts.title(comparison))}",
@@ -48,6 +53,8 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         *_pairs(comparison),
         *write_search(comparison),
         *searched,
+        *write_targets(comparison),
+        *profiles,
         *(["## Learning and cost", *others] if others else ["## Cost"]),
         _costs(comparison.models),
         *_contrasts(comparison),

@@ -15,7 +15,7 @@ from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
-from zoo.reports import facts, numbers, passages, search_facts
+from zoo.reports import facts, numbers, passages, search_facts, target_facts
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.outliers import find_outliers
@@ -34,6 +34,7 @@ def render_page(comparison: Comparison) -> str:
         wide=wide,
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
+        profile_figures=[name for name in wide if name.startswith("profile-")],
         verdict_in_bits=facts.keep_together(
             verdict_sentence(
                 comparison.models,
@@ -81,6 +82,7 @@ def template(name: str) -> Template:
     environment.globals |= {
         "facts": facts,
         "search_facts": search_facts,
+        "target_facts": target_facts,
         "format_chance": format_chance,
         "describe_method": describe_method,
         "pair_words": pair_words,

@@ -14,6 +14,7 @@ from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
 from zoo.reports.pairs import list_pairs
+from zoo.reports.target_table import print_targets
 from zoo.reports.tuning import print_search
 
 Columns = dict[str, Callable[[ModelRow], str]]
@@ -23,7 +24,7 @@ FEW_PAIRS = 10
 
 
 def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
-    """Print models, best first, legend, notes, search and pairs; the verdict last, where the reader looks first."""
+    """Print models, best first, legend, notes, search, pairs, target losses; the verdict last, where one looks."""
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
@@ -37,6 +38,9 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()
         _print_pairs(comparison, unit, console)
+    if comparison.targets:
+        console.print()
+        print_targets(comparison, unit, console)
     sentence = verdict_sentence(
         rows, comparison.pairs, study=comparison.study, tuned=comparison.tuned, looked=comparison.looked, bits=bits
     )

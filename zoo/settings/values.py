@@ -97,6 +97,11 @@ def parse_match(text: str) -> dict[str, float | int]:
     return {kind: round(parse_large(size)) if kind == "parameters" else parse_large(size)}
 
 
+def parse_targets(text: str) -> list[float]:
+    """One or more losses: 1.993, or 2.1,2.0,1.993."""
+    return [parse_positive(part) for part in text.split(",")]
+
+
 def parse_sizes(text: str) -> list[int]:
     """At least two different numbers of parameters in ascending order."""
     sizes = sorted({round(parse_large(part)) for part in text.split(",")})

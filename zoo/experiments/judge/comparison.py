@@ -9,6 +9,7 @@ from zoo.config import Frozen
 from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
+from zoo.experiments.judge.target import Targets
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
 from zoo.experiments.study.config import StudyConfig
@@ -42,6 +43,8 @@ class Comparison(Frozen):
     tuned: tuple[Tuned, ...] = ()
     """The search of every model, in their order; () without a search."""
     pairs: tuple[PairRow, ...]
+    targets: Targets | None = None
+    """What each model takes to the target losses; None if the study has none."""
     runs: tuple[RunRow, ...]
     contrasts: tuple[Contrast, ...] = ()
     """The passages on which the best model and each of the next ones differ most; () where runs recorded no tokens."""

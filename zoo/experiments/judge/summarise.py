@@ -16,6 +16,7 @@ from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow
 from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.target import summarise_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
 from zoo.experiments.records.run import Run, read_losses, read_run
@@ -67,6 +68,12 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         models=tuple(rows),
         tuned=tuned,
         pairs=tuple(pairs),
+        targets=summarise_targets(
+            record.study.target,
+            {row.label: by_label[row.label] for row in rows},
+            {row.label: row.without_mean for row in rows if row.failed or row.refused},
+            several=several,
+        ),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(
             {row.label: next(iter(group_by_split(by_label[row.label]).values())) for row in rows if row.test},

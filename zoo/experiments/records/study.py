@@ -141,8 +141,12 @@ records keep their names. Add nothing here."""
 
 
 def describe_study(study: StudyConfig) -> dict[str, Any]:
-    """Return the values that name a study, without settings beyond `FIRST` that are at their default."""
+    """Return the values that name a study, without settings beyond `FIRST` that are at their default.
+
+    Target losses are not among them: they are asked of finished runs, so the same comparison keeps its record.
+    """
     document = study.model_dump(mode="json")
+    document.pop("target", None)
     for table, first in FIRST.items():
         usual = as_json(StudyConfig.model_fields[table].default)
         document[table] = {
@@ -154,6 +158,11 @@ def describe_study(study: StudyConfig) -> dict[str, Any]:
 def write_study(path: Path, record: StudyRecord) -> None:
     """Write the record atomically."""
     write_json(path, record)
+
+
+def with_target(record: StudyRecord, target: tuple[float, ...]) -> StudyRecord:
+    """Return the record with other target losses."""
+    return record.model_copy(update={"study": record.study.model_copy(update={"target": target})})
 
 
 def find_study(directory: Path) -> Path:

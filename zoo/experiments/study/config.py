@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from zoo.calls import Value, short_names
 from zoo.config import (
@@ -26,6 +26,8 @@ from zoo.settings.values import AUTO, parse_match, parse_positive, parse_rates
 FEWEST_SPLITS = 3
 """Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
 LAST_SEED = 2**63 - 1
+MOST_TARGETS = 8
+"""Maximum number of target losses of a comparison."""
 FIRST_GRID = (3e-3, 1e-2, 3e-2)
 """Learning rates with which `--lr-grid auto` begins, unless others are given."""
 
@@ -136,6 +138,10 @@ class StudyConfig(Frozen):
     )
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
+    target: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        (), max_length=MOST_TARGETS, description="validation losses, in nats per token, the highest first"
+    )
+    """A question to the records of the runs: no run depends on it, and neither does the name of the study's record."""
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +191,19 @@ class StudyConfig(Frozen):
         self.data.check_splits(self.splits)
         return self
 
+    @field_validator("target", mode="before")
+    @classmethod
+    def _accept_one_target(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("target")
+    @classmethod
+    def _sort_targets(cls, losses: tuple[float, ...]) -> tuple[float, ...]:
+        twice = [loss for loss in set(losses) if losses.count(loss) > 1]
+        if twice:
+            raise ValueError(f"the loss {twice[0]:g} is given twice")
+        return tuple(sorted(losses, reverse=True))
+
     @model_validator(mode="after")
     def _check_search(self) -> "StudyConfig":
         if not self.search.wanted:
@@ -212,9 +231,10 @@ class StudyConfig(Frozen):
     @model_serializer(mode="wrap")
     def _omit_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit later settings at their defaults, so that older records keep their names and contents."""
-        usual = (
+        usual: tuple[tuple[str, Any], ...] = (
             ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
             ("margin", None), ("alpha", 0.05),
+            ("target", ()), ("target", []),
         )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 

@@ -95,6 +95,7 @@ def build_study(
     models: Sequence[str] | None,
     seeds: Sequence[int] | None,
     splits: int | None = None,
+    target: float | Sequence[float] | None = None,
     name: str | None = None,
     file: str | None = None,
     recipe: str | None = None,
@@ -107,7 +108,7 @@ def build_study(
     """
     check_names(given)
     check_utf_8(name or "")
-    own = {"name": name, "models": models, "seeds": seeds, "splits": splits}
+    own = {"name": name, "models": models, "seeds": seeds, "splits": splits, "target": target}
     base = load_study(Path(file), recipe) if file is not None else base or {}
     return make_study(base, {**own, **nest_settings(given)})
 

@@ -12,6 +12,7 @@ from zoo.reports.figures.curves import curves
 from zoo.reports.figures.forest import forest
 from zoo.reports.figures.palette import model_rules, plain_variables
 from zoo.reports.figures.positions import positions
+from zoo.reports.figures.profile import profile
 from zoo.reports.figures.search import search_settings
 from zoo.reports.figures.trials import search_trials
 
@@ -29,6 +30,9 @@ FIGURES: dict[str, Draw] = {
     "position": lambda comparison, width: positions(comparison, width=width),
     "search-settings": lambda comparison, width: search_settings(comparison, width=width),
     "search-trials": lambda comparison, width: search_trials(comparison, width=width),
+    "profile-tokens": lambda comparison, width: profile(comparison, "tokens", width=width),
+    "profile-flops": lambda comparison, width: profile(comparison, "flops", width=width),
+    "profile-seconds": lambda comparison, width: profile(comparison, "seconds", width=width),
     "cost-parameters": lambda comparison, width: cost(comparison, "parameters", width=width),
     "cost-seconds": lambda comparison, width: cost(comparison, "seconds", width=width),
     "cost-flops": lambda comparison, width: cost(comparison, "flops", width=width),

@@ -121,6 +121,12 @@ def loss_axis(
     return Markup().join(groups)
 
 
+def share_axis(scale: Scale, near: float, far: float, title: str) -> Markup:
+    """Draw the upright axis of a share, in percent."""
+    marks = [_level(scale(share), near, far, f"{share:.0%}") for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return tag("g", *marks, text(near, scale.end - 22, title, "title"), class_="axis")
+
+
 def _upright(x: float, top: float, bottom: float, words: str) -> Markup:
     return line(x, top, x, bottom, "grid") + text(x, bottom + 17, words, "tick", "middle")
 
