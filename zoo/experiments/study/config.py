@@ -139,7 +139,7 @@ class StudyConfig(Frozen):
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
     target: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
-        (), max_length=MOST_TARGETS, description="validation losses, in nats per token, the highest first"
+        (), description="validation losses, in nats per token, the highest first"
     )
     """A question to the records of the runs: no run depends on it, and neither does the name of the study's record."""
 
@@ -202,6 +202,8 @@ class StudyConfig(Frozen):
         twice = [loss for loss in set(losses) if losses.count(loss) > 1]
         if twice:
             raise ValueError(f"the loss {twice[0]:g} is given twice")
+        if len(losses) > MOST_TARGETS:
+            raise ValueError(f"{len(losses)} losses are too many: at most {MOST_TARGETS}")
         return tuple(sorted(losses, reverse=True))
 
     @model_validator(mode="after")
