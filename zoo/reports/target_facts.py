@@ -100,7 +100,7 @@ def describe_reach(comparison: Comparison) -> list[str]:
         lines.append(
             "A run that ends above the loss counts as longer than it was trained (>, ∞), and a diverged one as never."
         )
-    lines.append("Seconds are of this machine, and verify does not check them.")
+    lines.append("Seconds are those of this machine, and verify does not check them.")
     return lines
 
 

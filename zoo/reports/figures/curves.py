@@ -1,4 +1,4 @@
-"""Draw learning curves: validation loss against tokens or seconds, a line per model with a band over its runs."""
+"""Draw learning curves: validation loss against tokens or seconds, a line per model with a band, and target losses."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import colour_class
 from zoo.reports.figures.scale import Scale, bent, horizontal_axis, loss_axis
-from zoo.reports.figures.svg import drawing
+from zoo.reports.figures.svg import drawing, line
 from zoo.reports.numbers import plain
 
 TITLES = {"tokens": "training tokens", "seconds": "seconds of training"}
@@ -41,8 +41,9 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
         loss_axis(up, left, right, "validation loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, TITLES[against], plain, 4 if narrow else 8),
     )
+    aims = [line(left, up(loss), right, up(loss), "target") for loss in comparison.study.target if up.inside(loss)]
     marks = draw_lines(lines, across, up, names)
-    return drawing(width, height, *axes, *marks, label=f"Validation loss against {TITLES[against]}")
+    return drawing(width, height, *axes, *aims, *marks, label=f"Validation loss against {TITLES[against]}")
 
 
 def bend(comparison: Comparison) -> float | None:

@@ -35,7 +35,7 @@ def profile(comparison: Comparison, measure: Measure, *, width: float = 960.0) -
     ]
     names = room_for_names(lines, narrow)
     left, right, bottom = 46.0 if narrow else 58.0, width - names - 22, HEIGHT - FOOT
-    across, up = Scale(1.0, most, left, right, log=True), Scale(0.0, 1.0, bottom, TOP)
+    across, up = Scale(1.0, most, left, right, log=True), Scale(-0.01, 1.0, bottom, TOP + 2)
     axes = (
         share_axis(up, left, right, "share of problems"),
         horizontal_axis(across, TOP, bottom, TITLES[measure], plain, 4 if narrow else 9),
