@@ -43,11 +43,13 @@ bench: $(VENV)/installed-dev  ## speed, against the machine's limits and plain l
 bench-long: $(VENV)/installed-dev  ## the benchmarks that take minutes: time to a loss
 	$(BIN)/python -m pytest -c benchmarks/pytest.ini benchmarks -m long $(ARGS)
 
-simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: docs/results/simulations.md, in minutes
+simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: docs/results/simulations*.md and time-to-a-loss.md, in minutes
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate.py > docs/results/simulations.md.new
 	mv docs/results/simulations.md.new docs/results/simulations.md
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_designs.py > docs/results/simulations-judge.md.new
 	mv docs/results/simulations-judge.md.new docs/results/simulations-judge.md
+	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_target.py > docs/results/time-to-a-loss.md.new
+	mv docs/results/time-to-a-loss.md.new docs/results/time-to-a-loss.md
 
 settings: $(VENV)/installed  ## the table of settings: docs/settings.md
 	$(BIN)/python -c 'from zoo.experiments.study.settings import SETTINGS; from zoo.settings.table import render_page; \

@@ -78,6 +78,13 @@ def test_one_seed_has_neither_interval_nor_range() -> None:
     assert " to " not in printed(one).partition("To the first")[0]
 
 
+def test_a_schedule_that_follows_the_budget_is_told(aimed: Comparison) -> None:
+    assert "with another budget these numbers are others" in flat(printed(aimed))
+    training = aimed.study.training.model_copy(update={"schedule": "constant"})
+    constant = aimed.model_copy(update={"study": aimed.study.model_copy(update={"training": training})})
+    assert "another budget" not in flat(printed(constant))
+
+
 def test_losses_are_in_bits_where_asked(aimed: Comparison) -> None:
     assert printed(aimed, bits=True).startswith(" of 3.3182 bits per token")
     assert "3.0297" in printed(aimed, bits=True)
@@ -111,6 +118,21 @@ def test_a_median_is_written_with_what_is_known_of_it(bounds: tuple[float, ...],
 def test_a_ratio_of_which_only_the_upper_bound_is_known_says_so() -> None:
     found = Typical(at_least=0.0, at_most=0.31, low=0.0, high=0.9, coverage=None)
     assert (format_median(found, ratio=True), format_interval(found, ratio=True)) == ("< 0.31", "0 to 0.90")
+
+
+def test_an_order_that_is_known_under_no_seed_is_told_as_unknown(aimed: Comparison) -> None:
+    few = aim(make_comparison(dict(list(NINE.items())[:2]), range(1, 9)), 2.3)
+    assert few.targets
+    ratios = tuple(
+        own.model_copy(update={"ratio": None, "known": 0, "first": 0}) if own.measure == "flops" else own
+        for own in few.targets.ratios
+    )
+    one = few.model_copy(update={"targets": few.targets.model_copy(update={"ratios": ratios})})
+    assert re.search(r"^ +FLOPs +unknown +0/0 ", printed(one), re.MULTILINE)
+    assert "| FLOPs | unknown |  | 0/0 |" in render_markdown(one, {})
+    assert ">unknown</td>" in render_page(one)
+    none = tuple(own.model_copy(update={"ratio": None}) for own in ratios)
+    assert "unknown" not in printed(few.model_copy(update={"targets": few.targets.model_copy(update={"ratios": none})}))
 
 
 def test_uncounted_flops_are_marked_as_in_other_tables(aimed: Comparison) -> None:

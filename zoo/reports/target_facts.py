@@ -66,6 +66,11 @@ def _write(value: float | None, ratio: bool) -> str:
     return f"{value:.2f}" if ratio and 0.095 <= value < 99.5 else short(value)
 
 
+def format_ratio(ratio: Ratio) -> str:
+    """Format the median of a ratio; "unknown" where it is known under no seed which model got there first."""
+    return format_median(ratio.ratio, ratio=True) or "unknown"
+
+
 def flops_sign(comparison: Comparison, label: str) -> str:
     """Return what stands before the FLOPs of a model: "≥ " if some are uncounted, "≈ " if they are approximate."""
     used = next(row.used for row in comparison.models if row.label == label)
@@ -83,8 +88,10 @@ def has_verdicts(targets: Targets) -> bool:
 
 
 def judged_ratios(targets: Targets) -> list[Ratio]:
-    """Return the ratios that a table shows: of pairs in the measures `JUDGED`, by loss and pair."""
-    return [ratio for ratio in targets.ratios if ratio.measure in JUDGED and ratio.ratio]
+    """Return the ratios that a table shows: in the measures `JUDGED`, of pairs and losses where any is known."""
+    judged = [ratio for ratio in targets.ratios if ratio.measure in JUDGED]
+    known = {(ratio.target, ratio.a, ratio.b) for ratio in judged if ratio.ratio}
+    return [ratio for ratio in judged if (ratio.target, ratio.a, ratio.b) in known]
 
 
 def describe_reach(comparison: Comparison) -> list[str]:
@@ -100,6 +107,8 @@ def describe_reach(comparison: Comparison) -> list[str]:
         lines.append(
             "A run that ends above the loss counts as longer than it was trained (>, ∞), and a diverged one as never."
         )
+    if comparison.study.training.schedule != "constant":
+        lines.append("The learning rate's schedule follows the budget: with another budget these numbers are others.")
     lines.append("Seconds are those of this machine, and verify does not check them.")
     return lines
 
@@ -110,10 +119,11 @@ def describe_ratios(comparison: Comparison) -> list[str]:
     if targets is None or not judged_ratios(targets):
         return []
     runs = "runs" if comparison.study.splits > 1 else "seeds"
-    what = _beside([ratio.ratio for ratio in judged_ratios(targets) if ratio.ratio])
+    beside = _beside([ratio.ratio for ratio in judged_ratios(targets) if ratio.ratio])
     lines = [
-        f"Ratio: what the first model takes over what the second takes under the same seed, median over the {runs} "
-        f"where it is known which got there first{what}; first: in how many of these the first one did."
+        f"Ratio: what the first model takes over what the second takes under the same seed; median{beside}; over the "
+        f"{runs} where it is known which got there first: the other did later, or was trained as far in vain. First: "
+        "in how many of these the first one did."
     ]
     if targets.withheld:
         return [*lines, f"No verdict on ratios: {targets.withheld}."]

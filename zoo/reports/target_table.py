@@ -18,6 +18,7 @@ from zoo.reports.target_facts import (
     format_interval,
     format_loss,
     format_median,
+    format_ratio,
     format_reached,
     has_verdicts,
     judged_ratios,
@@ -99,7 +100,7 @@ def _print_ratios(targets: Targets, unit: float, console: Console) -> None:
 
 def _ratio(ratio: Ratio) -> str:
     interval = format_interval(ratio.ratio, ratio=True)
-    return format_median(ratio.ratio, ratio=True) + (f" ({interval})" if interval else "")
+    return format_ratio(ratio) + (f" ({interval})" if interval else "")
 
 
 def _width(rows: Sequence[Sequence[str]], column: int) -> int:
