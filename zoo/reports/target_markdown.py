@@ -2,8 +2,8 @@
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.crossings import Measure
-from zoo.experiments.judge.sentence import format_chance
 from zoo.experiments.judge.target import Reach
+from zoo.experiments.judge.verdict import format_chance
 from zoo.reports.markup import escape, write_table
 from zoo.reports.target_facts import (
     NAMES,

@@ -7,8 +7,8 @@ from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.ratios import Ratio
-from zoo.experiments.judge.sentence import format_chance
 from zoo.experiments.judge.target import Targets
+from zoo.experiments.judge.verdict import format_chance
 from zoo.reports.folded import fold, print_folded, wrap
 from zoo.reports.target_facts import (
     NAMES,
