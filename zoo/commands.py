@@ -289,8 +289,12 @@ def judge(
     goal = parse_goal(solved) if solved else None
     paths = [Path(file) for file in files]
     scores = read_scores(paths, reader=reader, columns=Columns(**columns or {}))
-    if goal and goal.measure not in (scores.measure, "score"):
-        raise UsageError(f"--solved is about '{goal.measure}', and the score is '{scores.measure}': name that one.")
+    measures = {scores.measure, *(measure for measure, _ in scores.by_task.values())}
+    if goal and (goal.measure not in (*measures, "score") or len(measures) > 1):
+        raise UsageError(
+            f"--solved is about '{goal.measure}', and the score is {', '.join(sorted(measures))}: name the one score "
+            "of all tasks."
+        )
     try:
         criterion = Criterion(alpha, margin)
     except ValueError as error:

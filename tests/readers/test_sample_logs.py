@@ -115,3 +115,15 @@ def test_a_column_of_a_log_is_known_and_cannot_be_named(tmp_path: Path) -> None:
     log = write(tmp_path, "one", [sample(0, {"acc": 1})])
     with pytest.raises(DataError, match="leave out --item"):
         read_scores([log], columns=Columns(item="doc_id"))
+
+
+def test_tasks_of_different_metrics_are_judged_each_by_its_own(tmp_path: Path, zoo_json: Any) -> None:
+    for k, model in enumerate(("one", "two")):
+        write(tmp_path, model, [sample(i, {"acc": float(i % (k + 2) == 0)}) for i in range(12)])
+        write(tmp_path, model, [sample(i, {"word_perplexity": [-3.0 - k - i, 4]}) for i in range(12)], task="wikitext")
+    tasks = {task["task"]: task for task in zoo_json("judge", str(tmp_path))["tasks"]}
+    assert {name: (task["measure"], task["higher"]) for name, task in tasks.items()} == {
+        "arc_easy": ("acc", True), "wikitext": ("loss per word", False)
+    }  # fmt: skip
+    assert tasks["arc_easy"]["method"] == "exact McNemar"
+    assert tasks["wikitext"]["models"][0]["label"] == "one"

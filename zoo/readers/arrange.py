@@ -31,19 +31,31 @@ def arrange(
         DataError: there is one model alone, nothing that all models share, weights that differ, or it is not known
             whether higher is better.
     """
-    better = scores.higher if higher is None else higher
-    if better is None:
-        raise DataError(f"The name '{scores.measure}' does not say what is better: give --higher or --lower.")
     if scores.items is None and ordered:
         raise DataError("Without a column for the item there is no order of items: leave out --ordered.")
     if ordered and scores.clusters is not None:
         raise DataError("Clusters of items and items in order are two assumptions: leave out --ordered or --cluster.")
-    scores = replace(scores, higher=better, ordered=ordered or scores.ordered)
+    scores = replace(scores, ordered=ordered or scores.ordered)
     if scores.tasks is None:
-        return [_arrange_task("", scores, unpaired)]
-    return [
-        _arrange_task(task, _select(scores, scores.tasks == task), unpaired) for task in dict.fromkeys(scores.tasks)
-    ]
+        return [_arrange_task("", _direct(scores, higher), unpaired)]
+    designs = []
+    for task in dict.fromkeys(scores.tasks.tolist()):
+        measure, known = scores.by_task.get(task, (scores.measure, scores.higher))
+        own = replace(_select(scores, scores.tasks == task), measure=measure, higher=known)
+        designs.append(_arrange_task(task, _direct(own, higher), unpaired))
+    return designs
+
+
+def _direct(scores: Scores, higher: bool | None) -> Scores:
+    """The scores with a direction: the given one, or the known one.
+
+    Raises:
+        DataError: neither is there.
+    """
+    better = scores.higher if higher is None else higher
+    if better is None:
+        raise DataError(f"The name '{scores.measure}' does not say what is better: give --higher or --lower.")
+    return replace(scores, higher=better)
 
 
 def _select(scores: Scores, chosen: NDArray[np.bool_]) -> Scores:

@@ -1,6 +1,7 @@
 """What a reader takes and gives: a file, names of columns, and scores in long form. Imports no torch."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -25,7 +26,7 @@ class Columns:
 
     def given(self) -> dict[str, str]:
         """What a column holds -> its name, for those that are given."""
-        return {field.name: name for field in fields(self) if (name := getattr(self, field.name)) is not None}
+        return {own.name: name for own in fields(self) if (name := getattr(self, own.name)) is not None}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Scores:
     clusters: Names | None = None
     ordered: bool = False
     """Whether items are neighbouring stretches of one stream, in its order."""
+    by_task: Mapping[str, tuple[str, bool | None]] = field(default_factory=dict)
+    """Task -> name of its score and whether higher is better, where tasks differ."""
     notes: tuple[str, ...] = ()
     """What was guessed, a sentence each."""
 

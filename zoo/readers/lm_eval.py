@@ -57,16 +57,21 @@ class LMEval:
                     f"'{other.name}' and '{part.path.name}' are two logs of {part.task} by {part.model}: remove one."
                 )
             seen[part.model, part.task] = part.path
-        measures = list(dict.fromkeys(part.measure for part in parts))
-        if len(measures) > 1:
-            raise DataError(f"The logs hold different scores ({', '.join(measures)}): choose one with --score.")
-        directions = {part.higher for part in parts}
+        measures: dict[str, tuple[str, bool | None]] = {}
+        for part in parts:
+            known = measures.setdefault(part.task, (part.measure, part.higher))
+            if known != (part.measure, part.higher):
+                raise DataError(
+                    f"The logs of {part.task} hold different scores ({known[0]}, {part.measure}): choose one with "
+                    "--score."
+                )
         return Scores(
             models=np.concatenate([np.full(len(part.items), part.model) for part in parts]),
             totals=np.concatenate([part.totals for part in parts]),
             weights=np.concatenate([part.weights for part in parts]),
-            measure=measures[0],
-            higher=directions.pop() if len(directions) == 1 else None,
+            measure=parts[0].measure,
+            higher=parts[0].higher,
+            by_task=measures,
             items=np.concatenate([part.items for part in parts]),
             tasks=np.concatenate([np.full(len(part.items), part.task) for part in parts]),
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),

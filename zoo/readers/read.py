@@ -58,7 +58,10 @@ def _join(parts: Sequence[tuple[Path, Scores]]) -> Scores:
     """
     (first_path, first), *others = parts
     for path, scores in others:
-        if (scores.measure, scores.ordered) != (first.measure, first.ordered):
+        known = {**first.by_task, **scores.by_task}
+        if any(known[task] != own for task, own in first.by_task.items()) or (
+            not known and (scores.measure, scores.ordered) != (first.measure, first.ordered)
+        ):
             raise DataError(
                 f"'{first_path}' has the score '{first.measure}', '{path}' has '{scores.measure}': judge them apart, "
                 "or name one column that both have (--score)."
@@ -79,6 +82,7 @@ def _join(parts: Sequence[tuple[Path, Scores]]) -> Scores:
         **{what: join(what) for what in ("models", "totals", "weights", *OPTIONAL)},
         measure=first.measure,
         higher=first.higher,
+        by_task={task: own for _, scores in parts for task, own in scores.by_task.items()},
         ordered=first.ordered,
         notes=tuple(dict.fromkeys(note for _, scores in parts for note in scores.notes)),
     )
