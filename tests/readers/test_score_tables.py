@@ -1,6 +1,7 @@
 """Tables of scores are read by the names of their columns; what is wrong with a file is one clear line."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def test_cells_with_line_ends_keep_the_numbers_of_lines(read: Read) -> None:
         ("model,loss\na,n/a\n", "line 2, column 'loss': 'n/a' is not a finite number"),
         ("model,loss\na,nan\n", "'nan' is not a finite number"),
         ("model;loss\na;1,5\n", "Write a decimal point"),
+        ("model;loss\na;-0,5\n", "Write a decimal point"),
         ("model,loss\n,1\n", "the model is empty"),
         ("model,loss\na,1,2\n", "3 cells, and 2 columns"),
         ("model,loss,weight\na,1,0\n", "a weight of 0; it must be above 0"),
@@ -129,6 +131,11 @@ def test_wrong_json_lines_are_told_in_one_line(read: Read, content: str, said: s
         read(a_jsonl=content)
 
 
+def test_an_integer_beyond_any_float_is_told_in_one_line(read: Read) -> None:
+    with pytest.raises(DataError, match=r"line 1, column 'loss': .* is not a finite number"):
+        read(a_jsonl='{"model": "a", "loss": 1' + "0" * 400 + "}\n")
+
+
 def test_a_column_that_does_not_exist_is_told_with_those_that_do(read: Read) -> None:
     with pytest.raises(DataError, match=r"has no column 'x' for --seed\. Columns: model, loss\."):
         read(Columns(seed="x"), a_csv="model,loss\na,1\n")
@@ -151,6 +158,15 @@ def test_a_file_that_is_no_table_or_does_not_exist_is_told(read: Read, tmp_path:
         read_scores([tmp_path / "bad.csv"])
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read(a_parquet="no parquet")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_pipe_is_not_read(tmp_path: Path, name: str) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow.parquet")
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="it is a pipe"):
+        read_scores([tmp_path / name])
 
 
 def test_a_million_scores_are_read_by_their_arrays(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -84,13 +85,11 @@ def _parse(what: str, cell: Any, where: str) -> Any:
         return text
     try:
         number = WORDS[str(cell).strip().lower()] if str(cell).strip().lower() in WORDS else float(cell)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # JSON has integers beyond any float
         number = math.nan
     if not math.isfinite(number):
-        comma = (
-            " Write a decimal point." if isinstance(cell, str) and cell.replace(",", "", 1).strip().isdigit() else ""
-        )
-        hint = comma or " Give the number, or remove the row."
+        comma = isinstance(cell, str) and re.fullmatch(r"\s*[+-]?\d*,\d+(e[+-]?\d+)?\s*", cell, re.IGNORECASE)
+        hint = " Write a decimal point." if comma else " Give the number, or remove the row."
         raise DataError(f"{where}: '{shorten(cell, 40)}' is not a finite number.{hint}")
     if what == "weight" and number <= 0:
         raise DataError(f"{where}: a weight of {number:g}; it must be above 0. Remove rows that do not count.")
@@ -175,7 +174,11 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
     except ModuleNotFoundError:
         raise DataError(f"'{path}' needs pyarrow to be read: pip install 'sequence-zoo[parquet]'.") from None
     try:
-        table = pyarrow.parquet.read_table(path)
+        data = read_regular(path, MOST_BYTES)
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}.") from None
+    try:
+        table = pyarrow.parquet.read_table(io.BytesIO(data))
     except (OSError, pyarrow.lib.ArrowException) as error:
         raise DataError(f"'{path}' cannot be read as Parquet: {str(error).partition(chr(10))[0]}.") from None
     columns: Sequence[list[Any]] = [column.to_pylist() for column in table.columns]
