@@ -88,6 +88,15 @@ def test_a_log_without_results_has_the_name_of_its_folder(tmp_path: Path) -> Non
     assert read_scores([log]).models.tolist() == ["one"]
 
 
+def test_models_that_share_a_folder_are_told_apart_by_the_results_of_the_same_time(tmp_path: Path) -> None:
+    for day, model in enumerate(("org/one", "org/two"), 1):
+        when = f"2026-11-0{day}T10-00-00.000001"
+        log = write(tmp_path, "shared", [sample(0, {"acc": 1})], when=when)
+        (log.parent / f"results_{when}.json").unlink()
+        (log.parent / f"mine_{when}.json").write_text(json.dumps({"model_name": model}))
+    assert read_scores([tmp_path]).models.tolist() == ["org/one", "org/two"]
+
+
 def test_two_logs_of_one_task_and_model_are_refused(tmp_path: Path) -> None:
     write(tmp_path, "one", [sample(0, {"acc": 1})])
     write(tmp_path, "one", [sample(0, {"acc": 0})], when="2026-11-29T10-00-00.000001")

@@ -3,6 +3,8 @@
 DIR/<model>/samples_<task>_<time>.jsonl    a document and filter a line; the metrics named in "metrics" are keys of it
 DIR/<model>/results_<time>.json            "model_name", and "higher_is_better" by task and metric
 
+With `--output_path DIR/NAME.json` the logs of all models stand in DIR, and results are DIR/NAME_<time>.json.
+
 Metrics of likelihood are logged before they are aggregated (lm_eval/api/task.py): `perplexity` is a log likelihood, and
 `word_perplexity`, `byte_perplexity` and `bits_per_byte` are pairs of a log likelihood and a number of words or bytes.
 They are read as what they stand for, a loss in nats, of a document or of its words or bytes.
@@ -85,7 +87,7 @@ class _Log:
         self.path = path
         self.task, _, when = path.stem.removeprefix("samples_").rpartition("_")
         rows = list(_read_lines(path))
-        results = _read_results(path.with_name(f"results_{when}.json"))
+        results = _read_results(path.parent, when)
         self.model = str(results.get("model_name") or path.absolute().parent.name)
         self.notes: list[str] = []
         self.higher: bool | None
@@ -176,9 +178,11 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield {**row, "filter": str(filter_), "metrics": [str(name) for name in names]}
 
 
-def _read_results(path: Path) -> dict[str, Any]:
+def _read_results(folder: Path, when: str) -> dict[str, Any]:
     """The results beside a log; empty where there are none."""
-    with suppress(OSError, ValueError, RecursionError):
-        results = json.loads(read_regular(path, MOST_BYTES))
-        return results if isinstance(results, dict) else {}
+    for path in sorted(folder.glob(f"*_{when}.json")):
+        with suppress(OSError, ValueError, RecursionError):
+            results = json.loads(read_regular(path, MOST_BYTES))
+            if isinstance(results, dict):
+                return results
     return {}
