@@ -22,6 +22,21 @@ def test_the_output_shown_is_that_of_the_command(run_zoo, tmp_path: Path) -> Non
     assert shown.partition("pair  ")[2] in tour
 
 
+def test_a_reader_of_a_package_is_found_by_its_entry_point_before_built_in_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = next(text for language, text in BLOCKS if language == "python")
+    (tmp_path / "pairs_reader.py").write_text(source.replace('".pairs"', '".csv"'))
+    metadata = tmp_path / "pairs_reader-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pairs-reader\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[zoo.readers]\npairs = pairs_reader:Pairs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a.csv").write_text("gru 2.0 2.1\n")
+    assert read_scores([tmp_path / "a.csv"]).totals.tolist() == [2.0, 2.1]
+    assert read_scores([ROOT / "examples" / "scores.csv"], reader="table").measure == "loss"
+
+
 def test_a_reader_of_ones_own_reads_its_files(tmp_path: Path) -> None:
     namespace: dict[str, type] = {}
     exec(next(text for language, text in BLOCKS if language == "python"), namespace)

@@ -226,6 +226,14 @@ def test_a_report_has_page_document_and_numbers(run_zoo, write, tmp_path) -> Non
     assert "report: there/report.html" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("scale", "shown"), [(1.0, "by 0.1000 in loss"), (1000.0, "by 100.0 in loss"), (0.01, "by 0.001000")]
+)
+def test_numbers_have_as_many_decimals_as_suit_them(run_zoo, write, scale: float, shown: str) -> None:
+    rows = [(m, s, scale * (2 + s / 50 + 0.1 * k)) for k, m in enumerate("ab") for s in range(4)]
+    assert shown in run_zoo("judge", write("model,seed,loss", rows)).stdout.replace("\n", " ")
+
+
 def test_csv_has_all_digits(run_zoo, write) -> None:
     name = write("model,seed,loss", [(m, s, 2 + s / 3) for m in "ab" for s in range(3)])
     lines = run_zoo("judge", name, "--csv").stdout.splitlines()

@@ -1,6 +1,7 @@
 """Judge scores that somebody else measured: what a table and a page of them show. Imports no torch."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Literal, TypeAlias
 
@@ -159,7 +160,11 @@ def judge_design(
     pairs = [_turn(pair, sign) for pair in pairs]
     pairs.sort(key=lambda pair: (ranking_of(ranked, pair.a), ranking_of(ranked, pair.b)))
     words = Wording(
-        _count_words(design, counted), per=f"in {design.measure}", level=criterion.level, margin=criterion.margin
+        _count_words(design, counted),
+        per=f"in {design.measure}",
+        level=criterion.level,
+        margin=criterion.margin,
+        digits=count_digits([own.mean for own in analysis.estimates.values()]),
     )
     scores = {label: design.by_seed(place) for place, label in enumerate(design.labels)}
     outcomes = (
@@ -194,6 +199,14 @@ def judge_design(
         solved=judge_solved(goal, outcomes, paired=design.paired, level=criterion.level) if goal else None,
         plan=_plan(design, analysis, planned, criterion) if planned else None,
     )
+
+
+def count_digits(means: Iterable[float]) -> int:
+    """Number of decimals that suit these means: 4 for losses, fewer for large numbers, more for small ones."""
+    largest = max(map(abs, means))
+    if not largest or 0.1 <= largest < 10:
+        return 4
+    return min(max(4 - math.floor(math.log10(largest)), 1), 7)
 
 
 def _plan(design: Design, analysis: Analysis, difference: float, criterion: Criterion) -> Plan:

@@ -1,8 +1,6 @@
 """Words for tables and page of judged scores: titles, means and intervals, the pairs, the plan."""
 
-import math
-
-from zoo.experiments.judge.judgement import Judgement
+from zoo.experiments.judge.judgement import Judgement, count_digits
 from zoo.experiments.judge.planning import Plan
 from zoo.experiments.judge.verdict import percent
 from zoo.reports.facts import describe_intervals
@@ -10,11 +8,8 @@ from zoo.reports.pairs import Pairs
 
 
 def digits_of(judgement: Judgement) -> int:
-    """Number of decimals that suit the scores: 4 for losses, fewer for large numbers."""
-    largest = max(abs(model.test.mean) for model in judgement.models)
-    if not largest:
-        return 4
-    return min(max(4 - math.floor(math.log10(largest)), 1), 7) if not 0.1 <= largest < 10 else 4
+    """Number of decimals that suit the scores."""
+    return count_digits(model.test.mean for model in judgement.models)
 
 
 def title(judgement: Judgement) -> str:
