@@ -27,6 +27,7 @@ from zoo.settings.values import (
     parse_not_negative,
     parse_positive,
     parse_seed,
+    parse_seeds,
     parse_share,
     parse_sizes,
     parse_split,
@@ -102,7 +103,12 @@ def take_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'."
         ),
-        click.option("--seeds", type=click.IntRange(1), help="Number of seeds for each model. [3]"),
+        click.option(
+            "--seeds",
+            type=make_type(parse_seeds),
+            metavar="INTEGER|3..20",
+            help="Number of seeds for each model, or least and most with --until. [3]",
+        ),
         click.option(
             "--splits", type=click.IntRange(1), help="Number of splits of the text, each under every seed. [1]"
         ),
@@ -269,7 +275,7 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
 def compare(
     study: str | None,
     models: str | None,
-    seeds: int | None,
+    seeds: int | tuple[int, int] | None,
     splits: int | None,
     target: list[float] | None,
     sizes: list[int] | None,
@@ -296,7 +302,7 @@ def sweep(
     study: str | None,
     models: str | None,
     trials: int | None,
-    seeds: int | None,
+    seeds: int | tuple[int, int] | None,
     splits: int | None,
     target: list[float] | None,
     recipe: str | None,
@@ -320,7 +326,7 @@ def sweep(
 def _compare(
     study: str | None,
     models: str | None,
-    seeds: int | None,
+    seeds: int | tuple[int, int] | None,
     splits: int | None,
     target: list[float] | None,
     sizes: list[int] | None,
@@ -336,7 +342,7 @@ def _compare(
         searches: search the settings even if nothing says how.
     """
     from zoo.catalog import expand_names, require_models
-    from zoo.experiments.study.parse import build_study, read_flags
+    from zoo.experiments.study.parse import build_study, limit_looks, read_flags
     from zoo.experiments.study.search import DEFAULT_TRIALS
 
     check_form(form, flags["as_json"])
@@ -345,7 +351,8 @@ def _compare(
     if study is None and recipe is not None:
         raise click.UsageError("--recipe chooses a recipe of a study file: give the file.")
     names = require_models(expand_names(models)) if models is not None else None
-    numbers = list(range(1, seeds + 1)) if seeds else None
+    least, most = seeds if isinstance(seeds, tuple) else (None, seeds)
+    numbers = list(range(1, most + 1)) if most else None
     own: dict[str, Any] = {
         "models": names,
         "seeds": numbers,
@@ -354,7 +361,10 @@ def _compare(
         "file": study,
         "recipe": recipe,
     }
-    config = build_study(given := read_flags(flags), **own)
+    given = read_flags(flags)
+    if least is not None:
+        given = limit_looks(given, least, most or least)
+    config = build_study(given, **own)
     if searches and not config.search.wanted:
         config = build_study({**given, "tune": DEFAULT_TRIALS}, **own)
     if sizes:

@@ -71,11 +71,11 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
     Raises:
         RegistryError, ZooError: as `run_study`.
     """
-    from zoo.experiments.compare import add_probes, run_study
+    from zoo.experiments.compare import add_probes, run_study, run_until_decided
     from zoo.reports.progress import ProgressBar
 
     with ProgressBar(console, stop_at_first_failure=stop_at_first_failure) as progress:
-        path, record = run_study(plan, progress)
+        path, record = (run_until_decided if plan.study.looks else run_study)(plan, progress)
         if report:
             record = add_probes(plan, path, record)
     return _summarise(path, record, report=report)

@@ -14,6 +14,7 @@ from pathlib import Path
 from zoo.blame import describe_error
 from zoo.errors import RunError, ZooError
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.summarise import summarise
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, read_run
@@ -100,6 +101,20 @@ def _ask(path: Path, target: tuple[float, ...]) -> StudyRecord:
     return record
 
 
+def run_until_decided(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
+    """Run the seeds of one planned look after the other, until more seeds would decide nothing.
+
+    Raises:
+        RunError: as `run_study`.
+    """
+    for number in plan.study.reachable_looks:
+        path, record = run_study(plan.with_seeds(number), listener)
+        sequential = summarise(path, record).sequential
+        if sequential is None or not sequential.asks_for_seeds:
+            break
+    return path, record
+
+
 def _execute_splits(plan: Plan, cells: Sequence[Cell], listener: Listener) -> list[Run]:
     """Execute the cells of every split in turn, or copy their runs from other studies."""
     if not plan.fresh:
@@ -179,18 +194,19 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
 
 
 def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
-    """Return the numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, at least `FEWEST_SEEDS`."""
+    """Return the numbers of seeds, at least `FEWEST_SEEDS`, of earlier, otherwise equal comparisons with fewer seeds.
 
-    def same(other: StudyConfig) -> bool:
-        fewer = FEWEST_SEEDS <= len(other.seeds) < len(study.seeds) and set(other.seeds) < set(study.seeds)
-        return fewer and other.model_copy(update={"seeds": study.seeds, "target": study.target}) == study
-
-    looks = set()
+    Looks that the study has planned are none of them.
+    """
+    looks = set[int]()
     for path in directory.glob("study-*.json"):
         with suppress(RunError):  # `verify` reports damaged records of other comparisons
             other = read_study(path).study
-            looks |= {len(other.seeds)} if same(other) else set()
-    return tuple(sorted(looks))
+            if other.model_copy(update={"seeds": study.seeds, "looks": study.looks}) != study:
+                continue
+            if set(other.seeds) < set(study.seeds):
+                looks |= {number for number in other.reachable_looks if number >= FEWEST_SEEDS}
+    return tuple(sorted(looks - set(study.looks)))
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:

@@ -1,7 +1,7 @@
 """Plan a study: match sizes, resolve every run, choose how they are executed, find the spaces of a search."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -84,7 +84,14 @@ class Plan:
         """Labels with a searched option, with which a model may not be the same in a stack as alone."""
         if self.study.training.execution != "auto":
             return set()
+        if self.study.looks:
+            return set(self.choices)  # a stack trains all seeds at once
         return {label for label, space in self.spaces.items() if not set(space) <= set(SEARCHABLE)}
+
+    def with_seeds(self, number: int) -> "Plan":
+        """Return the plan of the first seeds."""
+        study = self.study.with_seeds(number)
+        return replace(self, study=study, cells=[cell for cell in self.cells if cell.config.seed in study.seeds])
 
     def configs(self) -> list[RunConfig]:
         """Return all runs as requested, before ways and learning rates are chosen."""

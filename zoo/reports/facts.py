@@ -101,7 +101,7 @@ def _splits(comparison: Comparison) -> str:
 
 def level(comparison: Comparison) -> str:
     """The share of studies in which an interval holds: 95%."""
-    return percent(comparison.study.alpha)
+    return percent(comparison.level)
 
 
 def describe_intervals(pairs: int, alpha: float, margin: float | None, unit: str) -> str:

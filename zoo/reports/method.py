@@ -92,9 +92,19 @@ def _intervals(comparison: Comparison) -> Iterator[str]:
         )
 
 
+def _describe_seeds(comparison: Comparison) -> str:
+    """Say how the number of seeds was chosen."""
+    if comparison.sequential:
+        return f"{comparison.sequential.describe()} {comparison.sequential.describe_design()}"
+    return (
+        f"All this holds for a number of seeds {'and of splits ' if comparison.study.splits > 1 else ''}that was fixed "
+        "beforehand: who adds seeds until there is a verdict errs more often (--until decided pays for the looks)."
+    )
+
+
 def _describe_rule(comparison: Comparison) -> str:
     """Describe what decides about a pair."""
-    alpha, margin = comparison.study.alpha, comparison.study.margin
+    alpha, margin = comparison.level, comparison.study.margin
     rule = (
         "The interval of a pair is its own. "
         if margin is None
@@ -115,9 +125,7 @@ def _pairs(comparison: Comparison) -> Iterator[str]:
         yield _describe_rule(comparison)
         yield (
             "Models that share a "
-            "letter cannot be told apart, which does not say that they are equal. All this holds for a number of seeds "
-            f"{'and of splits ' if comparison.study.splits > 1 else ''}that was fixed beforehand: who adds seeds until "
-            "there is a verdict errs more often."
+            "letter cannot be told apart, which does not say that they are equal. " + _describe_seeds(comparison)
         )
     if any(pair.p_permutation is not None for pair in comparison.pairs):
         yield (

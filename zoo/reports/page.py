@@ -42,6 +42,7 @@ def render_page(comparison: Comparison) -> str:
                 study=comparison.study,
                 tuned=comparison.tuned,
                 looked=comparison.looked,
+                sequential=comparison.sequential,
                 bits=True,
             )
         )

@@ -43,7 +43,7 @@ def pairs_of(comparison: Comparison) -> Pairs:
         comparison.pairs,
         facts.has_verdicts(comparison),
         facts.level(comparison),
-        facts.describe_intervals(len(comparison.pairs), comparison.study.alpha, comparison.study.margin, "nats"),
+        facts.describe_intervals(len(comparison.pairs), comparison.level, comparison.study.margin, "nats"),
         f"s.e.: standard errors of the difference over new seeds and over new {comparison.scored}.",
         margin=comparison.study.margin is not None,
         scored=comparison.scored,
@@ -62,10 +62,16 @@ def list_pairs(pairs: Sequence[PairRow], unit: float = 1.0, digits: int = 4) -> 
             f"{pair.a} - {pair.b}",
             f"{pair.difference / unit:+.{digits}f}{_write_reach(pair, unit, digits)}",
             format_chance(pair.p),
-            f"{pair.verdict}, by less" if pair.less and pair.verdict in ("better", "worse") else pair.verdict,
+            _write_verdict(pair),
             f"~{pair.seeds_needed}" if pair.seeds_needed else "",
     ] for pair in pairs]  # fmt: skip
     return [row if any(own[-1] for own in rows) else row[:-1] for row in [header, *rows]]
+
+
+def _write_verdict(pair: PairRow) -> str:
+    """The verdict of a pair in few words: better, by less; equal at 5."""
+    less = ", by less" if pair.less and pair.verdict in ("better", "worse") else ""
+    return f"{pair.verdict}{less}" + (f" at {pair.look}" if pair.look else "")
 
 
 def _write_reach(pair: PairRow, unit: float, digits: int) -> str:

@@ -42,7 +42,13 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
         console.print()
         print_targets(comparison, unit, console)
     sentence = verdict_sentence(
-        rows, comparison.pairs, study=comparison.study, tuned=comparison.tuned, looked=comparison.looked, bits=bits
+        rows,
+        comparison.pairs,
+        study=comparison.study,
+        tuned=comparison.tuned,
+        looked=comparison.looked,
+        sequential=comparison.sequential,
+        bits=bits,
     )
     if sentence:
         console.print()

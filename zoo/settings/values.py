@@ -102,6 +102,29 @@ def parse_targets(text: str) -> list[float]:
     return [parse_positive(part) for part in text.split(",")]
 
 
+DECIDED, LOOKS = "decided", (3, 5, 8, 12, 20)
+"""Word for a comparison that stops when it is decided, and the numbers of seeds at which it then looks."""
+
+
+def parse_looks(text: str) -> list[int]:
+    """`decided`, for the usual numbers of seeds, or at least two of 3 or more in ascending order: 3,5,8."""
+    if text == DECIDED:
+        return list(LOOKS)
+    looks = [int(part) for part in text.split(",") if part.strip().isdecimal()]
+    if len(looks) < len(text.split(",")) or len(looks) < 2 or looks != sorted(set(looks)) or looks[0] < LOOKS[0]:
+        raise ValueError(f"'{text}' is neither {DECIDED} nor numbers of seeds to look at, 3 or more, such as 3,5,8.")
+    return looks
+
+
+def parse_seeds(text: str) -> int | tuple[int, int]:
+    """A number of seeds, or the least and the largest: 3..20."""
+    low, dots, high = text.partition("..")
+    numbers = [int(part) for part in (low, high if dots else low) if part.isascii() and part.isdigit()]
+    if len(numbers) < 2 or not 1 <= numbers[0] <= numbers[1]:
+        raise ValueError(f"'{text}' is not a number of seeds: give 5, or 3..20 with --until decided.")
+    return (numbers[0], numbers[1]) if dots else numbers[0]
+
+
 def parse_sizes(text: str) -> list[int]:
     """At least two different numbers of parameters in ascending order."""
     sizes = sorted({round(parse_large(part)) for part in text.split(",")})

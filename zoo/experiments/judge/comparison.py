@@ -9,6 +9,7 @@ from zoo.config import Frozen
 from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
+from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.target import Targets
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
@@ -39,6 +40,10 @@ class Comparison(Frozen):
     """Factor of the variance over several splits, for their common training text; None for one split."""
     caveats: tuple[str, ...] = ()
     """The assumptions of intervals and verdicts, a sentence each."""
+    level: float = 0.05
+    """Error of the intervals: that of the study, or of one of its looks."""
+    sequential: Sequential | None = None
+    """The looks of a study that stops when it is decided."""
     models: tuple[ModelRow, ...]
     tuned: tuple[Tuned, ...] = ()
     """The search of every model, in their order; () without a search."""

@@ -158,6 +158,9 @@ class PairRow(Frozen):
     less: bool = False
     """Whether that interval lies inside of the margin: a better model is better by less than it."""
 
+    look: int | None = None
+    """Number of seeds of the look that decided the pair, in a study that stops when it is decided."""
+
     @property
     def interval(self) -> tuple[float | None, float | None]:
         """The interval to show: the simultaneous one where it decides, else the pair's own."""

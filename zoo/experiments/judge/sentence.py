@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.rows import ModelRow, PairRow
+from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.verdict import Wording, say_verdict
@@ -22,6 +23,7 @@ def verdict_sentence(
     study: StudyConfig | None = None,
     tuned: Sequence[Tuned] = (),
     looked: Sequence[int] = (),
+    sequential: Sequential | None = None,
     bits: bool = False,
 ) -> str:
     """Say which model is better, by how much and how certainly, or that none is, and how many seeds would decide.
@@ -33,6 +35,7 @@ def verdict_sentence(
             records of earlier versions.
         tuned: the searches of models, whose best settings may lie at an edge.
         looked: smaller numbers of seeds with which the same comparison was judged before.
+        sequential: the looks of a study that stops when it is decided.
         bits: give differences in bits instead of nats.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
@@ -52,10 +55,13 @@ def verdict_sentence(
         )
     elif len(finished) >= 2:
         level, margin = (study.alpha, study.margin) if study else (LEVEL, None)
+        level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
         sentences += say_verdict(finished[0], pairs, words)
         sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
-        if looked:
+        if sequential:
+            sentences.append(sequential.describe())
+        elif looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
     sentences += [f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged]

@@ -1,14 +1,14 @@
 """Turn the records of runs into a `Comparison`, without training or evaluating anything."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import RunError
-from zoo.experiments.judge.analysis import Analysis, analyse
+from zoo.experiments.judge.analysis import Analysis, analyse, letters_of
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
@@ -16,6 +16,7 @@ from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow
 from zoo.experiments.judge.sentence import verdict_sentence
+from zoo.experiments.judge.sequential import Sequential, decide_over_looks, find_reason, look_level
 from zoo.experiments.judge.target import summarise_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
@@ -40,7 +41,19 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     inflation = _inflation(by_label[labels[0]])
     several = inflation is not None
-    analysis = _analyse({label: by_label[label] for label in sound}, record.study, units, inflation)
+    sequential, decided = None, dict[tuple[str, str], int]()
+    level = record.study.alpha
+    if record.study.looks:
+        level = look_level(level, record.study.looks, record.looked)
+    analysis = _analyse({label: by_label[label] for label in sound}, record.study, units, inflation, level)
+    if analysis and record.study.looks:
+        looks = {
+            number: _analyse(
+                _first_seeds(by_label, sound, record.study.seeds[:number]), record.study, units, None, level
+            )
+            for number in record.study.reachable_looks
+        }
+        analysis, sequential, decided = _judge_looks(analysis, looks, record, level)
     rows = [
         summarise_model(label, by_label[label], [trial for trial in trials if trial.label == label], record, analysis)
         for label in labels
@@ -51,7 +64,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         for row in rows
         if row.label in record.searches
     )
-    pairs = _pairs(analysis, [row.label for row in rows])
+    pairs = _pairs(analysis, [row.label for row in rows], decided)
     return Comparison(
         study=record.study,
         folder=path.parent.name,
@@ -59,12 +72,16 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         data=runs[0].recorded.data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
         looked=record.looked,
-        verdict=verdict_sentence(rows, pairs, study=record.study, tuned=tuned, looked=record.looked),
+        verdict=verdict_sentence(
+            rows, pairs, study=record.study, tuned=tuned, looked=record.looked, sequential=sequential
+        ),
+        level=level,
+        sequential=sequential,
         method=analysis.method if analysis else "",
         reason=analysis.reason if analysis else "",
         correlation=analysis.correlation if analysis else None,
         inflation=inflation,
-        caveats=analysis.caveats if analysis else (),
+        caveats=(*(analysis.caveats if analysis else ()), *([sequential.describe_design()] if sequential else [])),
         models=tuple(rows),
         tuned=tuned,
         pairs=tuple(pairs),
@@ -94,7 +111,7 @@ def _summarise_search(label: str, runs: Sequence[Run], record: StudyRecord, dire
         search,
         [read_run(directory / trial.run) for trial in search.trials],
         None if unchanged or not sound else _analyse(
-            {TUNED: runs, WRITTEN: written}, record.study, units, _inflation(runs)
+            {TUNED: runs, WRITTEN: written}, record.study, units, _inflation(runs), record.study.alpha
         ),
         unchanged=unchanged,
     )  # fmt: skip
@@ -107,7 +124,7 @@ def _inflation(runs: Sequence[Run]) -> float | None:
 
 
 def _analyse(
-    runs: Mapping[str, Sequence[Run]], study: StudyConfig, units: Units, inflation: float | None
+    runs: Mapping[str, Sequence[Run]], study: StudyConfig, units: Units, inflation: float | None, level: float
 ) -> Analysis | None:
     """Analyse the models that finished in every run; None where there are none."""
     if not runs:
@@ -116,7 +133,7 @@ def _analyse(
     if len({tuple(map(len, own)) for own in scored}) > 1 or {len(own) for own in scored} != {study.splits}:
         raise RunError(UNLIKE)
     blocks = [_block(models) for models in zip(*scored, strict=True)]
-    criterion = Criterion(study.alpha, study.margin)
+    criterion = Criterion(level, study.margin)
     if inflation is None:
         return analyse(list(runs), *blocks[0], units=units, criterion=criterion)
     nats = np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2)  # (K, n, R): a split takes a document's place
@@ -133,9 +150,30 @@ def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArra
     return np.array([[nats for nats, _ in own] for own in losses]), losses[0][0][1]
 
 
-def _pairs(analysis: Analysis | None, ranking: Sequence[str]) -> list[PairRow]:
-    """Every pair once, the better mean first, in the order of the ranking."""
-    pairs = [PairRow(**asdict(pair)) for pair in analysis.pairs] if analysis else []
+def _judge_looks(
+    analysis: Analysis, looks: Mapping[int, Analysis | None], record: StudyRecord, level: float
+) -> tuple[Analysis, Sequential, dict[tuple[str, str], int]]:
+    """Put the verdicts of all looks into the analysis of the last; returns also the looks, and which decided a pair."""
+    pairs, decided = decide_over_looks({number: own.pairs for number, own in looks.items() if own})
+    sequential = Sequential(
+        looks=record.study.looks, taken=tuple(looks), unplanned=record.looked, level=level, reason=find_reason(pairs)
+    )
+    means = {label: own.mean for label, own in analysis.estimates.items()}
+    letters = letters_of(sorted(means, key=lambda label: means[label]), pairs)
+    return replace(analysis, pairs=pairs, letters=letters), sequential, decided
+
+
+def _first_seeds(
+    by_label: Mapping[str, Sequence[Run]], labels: Sequence[str], seeds: Sequence[int]
+) -> dict[str, list[Run]]:
+    """The runs of these models under these seeds."""
+    return {label: [run for run in by_label[label] if run.recorded.run.seed in seeds] for label in labels}
+
+
+def _pairs(analysis: Analysis | None, ranking: Sequence[str], decided: Mapping[tuple[str, str], int]) -> list[PairRow]:
+    """Every pair once, the better mean first, in the order of the ranking; `decided`: the look that decided it."""
+    found = analysis.pairs if analysis else ()
+    pairs = [PairRow(**asdict(pair), look=decided.get((pair.a, pair.b))) for pair in found]
     ordered = [pair if ranking.index(pair.a) < ranking.index(pair.b) else pair.reverse() for pair in pairs]
     return sorted(ordered, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
 

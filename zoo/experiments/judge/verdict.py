@@ -37,7 +37,7 @@ class Wording:
 
 def percent(level: float) -> str:
     """The share of studies in which an interval of this level holds: 0.05 -> 95%."""
-    return f"{100 * (1 - level):g}%"
+    return f"{100 * (1 - level):.3g}%"
 
 
 def say_verdict(best: str, pairs: Sequence[PairRow], words: Wording) -> list[str]:
@@ -55,9 +55,9 @@ def pair_words(pair: PairRow) -> str:
         return f"cannot be told apart{about}"
     if pair.verdict == "none":
         return f"no verdict: {pair.withheld}" if pair.withheld else "no verdict"
-    if pair.verdict == "equal":
-        return "equal within the margin"
-    return f"{pair.verdict}, by less than the margin" if pair.less else pair.verdict
+    found = "equal within the margin" if pair.verdict == "equal" else pair.verdict
+    less = ", by less than the margin" if pair.less and pair.verdict != "equal" else ""
+    return f"{found}{less}" + (f", at {pair.look} seeds" if pair.look else "")
 
 
 def format_chance(p: float | None) -> str:

@@ -21,7 +21,7 @@ from zoo.config import (
 from zoo.errors import UsageError
 from zoo.experiments.study.search import Search, with_settings
 from zoo.settings.flag import Flag, Internal
-from zoo.settings.values import AUTO, parse_match, parse_positive, parse_rates
+from zoo.settings.values import AUTO, LOOKS, parse_looks, parse_match, parse_positive, parse_rates
 
 FEWEST_SPLITS = 3
 """Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
@@ -136,6 +136,13 @@ class StudyConfig(Frozen):
         lt=0.5,
         description="Error rate of all verdicts together: intervals hold in a share 1 - alpha of studies.",
     )
+    looks: Annotated[
+        tuple[int, ...], Flag(name="until", parse=parse_looks, metavar="decided|3,5,8,...", after="alpha", default="")
+    ] = Field(
+        (),
+        description="Train the seeds step by step, at most as many as --seeds, and stop when every pair is decided. "
+        "decided: look at 3, 5, 8, 12 and 20 seeds.",
+    )
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
     target: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
@@ -152,6 +159,18 @@ class StudyConfig(Frozen):
         written = [model for model in models if isinstance(model, str)]
         labels = dict(zip(written, short_names(written), strict=True))
         return {**value, "models": [{"label": labels[m], "model": m} if isinstance(m, str) else m for m in models]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse_looks(cls, value: Any) -> Any:
+        looks = value.get("looks") if isinstance(value, dict) else None
+        if not looks:
+            return value
+        looks = parse_looks(looks) if isinstance(looks, str) else looks
+        seeds = value.get("seeds")
+        if seeds is None:
+            seeds = list(range(1, max(looks) + 1))
+        return {**value, "looks": looks, "seeds": seeds}
 
     @model_validator(mode="before")
     @classmethod
@@ -177,6 +196,22 @@ class StudyConfig(Frozen):
             raise ValueError(f"lr_grid={list(self.lr_grid)} is no grid: give at least two rates, from the lowest")
         if self.lr_grid and self.training.lr is not None:
             raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates are both given: give only one")
+        return self
+
+    @model_validator(mode="after")
+    def _check_looks(self) -> "StudyConfig":
+        if not self.looks:
+            return self
+        looks = list(self.looks)
+        if looks != sorted(set(looks)) or len(looks) < 2 or looks[0] < LOOKS[0]:
+            raise ValueError(f"until={looks}: give numbers of seeds of {LOOKS[0]} or more in ascending order")
+        if self.lr_grid or self.search.wanted:
+            raise ValueError("a comparison that stops when it is decided chooses no settings: choose them first "
+                             "(--lr-grid or --tune), then give them")  # fmt: skip
+        if self.splits > 1:
+            raise ValueError("a comparison that stops when it is decided has one split: leave out splits or until")
+        if self.training.execution == "stacked":
+            raise ValueError("a stack trains all seeds at once: leave out execution=stacked or until")
         return self
 
     @model_validator(mode="after")
@@ -235,10 +270,19 @@ class StudyConfig(Frozen):
         """Omit later settings at their defaults, so that older records keep their names and contents."""
         usual: tuple[tuple[str, Any], ...] = (
             ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
-            ("margin", None), ("alpha", 0.05),
+            ("margin", None), ("alpha", 0.05), ("looks", ()), ("looks", []),
             ("target", ()), ("target", []),
         )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
+
+    @property
+    def reachable_looks(self) -> tuple[int, ...]:
+        """Numbers of seeds at which the study is judged; the last is that of all its seeds."""
+        return (*(number for number in self.looks if number < len(self.seeds)), len(self.seeds))
+
+    def with_seeds(self, number: int) -> "StudyConfig":
+        """Return the study with its first seeds."""
+        return self.model_copy(update={"seeds": self.seeds[:number]})
 
     def in_splits(self) -> list[DataConfig]:
         """Return the data settings of each split of the text."""

@@ -15,7 +15,7 @@ from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.settings import NAMES, SETTINGS, TOKENS, check_names, nest_settings
 from zoo.regular_file import read_regular
 from zoo.settings.setting import index_by_name
-from zoo.settings.values import parse_tokens
+from zoo.settings.values import parse_looks, parse_tokens
 
 LARGEST = 16 << 20
 """Maximum bytes of a study file."""
@@ -111,6 +111,19 @@ def build_study(
     own = {"name": name, "models": models, "seeds": seeds, "splits": splits, "target": target}
     base = load_study(Path(file), recipe) if file is not None else base or {}
     return make_study(base, {**own, **nest_settings(given)})
+
+
+def limit_looks(given: Mapping[str, Any], least: int, most: int) -> dict[str, Any]:
+    """Settings by name, with the looks of `until` between these numbers of seeds; both are looks.
+
+    Raises:
+        UsageError: there are no looks.
+    """
+    looks = given.get("until")
+    if not looks:
+        raise UsageError(f"--seeds {least}..{most} is a range: give --until decided, or one number of seeds.")
+    looks = parse_looks(looks) if isinstance(looks, str) else looks
+    return {**given, "until": sorted({least, most, *(number for number in looks if least < number < most)})}
 
 
 def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyConfig:
