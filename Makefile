@@ -48,6 +48,8 @@ simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: do
 	mv docs/results/simulations.md.new docs/results/simulations.md
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_designs.py > docs/results/simulations-judge.md.new
 	mv docs/results/simulations-judge.md.new docs/results/simulations-judge.md
+	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_looks.py > docs/results/simulations-looks.md.new
+	mv docs/results/simulations-looks.md.new docs/results/simulations-looks.md
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_target.py > docs/results/time-to-a-loss.md.new
 	mv docs/results/time-to-a-loss.md.new docs/results/time-to-a-loss.md
 

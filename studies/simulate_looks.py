@@ -2,9 +2,9 @@
 
     python studies/simulate_looks.py [STUDIES]     two tables in Markdown (part of make simulate)
 
-First: the settings of `simulate.py`, with seeds up to 20 and looks at 3, 5, 8, 12 and 20, judged by the real `analyse` at
-the level of a look. All models are equal; with a margin, the first differs from all others by exactly the margin. Second:
-the seeds spent by two models, against a fixed number of seeds with 80% power at the margin.
+First: the settings of `simulate.py`, with seeds up to 20 and looks at 3, 5, 8, 12 and 20, judged by the real `analyse`
+at the level of a look. All models are equal; with a margin, the first differs from all others by exactly the margin.
+Second: the seeds spent by two models, against a fixed number of seeds with 80% power at the margin.
 """
 
 import sys
@@ -97,11 +97,12 @@ HEAD = """# How often a comparison errs that stops when it is decided
 
 ## Error
 
-{studies:,} simulated studies a setting, in percent (Monte Carlo error {error:.1f}); both errors are promised to be at most 5.
+{studies:,} simulated studies a setting, in percent (Monte Carlo error {error:.1f}); both errors are promised to be at
+most 5.
 
 - **different**: all models are equal, and any two were called different at any look;
-- **within**: the first model differs from all others by exactly the margin, {margin:g} nats ({times:g} times the scatter over
-  seeds), and was called equal to any of them, or better or worse by less.
+- **within**: the first model differs from all others by exactly the margin, {margin:g} nats ({times:g} times the scatter
+  over seeds), and was called equal to any of them, or better or worse by less.
 - **seeds**: mean number of seeds spent in the latter studies.
 
 | setting | models | different | within | seeds |
@@ -110,8 +111,8 @@ COST = """
 ## Seeds
 
 Two models, normal seeds, {many:,} studies a cell: mean seeds, as a multiple of the fixed number of seeds that finds a
-difference of the margin in 80% of studies at 5%. A fixed study leaves more pairs open: one that has no difference is called
-equal in few of them.
+difference of the margin in 80% of studies at 5%. A fixed study leaves more pairs open: one that has no difference is
+called equal in few of them.
 
 | fixed seeds | no difference | half the margin | the margin | 1.5 | twice |
 |--:|--:|--:|--:|--:|--:|"""

@@ -8,16 +8,8 @@ import pytest
 
 FAR = "bigram,bow(hidden=12)"
 NEAR = "bow(hidden=6),bow(hidden=7)"
-SMALL = (
-    "--data",
-    "invented(documents=800)",
-    "--set",
-    "batch_size=16",
-    "--set",
-    "execution=sequential",
-    "--threads",
-    "1",
-)
+ONE = ("--set", "batch_size=16", "--set", "execution=sequential", "--threads", "1")
+SMALL = ("--data", "invented(documents=800)", *ONE)
 
 
 @pytest.fixture

@@ -50,7 +50,8 @@ class Sequential(Frozen):
         other = f" and at {', '.join(map(str, self.unplanned))} before, which was not planned" if self.unplanned else ""
         return (
             f"Looks at {looks} seeds{other}, each with an error of {100 * self.level:.2g}%, so that all looks and "
-            "pairs together err as rarely as one. A verdict stays as it was found; intervals are those of the last look."
+            "pairs together err as rarely as one. A verdict stays as it was found; intervals are those of the last "
+            "look."
         )
 
 
