@@ -101,8 +101,8 @@ HEAD = """# How often a comparison errs that stops when it is decided
 most 5.
 
 - **different**: all models are equal, and any two were called different at any look;
-- **within**: the first model differs from all others by exactly the margin, {margin:g} nats ({times:g} times the scatter
-  over seeds), and was called equal to any of them, or better or worse by less.
+- **within**: the first model differs from all others by exactly the margin, {margin:g} nats ({times:g} times the
+  scatter over seeds), and was called equal to any of them, or better or worse by less.
 - **seeds**: mean number of seeds spent in the latter studies.
 
 | setting | models | different | within | seeds |

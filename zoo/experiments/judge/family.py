@@ -24,7 +24,7 @@ from zoo.experiments.judge.uncertainty import Uncertainty
 FEWEST_SEEDS = 3
 OWN_SHARE = 0.1
 """Share of the error that goes to each pair's own t test where models scatter unlike."""
-HALVINGS = 20
+HALVINGS = 22
 FEW_DOCUMENTS = 100
 """Degrees of freedom below which documents are few: at 30 some pair of 12 equal models was called different in 9%
 of studies."""
@@ -57,7 +57,7 @@ class Family:
             return own
         joint = _ranging_half_widths(self.ranging, self.models, level * (1 - self.share))
         if self.share:
-            joint = np.minimum(joint, self.paired.half_widths(level * self.share / len(own)))
+            joint = np.minimum(joint, _ranging_half_widths(self.paired, 2, level * self.share / len(own)))
         return np.maximum(own, joint)
 
 
@@ -110,7 +110,8 @@ def _judge_own(reason: str, differences: Array, paired: Uncertainty, models: int
     own, ranging = _own_tail(paired, differences), _raise_to_median(paired)
     ranging = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
     ranged = _tail(ranging, differences, models) / (1 - OWN_SHARE)
-    p = np.maximum(own, np.minimum(ranged, len(own) * own / OWN_SHARE))
+    alone = len(own) * _tail(paired, differences, 2) / OWN_SHARE  # far in the tail, where `own` would err
+    p = np.maximum(own, np.minimum(ranged, alone))
     method = "Tukey and Bonferroni, own variances"
     return Family(np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE, seeds)
 
@@ -125,7 +126,7 @@ def _ranging_half_widths(uncertainty: Uncertainty, models: int, level: float) ->
     """(P,) half of the width of intervals by Tukey's range."""
     error = np.sqrt(uncertainty.total)
     guess = critical_range(models, uncertainty.freedom, level) / np.sqrt(2)
-    units = solve_tail(lambda t: _tail(uncertainty, t * error, models), level, guess / 2, guess * 2, HALVINGS)
+    units = solve_tail(lambda t: _tail(uncertainty, t * error, models), level, guess / 4, guess * 4, HALVINGS)
     return units * error
 
 
