@@ -49,12 +49,30 @@ def test_runs_of_a_speed_run_are_found_once_and_compared_at_the_exchange_rate(tm
         )
     table, told = read("modded_nanogpt.py", commit(tmp_path, files))
     assert [row["model"] for row in table] == ["#1 2026-05-01"] * 3 + ["#2 2026-05-02"] * 3
+    assert [row["seed"] for row in table] == ["#1 log 1", "#1 log 2", "#1 log 3", "#2 log 1", "#2 log 2", "#2 log 3"]
     assert [row["steps_to_target"] for row in table] == ["-122.2", "100.0", "322.2", "-110.0", "-87.8", "-65.6"]
     assert [row["time_s"] for row in table[2:4]] == ["100.5", "90.5"]
     assert told.splitlines() == [
         "#2 2026-05-02: claims 3.2710 (n=3), its logs say 3.2720 (n=3)",
         "#3 2026-05-03: left out, 1 runs of 1",
     ]
+
+
+def test_a_run_has_the_seed_that_its_log_states_unless_all_logs_state_the_same(tmp_path: Path) -> None:
+    track = "records/track_3_optimization/"
+    row = "| {0} | 100(!) | 3.2700 (n=3)✓ | x | 2026/05/0{0} | [log](results/{1}) | [PR](u) |\n"
+    files = {
+        track + "README.md": "".join(row.format(n, log) for n, log in enumerate(("a/7.txt", "b.txt", "c/7.txt"), 1)),
+        track + "results/b.txt": "".join(
+            f"trial:{trial}/3 seed:{trial + 3}\n" + step(0, 10) + step(100, 3.27 + trial / 1e4) for trial in (1, 2, 3)
+        ),
+    }
+    for seed in (7, 8, 9):
+        files[track + f"results/a/{seed}.txt"] = f"Using seed={seed}\n" + step(100, 3.27 + seed / 1e4)
+        files[track + f"results/c/{seed}.txt"] = "Using seed=0\n" + step(100, 3.27 + seed / 1e5)
+    table, told = read("modded_nanogpt.py", commit(tmp_path, files))
+    assert [row["seed"] for row in table] == ["7", "8", "9", "4", "5", "6", "#3 log 1", "#3 log 2", "#3 log 3"]
+    assert "#3 2026-05-03: its 3 logs state 1 seed(s)" in told.splitlines()
 
 
 def test_the_last_score_of_a_log_counts_under_the_seed_that_it_names(tmp_path: Path) -> None:
@@ -96,6 +114,26 @@ def test_the_pages_differences_are_those_of_the_tables(table: str, score: str, d
         assert float(difference) == pytest.approx((interval.low + interval.high) / 2, abs=0.51 * 10**-digits)
         assert float(half) == pytest.approx((interval.high - interval.low) / 2, abs=0.51 * 10**-digits)
         assert welch.pvalue < 0.001 if p == "< 0.001" else float(p) == pytest.approx(welch.pvalue, abs=0.00051)
+
+
+def test_the_pages_differences_by_seed_are_those_of_the_table() -> None:
+    scores: dict[str, dict[str, float]] = {}
+    with (JUDGED / "modded_nanogpt.csv").open() as file:
+        for row in csv.DictReader(file):
+            scores.setdefault(row["model"], {})[row["seed"]] = float(row["steps_to_target"])
+    page = (ROOT / "docs" / "results" / "judged.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (\d+) \| (\S+) ± (\S+) \| (\S+) \| (.+?) \| .+? \|$", page, re.M)
+    assert len(rows) == 11
+    for model, before, seeds, difference, half, correlation, p in rows:
+        shared = sorted(scores[model].keys() & scores[before].keys())
+        pair = [[scores[name][seed] for seed in shared] for name in (model, before)]
+        paired = stats.ttest_rel(*pair)
+        interval = paired.confidence_interval()
+        assert int(seeds) == len(shared)
+        assert float(difference) == pytest.approx((interval.low + interval.high) / 2, abs=0.051)
+        assert float(half) == pytest.approx((interval.high - interval.low) / 2, abs=0.051)
+        assert float(correlation) == pytest.approx(stats.pearsonr(*pair)[0], abs=0.0051)
+        assert paired.pvalue < 0.001 if p == "< 0.001" else float(p) == pytest.approx(paired.pvalue, abs=0.00051)
 
 
 def test_the_table_of_a_ladder_can_be_judged(run_zoo) -> None:

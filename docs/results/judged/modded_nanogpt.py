@@ -5,7 +5,8 @@
 CLONE is a clone's folder or its git directory; its HEAD is read. A row of the table is a run of a result that the track
 accepted. `val_loss` is its loss at the number of steps that the result claims. Results claim different numbers of
 steps, so losses do not compare them: `steps_to_target` does, the steps to a loss of 3.28 at the exchange rate that the
-track's README measured (0.0045 a hundred steps). Seeds are not fixed: a run's `seed` is its number among the logs.
+track's README measured (0.0045 a hundred steps). The track's own script sets no seed; many results set one. `seed` is
+the one that the log states, or else, for a whole result, the result and the log's number: that pairs with no other run.
 """
 
 import csv
@@ -23,11 +24,17 @@ RESULT = re.compile(
 )
 STEP = re.compile(r"^HEAD:(.+?):.*?step:(\d+)/\d+ val_loss:([\d.]+)(?:.* val_ema_loss:([\d.]+))? train_time:([\d.]+)s")
 """A line of a log; one result's loss is that of averaged weights."""
+SEED = re.compile(r"^HEAD:(.+?):(?:Using seed(?:_env)?=|trial:\d+/\d+ seed:)(\d+)")
+PATH_SEED = re.compile(r"[/_-]seed[_-]?(\d+)[./]")
+"""Where no line of the log states the seed, the name of its file or folder may."""
 FEWEST = 3
 """Runs without which a result has no scatter to judge by."""
 
-Run = dict[int, tuple[float, float]]
-"""Step -> loss and seconds."""
+
+class Run(dict[int, tuple[float, float]]):
+    """Step -> loss and seconds; and the seed, if the log states it."""
+
+    seed: str | None = None
 
 
 def run_git(clone: str, *arguments: str) -> str:
@@ -36,15 +43,22 @@ def run_git(clone: str, *arguments: str) -> str:
 
 
 def read_runs(clone: str) -> dict[str, list[Run]]:
-    """Path of a log -> its runs. A log may hold several: the step starts again."""
+    """Path of a log -> its runs. A log may hold several: the step starts again. A seed is that of the next run."""
     files: dict[str, list[Run]] = defaultdict(list)
-    lines = run_git(clone, "grep", "-a", "--no-color", "-E", "step:[0-9]+/[0-9]+ val_loss:", "HEAD", "--", TRACK)
-    for match in filter(None, map(STEP.match, lines.splitlines())):
-        path, step, loss, time = match[1], int(match[2]), match[4] or match[3], match[5]
-        runs = files[path]
-        if not runs or step <= max(runs[-1]):
-            runs.append({})
-        runs[-1][step] = float(loss), float(time)
+    seeds: dict[str, str] = {}
+    pattern = "step:[0-9]+/[0-9]+ val_loss:|^Using seed|^trial:"
+    for line in run_git(clone, "grep", "-a", "--no-color", "-E", pattern, "HEAD", "--", TRACK).splitlines():
+        if match := SEED.match(line):
+            seeds[match[1]] = match[2]
+        elif match := STEP.match(line):
+            path, step, loss, time = match[1], int(match[2]), match[4] or match[3], match[5]
+            runs = files[path]
+            if not runs or step <= max(runs[-1]):
+                runs.append(Run())
+                runs[-1].seed = seeds.pop(path, None)
+                if runs[-1].seed is None and (named := PATH_SEED.search(path)):
+                    runs[-1].seed = named[1]
+            runs[-1][step] = float(loss), float(time)
     return files
 
 
@@ -79,7 +93,12 @@ def main(clone: str) -> None:
         if len(runs) < FEWEST:
             print(f"{model}: left out, {len(runs)} runs of {match[5]}", file=sys.stderr)
             continue
-        for seed, (source, run) in enumerate(runs, 1):
+        seeds = {run.seed for _, run in runs}
+        stated = None not in seeds and len(seeds) == len(runs)
+        if not stated and None not in seeds:
+            print(f"{model}: its {len(runs)} logs state {len(seeds)} seed(s)", file=sys.stderr)
+        for number, (source, run) in enumerate(runs, 1):
+            seed = run.seed if stated else f"#{match[1]} log {number}"
             loss, time = run[steps]
             reached = steps - (TARGET - loss) / LOSS_PER_STEP
             table.writerow((model, int(bool(match[3])), seed, loss, steps, f"{reached:.1f}", time, source))

@@ -63,7 +63,7 @@ def read_runs(clone: str) -> dict[str, Run]:
             found[path] |= {"time_s": int(match[1]) / 1000, "steps": int(match[2])}
         elif match := SEED.match(text):
             found[path]["seed"] = int(match[1])
-        if "seed" not in found[path] and (match := re.search(r"seed_?(\d+)[^/]*$", path)):
+        if "seed" not in found[path] and (match := re.search(r"(?:seed|_log)_?(\d+)[^/]*$", path)):
             found[path]["seed"] = int(match[1])
     return {path: run for path, run in sorted(found.items()) if "val_bpb" in run}
 
@@ -97,7 +97,7 @@ def main(clone: str) -> None:
         stored = None not in seeds and len(set(seeds)) == len(seeds)
         for number, (path, run) in enumerate(logs.values(), 1):
             cells = (run["val_bpb"], run["val_loss"], run.get("steps", ""), run.get("time_s", ""))
-            table.writerow((model, run["seed"] if stored else f"log {number}", *cells, path))
+            table.writerow((model, run["seed"] if stored else f"{score} log {number}", *cells, path))
         average = mean(run["val_bpb"] for _, run in logs.values())
         if abs(average - float(score)) > 1e-4:
             print(f"{model}: claims {score}, its {len(logs)} logs say {average:.5f}", file=sys.stderr)
