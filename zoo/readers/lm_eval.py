@@ -10,7 +10,6 @@ Metrics of likelihood are logged before they are aggregated (lm_eval/api/task.py
 They are read as what they stand for, a loss in nats, of a document or of its words or bytes.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from zoo.errors import DataError, shorten
 from zoo.readers.columns import higher_is_better
 from zoo.readers.interface import Columns, Scores
+from zoo.readers.json_object import parse_object
 from zoo.regular_file import read_regular
 
 MOST_BYTES = 1 << 30
@@ -162,11 +162,8 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict) or "doc_id" not in row:
+        row = parse_object(line)
+        if row is None or "doc_id" not in row:
             raise DataError(f"'{path}', line {number} is not a sample of lm-evaluation-harness (no doc_id).")
         filter_ = row.get("filter", "none")
         known = row.get("metrics")
@@ -181,8 +178,7 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _read_results(folder: Path, when: str) -> dict[str, Any]:
     """The results beside a log; empty where there are none."""
     for path in sorted(folder.glob(f"*_{when}.json")):
-        with suppress(OSError, ValueError, RecursionError):
-            results = json.loads(read_regular(path, MOST_BYTES))
-            if isinstance(results, dict):
+        with suppress(OSError):
+            if results := parse_object(read_regular(path, MOST_BYTES)):
                 return results
     return {}

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from zoo.errors import DataError, shorten
 from zoo.readers.columns import find_columns, higher_is_better
 from zoo.readers.interface import Columns, Names, Scores
+from zoo.readers.json_object import parse_object
 from zoo.regular_file import read_regular
 
 MOST_BYTES = 1 << 30
@@ -158,11 +158,7 @@ def _parse_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
+        if (row := parse_object(line)) is None:
             raise DataError(f"'{path}', line {number} is not a JSON object.")
         yield number, row
 

@@ -15,7 +15,7 @@ from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.exact import analyse_binary
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.planning import Plan, plan_study
-from zoo.experiments.judge.rows import Interval, PairRow
+from zoo.experiments.judge.rows import Interval, PairRow, rank_pairs
 from zoo.experiments.judge.solved import Goal, Solved, judge_solved
 from zoo.experiments.judge.uncertainty import Units
 from zoo.experiments.judge.unpaired import analyse_unpaired
@@ -155,10 +155,7 @@ def judge_design(
     sign = -1.0 if design.higher else 1.0
     analysis = _analyse(design, counted, sign, criterion)
     ranked = sorted(design.labels, key=lambda label: analysis.estimates[label].mean)
-    pairs = [PairRow(**asdict(pair)) for pair in analysis.pairs]
-    pairs = [pair if ranking_of(ranked, pair.a) < ranking_of(ranked, pair.b) else pair.reverse() for pair in pairs]
-    pairs = [_turn(pair, sign) for pair in pairs]
-    pairs.sort(key=lambda pair: (ranking_of(ranked, pair.a), ranking_of(ranked, pair.b)))
+    pairs = [_turn(pair, sign) for pair in rank_pairs([PairRow(**asdict(pair)) for pair in analysis.pairs], ranked)]
     words = Wording(
         _count_words(design, counted),
         per=f"in {design.measure}",
@@ -219,11 +216,6 @@ def _plan(design: Design, analysis: Analysis, difference: float, criterion: Crit
     assert analysis.family is not None
     names = [(pair.a, pair.b) for pair in analysis.pairs]
     return plan_study(names, difference, analysis.family, len(design.weights), criterion.level)
-
-
-def ranking_of(ranked: Sequence[str], label: str) -> int:
-    """The place of a model, from 0."""
-    return ranked.index(label)
 
 
 def _analyse(design: Design, counted: Counted, sign: float, criterion: Criterion) -> Analysis:

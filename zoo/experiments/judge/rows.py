@@ -1,5 +1,6 @@
 """The rows of a comparison: one for each model, each pair of models and each run."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from zoo.config import Frozen, Recipe
@@ -181,6 +182,13 @@ class PairRow(Frozen):
                 "verdict": opposite.get(self.verdict, self.verdict),
             }
         )
+
+
+def rank_pairs(pairs: Sequence[PairRow], ranking: Sequence[str]) -> list[PairRow]:
+    """Every pair with the better mean first, in the order of the ranking."""
+    place = {label: number for number, label in enumerate(ranking)}
+    ordered = [pair if place[pair.a] < place[pair.b] else pair.reverse() for pair in pairs]
+    return sorted(ordered, key=lambda pair: (place[pair.a], place[pair.b]))
 
 
 class RunRow(Result):

@@ -14,7 +14,7 @@ from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
-from zoo.experiments.judge.rows import PairRow, RunRow
+from zoo.experiments.judge.rows import PairRow, RunRow, rank_pairs
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.sequential import Sequential, decide_over_looks, find_reason, look_level
 from zoo.experiments.judge.target import summarise_targets
@@ -37,23 +37,17 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     trials = record.read_trials(path.parent)
     labels = list(dict.fromkeys(run.label for run in runs))
     by_label = {label: [run for run in runs if run.label == label] for label in labels}
-    sound = [label for label in labels if all(run.result.test_loss is not None for run in by_label[label])]
+    sound = {label: own for label, own in by_label.items() if all(run.result.test_loss is not None for run in own)}
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     inflation = _inflation(by_label[labels[0]])
     several = inflation is not None
-    sequential, decided = None, dict[tuple[str, str], int]()
     level = record.study.alpha
     if record.study.looks:
         level = look_level(level, record.study.looks, record.looked)
-    analysis = _analyse({label: by_label[label] for label in sound}, record.study, units, inflation, level)
+    analysis = _analyse(sound, record.study, units, inflation, level)
+    sequential, decided = None, dict[tuple[str, str], int]()
     if analysis and record.study.looks:
-        looks = {
-            number: _analyse(
-                _first_seeds(by_label, sound, record.study.seeds[:number]), record.study, units, None, level
-            )
-            for number in record.study.reachable_looks
-        }
-        analysis, sequential, decided = _judge_looks(analysis, looks, record, level)
+        analysis, sequential, decided = _judge_looks(analysis, sound, record, units, level)
     rows = [
         summarise_model(label, by_label[label], [trial for trial in trials if trial.label == label], record, analysis)
         for label in labels
@@ -151,31 +145,38 @@ def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArra
 
 
 def _judge_looks(
-    analysis: Analysis, looks: Mapping[int, Analysis | None], record: StudyRecord, level: float
+    last: Analysis, runs: Mapping[str, Sequence[Run]], record: StudyRecord, units: Units, level: float
 ) -> tuple[Analysis, Sequential, dict[tuple[str, str], int]]:
-    """Put the verdicts of all looks into the analysis of the last; returns also the looks, and which decided a pair."""
-    pairs, decided = decide_over_looks({number: own.pairs for number, own in looks.items() if own})
+    """Put the verdicts of earlier looks into the analysis of the last; also the looks, and which decided a pair."""
+    *earlier, spent = record.study.reachable_looks
+    looks = {}
+    for number in earlier:
+        first = {label: _under(own, record.study.seeds[:number]) for label, own in runs.items()}
+        if found := _analyse(first, record.study, units, None, level):
+            looks[number] = found.pairs
+    pairs, decided = decide_over_looks({**looks, spent: last.pairs})
     sequential = Sequential(
-        looks=record.study.looks, taken=tuple(looks), unplanned=record.looked, level=level, reason=find_reason(pairs)
+        looks=record.study.looks,
+        taken=(*earlier, spent),
+        unplanned=record.looked,
+        level=level,
+        reason=find_reason(pairs),
     )
-    means = {label: own.mean for label, own in analysis.estimates.items()}
+    means = {label: own.mean for label, own in last.estimates.items()}
     letters = letters_of(sorted(means, key=lambda label: means[label]), pairs)
-    return replace(analysis, pairs=pairs, letters=letters), sequential, decided
+    return replace(last, pairs=pairs, letters=letters), sequential, decided
 
 
-def _first_seeds(
-    by_label: Mapping[str, Sequence[Run]], labels: Sequence[str], seeds: Sequence[int]
-) -> dict[str, list[Run]]:
-    """The runs of these models under these seeds."""
-    return {label: [run for run in by_label[label] if run.recorded.run.seed in seeds] for label in labels}
+def _under(runs: Sequence[Run], seeds: Sequence[int]) -> list[Run]:
+    """The runs under these seeds."""
+    return [run for run in runs if run.recorded.run.seed in seeds]
 
 
 def _pairs(analysis: Analysis | None, ranking: Sequence[str], decided: Mapping[tuple[str, str], int]) -> list[PairRow]:
     """Every pair once, the better mean first, in the order of the ranking; `decided`: the look that decided it."""
     found = analysis.pairs if analysis else ()
     pairs = [PairRow(**asdict(pair), look=decided.get((pair.a, pair.b))) for pair in found]
-    ordered = [pair if ranking.index(pair.a) < ranking.index(pair.b) else pair.reverse() for pair in pairs]
-    return sorted(ordered, key=lambda pair: (ranking.index(pair.a), ranking.index(pair.b)))
+    return rank_pairs(pairs, ranking)
 
 
 def _run_row(run: Run, study: Path, *, several: bool) -> RunRow:
