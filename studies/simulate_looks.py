@@ -29,7 +29,7 @@ STUDIES, MANY, BLOCK = 2000, 200_000, 50
 """Studies a setting, studies of two models a cell, and studies that a process simulates at once."""
 MARGIN = 0.03
 """Margin of the settings, one and a half times the scatter of a model over the seeds."""
-LEVEL = look_level(0.05, LOOKS, ())
+LEVEL = look_level(0.05, LOOKS)
 CRITERION = Criterion(LEVEL, MARGIN)
 
 

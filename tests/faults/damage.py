@@ -33,7 +33,7 @@ FREE = {
     "curve.jsonl": {"seconds", "train_loss", "validation_loss"},
     "environment.json": {"zoo", "python", "platform", "commit", "dirty"},
     "config.json": {"checkpoint_every", "harness"},
-    "study": {"train_tokens_per_second", "evaluation_tokens_per_second", "peak_bytes", "memory", "samples", "looked"},
+    "study": {"train_tokens_per_second", "evaluation_tokens_per_second", "peak_bytes", "memory", "samples"},
     "comparison.json": {"folder"},
 }
 """Kind of record -> fields that `verify` takes as recorded: measured, or found only by training again."""

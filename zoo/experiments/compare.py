@@ -7,14 +7,14 @@ on its runs are `Cell`s.
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from zoo.blame import describe_error
-from zoo.errors import RunError, ZooError
-from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.errors import ZooError
+from zoo.experiments.judge.sequential import study_level
 from zoo.experiments.judge.summarise import summarise
+from zoo.experiments.looks import earlier_looks
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, read_run
@@ -106,8 +106,10 @@ def run_until_decided(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord
 
     Raises:
         RunError: as `run_study`.
+        UsageError: earlier looks at the same seeds have spent the whole error.
     """
     for number in plan.study.reachable_looks:
+        study_level(plan.study, earlier_looks(plan.study, plan.directory))
         path, record = run_study(plan.with_seeds(number), listener)
         sequential = summarise(path, record).sequential
         if sequential is None or not sequential.asks_for_seeds:
@@ -191,22 +193,6 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
                     update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
                 )
     return record.model_copy(update={"costs": costs, "samples": samples})
-
-
-def earlier_looks(study: StudyConfig, directory: Path) -> tuple[int, ...]:
-    """Return the numbers of seeds, at least `FEWEST_SEEDS`, of earlier, otherwise equal comparisons with fewer seeds.
-
-    Looks that the study has planned are none of them.
-    """
-    looks = set[int]()
-    for path in directory.glob("study-*.json"):
-        with suppress(RunError):  # `verify` reports damaged records of other comparisons
-            other = read_study(path).study
-            if other.model_copy(update={"seeds": study.seeds, "looks": study.looks}) != study:
-                continue
-            if set(other.seeds) < set(study.seeds):
-                looks |= {number for number in other.reachable_looks if number >= FEWEST_SEEDS}
-    return tuple(sorted(looks - set(study.looks)))
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:

@@ -39,9 +39,9 @@ def test_a_pair_asks_for_seeds_only_where_they_could_decide_it(open_pair: Pair, 
     assert find_reason([replace(open_pair, **changes)]) == reason
 
 
-def test_planned_and_other_looks_have_equal_parts_of_the_error() -> None:
-    assert look_level(0.05, LOOKS, ()) == pytest.approx(0.01)
-    assert look_level(0.05, LOOKS, (4,)) == pytest.approx(0.05 / 6)
+def test_looks_have_equal_parts_of_what_was_not_spent_before() -> None:
+    assert look_level(0.05, LOOKS) == pytest.approx(0.01)
+    assert look_level(0.1, LOOKS, 0.05) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_equal_models_are_called_different_by_any_look_in_at_most_5_percent_of_s
     models: int, studies: int
 ) -> None:
     rng, tokens, errors = np.random.default_rng([models, studies]), np.full(4, 5.0), 0
-    criterion = Criterion(level=look_level(0.05, LOOKS, ()))
+    criterion = Criterion(level=look_level(0.05, LOOKS))
     names = [f"m{k}" for k in range(models)]
     for _ in range(studies):
         nats = (2 + 0.02 * rng.standard_normal((models, LOOKS[-1], 1))) * tokens

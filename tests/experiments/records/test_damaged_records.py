@@ -209,7 +209,7 @@ STUDY = {
     "a path with NUL": (edit("runs", ["a\0b"]), "below the folder of the study"),
     "runs for a number": (edit("runs", 3), "runs=3"),
     "a run twice": (edit("runs", ["a", "a"]), "lists a run twice"),
-    "negative looks": (edit("looked", [-1]), "looked.0=-1"),
+    "negative looks": (edit("looked", [-1]), "looked.0.seeds.0=-1"),
     "negative costs": (edit("costs/mlp/peak_bytes", -1), "costs.mlp.peak_bytes=-1"),
     "no seeds": (edit("study/seeds", []), "study.seeds"),
     "matched to nothing": (

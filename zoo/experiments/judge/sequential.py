@@ -2,7 +2,8 @@
 
 Every look judges all pairs by simultaneous intervals, each look at an equal part of the error (constant levels: Pocock
 1977, Biometrika 64). With probability 1 - alpha the intervals of all looks hold together, by Bonferroni, whatever made
-the study go on or stop; so a verdict of any look stays. Looks that were made before and not planned take a part too.
+the study go on or stop; so a verdict of any look stays. Other comparisons of the same seeds have spent their error
+before; the looks share what is left of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,15 @@ from dataclasses import replace
 from typing import Literal
 
 from zoo.config import Frozen
+from zoo.errors import UsageError
 from zoo.experiments.judge.estimates import FEW_DOCUMENTS, FEW_STRETCHES, Pair
+from zoo.experiments.records.study import Look
+from zoo.experiments.study.config import StudyConfig
 
 Reason = Literal["decided", "documents", "spent"]
 DECIDED = ("better", "worse", "equal")
+LEAST_LEVEL = 1e-9
+"""Level that is nothing but rounding."""
 
 
 class Sequential(Frozen):
@@ -22,8 +28,10 @@ class Sequential(Frozen):
     looks: tuple[int, ...]
     """Numbers of seeds at which it was planned to look."""
     taken: tuple[int, ...]
-    unplanned: tuple[int, ...]
-    """Other numbers of seeds at which the same comparison was judged before."""
+    before: tuple[int, ...] = ()
+    """Numbers of seeds at which other comparisons judged the same models before."""
+    spent: float = 0.0
+    """Error that these have spent."""
     level: float
     """Error of the intervals of one look."""
     reason: Reason
@@ -47,17 +55,47 @@ class Sequential(Frozen):
     def describe_design(self) -> str:
         """Say which looks were planned, and how they share the error."""
         looks = ", ".join(map(str, self.looks))
-        other = f" and at {', '.join(map(str, self.unplanned))} before, which was not planned" if self.unplanned else ""
+        shared = "so that all looks and pairs together err as rarely as one"
+        if self.before:
+            before = ", ".join(map(str, self.before))
+            shared = (
+                f"what {self.spent:.0%} for looks at {before} seeds before leave, so that all together err as rarely"
+            )
         return (
-            f"Looks at {looks} seeds{other}, each with an error of {100 * self.level:.2g}%, so that all looks and "
-            "pairs together err as rarely as one. A verdict stays as it was found; intervals are those of the last "
-            "look."
+            f"Looks at {looks} seeds, each with an error of {100 * self.level:.2g}%, {shared}. A verdict stays as it "
+            "was found; intervals are those of the last look."
         )
 
 
-def look_level(alpha: float, looks: Sequence[int], unplanned: Sequence[int]) -> float:
-    """The error of one look: an equal part for every look, planned or not."""
-    return alpha / (len(looks) + len(unplanned))
+def look_level(alpha: float, looks: Sequence[int], spent: float = 0.0) -> float:
+    """The error of one look: an equal part of what was not spent before."""
+    return (alpha - spent) / len(looks)
+
+
+def study_level(study: StudyConfig, looked: Sequence[Look]) -> float:
+    """The error of the intervals of a study, or of one of its looks.
+
+    Raises:
+        UsageError: earlier looks have spent all of it.
+    """
+    if not study.looks:
+        return study.alpha
+    spent = error_spent(looked)
+    level = look_level(study.alpha, study.looks, spent)
+    if level <= LEAST_LEVEL:
+        seeds = ", ".join(str(number) for look in looked for number in look.seeds)
+        raise UsageError(
+            f"These models were judged before under the same seeds ({seeds} of them), with an error of {spent:.2g} in "
+            f"all: nothing of alpha={study.alpha:g} is left for looks until it is decided. Give --alpha "
+            f"{min(2 * spent, 0.49):.2g}, of which they leave a part, or other seeds in a study file "
+            f"(seeds = [{max(study.seeds) + 1}, {max(study.seeds) + 2}, ...])."
+        )
+    return level
+
+
+def error_spent(looked: Sequence[Look]) -> float:
+    """The error that earlier looks have spent together."""
+    return sum(look.alpha for look in looked)
 
 
 def decide_over_looks(looks: Mapping[int, Sequence[Pair]]) -> tuple[tuple[Pair, ...], dict[tuple[str, str], int]]:

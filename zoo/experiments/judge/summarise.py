@@ -12,11 +12,12 @@ from zoo.experiments.judge.analysis import Analysis, analyse, letters_of
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
+from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.rows import PairRow, RunRow, rank_pairs
 from zoo.experiments.judge.sentence import verdict_sentence
-from zoo.experiments.judge.sequential import Sequential, decide_over_looks, find_reason, look_level
+from zoo.experiments.judge.sequential import Sequential, decide_over_looks, error_spent, find_reason, study_level
 from zoo.experiments.judge.target import summarise_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
@@ -41,9 +42,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     inflation = _inflation(by_label[labels[0]])
     several = inflation is not None
-    level = record.study.alpha
-    if record.study.looks:
-        level = look_level(level, record.study.looks, record.looked)
+    level = study_level(record.study, record.looked)
+    looked = _smaller(record)
     analysis = _analyse(sound, record.study, units, inflation, level)
     sequential, decided = None, dict[tuple[str, str], int]()
     if analysis and record.study.looks:
@@ -65,10 +65,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         record=path.name,
         data=runs[0].recorded.data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
-        looked=record.looked,
-        verdict=verdict_sentence(
-            rows, pairs, study=record.study, tuned=tuned, looked=record.looked, sequential=sequential
-        ),
+        looked=looked,
+        verdict=verdict_sentence(rows, pairs, study=record.study, tuned=tuned, looked=looked, sequential=sequential),
         level=level,
         sequential=sequential,
         method=analysis.method if analysis else "",
@@ -158,13 +156,20 @@ def _judge_looks(
     sequential = Sequential(
         looks=record.study.looks,
         taken=(*earlier, spent),
-        unplanned=record.looked,
+        before=tuple(number for look in record.looked for number in look.seeds),
+        spent=error_spent(record.looked),
         level=level,
         reason=find_reason(pairs),
     )
     means = {label: own.mean for label, own in last.estimates.items()}
     letters = letters_of(sorted(means, key=lambda label: means[label]), pairs)
     return replace(last, pairs=pairs, letters=letters), sequential, decided
+
+
+def _smaller(record: StudyRecord) -> tuple[int, ...]:
+    """The smaller numbers of seeds, enough for a verdict, at which the same comparison was judged before."""
+    own = len(record.study.seeds)
+    return tuple(sorted({number for look in record.looked for number in look.seeds if FEWEST_SEEDS <= number < own}))
 
 
 def _under(runs: Sequence[Run], seeds: Sequence[int]) -> list[Run]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from zoo.config import Frozen, Way, as_json
 from zoo.errors import RunError
@@ -76,6 +76,23 @@ class Cost(Frozen):
         return None if self.probed_tokens is None else self.receptive_field == self.declared_field
 
 
+class Look(Frozen):
+    """An earlier comparison of the same models, under some of the same seeds."""
+
+    record: str = ""
+    """Name of its record; empty in older records."""
+    seeds: tuple[Count, ...]
+    """Numbers of seeds at which it was judged."""
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    """Its error rate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_number(cls, value: Any) -> Any:
+        """Read a look of older records: a number of seeds."""
+        return {"seeds": (value,)} if isinstance(value, int) else value
+
+
 class StudyRecord(Frozen):
     """The record of a comparison that has run."""
 
@@ -92,8 +109,8 @@ class StudyRecord(Frozen):
     """Runs of the models as written, with which those of a search are compared."""
     searches: Mapping[str, SearchRecord] = Field(default_factory=dict)
     """Label -> the search of its settings."""
-    looked: tuple[Count, ...] = ()
-    """Numbers of seeds of earlier, otherwise equal comparisons with fewer seeds, seen before this one ran."""
+    looked: tuple[Look, ...] = ()
+    """Earlier comparisons of the same models, under some of the same seeds."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 

@@ -25,6 +25,7 @@ from zoo.experiments.runs.strategy import place
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.verify.costs import cost_differences
 from zoo.experiments.verify.diff import compare_values, differences
+from zoo.experiments.verify.looks import look_differences
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.search import search_differences, search_runs
 
@@ -90,6 +91,7 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     yield from _listing_differences("runs", record.runs, runs, study.runs())
     yield from _listing_differences("untuned", record.untuned, untuned, study.runs() if record.searches else [])
     yield from compare_values("a search", bool(record.searches), study.search.wanted)
+    yield from look_differences(path, record)
     digests: dict[str, str] = {}
     for run in [*runs, *untuned, *trials, *searched]:
         own = run.recorded.data.digest
