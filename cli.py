@@ -184,6 +184,63 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
     print_json(description) if as_json else print_description(description)
 
 
+@cli.command(cls=LateCommand, late=make_corpus_options, before="trust", short_help="Show what a model computes.")
+@click.argument("model")
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Number of rows.")
+@click.option("--length", type=click.IntRange(1), help="Tokens of a row. [the context]")
+@click.option("--context", type=click.IntRange(1), help="Tokens from which models with a window predict. [8]")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["rows", "tree", "packed", "step"]),
+    help="What runs: whole rows, windows alone, rows without padding, or one token of a stream. "
+    "[rows; tree where a model cuts rows into windows]",
+)
+@click.option("--stats", is_flag=True, help="Show activations and gradients, and which rules of thumb they break.")
+@click.option("--nan", is_flag=True, help="Name the first number that is not finite, forward or backward.")
+@click.option("--layer", "pattern", metavar="PATTERN", help="Show the layers with such a name: 'levels.0*'.")
+@click.option("--expect", type=click.Path(), metavar="FILE", help="Fail at the first layer unlike a trace of --json.")
+@TRUST
+@JSON
+def trace(
+    model: str,
+    batch: int,
+    length: int | None,
+    context: int | None,
+    form: Any,
+    stats: bool,
+    nan: bool,
+    pattern: str | None,
+    expect: str | None,
+    trust: bool,
+    as_json: bool,
+    **data: Any,
+) -> None:
+    """Show every layer of MODEL in the order in which it is called: shapes, size and cost, on a batch of the text.
+
+    MODEL is a model, with fresh weights, or the directory of a run. Shapes are those of tensors that pass, with
+    names: b rows, t tokens, c24 channels.
+    """
+    from zoo.experiments.study.parse import read_flags
+    from zoo.experiments.tracing import choose_layers, find_difference, trace_named
+    from zoo.reports.trace import print_trace
+
+    settings = read_flags(data | {"context": context})
+    traced = trace_named(model, settings, rows=batch, length=length, form=form, stats=stats, nan=nan, trust=trust)
+    layers = choose_layers(traced.trace, pattern)
+    if as_json:
+        print_json(traced.model_dump(mode="json"))
+    else:
+        print_trace(traced, layers)
+    unlike = find_difference(traced.trace, Path(expect)) if expect else None
+    if unlike:
+        click.echo(f"The trace differs from '{expect}': {unlike}.", err=True)
+    elif expect:
+        click.echo(f"The trace equals '{expect}'.", err=True)
+    if unlike or traced.nonfinite:
+        raise click.exceptions.Exit(1)
+
+
 @cli.command(short_help="Check a model against the contract: does it cheat?")
 @click.argument("model")
 @CONTEXT_LENGTH

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import check, compare, compare_sizes, evaluate, load, sample, train
+    from zoo.api import check, compare, compare_sizes, evaluate, load, sample, trace, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
     from zoo.commands import judge
     from zoo.config import Recipe
@@ -46,6 +46,7 @@ _HOME = {
     "load": "zoo.api",
     "register": "zoo.naming",
     "sample": "zoo.api",
+    "trace": "zoo.api",
     "train": "zoo.api",
 }
 
@@ -74,6 +75,7 @@ __all__ = [
     "load",
     "register",
     "sample",
+    "trace",
     "train",
 ]
 

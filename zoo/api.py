@@ -41,10 +41,12 @@ from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
 from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
+from zoo.experiments.tracing import trace_named
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
+from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
-from zoo.results import Checked, Compared, ComparedSizes, TrainedRun
+from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
 
 P = ParamSpec("P")
@@ -317,6 +319,45 @@ def check(
     """
     name = name_of(model, MODELS)
     return Checked(check_model(name, context=context, vocab_size=vocab_size, compile=compile))
+
+
+@show_settings(DATA_SETTINGS, before="trust", types=TYPES)
+@_check_arguments
+def trace(
+    model: SkipValidation[Model | TrainedRun],
+    *,
+    batch: Positive = 32,
+    length: Positive | None = None,
+    context: Positive | None = None,
+    form: Form | None = None,
+    stats: bool = False,
+    nan: bool = False,
+    trust: bool = False,
+    **settings: Any,
+) -> TracedModel:
+    """Show every layer of a model in the order in which it is called: shapes, size and cost, on a batch of the text.
+
+    Args:
+        model: as for `train`, with fresh weights; or a run, or its directory.
+        batch: B, number of rows.
+        length: T, tokens of a row. [the context]
+        context: N. [8, or the run's]
+        form: what runs: "rows", "tree" (windows alone), "packed" (rows without padding) or "step" (one token of a
+            stream). [rows; tree where a model cuts rows into windows]
+        stats: measure activations and gradients.
+        nan: find the first number that is not finite.
+        trust: as for `load`.
+        settings: settings of the corpus, as for `train`.
+
+    Raises:
+        RegistryError, ZooError: no such model or text, or the model raised an exception.
+    """
+    check_names(settings, _list_keywords(trace))
+    name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
+    given = {**_name_objects(settings), **({} if context is None else {"context": context})}
+    return TracedModel(
+        trace_named(name, given, rows=batch, length=length, form=form, stats=stats, nan=nan, trust=trust)
+    )
 
 
 def _build_study(

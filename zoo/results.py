@@ -22,6 +22,7 @@ from zoo.experiments.records.run import CurvePoint, Result, Run, read_run
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
 from zoo.models.interface import SequenceModel
+from zoo.probes.values import Layer, Signals, Traced
 from zoo.reports.conformance import conformance_lines
 from zoo.reports.console import PlainConsole
 from zoo.reports.figures.draw import draw, standalone
@@ -30,6 +31,7 @@ from zoo.reports.figures.scaling import scaling_figure
 from zoo.reports.run_page import page_of
 from zoo.reports.scaling import print_scaling
 from zoo.reports.table import print_comparison
+from zoo.reports.trace import print_trace
 
 
 class TrainedRun:
@@ -139,6 +141,26 @@ class Checked:
 
     def __repr__(self) -> str:
         return click.unstyle("\n".join(conformance_lines(self.document)))
+
+
+@dataclass(frozen=True)
+class TracedModel:
+    """What a model computes, shown as `trace` prints it."""
+
+    traced: Traced = field(repr=False)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers in the order in which they were called; the first is the model itself."""
+        return self.traced.trace.layers
+
+    @property
+    def signals(self) -> Signals | None:
+        """Activations and gradients, with `stats=True`."""
+        return self.traced.signals
+
+    def __repr__(self) -> str:
+        return _capture(lambda console: print_trace(self.traced, self.layers, console), 80)
 
 
 @dataclass(frozen=True)

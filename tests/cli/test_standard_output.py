@@ -18,6 +18,7 @@ COMMANDS = {
     "list": ["list"],
     "describe": ["describe", "bigram"],
     "check": ["check", "bigram"],
+    "trace": ["trace", "bigram"],
     "new": ["new", "my-model"],
     "train": ["train", "bigram", *WORDS],
     "compare": ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *WORDS],

@@ -59,3 +59,13 @@ def test_a_peer_is_matched_and_compared_with_a_model_of_the_zoo(peer: str, zoo_j
     assert (row["failed"], row["refused"], row["diverged"]) == (0, 0, 0)
     assert row["test"]["mean"] < 4
     assert len(document["pairs"]) == 1
+
+
+def test_a_peer_can_be_traced_in_every_form_that_it_has(peer: str, zoo_json) -> None:
+    for form in ("rows", "packed", "step"):
+        document = zoo_json("trace", peer, "--as", form, "--batch", "3", "--data", "invented(documents=60)")
+        model, *layers = document["trace"]["layers"]
+        assert len(layers) > 3
+        assert model["made"][0]["axes"][0] == {"rows": "b", "packed": "m", "step": "b"}[form]
+        assert model["parameters"] == document["trace"]["parameters"]
+        assert model["flops"] > 0

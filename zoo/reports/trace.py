@@ -1,0 +1,128 @@
+"""Print a trace: every layer in the order in which it is called, and the signals in it."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from zoo.probes.values import FORMS, Layer, Signals, Traced
+from zoo.reports.console import PlainConsole
+from zoo.reports.numbers import short
+
+WIDTH = 80
+ALL_FINITE = "All numbers are finite, forward and backward."
+LONGEST_BLOCK = 50
+"""Number of layers of the longest block of which repetitions are folded."""
+FEWEST = 3
+"""Repetitions that are folded."""
+
+
+def print_trace(traced: Traced, layers: Sequence[Layer], console: Console | None = None) -> None:
+    """Print these layers of a trace, and the signals of all."""
+    console = console or PlainConsole(highlight=False, markup=False, width=WIDTH)
+    trace = traced.trace
+    sizes = ", ".join(f"{letter}={size}" for letter, size in trace.sizes.items())
+    console.print(Text.assemble((trace.model, "bold"), f" on {traced.corpus}, {trace.form} ({sizes})"))
+    table = _table("layer", "shapes", "params", "FLOPs", "memory")
+    for layer, times in fold(layers):
+        repeated = f" ×{times}" if times > 1 else ""
+        table.add_row(
+            Text(f"{'  ' * layer.depth}{short_name(layer, trace.layers) or layer.kind}{repeated}"),
+            Text(layer.text),
+            short(layer.parameters) if layer.parameters else "",
+            short(layer.flops) if layer.flops else "",
+            _bytes(layer.saved_bytes) if layer.saved_bytes else "",
+        )
+    console.print(table)
+    for line in _legend(traced):
+        _print_line(line, console)
+    if traced.signals:
+        _print_signals(traced, traced.signals, console)
+    if traced.nonfinite is not None:
+        found = f"The first number that is not finite: {traced.nonfinite}." if traced.nonfinite else ALL_FINITE
+        console.print(Text(f"\n{found}", "bold"))
+
+
+def short_name(layer: Layer, layers: Sequence[Layer]) -> str:
+    """The name of a layer below the layer around it."""
+    place = next(index for index, other in enumerate(layers) if other is layer)
+    around = next((other for other in reversed(layers[:place]) if other.depth < layer.depth), None)
+    prefix = f"{around.module}." if around and around.module else ""
+    return layer.name.removeprefix(prefix)
+
+
+def fold(layers: Sequence[Layer]) -> Iterator[tuple[Layer, int]]:
+    """Yield each layer and how often it is called in a row, with its block; a block that is repeated comes once."""
+    place = 0
+    while place < len(layers):
+        length, times = _find_block(layers, place)
+        for layer in layers[place : place + length]:
+            yield layer, times
+        place += length * times
+
+
+def _find_block(layers: Sequence[Layer], place: int) -> tuple[int, int]:
+    """Length of the block that begins here and is repeated at once, and how often; (1, 1) for none."""
+    keys = [(layer.name, layer.depth, layer.text) for layer in layers[place:]]
+    for length in range(1, min(LONGEST_BLOCK, len(keys) // FEWEST) + 1):
+        times = 1
+        while keys[times * length : (times + 1) * length] == keys[:length]:
+            times += 1
+        if times >= FEWEST:
+            return length, times
+    return 1, 1
+
+
+def _legend(traced: Traced) -> Iterator[str]:
+    trace = traced.trace
+    yield (
+        f"{trace.form}: {FORMS[trace.form]}. b rows, t tokens, c channels; (2 c24): two neighbours with 24 channels; "
+        "other numbers are the same in any batch; one shape: in and out are alike."
+    )
+    yield (
+        "params, FLOPs (forward, this batch) and memory (kept for the backward pass) include the layers inside. "
+        "Work between layers belongs to the layer around it."
+    )
+
+
+def _print_signals(traced: Traced, signals: Signals, console: Console) -> None:
+    weights = "the run's weights" if traced.trained else "fresh weights"
+    console.print(Text(f"\nsignals ({weights}, loss {signals.loss:.4f} nats per token)", "bold"))
+    table = _table("layer", "mean", "std", "saturated", "dead", "gradient std", left=1)
+    for layer, own in zip(traced.trace.layers, signals.layers, strict=True):
+        if own and layer.depth:
+            table.add_row(
+                Text(layer.name),
+                f"{own.mean:+.3f}",
+                f"{own.std:.3f}",
+                "" if own.saturated is None else f"{own.saturated:.1%}",
+                "" if own.dead is None else f"{own.dead} of {own.channels}",
+                "" if own.gradient_std is None else f"{own.gradient_std:.2e}",
+            )
+    console.print(table)
+    table = _table("weight", "std", "gradient std", "gradient / weight", left=1)
+    for weight in signals.weights:
+        table.add_row(Text(weight.name), f"{weight.std:.3f}", f"{weight.gradient_std:.2e}", f"{weight.ratio:.2e}")
+    console.print(table)
+    for finding in signals.findings:
+        _print_line(f"{finding.rule}: {finding.text} [{finding.source}]", console)
+    if not signals.findings:
+        _print_line("No rule of thumb is broken.", console)
+
+
+def _print_line(line: str, console: Console) -> None:
+    console.print(Text(textwrap.fill(line, WIDTH, subsequent_indent="  ")))
+
+
+def _bytes(count: int) -> str:
+    return f"{short(count)}B"
+
+
+def _table(*columns: str, left: int = 2) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if place < left else "right", overflow="fold")
+    return table
