@@ -21,16 +21,17 @@ FEWEST = 3
 
 
 def print_trace(traced: Traced, layers: Sequence[Layer], console: Console | None = None) -> None:
-    """Print these layers of a trace, and the signals of all."""
+    """Print these layers of a trace with their signals, the weights, and the rules of thumb that any layer breaks."""
     console = console or PlainConsole(highlight=False, markup=False, width=WIDTH)
     trace = traced.trace
     sizes = ", ".join(f"{letter}={size}" for letter, size in trace.sizes.items())
     console.print(Text.assemble((trace.model, "bold"), f" on {traced.corpus}, {trace.form} ({sizes})"))
     table = _table("layer", "shapes", "params", "FLOPs", "memory")
     for layer, times in fold(layers):
-        repeated = f" ×{times}" if times > 1 else ""
+        repeated, whole = f" ×{times}" if times > 1 else "", len(layers) == len(trace.layers)
+        name = f"{'  ' * layer.depth}{short_name(layer, trace.layers)}" if whole else layer.name
         table.add_row(
-            Text(f"{'  ' * layer.depth}{short_name(layer, trace.layers) or layer.kind}{repeated}"),
+            Text(f"{name or layer.kind}{repeated}"),
             Text(layer.text),
             short(layer.parameters) if layer.parameters else "",
             short(layer.flops) if layer.flops else "",
@@ -40,7 +41,7 @@ def print_trace(traced: Traced, layers: Sequence[Layer], console: Console | None
     for line in _legend(traced):
         _print_line(line, console)
     if traced.signals:
-        _print_signals(traced, traced.signals, console)
+        _print_signals(traced, layers, traced.signals, console)
     if traced.nonfinite is not None:
         found = f"The first number that is not finite: {traced.nonfinite}." if traced.nonfinite else ALL_FINITE
         console.print(Text(f"\n{found}", "bold"))
@@ -88,12 +89,12 @@ def _legend(traced: Traced) -> Iterator[str]:
     )
 
 
-def _print_signals(traced: Traced, signals: Signals, console: Console) -> None:
+def _print_signals(traced: Traced, layers: Sequence[Layer], signals: Signals, console: Console) -> None:
     weights = "the run's weights" if traced.trained else "fresh weights"
     console.print(Text(f"\nsignals ({weights}, loss {signals.loss:.4f} nats per token)", "bold"))
     table = _table("layer", "mean", "std", "saturated", "dead", "gradient std", left=1)
     for layer, own in zip(traced.trace.layers, signals.layers, strict=True):
-        if own and layer.depth:
+        if own and layer.depth and any(layer is chosen for chosen in layers):
             table.add_row(
                 Text(layer.name),
                 f"{own.mean:+.3f}",
