@@ -198,6 +198,7 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 )
 @click.option("--stats", is_flag=True, help="Show activations and gradients, and which rules of thumb they break.")
 @click.option("--nan", is_flag=True, help="Name the first number that is not finite, forward or backward.")
+@click.option("--embedding", is_flag=True, help="Draw the characters of a run's embedding, in RUN.embedding.svg.")
 @click.option("--layer", "pattern", metavar="PATTERN", help="Show the layers with such a name: 'levels.0*'.")
 @click.option("--expect", type=click.Path(), metavar="FILE", help="Fail at the first layer unlike a trace of --json.")
 @TRUST
@@ -210,6 +211,7 @@ def trace(
     form: Any,
     stats: bool,
     nan: bool,
+    embedding: bool,
     pattern: str | None,
     expect: str | None,
     trust: bool,
@@ -223,15 +225,20 @@ def trace(
     """
     from zoo.experiments.study.parse import read_flags
     from zoo.experiments.tracing import choose_layers, find_difference, trace_named
-    from zoo.reports.trace import print_trace
+    from zoo.reports.outcome import print_path
+    from zoo.reports.trace import print_trace, write_plane
 
-    settings = read_flags(data | {"context": context})
-    traced = trace_named(model, settings, rows=batch, length=length, form=form, stats=stats, nan=nan, trust=trust)
+    asked = {"stats": stats, "nan": nan, "embedding": embedding, "trust": trust}
+    traced = trace_named(model, read_flags(data | {"context": context}), rows=batch, length=length, form=form, **asked)
     layers = choose_layers(traced.trace, pattern)
     if as_json:
         print_json(traced.model_dump(mode="json"))
     else:
         print_trace(traced, layers)
+    if traced.plane:
+        drawn = write_plane(traced.plane, Path(model))
+        if not as_json:
+            print_path(f"embedding, {traced.plane.method}", drawn)
     unlike = find_difference(traced.trace, Path(expect)) if expect else None
     if unlike:
         click.echo(f"The trace differs from '{expect}': {unlike}.", err=True)

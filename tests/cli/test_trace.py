@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import zoo
@@ -112,6 +114,28 @@ def test_a_run_is_traced_with_its_own_weights_and_text(run_zoo, zoo_json, tmp_pa
     assert traced["signals"]["loss"] < fresh["signals"]["loss"]
 
 
+@pytest.mark.parametrize(("channels", "method"), [(2, "its two channels"), (3, "two principal components of its 3")])
+def test_the_embedding_of_a_run_is_a_picture_of_its_characters(
+    run_zoo, zoo_json, tmp_path: Path, channels: int, method: str
+) -> None:
+    run = run_zoo("train", f"mlp(embedding={channels},hidden=8)", "--steps", "3", *SMALL).stdout.split()[-1]
+    done = run_zoo("trace", run, "--embedding")
+    assert done.returncode == 0, done.stderr
+    plane = zoo_json("trace", run, "--embedding")["plane"]
+    assert plane["method"].startswith(method)
+    table = zoo.load(tmp_path / run).model.embedding.weight.detach().double().numpy()
+    points = np.array(plane["points"])
+    if channels == 2:
+        assert points == pytest.approx(table)
+    else:
+        centred = table - table.mean(0)
+        assert np.linalg.norm(points) ** 2 == pytest.approx(np.linalg.eigvalsh(centred.T @ centred)[-2:].sum())
+    picture = ElementTree.parse(tmp_path / f"{run}.embedding.svg")
+    words = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert set(plane["tokens"]) <= set(words)
+    assert len(plane["tokens"]) == len(table)
+
+
 def test_a_recorded_trace_holds_for_another_batch_and_names_the_first_layer_that_differs(
     run_zoo, tmp_path: Path
 ) -> None:
@@ -145,6 +169,7 @@ def test_a_number_that_is_not_finite_is_named_with_exit_code_1(run_zoo, spoilt: 
         (["nope"], "Unknown model 'nope'"),
         (["mlp", "--layer", "lavels*"], "No layer of this trace is called 'lavels*'. Layers: embedding, flatten"),
         (["mlp", "--as", "step", "--stats"], "A step of a stream has no gradients"),
+        (["mlp", "--embedding"], "'mlp' is not trained: the embedding of a run is drawn."),
         (["mlp", "--expect", "nowhere.json"], "'nowhere.json' is no trace"),
         (["mlp", "--as", "pyramid"], "'pyramid' is not one of"),
         (["wavenet", "--context", "9"], "is no power of n"),

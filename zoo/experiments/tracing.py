@@ -23,6 +23,7 @@ from zoo.experiments.study.parse import build_study
 from zoo.experiments.study.settings import nest_corpus
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
+from zoo.probes.embedding import find_plane
 from zoo.probes.nonfinite import find_nonfinite
 from zoo.probes.signals import measure_signals
 from zoo.probes.trace import trace_model
@@ -43,6 +44,7 @@ def trace_named(
     form: Form | None = None,
     stats: bool = False,
     nan: bool = False,
+    embedding: bool = False,
     trust: bool = False,
 ) -> Traced:
     """Trace a model as typed, with fresh weights, or that of a run's directory.
@@ -54,6 +56,7 @@ def trace_named(
         form: what runs; None: rows, or windows where a model cuts rows into windows.
         stats: measure activations and gradients.
         nan: find the first number that is not finite.
+        embedding: put the tokens of a run's embedding into a plane.
         trust: import a file that a run's record names even if it has changed.
 
     Raises:
@@ -62,6 +65,8 @@ def trace_named(
     if form == "step" and (stats or nan):
         raise UsageError("A step of a stream has no gradients: trace rows, tree or packed with --stats and --nan.")
     model, corpus, context, trained = _find(name, settings, trust)
+    if embedding and not trained:
+        raise UsageError(f"'{name}' is not trained: the embedding of a run is drawn.")
     width = length or context
     with isolated(torch.device("cpu")), blame(f"Model '{name}'", "when traced", module=type(model).__module__):
         tokens, following = draw_rows(corpus, rows, width)
@@ -69,7 +74,14 @@ def trace_named(
         targets = _targets(tokens, following, trace.form)
         signals = measure_signals(model, tokens, targets, trace.form, trained=trained) if stats else None
         nonfinite = find_nonfinite(model, tokens, targets, trace.form) or "" if nan else None
-    return Traced(trace=trace, corpus=corpus.name, trained=trained, signals=signals, nonfinite=nonfinite)
+    plane = find_plane(model, _name_tokens(corpus)) if embedding else None
+    return Traced(trace=trace, corpus=corpus.name, trained=trained, signals=signals, nonfinite=nonfinite, plane=plane)
+
+
+def _name_tokens(corpus: Corpus) -> list[str]:
+    """The characters or bytes of all tokens; that of the boundary, 0, is drawn as ∎."""
+    names = [chr(byte) if 32 < byte < 127 else f"{byte:02x}" for byte in range(256)]
+    return ["∎", *(names if corpus.vocabulary.characters is None else corpus.vocabulary.characters)]
 
 
 def draw_rows(corpus: Corpus, rows: int, length: int) -> tuple[Tensor, Tensor]:

@@ -117,6 +117,17 @@ class Signals(Frozen):
     findings: tuple[Finding, ...]
 
 
+class Plane(Frozen):
+    """The tokens of an embedding in a plane."""
+
+    name: str
+    """Path of the embedding in the model."""
+    method: str
+    """What the two axes are."""
+    tokens: tuple[str, ...]
+    points: tuple[tuple[float, float], ...]
+
+
 class Traced(Frozen):
     """A trace with what else was asked."""
 
@@ -127,6 +138,8 @@ class Traced(Frozen):
     signals: Signals | None = None
     nonfinite: str | None = None
     """The first layer with a number that is not finite; "" if there is none, None if it was not asked."""
+    plane: Plane | None = None
+    """The embedding of a run."""
 
 
 def _list_sides(sides: Sequence[Side]) -> str:

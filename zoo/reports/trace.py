@@ -2,15 +2,20 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.probes.values import FORMS, Layer, Signals, Traced
+from zoo.probes.values import FORMS, Layer, Plane, Signals, Traced
 from zoo.reports.console import PlainConsole
+from zoo.reports.figures.draw import standalone
+from zoo.reports.figures.embedding import embedding
 from zoo.reports.numbers import short
+from zoo.reports.run_page import page_of
+from zoo.whole_file import write_whole
 
 WIDTH = 80
 ALL_FINITE = "All numbers are finite, forward and backward."
@@ -112,6 +117,13 @@ def _print_signals(traced: Traced, layers: Sequence[Layer], signals: Signals, co
         _print_line(f"{finding.rule}: {finding.text} [{finding.source}]", console)
     if not signals.findings:
         _print_line("No rule of thumb is broken.", console)
+
+
+def write_plane(plane: Plane, run: Path) -> Path:
+    """Draw the embedding of a run beside its directory, whole or not at all; returns the file."""
+    file = page_of(run).with_suffix(".embedding.svg")
+    write_whole(file, standalone(embedding(plane)))
+    return file
 
 
 def _print_line(line: str, console: Console) -> None:
