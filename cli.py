@@ -199,6 +199,7 @@ def describe(model: str, context: int, vocab: int, as_json: bool) -> None:
 @click.option("--stats", is_flag=True, help="Show activations and gradients, and which rules of thumb they break.")
 @click.option("--nan", is_flag=True, help="Name the first number that is not finite, forward or backward.")
 @click.option("--embedding", is_flag=True, help="Draw the characters of a run's embedding, in RUN.embedding.svg.")
+@click.option("--html", type=click.Path(), metavar="FILE", help="Write a page with the network as a picture.")
 @click.option("--layer", "pattern", metavar="PATTERN", help="Show the layers with such a name: 'levels.0*'.")
 @click.option("--expect", type=click.Path(), metavar="FILE", help="Fail at the first layer unlike a trace of --json.")
 @TRUST
@@ -212,6 +213,7 @@ def trace(
     stats: bool,
     nan: bool,
     embedding: bool,
+    html: str | None,
     pattern: str | None,
     expect: str | None,
     trust: bool,
@@ -239,6 +241,12 @@ def trace(
         drawn = write_plane(traced.plane, Path(model))
         if not as_json:
             print_path(f"embedding, {traced.plane.method}", drawn)
+    if html:
+        from zoo.reports.trace_page import write_trace_page
+
+        write_trace_page(traced, Path(html))
+        if not as_json:
+            print_path("page", Path(html))
     unlike = find_difference(traced.trace, Path(expect)) if expect else None
     if unlike:
         click.echo(f"The trace differs from '{expect}': {unlike}.", err=True)

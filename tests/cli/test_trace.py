@@ -1,6 +1,7 @@
 """`trace` prints every layer of a model or of a run, fits 80 columns, and holds a model against a recorded trace."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ import pytest
 import zoo
 
 SMALL = ("--data", "invented(documents=300)")
+SVG = "{http://www.w3.org/2000/svg}"
 LECTURE = "wavenet(embedding=10,hidden=200,tree=true)"
 
 SPOILT = """
@@ -114,6 +116,24 @@ def test_a_run_is_traced_with_its_own_weights_and_text(run_zoo, zoo_json, tmp_pa
     assert traced["signals"]["loss"] < fresh["signals"]["loss"]
 
 
+@pytest.mark.parametrize("model", ["transformer", "wavenet(tree=true)", "gru"])
+def test_the_page_has_the_network_its_numbers_and_its_signals_and_needs_no_other_file(
+    run_zoo, tmp_path: Path, model: str
+) -> None:
+    done = run_zoo("trace", model, "--stats", "--nan", "--html", "page.html", *SMALL)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "All numbers are finite, forward and backward." in page
+    assert "gradient / weight" in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    pictures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(pictures) == 2, "wide and narrow"
+    words = [element.text for element in ElementTree.fromstring(pictures[0]).iter(f"{SVG}text")]
+    layers = json.loads(run_zoo("trace", model, "--json", *SMALL).stdout)["trace"]["layers"]
+    assert layers[-1]["name"] in words
+    assert "params" in words
+
+
 @pytest.mark.parametrize(("channels", "method"), [(2, "its two channels"), (3, "two principal components of its 3")])
 def test_the_embedding_of_a_run_is_a_picture_of_its_characters(
     run_zoo, zoo_json, tmp_path: Path, channels: int, method: str
@@ -131,7 +151,7 @@ def test_the_embedding_of_a_run_is_a_picture_of_its_characters(
         centred = table - table.mean(0)
         assert np.linalg.norm(points) ** 2 == pytest.approx(np.linalg.eigvalsh(centred.T @ centred)[-2:].sum())
     picture = ElementTree.parse(tmp_path / f"{run}.embedding.svg")
-    words = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    words = [element.text for element in picture.iter(f"{SVG}text")]
     assert set(plane["tokens"]) <= set(words)
     assert len(plane["tokens"]) == len(table)
 
@@ -170,6 +190,7 @@ def test_a_number_that_is_not_finite_is_named_with_exit_code_1(run_zoo, spoilt: 
         (["mlp", "--layer", "lavels*"], "No layer of this trace is called 'lavels*'. Layers: embedding, flatten"),
         (["mlp", "--as", "step", "--stats"], "A step of a stream has no gradients"),
         (["mlp", "--embedding"], "'mlp' is not trained: the embedding of a run is drawn."),
+        (["mlp", "--html", "nowhere/page.html"], "nowhere"),
         (["mlp", "--expect", "nowhere.json"], "'nowhere.json' is no trace"),
         (["mlp", "--as", "pyramid"], "'pyramid' is not one of"),
         (["wavenet", "--context", "9"], "is no power of n"),

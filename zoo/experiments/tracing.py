@@ -1,7 +1,7 @@
 """Trace a model by name, or the model of a run, on one real batch; hold a trace against one that was recorded."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from zoo.probes.embedding import find_plane
 from zoo.probes.nonfinite import find_nonfinite
 from zoo.probes.signals import measure_signals
 from zoo.probes.trace import trace_model
-from zoo.probes.values import Form, Layer, Trace, Traced
+from zoo.probes.values import Form, Layer, Trace, Traced, has_inner
 from zoo.regular_file import read_regular
 from zoo.surroundings import isolated
 
@@ -125,18 +125,13 @@ def find_difference(trace: Trace, path: Path) -> str | None:
         for number, (old, new) in enumerate(zip(before.layers, trace.layers, strict=False))
         if _describe(old) != _describe(new)
     ]
-    for number, old, new in sorted(unlike, key=lambda found: _has_inner(trace.layers, found[0])):
+    for number, old, new in sorted(unlike, key=lambda found: has_inner(trace.layers, found[0])):
         return f"layer {number + 1}: recorded {_describe(old)}; now {_describe(new)}"
     if len(before.layers) != len(trace.layers):
         longer, which = (before, "recorded") if len(before.layers) > len(trace.layers) else (trace, "now")
         number = min(len(before.layers), len(trace.layers))
         return f"layer {number + 1}: {which} {_describe(longer.layers[number])}, and nothing there otherwise"
     return None
-
-
-def _has_inner(layers: Sequence[Layer], number: int) -> bool:
-    """Whether other layers are called inside of this one, which differs if they do."""
-    return number + 1 < len(layers) and layers[number + 1].depth > layers[number].depth
 
 
 def _describe(layer: Layer) -> str:

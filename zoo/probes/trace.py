@@ -15,6 +15,7 @@ from zoo.models.auxiliary import keep_nothing
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
 from zoo.probes.axes import Sizes, name_axes, name_fused
+from zoo.probes.flow import find_sources
 from zoo.probes.recorder import Call, Recorder
 from zoo.probes.values import Form, Layer, Side, Trace
 
@@ -121,7 +122,7 @@ def _pair_sizes(form: Form, tokens: Tensor, other: Tensor) -> Sizes:
 def _describe(calls: Sequence[Call], others: Sequence[Call], sizes: Sizes) -> list[Layer]:
     """Describe the calls of a pass, with axes named by the same calls of the other."""
     known, layers = dict(_keyed(others)), []
-    for key, call in _keyed(calls):
+    for (key, call), sources in zip(_keyed(calls), find_sources(calls), strict=True):
         other = known.get(key)
         given = [
             _side(tensor, _get(other.given if other else (), place), sizes) for place, tensor in enumerate(call.given)
@@ -135,7 +136,7 @@ def _describe(calls: Sequence[Call], others: Sequence[Call], sizes: Sizes) -> li
         layers.append(
             Layer(
                 name=call.name, kind=call.kind, depth=call.depth, given=tuple(given), made=tuple(made),
-                parameters=parameters, flops=call.flops, saved_bytes=call.saved,
+                parameters=parameters, flops=call.flops, saved_bytes=call.saved, sources=sources,
             )
         )  # fmt: skip
     return layers

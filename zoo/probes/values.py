@@ -44,6 +44,8 @@ class Layer(Frozen):
     """FLOPs of this call on the batch, forward, with what it calls."""
     saved_bytes: int
     """Memory that it keeps for the backward pass, with what it calls."""
+    sources: tuple[int, ...] = ()
+    """Places of the layers from whose results its input was computed; () of a layer with others inside."""
 
     @property
     def text(self) -> str:
@@ -72,6 +74,11 @@ class Trace(Frozen):
     def total(self) -> Layer:
         """The model itself."""
         return self.layers[0]
+
+
+def has_inner(layers: Sequence[Layer], place: int) -> bool:
+    """Whether other layers are called inside of the one at this place."""
+    return place + 1 < len(layers) and layers[place + 1].depth > layers[place].depth
 
 
 class Signal(Frozen):

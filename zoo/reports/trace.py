@@ -18,6 +18,10 @@ from zoo.reports.run_page import page_of
 from zoo.whole_file import write_whole
 
 WIDTH = 80
+AXES = (
+    "b rows, t tokens, c channels; (2 c24): two neighbours with 24 channels; other numbers are the same in any batch; "
+    "one shape: in and out are alike."
+)
 ALL_FINITE = "All numbers are finite, forward and backward."
 LONGEST_BLOCK = 50
 """Number of layers of the longest block of which repetitions are folded."""
@@ -48,8 +52,14 @@ def print_trace(traced: Traced, layers: Sequence[Layer], console: Console | None
     if traced.signals:
         _print_signals(traced, layers, traced.signals, console)
     if traced.nonfinite is not None:
-        found = f"The first number that is not finite: {traced.nonfinite}." if traced.nonfinite else ALL_FINITE
-        console.print(Text(f"\n{found}", "bold"))
+        console.print(Text(f"\n{describe_nonfinite(traced)}", "bold"))
+
+
+def describe_nonfinite(traced: Traced) -> str | None:
+    """Say which number is the first that is not finite, or that all are; None if it was not asked."""
+    if traced.nonfinite is None:
+        return None
+    return f"The first number that is not finite: {traced.nonfinite}." if traced.nonfinite else ALL_FINITE
 
 
 def short_name(layer: Layer, layers: Sequence[Layer]) -> str:
@@ -84,10 +94,7 @@ def _find_block(layers: Sequence[Layer], place: int) -> tuple[int, int]:
 
 def _legend(traced: Traced) -> Iterator[str]:
     trace = traced.trace
-    yield (
-        f"{trace.form}: {FORMS[trace.form]}. b rows, t tokens, c channels; (2 c24): two neighbours with 24 channels; "
-        "other numbers are the same in any batch; one shape: in and out are alike."
-    )
+    yield f"{trace.form}: {FORMS[trace.form]}. {AXES}"
     yield (
         "params, FLOPs (forward, this batch) and memory (kept for the backward pass) include the layers inside. "
         "Work between layers belongs to the layer around it."
