@@ -508,7 +508,10 @@ def test_where_the_seeds_are_split_in_two_there_is_no_interval(seeds: int) -> No
     (pair,) = analysis.pairs
     assert (pair.withheld, pair.low, pair.high) == (SPLIT_SEEDS, None, None)
     assert (analysis.estimates["a"].withheld, analysis.estimates["b"].withheld) == ("", SPLIT_SEEDS)
-    assert any("fall into two groups" in sentence for sentence in analysis.caveats)
+    assert any("the losses fall into two groups" in sentence for sentence in analysis.caveats)
+    judged = analyse("ab", *simple(failing(seeds, 2)), word="items")
+    assert any("the scores fall into two groups" in sentence for sentence in judged.caveats)
+    assert not any("loss" in sentence or "document" in sentence for sentence in judged.caveats)
 
 
 def test_split_seeds_get_a_verdict_only_where_sign_flips_can_reject_and_do() -> None:
@@ -602,6 +605,7 @@ def test_one_document_that_is_nearly_all_gives_no_interval_and_no_verdict(tokens
     assert found.pairs[0].verdict == "none"
     assert found.pairs[0].low is None
     assert any("one document is all or nearly all" in caveat for caveat in found.caveats)
+    assert any("one item is all" in caveat for caveat in analyse(["a", "b"], nats, tokens, word="items").caveats)
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def collect_caveats(
     return (
         *_assumptions(0 if fixed else seeds, units, word),
         *_sample(effective, tokens, units, word),
-        *_withheld(estimates, pairs, seeds, level),
+        *_withheld(estimates, pairs, seeds, level, word),
     )
 
 
@@ -60,7 +60,7 @@ def _sample(effective: float, tokens: Array, units: Units, word: str) -> Iterato
     if units == "series":
         other = "; --splits takes more regions" if word == "documents" else ""
         yield (
-            f"The losses are of one stream: its {len(tokens):,} neighbouring stretches count for about "
+            f"The {_measured(word)} are of one stream: its {len(tokens):,} neighbouring stretches count for about "
             f"{effective:,.0f} independent ones where they count least, as far as these show: what changes more slowly "
             "than the whole test split cannot show in it. Intervals and verdicts are about text like this region of "
             f"the stream, not about other documents{other}."
@@ -72,10 +72,13 @@ def _sample(effective: float, tokens: Array, units: Units, word: str) -> Iterato
         )
 
 
-def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int, level: float) -> Iterator[str]:
+def _withheld(
+    estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: int, level: float, word: str
+) -> Iterator[str]:
     """Name the models and pairs without an interval or a verdict, and the reason."""
     if places := _places(estimates, pairs, FEW_DOCUMENTS):
-        yield f"No interval and no verdict where {FEW_DOCUMENTS} ({places})."
+        why = FEW_DOCUMENTS.replace("document", word.removesuffix("s") or "number")
+        yield f"No interval and no verdict where {why} ({places})."
     if places := _places(estimates, pairs, FEW_STRETCHES):
         yield (
             f"Out of range: no interval and no verdict where a stream counts for fewer than {FEWEST_STRETCHES} "
@@ -85,14 +88,19 @@ def _withheld(estimates: Mapping[str, Estimate], pairs: Sequence[Pair], seeds: i
         needed = fewest_to_reject(len(pairs), level)
         judged = (
             "a verdict there needs the sign flips over the seeds too, which reject that two models have the same "
-            "distribution of losses"
+            f"distribution of {_measured(word)}"
             if seeds >= needed
             else f"and sign flips could give a verdict from {needed} seeds on only"
         )
         yield (
-            f"Over the seeds the losses fall into two groups, where no t interval holds ({places}): none is given"
-            + (f"; {judged}." if any(pair.withheld == SPLIT_SEEDS for pair in pairs) else ".")
+            f"Over the seeds the {_measured(word)} fall into two groups, where no t interval holds ({places}): none is "
+            "given" + (f"; {judged}." if any(pair.withheld == SPLIT_SEEDS for pair in pairs) else ".")
         )
+
+
+def _measured(word: str) -> str:
+    """What a comparison of our own measures, and what somebody else's does."""
+    return "losses" if word == "documents" else "scores"
 
 
 def _places(estimates: Mapping[str, Estimate], pairs: Iterable[Pair], why: str) -> str:
