@@ -73,7 +73,20 @@ def test_a_shell_example_of_the_readme_and_of_the_tour_runs(
     assert done.stdout
 
 
-COMMANDS = ["list", "describe", "check", "new", "train", "evaluate", "sample", "compare", "runs", "verify"]
+COMMANDS = [
+    "list",
+    "describe",
+    "check",
+    "new",
+    "train",
+    "evaluate",
+    "sample",
+    "compare",
+    "runs",
+    "verify",
+    "judge",
+    "trace",
+]
 
 
 def test_there_is_an_example_of_every_command() -> None:
