@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.blame import blame
 from zoo.calls import parse_call
 from zoo.data.corpus import Corpus, load_corpus
-from zoo.errors import RunError, UsageError
+from zoo.errors import RunError, StrangerError, UsageError
 from zoo.experiments.records.run import is_run, read_run
 from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.load import load_model
@@ -31,6 +31,8 @@ from zoo.probes.values import Form, Layer, Trace, Traced, has_inner
 from zoo.regular_file import read_regular
 from zoo.surroundings import isolated
 
+MOST_TOKENS = 1 << 20
+"""Largest batch, in tokens."""
 MOST_BYTES = 1 << 26
 """Largest file with a recorded trace."""
 
@@ -68,12 +70,19 @@ def trace_named(
     if embedding and not trained:
         raise UsageError(f"'{name}' is not trained: the embedding of a run is drawn.")
     width = length or context
+    if rows * width > MOST_TOKENS:
+        raise UsageError(
+            f"{rows:,} rows of {width:,} tokens are more than a trace takes, {MOST_TOKENS:,} tokens in all."
+        )
+    tokens, following = draw_rows(corpus, rows, width)
     with isolated(torch.device("cpu")), blame(f"Model '{name}'", "when traced", module=type(model).__module__):
-        tokens, following = draw_rows(corpus, rows, width)
-        trace = trace_model(model, tokens, form, name=name)
-        targets = _targets(tokens, following, trace.form)
-        signals = measure_signals(model, tokens, targets, trace.form, trained=trained) if stats else None
-        nonfinite = find_nonfinite(model, tokens, targets, trace.form) or "" if nan else None
+        try:
+            trace = trace_model(model, tokens, form, name=name)
+            targets = _targets(tokens, following, trace.form)
+            signals = measure_signals(model, tokens, targets, trace, trained=trained) if stats else None
+            nonfinite = find_nonfinite(model, tokens, targets, trace.form) or "" if nan else None
+        except SystemExit:
+            raise StrangerError(f"Model '{name}' called sys.exit when traced.") from None
     plane = find_plane(model, _name_tokens(corpus)) if embedding else None
     return Traced(trace=trace, corpus=corpus.name, trained=trained, signals=signals, nonfinite=nonfinite, plane=plane)
 
@@ -117,7 +126,7 @@ def find_difference(trace: Trace, path: Path) -> str | None:
     try:
         document = json.loads(read_regular(path, MOST_BYTES))
         before = Trace.model_validate(document["trace"])
-    except (OSError, ValueError, ValidationError, KeyError, TypeError) as error:
+    except (OSError, ValueError, ValidationError, KeyError, TypeError, RecursionError) as error:
         why = str(error).partition("\n")[0]
         raise RunError(f"'{path}' is no trace ({why}). `trace MODEL --json > FILE` records one.") from None
     unlike = [

@@ -11,15 +11,21 @@ from torch import Tensor
 Sizes = Mapping[str, tuple[int, int]]
 """Letter -> its size in both passes."""
 UNKNOWN = "?"
-"""Size that changes in another way."""
+"""After a size that changes in another way."""
 
 
-def name_axes(first: Tensor, second: Tensor | None, sizes: Sizes) -> list[str]:
-    """Name the axes of a tensor, from the same tensor of both passes; None: the second pass has no such tensor."""
+def name_axes(first: Tensor, second: Tensor | None, sizes: Sizes, length: int | None = None) -> list[str]:
+    """Name the axes of a tensor.
+
+    Args:
+        first, second: the tensor in both passes; None: the second has no such tensor.
+        sizes: what changes between the passes.
+        length: number of tokens, where it does not change: a last axis of this size may be no channels.
+    """
     shape = tuple(first.shape)
     other = tuple(second.shape) if second is not None and second.ndim == first.ndim else shape
     names = [name_size(one, two, sizes) for one, two in zip(shape, other, strict=True)]
-    if names and first.is_floating_point() and names[-1].isdigit():
+    if names and first.is_floating_point() and names[-1].isdigit() and (len(names) == 1 or shape[-1] != length):
         names[-1] = f"c{names[-1]}"
     return names
 
@@ -36,9 +42,10 @@ def name_size(first: int, second: int, sizes: Sizes) -> str:
 def name_fused(given: Sequence[str], made: Sequence[str]) -> Sequence[str]:
     """The names of what a layer without parameters returns, with `(n c24)` where it fuses n times the channels."""
     channels = given[-1] if given else ""
-    if made and made[-1][:1] == channels[:1] == "c" and made != given:
+    varies = any(not name.isdigit() for name in given[:-1])  # else it is a weight
+    if made and made[-1][:1] == channels[:1] == "c" and varies:
         one, many = int(channels[1:]), int(made[-1][1:])
-        if many > one and many % one == 0:
+        if one and many > one and many % one == 0:
             return [*made[:-1], f"({many // one} {channels})"]
     return made
 

@@ -21,14 +21,10 @@ from torch import Tensor
 from zoo.models.auxiliary import keep_nothing, read_auxiliary_loss
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing, chunk_size
-from zoo.probes.products import OperationCounter, count_into
+from zoo.probes.products import OperationCounter, count_into, list_uncounted
 
 ROWS = 2
 """Rows of a count, enough for BatchNorm. A second count has one more, to test that FLOPs are proportional to rows."""
-LARGE_SHARE = 0.25
-"""Elementwise operations per FLOP above which a count is incomplete. Built-in models of ordinary width have at most
-0.08; (a.unsqueeze(-1) * b).sum(-2) has 1 per FLOP of the equivalent matrix product."""
-ELEMENTWISE = "elementwise arithmetic"
 FIT_TOLERANCE = 1e-3
 """Relative error of the fit to rows, tokens and chunks above which FLOPs are approximate."""
 
@@ -113,7 +109,7 @@ class FlopCounter:
             found, another = (self._count([length] * rows, backward) for rows in (ROWS, ROWS + 1))
             a_row = found.flops / ROWS
             fitted = not _is_fit(another.flops, (ROWS + 1) * a_row)
-            return _Costs(np.array([a_row, 0, 0]), _uncounted(found) | _uncounted(another), fitted)
+            return _Costs(np.array([a_row, 0, 0]), list_uncounted(found) | list_uncounted(another), fitted)
         enough = chunk_size(length) - length + 1  # tokens for a second chunk
         more = [enough] if enough <= length else [1] * enough
         examples = [[length] * ROWS, [length, 1], [length, 1, 1], [length, *more], [length, (length + 1) // 2]]
@@ -121,7 +117,7 @@ class FlopCounter:
         shapes = np.stack([_amounts(len(lengths), length, sum(lengths)) for lengths in examples])
         counts = np.array([found.flops for found in found_each], dtype=np.float64)
         amounts = np.asarray(np.linalg.lstsq(shapes, counts)[0], dtype=np.float64)
-        uncounted = frozenset[str]().union(*map(_uncounted, found_each))
+        uncounted = frozenset[str]().union(*map(list_uncounted, found_each))
         return _Costs(amounts, uncounted, fitted=not _is_fit(counts, shapes @ amounts))
 
     def _count(self, lengths: list[int], backward: bool) -> OperationCounter:
@@ -153,11 +149,6 @@ class FlopCounter:
 
 def _is_fit(counts: float | NDArray[np.float64], expected: float | NDArray[np.float64]) -> bool:
     return bool(np.allclose(counts, expected, rtol=FIT_TOLERANCE, atol=0.5))
-
-
-def _uncounted(products: OperationCounter) -> frozenset[str]:
-    large = products.elements > LARGE_SHARE * products.flops
-    return frozenset(products.unknown | ({ELEMENTWISE} if large else set()))
 
 
 def _amounts(rows: int, length: int, tokens: int) -> NDArray[np.float64]:

@@ -1,9 +1,7 @@
 """Find which layers a layer takes its input from, by walking the graph of autograd back to what others returned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-
-from torch import Tensor
 
 from zoo.probes.recorder import Call
 
@@ -18,17 +16,28 @@ def find_sources(calls: Sequence[Call]) -> list[tuple[int, ...]]:
     makers = dict[Any, int]()
     sources = list[tuple[int, ...]]()
     for place, (call, is_inner) in enumerate(zip(calls, inner, strict=True)):
-        found = _makers_of(call.given, makers) if is_inner else set[int]()
+        found = _makers_of(call.taken, makers) if is_inner else set[int]()
         sources.append(tuple(sorted(found)))
         if is_inner:
-            makers |= {tensor.grad_fn: place for tensor in call.made if tensor.grad_fn is not None}
+            makers |= dict.fromkeys([*walk(call.returned, stop=call.taken), *call.returned], place)
     return sources
 
 
-def _makers_of(given: Sequence[Tensor], makers: dict[Any, int]) -> set[int]:
-    """The calls that returned what these tensors were computed from, the nearest on every path."""
+def walk(start: Iterable[Any], stop: Iterable[Any]) -> Iterator[Any]:
+    """Yield the nodes of autograd's graph behind these, parameters aside, without those at which to stop."""
+    open_, seen = [node for node in start if node is not None], set(stop)
+    while open_:
+        node = open_.pop()
+        if node not in seen and type(node).__name__ != "AccumulateGrad":
+            seen.add(node)
+            yield node
+            open_ += [own for own, _ in node.next_functions if own is not None]
+
+
+def _makers_of(taken: Sequence[Any], makers: dict[Any, int]) -> set[int]:
+    """The calls that returned what these nodes were computed from, the nearest on every path."""
     found, seen = set[int](), set[Any]()
-    open_ = [tensor.grad_fn for tensor in given if tensor.grad_fn is not None]
+    open_ = list(taken)
     while open_:
         node = open_.pop()
         if node in makers:

@@ -1,81 +1,94 @@
 """Name the first layer with a number that is not finite, forward or backward."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.models.auxiliary import keep_nothing, read_auxiliary_loss
+from zoo.models.auxiliary import keep_nothing
 from zoo.models.interface import SequenceModel
-from zoo.probes.recorder import Call
+from zoo.probes.flow import walk
+from zoo.probes.recorder import Call, Recorder
+from zoo.probes.signals import losses_of
 from zoo.probes.trace import record_pass
 from zoo.probes.values import Form
-from zoo.tokens import IGNORED
 
 
 def find_nonfinite(model: SequenceModel, tokens: Tensor, targets: Tensor, form: Form) -> str | None:
     """Name the first layer with a number that is not finite, and which; None if all are finite.
 
     Parameters come first, then outputs in the order in which layers end, the loss, and gradients in the order in which
-    they are computed.
+    they are computed. Minus infinity counts only if something after it is no finite number either: it may be a mask.
 
     Args:
         tokens: (B, T).
         targets: next tokens, of the shape of the logits without V.
 
     Raises:
+        StrangerError: the loss has no gradient.
         Exception: any exception of the model.
     """
     for name, parameter in model.named_parameters():
         if not _is_finite(parameter):
             return f"parameter {name} has {_describe(parameter)}"
-    forward, backward, calls = list[str](), list[Tensor](), list[Call]()
+    masks, faults = list[str](), list[str]()
 
     def observe(call: Call) -> None:
-        calls.append(call)
-        if not forward and not all(map(_is_finite, call.made)):
-            where = _name(call) + ("" if all(map(_is_finite, call.given)) else ", which was given some")
-            forward.append(f"forward: {where} returns {_describe(next(t for t in call.made if not _is_finite(t)))}")
-        for tensor in (*call.given, *call.made):
-            if tensor.requires_grad and id(tensor) not in hooked:
-                hooked.add(id(tensor))
-                tensor.register_hook(
-                    lambda gradient, own=tensor: None if _is_finite(gradient) else backward.append(own)
-                )
+        odd = next((tensor for tensor in call.made if not _is_finite(tensor)), None)
+        if odd is not None and not faults:
+            given = "" if all(map(_is_finite, call.given)) else ", which was given some"
+            found = f"forward: {_name(call)}{given} returns {_describe(odd)}"
+            (masks if _is_mask(odd) else faults).append(found)
 
-    hooked = set[int]()
     with keep_nothing(model):
-        _, logits = record_pass(model, tokens, form, observe=observe)
-        if forward:
-            return forward[0]
-        loss = F.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), ignore_index=IGNORED)
-        extra = read_auxiliary_loss(model)
-        loss = loss if extra is None else loss + extra
-        if not _is_finite(loss):
-            return f"forward: the loss is {loss.item()}"
-        loss.backward()
+        recorder, logits = record_pass(model, tokens, form, observe=observe)
+        loss, total = losses_of(model, logits, targets)
+        if faults or not _is_finite(total):
+            first = faults[0] if faults else f"forward: the loss is {loss.item()}"
+            return masks[0] if masks and (not faults or "was given some" in first) else first
+        found = _go_back(total, recorder)
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     model.zero_grad(set_to_none=True)
-    if backward:
-        return f"backward: {_blame(backward[0], calls)}"
+    if found:
+        return found
     for name, gradient in gradients.items():
         if not _is_finite(gradient):
             return f"backward: the gradient of parameter {name} has {_describe(gradient)}"
     return None
 
 
-def _blame(first: Tensor, calls: list[Call]) -> str:
-    """Name the layer whose backward pass made the first gradient that is not finite, that of this tensor."""
-    takers = [call for call in calls if any(tensor is first for tensor in call.given)]
-    if takers:
-        return f"{_name(max(takers, key=lambda call: call.depth))} passes back a gradient that is not finite"
-    makers = [call for call in calls if any(tensor is first for tensor in call.made)]
-    maker = max(makers, key=lambda call: call.depth)
-    around = maker.name.rpartition(".")[0]
-    return f"what {around or 'the model'} computes after {_name(maker)} passes back a gradient that is not finite"
+def _go_back(total: Tensor, recorder: Recorder) -> str | None:
+    """Run the backward pass; name the first operation that returns a gradient that is not finite, and its layer."""
+    events = list[tuple[Any, Tensor]]()
+
+    def watch(node: Any) -> Callable[..., None]:
+        def hook(returned: Iterable[Tensor | None], given: Iterable[Tensor | None]) -> None:
+            odd = [gradient for gradient in returned if gradient is not None and not _is_finite(gradient)]
+            if odd and not events and all(gradient is None or _is_finite(gradient) for gradient in given):
+                events.append((node, odd[0]))
+
+        return hook
+
+    for node in walk([total.grad_fn], stop=()):
+        node.register_hook(watch(node))
+    total.backward()
+    if not events:
+        return None
+    node, gradient = events[0]
+    around = [call for call in recorder.calls if node in set(walk(call.returned, stop=call.taken))]
+    where = _name(max(around, key=lambda call: call.depth)) if around else "the loss"
+    return f"backward: {where} passes back {_describe(gradient)}, in {type(node).__name__}"
 
 
 def _is_finite(tensor: Tensor) -> bool:
     return not (tensor.is_floating_point() or tensor.is_complex()) or bool(torch.isfinite(tensor.detach()).all())
+
+
+def _is_mask(tensor: Tensor) -> bool:
+    """Whether minus infinity is all that is not finite."""
+    values = tensor.detach()
+    return not values.is_complex() and bool((torch.isfinite(values) | (values == -torch.inf)).all())
 
 
 def _describe(tensor: Tensor) -> str:
@@ -85,4 +98,4 @@ def _describe(tensor: Tensor) -> str:
 
 
 def _name(call: Call) -> str:
-    return f"{call.name} ({call.kind})" if call.name else "the model itself"
+    return f"{call.name} ({call.kind})" if call.name else "the model itself, between its layers,"

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from zoo.probes.products import OperationCounter, count_into
+from zoo.probes.products import OperationCounter, count_into, list_uncounted
 
 SQUASHING = ("tanh", "sigmoid")
 RECTIFYING = ("relu", "gelu", "silu", "leaky_relu", "elu", "softplus", "mish")
@@ -41,6 +41,10 @@ class Call:
     given: list[Tensor]
     """Tensors that it was given."""
     made: list[Tensor] = field(default_factory=list)
+    taken: list[Any] = field(default_factory=list)
+    """Nodes of autograd's graph that computed what it was given, when it began."""
+    returned: list[Any] = field(default_factory=list)
+    """Nodes that computed what it returns, when it ended: later work in place is not in them."""
     module: nn.Module | None = None
     """Module whose parameters it uses; None for a function."""
     flops: int = 0
@@ -89,11 +93,19 @@ class Recorder:
     def call(self, path: str, suffix: str, module: nn.Module | None, given: Any) -> Iterator[Call]:
         """Record what happens inside as one call; what it returns is put into `made`."""
         own = Call(path, suffix, suffix or type(module).__name__, len(self._open), tensors_of(given), module=module)
+        own.taken = [tensor.grad_fn for tensor in own.given if tensor.grad_fn is not None]
         place = len(self.calls)
         self.calls.append(own)
         self._open.append((own, *self._spent()))
-        yield own
-        self._close(own, place)
+        try:
+            yield own
+        finally:
+            self._close(own, place)
+
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """Operations that ran uncounted, so that FLOPs are a lower bound."""
+        return tuple(sorted(list_uncounted(self._products))) if self._products else ()
 
     @property
     def inside(self) -> Call | None:
@@ -104,6 +116,7 @@ class Recorder:
         _, flops, saved = self._open.pop()
         now = self._spent()
         own.flops, own.saved = now[0] - flops, now[1] - saved
+        own.returned = [tensor.grad_fn for tensor in own.made if tensor.grad_fn is not None]
         if not any(tensor.is_floating_point() for tensor in own.made) or not own.given:
             del self.calls[place]
             for inner in self.calls[place:]:
@@ -126,6 +139,9 @@ class Recorder:
     @contextmanager
     def _hooked(self, name: str, module: nn.Module) -> Iterator[None]:
         """Record the calls of a module, and of its own public methods."""
+        if isinstance(module, torch.jit.ScriptModule):  # takes no hooks
+            yield
+            return
         begun = list[tuple[AbstractContextManager[Call], Call]]()
 
         def begin(_: nn.Module, args: Any, kwargs: Any) -> None:
@@ -139,7 +155,7 @@ class Recorder:
 
         handles = (
             module.register_forward_pre_hook(begin, with_kwargs=True),
-            module.register_forward_hook(end, with_kwargs=True),
+            module.register_forward_hook(end, with_kwargs=True, always_call=True),  # also when it raises an exception
         )
         methods = _own_methods(module) if name else {}
         for method, function in methods.items():
@@ -177,7 +193,7 @@ class _Functions(TorchFunctionMode):
         name = SHORT.get(name, name)
         if name not in FUNCTIONS or around is None or around.kind.lower() == name.replace("_", ""):
             return run()
-        with self._recorder.call(around.path, name, None, args[:1]) as own:
+        with self._recorder.call(around.path, name, None, (args, kwargs)) as own:
             out = run()
             own.made = tensors_of(out)
         return out

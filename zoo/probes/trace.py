@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from zoo.errors import StrangerError
 from zoo.models.auxiliary import keep_nothing
 from zoo.models.interface import SequenceModel
 from zoo.packing import Packing
@@ -34,11 +35,11 @@ def trace_model(model: SequenceModel, tokens: Tensor, form: Form | None = None, 
     more = _other_sizes(model, tokens, chosen)
     if form is None and more and _cuts_windows(*more):
         return trace_model(model, tokens, "tree", name=name)
-    passed, _ = record_pass(model, tokens, chosen)
+    passed = _pass(model, tokens, chosen)
     other, others = more or (tokens, passed.calls)
     sizes = _pair_sizes(chosen, tokens, other)
-    found = _describe(passed.calls, others, sizes)
-    counted, _ = record_pass(model, tokens, chosen, count=True)
+    found = _describe(passed.calls, others, sizes, None if tokens.shape[1] != other.shape[1] else tokens.shape[1])
+    counted = _pass(model, tokens, chosen, count=True)
     flops = {key: call.flops for key, call in _keyed(counted.calls)}
     layers = [
         layer.model_copy(update={"flops": flops.get(key, 0)})
@@ -49,8 +50,15 @@ def trace_model(model: SequenceModel, tokens: Tensor, form: Form | None = None, 
         form=chosen,
         sizes={letter: pair[0] for letter, pair in sizes.items()},
         parameters=sum(parameter.numel() for parameter in model.parameters()),
+        uncounted=counted.uncounted,
         layers=tuple(layers),
     )
+
+
+def _pass(model: SequenceModel, tokens: Tensor, form: Form, *, count: bool = False) -> Recorder:
+    """Record a pass of which no loss is computed."""
+    with keep_nothing(model):
+        return record_pass(model, tokens, form, count=count)[0]
 
 
 def record_pass(
@@ -61,19 +69,37 @@ def record_pass(
     count: bool = False,
     observe: Callable[[Call], None] | None = None,
 ) -> tuple[Recorder, Tensor]:
-    """Run one pass of tokens (B, T), seeded; return its calls, and its logits: (B, T, V), (B, V) or (M, V)."""
+    """Run one pass of tokens (B, T), seeded; return its calls, and its logits: (B, T, V), (B, V) or (M, V).
+
+    Raises:
+        StrangerError: the model returns no logits.
+        Exception: any exception of the model.
+    """
     recorder, training = Recorder(model, count=count, observe=observe), form != "step"
     model.train(training)
-    with torch.set_grad_enabled(training), torch.random.fork_rng(devices=[]), keep_nothing(model):
+    with torch.set_grad_enabled(training), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         given, run = _prepare(model, tokens, form)
         with recorder.watch():
             if form == "rows":
-                return recorder, run()
+                return recorder, _check_logits(run(), model, tuple(tokens.shape))
             with recorder.call("", "", model, given) as own:
-                logits = run()
+                logits = _check_logits(run(), model, tuple(given.shape[:1]))
                 own.made = [logits]
     return recorder, logits
+
+
+def _check_logits(logits: object, model: SequenceModel, shape: tuple[int, ...]) -> Tensor:
+    """Return logits of these positions.
+
+    Raises:
+        StrangerError: they are something else.
+    """
+    wanted = (*shape, model.vocab_size)
+    if isinstance(logits, Tensor) and logits.is_floating_point() and tuple(logits.shape) == wanted:
+        return logits
+    found = f"{logits.dtype} of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+    raise StrangerError(f"Model '{type(model).__name__}' returns {found}, not logits of shape {wanted}.")
 
 
 def _prepare(model: SequenceModel, tokens: Tensor, form: Form) -> tuple[Tensor, Callable[[], Tensor]]:
@@ -95,13 +121,12 @@ def _prepare(model: SequenceModel, tokens: Tensor, form: Form) -> tuple[Tensor, 
 def _other_sizes(model: SequenceModel, tokens: Tensor, form: Form) -> tuple[Tensor, list[Call]] | None:
     """Pass tokens of another B and T; windows keep their T. None if the model takes no other."""
     rows, length = tokens.shape
-    for other in (length,) if form == "tree" else (2 * length, length // 2, length - 1):
-        if other < 1:
-            continue
+    more = rows + (2 if rows == length == 1 else 1)  # so that no two letters change alike
+    for other in (length,) if form == "tree" else (2 * length, max(length // 2, 1)):
         draw = torch.Generator().manual_seed(0)
-        given = torch.randint(model.vocab_size, (rows + 1, other), generator=draw)
+        given = torch.randint(model.vocab_size, (more, other), generator=draw)
         with suppress(Exception):
-            return given, record_pass(model, given, form)[0].calls
+            return given, _pass(model, given, form).calls
     return None
 
 
@@ -119,17 +144,13 @@ def _pair_sizes(form: Form, tokens: Tensor, other: Tensor) -> Sizes:
     return sizes if form == "tree" else {**sizes, "t": (length, own_length)}
 
 
-def _describe(calls: Sequence[Call], others: Sequence[Call], sizes: Sizes) -> list[Layer]:
+def _describe(calls: Sequence[Call], others: Sequence[Call], sizes: Sizes, length: int | None) -> list[Layer]:
     """Describe the calls of a pass, with axes named by the same calls of the other."""
     known, layers = dict(_keyed(others)), []
     for (key, call), sources in zip(_keyed(calls), find_sources(calls), strict=True):
         other = known.get(key)
-        given = [
-            _side(tensor, _get(other.given if other else (), place), sizes) for place, tensor in enumerate(call.given)
-        ]
-        made = [
-            _side(tensor, _get(other.made if other else (), place), sizes) for place, tensor in enumerate(call.made)
-        ]
+        given = _sides(call.given, other.given if other else (), sizes, length)
+        made = _sides(call.made, other.made if other else (), sizes, length)
         parameters = sum(parameter.numel() for parameter in call.module.parameters()) if call.module else 0
         if given and made and not parameters:
             made[0] = made[0].model_copy(update={"axes": tuple(name_fused(given[0].axes, made[0].axes))})
@@ -142,13 +163,16 @@ def _describe(calls: Sequence[Call], others: Sequence[Call], sizes: Sizes) -> li
     return layers
 
 
-def _side(tensor: Tensor, other: Tensor | None, sizes: Sizes) -> Side:
-    axes, dtype = name_axes(tensor, other, sizes), str(tensor.dtype).removeprefix("torch.")
-    return Side(shape=tuple(tensor.shape), axes=tuple(axes), dtype=dtype)
-
-
-def _get(tensors: Sequence[Tensor], place: int) -> Tensor | None:
-    return tensors[place] if place < len(tensors) else None
+def _sides(tensors: Sequence[Tensor], others: Sequence[Tensor], sizes: Sizes, length: int | None) -> list[Side]:
+    """Describe tensors, with axes named by those of the other pass."""
+    return [
+        Side(
+            shape=tuple(tensor.shape),
+            axes=tuple(name_axes(tensor, others[place] if place < len(others) else None, sizes, length)),
+            dtype=str(tensor.dtype).removeprefix("torch."),
+        )
+        for place, tensor in enumerate(tensors)
+    ]
 
 
 def _keyed(calls: Sequence[Call]) -> Iterator[tuple[tuple[str, int], Call]]:

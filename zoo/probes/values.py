@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pydantic import Field
+
 from zoo.config import Frozen
 
 Form = Literal["rows", "tree", "packed", "step"]
@@ -68,7 +70,9 @@ class Trace(Frozen):
     sizes: Mapping[str, int]
     """Sizes of the letters: b, t or m."""
     parameters: int
-    layers: tuple[Layer, ...]
+    uncounted: tuple[str, ...] = ()
+    """Operations that ran uncounted, so that FLOPs are a lower bound."""
+    layers: tuple[Layer, ...] = Field(min_length=1)
 
     @property
     def total(self) -> Layer:
@@ -89,10 +93,11 @@ class Signal(Frozen):
     saturated: float | None
     """Share of saturated values; None if the layer is no tanh or sigmoid."""
     dead: int | None
-    """Number of channels that are saturated (tanh, sigmoid) or zero (relu) at every position; None for other layers."""
+    """Number of channels that are saturated (tanh, sigmoid) or zero (relu) at every position; None for other layers,
+    and where no axis is that of the channels."""
     channels: int
     gradient_std: float | None
-    """None where no gradient arrives."""
+    """None where no gradient arrives, or what the layer returns is overwritten in place."""
 
 
 class Weight(Frozen):
@@ -118,7 +123,7 @@ class Signals(Frozen):
     """The signals of one batch: those of a layer under its place in the trace."""
 
     loss: float
-    """Nats per token, with the auxiliary loss."""
+    """Nats per token, without an auxiliary loss, which gradients include."""
     layers: tuple[Signal | None, ...]
     weights: tuple[Weight, ...]
     findings: tuple[Finding, ...]

@@ -19,8 +19,8 @@ from zoo.whole_file import write_whole
 
 WIDTH = 80
 AXES = (
-    "b rows, t tokens, c channels; (2 c24): two neighbours with 24 channels; other numbers are the same in any batch; "
-    "one shape: in and out are alike."
+    "b rows, t tokens, m packed tokens, c channels; (2 c24): two neighbours with 24 channels; other numbers did not "
+    "change with the batch, those with ? in another way; one shape: in and out are alike."
 )
 ALL_FINITE = "All numbers are finite, forward and backward."
 LONGEST_BLOCK = 50
@@ -99,6 +99,8 @@ def _legend(traced: Traced) -> Iterator[str]:
         "params, FLOPs (forward, this batch) and memory (kept for the backward pass) include the layers inside. "
         "Work between layers belongs to the layer around it."
     )
+    if trace.uncounted:
+        yield f"FLOPs are at least these: not counted are {', '.join(trace.uncounted)}."
 
 
 def _print_signals(traced: Traced, layers: Sequence[Layer], signals: Signals, console: Console) -> None:
