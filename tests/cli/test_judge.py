@@ -150,7 +150,7 @@ def test_items_in_order_are_judged_as_a_stream_is(zoo_json, write) -> None:
     name = write("model,seed,item,loss", crossed({"a": 2.0, "b": 2.1}, 3, 400))
     ordered, plain = (zoo_json("judge", name, *flag)["tasks"][0] for flag in (["--ordered"], []))
     assert ordered["unit"] == "stretches"
-    assert any("The losses are of one stream" in note for note in ordered["notes"])
+    assert any("The scores are of one stream" in note for note in ordered["notes"])
     assert ordered["pairs"][0]["documents_se"] != plain["pairs"][0]["documents_se"]
 
 

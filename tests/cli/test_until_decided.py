@@ -121,13 +121,34 @@ def test_another_margin_and_later_looks_of_one_plan_spend_nothing(compare) -> No
 
 
 @pytest.mark.slow
+def test_a_plan_that_goes_on_from_a_common_first_look_to_other_seeds_is_another_one(
+    run_zoo, zoo_json, tmp_path: Path
+) -> None:
+    study = 'name = "st"\nmodels = ["bow(hidden=6)", "bow(hidden=7)"]\nlooks = [3, 5]\nmargin = 1e-9\nseeds = '
+    (tmp_path / "a.toml").write_text(f"{study}[1, 2, 3, 4, 5]")
+    (tmp_path / "b.toml").write_text(f"{study}[1, 2, 3, 9, 10]")
+    made = zoo_json("compare", "a.toml", "--steps", "2", *SMALL)
+    assert made["sequential"]["taken"] == [3, 5]
+    refused = run_zoo("compare", "b.toml", "--steps", "2", *SMALL)
+    assert refused.returncode == 2
+    assert "nothing of alpha=0.05 is left" in refused.stderr
+    assert run_zoo("verify", made["directory"]).returncode == 0
+
+
+@pytest.mark.slow
 def test_verify_finds_an_earlier_look_that_is_left_out_or_changed(compare, run_zoo) -> None:
     compare(NEAR, "--seeds", "4", steps=2)
     folder = Path(compare(NEAR, "--until", "3,5", "--alpha", "0.07", steps=2)["directory"])
     assert run_zoo("verify", str(folder)).returncode == 0
     records = {path: json.loads(path.read_text()) for path in folder.glob("study-*.json")}
     (path, record), *_ = [(path, record) for path, record in records.items() if record["looked"]]
-    for looked in ([], [{**record["looked"][0], "alpha": 0.01}], [{**record["looked"][0], "record": "study-0.json"}]):
+    invented = {"record": "", "seeds": [4], "alpha": 0.01}
+    for looked in (
+        [],
+        [*record["looked"], invented],
+        [{**record["looked"][0], "alpha": 0.01}],
+        [{**record["looked"][0], "record": "study-0.json"}],
+    ):
         path.write_text(json.dumps({**record, "looked": looked}))
         done = run_zoo("verify", str(path))
         assert done.returncode == 1

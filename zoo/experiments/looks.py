@@ -4,6 +4,7 @@ A plan is what shares one error: one number of seeds, or all looks of `--until`.
 own. Margins and target losses spend nothing: they are read off the same intervals, and off the curves.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,17 +19,34 @@ Records = dict[Path, StudyRecord]
 def earlier_looks(study: StudyConfig, directory: Path) -> tuple[Look, ...]:
     """Return the last look of every other plan that has judged these models under some of these seeds.
 
-    A later look of a plan returns what its first one found: what was judged in between is no earlier look of it.
+    A later look of a plan returns what its first one found, for what was judged in between is no earlier look of it;
+    but a plan that went on from the same first look to other seeds is.
     """
     others = find_alike(study, directory)
     own = [record for record in others.values() if is_same_plan(record.study, study)]
     if own:
-        return min(own, key=lambda record: len(record.study.seeds)).looked
+        first = min(own, key=lambda record: len(record.study.seeds))
+        forks = {
+            path: record
+            for path, record in others.items()
+            if not is_same_plan(record.study, study) and is_same_plan(record.study, first.study)
+        }
+        return _sorted([*first.looked, *_last_looks(forks)])
+    return _sorted(_last_looks(others))
+
+
+def _last_looks(records: Records) -> list[Look]:
+    """The last look of every plan among these comparisons."""
     last = Records()
-    for path, record in sorted(others.items(), key=lambda item: -len(item[1].study.seeds)):
+    for path, record in sorted(records.items(), key=lambda item: -len(item[1].study.seeds)):
         if not any(is_same_plan(record.study, kept.study) for kept in last.values()):
             last[path] = record
-    return tuple(sorted((describe_look(path, record) for path, record in last.items()), key=lambda look: look.seeds))
+    return [describe_look(path, record) for path, record in last.items()]
+
+
+def _sorted(looks: Iterable[Look]) -> tuple[Look, ...]:
+    """Looks in the order of their numbers of seeds, each once."""
+    return tuple(sorted(dict.fromkeys(looks), key=lambda look: (look.seeds, look.record)))
 
 
 def describe_look(path: Path, record: StudyRecord) -> Look:

@@ -15,6 +15,8 @@ def look_differences(path: Path, record: StudyRecord) -> Iterator[str]:
     """
     alike = {other.name: found for other, found in find_alike(record.study, path.parent).items()} | {path.name: record}
     listed = {look.record: look for look in record.looked if look.record}
+    if record.study.looks and len(listed) < len(record.looked):
+        yield "looked: a comparison is listed without its record, or twice"
     for name, look in listed.items():
         if name not in alike:
             yield f"looked: '{name}' is no comparison of the same models in this folder"
