@@ -124,7 +124,7 @@ class Signals(Frozen):
 
     loss: float
     """Nats per token, without an auxiliary loss, which gradients include."""
-    layers: tuple[Signal | None, ...]
+    layers: tuple[Signal, ...]
     weights: tuple[Weight, ...]
     findings: tuple[Finding, ...]
 

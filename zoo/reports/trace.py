@@ -108,7 +108,7 @@ def _print_signals(traced: Traced, layers: Sequence[Layer], signals: Signals, co
     console.print(Text(f"\nsignals ({weights}, loss {signals.loss:.4f} nats per token)", "bold"))
     table = _table("layer", "mean", "std", "saturated", "dead", "gradient std", left=1)
     for layer, own in zip(traced.trace.layers, signals.layers, strict=True):
-        if own and layer.depth and any(layer is chosen for chosen in layers):
+        if layer.depth and any(layer is chosen for chosen in layers):
             table.add_row(
                 Text(layer.name),
                 f"{own.mean:+.3f}",

@@ -29,7 +29,7 @@ def render_trace(traced: Traced) -> str:
         wide=Markup(network(trace)),
         narrow=Markup(network(trace, width=NARROW)),
         plane=Markup(embedding(traced.plane)) if traced.plane else None,
-        rows=[(layer, own) for layer, own in measured if own and layer.depth],
+        rows=[(layer, own) for layer, own in measured if layer.depth],
         calls=list(fold(trace.layers)),
         innermost=sum(not has_inner(trace.layers, place) for place in range(len(trace.layers))),
         short=short,
