@@ -53,7 +53,7 @@ WAVENET_SETTINGS = Settings(
     dtype="float32",
 )
 TABLE = Table("on a GPU", "what", "measured", "goal", "how")
-GPT = {"channels": 384, "heads": 6, "layers": 6, "learned_positions": 256, "dropout": 0.2}
+GPT = {"channels": 384, "heads": 6, "layers": 6, "positions": "learned", "places": 256, "dropout": 0.2}
 GPT_SETTINGS = Settings(
     steps=5000,
     batch_size=64,

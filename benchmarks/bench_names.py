@@ -35,7 +35,7 @@ MODELS_OF_MAKEMORE = (
     "rnn(embedding=64,hidden=64)",
     "gru(embedding=64,hidden=64)",
     "bow(embedding=64,hidden=64)",
-    "transformer(channels=64,heads=4,layers=4,learned_positions=16)",
+    "transformer(channels=64,heads=4,layers=4,positions=learned,places=16)",
 )
 BATCH_SIZES = (32, 128)
 """Default batch size of makemore, and of the harness."""

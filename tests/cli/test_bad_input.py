@@ -61,7 +61,7 @@ def last_line(text: str) -> str:
         (["sample", "."], 1, "is not a finished run"),
         (["sample", ".", "--stream", "--json"], 2, "give one of them"),
         (["sample", ".", "--top-p", "1.5"], 2, "'1.5' is not a share: give a number above 0 and up to 1"),
-        (["describe", "wavenet(per_position=true)"], 2, "needs tree=true"),
+        (["describe", "wavenet(norm=per-position)"], 2, "needs tree=true"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

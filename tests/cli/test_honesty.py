@@ -245,7 +245,7 @@ def test_a_text_file_may_have_parentheses_in_its_name(zoo_json, tmp_path, words)
 
 def test_a_windows_recipe_trains_on_single_targets(zoo_json, words):
     document = zoo_json(
-        "compare", "--models", "wavenet(tree=true,per_position=true),mlp,gru", "--data", "words.txt",
+        "compare", "--models", "wavenet(tree=true,norm=per-position),mlp,gru", "--data", "words.txt",
         "--seeds", "1", "--tokens", "640", "--batch-size", "32", "--set", "rows=windows",
     )  # fmt: skip
     assert {(run["steps"], run["tokens"]) for run in document["runs"]} == {(20, 640)}

@@ -1,6 +1,7 @@
 """Correct models with unusual code, which no check may accuse."""
 
 import random
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,24 @@ class ConvolvesByFourierTransform(Sound):
         kernel = torch.sigmoid(self.decay) ** torch.arange(T, device=x.device).unsqueeze(1)
         spectrum = torch.fft.rfft(x, 2 * T, dim=1) * torch.fft.rfft(kernel, 2 * T, dim=0)
         return torch.fft.irfft(spectrum, 2 * T, dim=1)[:, :T]
+
+
+class HasAnOptionThatMattersBesideTheLastChoice(Sound):
+    """The size of a table that one of three kinds of positions has."""
+
+    class Config(Sound.Config):
+        positions: Literal["none", "decay", "learned"] = Field("none", description="how positions enter")
+        places: int = Field(9, ge=1, description="entries of the learned table")
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(config.places, config.width) if config.positions == "learned" else None
+
+    def features(self, tokens):
+        x = super().features(tokens)
+        if self.config.positions == "decay":
+            return x / 2
+        return x if self.table is None else x + self.table.weight.mean(0)
 
 
 class AttendsInFloat32AndKeepsTheWeights(Sound):

@@ -79,8 +79,9 @@ def test_dropout_acts_in_training_alone():
     torch.testing.assert_close(layer(x), naive(x, layer))
 
 
-def test_gain_scales_the_initial_output():
-    layer = CausalSelfAttention(64, heads=4, rotary=True, gain=0.25)
+def test_gains_scale_the_initial_weights():
+    layer = CausalSelfAttention(64, heads=4, rotary=True, gain=2.0, out_gain=0.25)
+    assert layer.qkv.weight.std().item() == pytest.approx(2 / 64**0.5, rel=0.05)
     assert layer.out.weight.std().item() == pytest.approx(0.25 / 64**0.5, rel=0.05)
 
 

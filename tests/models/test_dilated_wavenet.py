@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import torch
+from pieces import plain_norm, plain_unit
 from torch import Tensor
 
 from zoo.errors import UsageError
@@ -61,17 +62,25 @@ def naive(model, tokens: Tensor) -> Tensor:
             above = []
             for t in range(len(x)):
                 taps = [t - k * dilation for k in reversed(range(model.config.kernel))]
-                fused = torch.cat([x[source] if source >= 0 else torch.zeros_like(x[t]) for source in taps])
-                signal, gate = layer.conv.linear(fused).chunk(2)
-                z = signal.tanh() * gate.sigmoid()
-                skips[t] = skips[t] + layer.skip(z)
-                above.append(x[t] if layer.residual is None else x[t] + layer.residual(z))
+                seen = [plain_norm(x[s], layer.norm) if s >= 0 else torch.zeros_like(x[t]) for s in taps]
+                fused = torch.cat(seen)
+                z = plain_unit(layer.conv.linear(fused), model.config)
+                if layer is model.layers[-1] or model.config.skips:
+                    skips[t] = skips[t] + layer.skip(z)
+                if layer is not model.layers[-1]:
+                    above.append(layer.residual(z) + (x[t] if model.config.residual else 0))
             x = above
         rows.append(torch.stack([model.head(model.hidden(total.relu()).relu()) for total in skips]))
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("options", ["", "kernel=3,", "stacks=2,"])
+PIECES = [
+    "norm=batch", "norm=layer", "norm=rms", "activation=relu", "gate=false", "residual=false", "skips=false",
+    "norm=rms,activation=gelu,gate=false,residual=false,skips=false",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", ["", "kernel=3,", "stacks=2,", *(f"{piece}," for piece in PIECES)])
 def test_gated_layers_with_residual_and_skip(options, make_model, draw, assert_model_is):
     model = make_model(f"dilated-wavenet({options}channels=3,skip=5)")
     assert_model_is(model, lambda tokens: naive(model, tokens), draw(2, 12))

@@ -59,7 +59,7 @@ def test_options_that_no_model_can_have_are_refused(name, options, message):
 
 
 def test_an_odd_number_of_channels_a_head_is_allowed_with_learned_positions():
-    assert BUILT_IN["transformer"].Config(channels=12, learned_positions=8).channels == 12
+    assert BUILT_IN["transformer"].Config(channels=12, positions="learned", places=8).channels == 12
 
 
 def test_all_faults_are_told_at_once_and_the_options_listed():

@@ -16,10 +16,15 @@ LENGTHS = [3, 1, 11, 2, 8, 1, 17]
 MODELS_AND_VARIANTS = [
     *MODELS.names(),
     "wavenet(tree=true)",
-    "wavenet(tree=true,per_position=true)",
+    "wavenet(tree=true,norm=per-position)",
     "wavenet(n=8)",
+    "wavenet(norm=rms,activation=silu,gate=true,residual=true,skips=true)",
+    "wavenet(tree=true,norm=layer,residual=true,skips=true)",
+    "dilated-wavenet(norm=batch,gate=false,activation=relu,residual=false,skips=false)",
+    "transformer(norm=rms,activation=silu,gate=true,positions=none)",
+    "transformer(norm=none,residual=false)",
     "dilated-wavenet(kernel=3,stacks=2)",
-    "transformer(learned_positions=4,tied=true)",
+    "transformer(positions=learned,places=4,tied=true)",
     "gru(layers=2)",
 ]
 

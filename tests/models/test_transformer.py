@@ -4,15 +4,11 @@ import math
 
 import pytest
 import torch
+from pieces import plain_norm, plain_unit
 from torch import Tensor
 
 from zoo.models.build import count_parameters
 from zoo.models.transformer import ROOM
-
-
-def layer_norm(x: Tensor, norm) -> Tensor:
-    mean = x.sum() / len(x)
-    return (x - mean) / (((x - mean) ** 2).sum() / len(x) + norm.eps) ** 0.5 * norm.weight + norm.bias
 
 
 def turned(vector: Tensor, t: int) -> Tensor:
@@ -44,29 +40,32 @@ def attend(block, x: list[Tensor], *, heads: int, rotary: bool) -> list[Tensor]:
     return added
 
 
-def gelu(x: Tensor) -> Tensor:
-    return x * (1 + torch.erf(x / math.sqrt(2))) / 2
-
-
 def naive(model, tokens: Tensor) -> Tensor:
     """(B, T) -> (B, T, V), by loops over rows and positions."""
-    options = model.config
+    options, kept = model.config, float(model.config.residual)
     rows = []
     for row in tokens.tolist():
         x = [model.embedding.weight[token] for token in row]
-        if options.learned_positions:
+        if options.positions == "learned":
             table = model.positions.weight
             x = [vector + table[min(t, len(table) - 1)] for t, vector in enumerate(x)]
         for block in model.blocks:
-            normed = [layer_norm(vector, block.norm1) for vector in x]
-            added = attend(block, normed, heads=options.heads, rotary=not options.learned_positions)
-            x = [vector + more for vector, more in zip(x, added, strict=True)]
-            x = [vector + block.down(gelu(block.up(layer_norm(vector, block.norm2)))) for vector in x]
-        rows.append(torch.stack([model.head(layer_norm(vector, model.norm)) for vector in x]))
+            normed = [plain_norm(vector, block.norm1) for vector in x]
+            added = attend(block, normed, heads=options.heads, rotary=options.positions == "rotary")
+            x = [kept * vector + more for vector, more in zip(x, added, strict=True)]
+            units = [plain_unit(block.up(plain_norm(vector, block.norm2)), options, gate="none") for vector in x]
+            x = [kept * vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
+        rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("options", ["", "learned_positions=6,", "tied=true,", "heads=1,mlp=2,"])
+PIECES = [
+    "norm=none", "norm=rms", "activation=relu", "gate=true", "activation=silu,gate=true", "residual=false",
+    "positions=none", "positions=learned,places=6",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", ["", "tied=true,", "heads=1,mlp=2,", *(f"{piece}," for piece in PIECES)])
 def test_it_is_a_pre_norm_decoder(options, make_model, draw, assert_model_is):
     model = make_model(f"transformer({options}channels=8)")
     assert_model_is(model, lambda tokens: naive(model, tokens), draw(2, 9))
@@ -79,7 +78,7 @@ def test_tied_weights_are_one_matrix(fresh_model):
 
 
 def test_the_last_learned_position_serves_all_after_it(make_model):
-    model = make_model("transformer(learned_positions=3,layers=1)")  # a second layer sees order through the mask
+    model = make_model("transformer(positions=learned,places=3,layers=1)")  # a second layer sees order through the mask
 
     def last(*row: int) -> Tensor:
         return model(torch.tensor([row]))[0, -1]
@@ -104,7 +103,7 @@ def test_dropout_acts_in_training_alone(make_model, draw):
     assert not torch.equal(model(tokens), model(tokens))
 
 
-@pytest.mark.parametrize("text", ["transformer", "transformer(learned_positions=50)"])
+@pytest.mark.parametrize("text", ["transformer", "transformer(positions=learned,places=50)"])
 def test_a_stream_goes_on_beyond_the_room_of_its_cache(text, make_model, draw):
     model, tokens = make_model(text), draw(2, 3 * ROOM)
     logits, state = model.prefill(tokens[:, : ROOM - 1], model.begin(2))

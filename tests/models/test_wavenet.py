@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pieces import plain_norm, plain_unit
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -23,13 +24,15 @@ def naive(model, tokens: Tensor) -> Tensor:
         padded = [BOUNDARY] * (model.context - 1) + row
         logits = []
         for t in range(len(row)):
-            x = [model.embedding.weight[token] for token in padded[t : t + model.context]]
+            x, tops = [model.embedding.weight[token] for token in padded[t : t + model.context]], []
             for level in model.levels:
-                norm = level.norm
-                scale = norm.weight / (norm.running_var + norm.eps) ** 0.5
-                fused = [level.linear.weight @ torch.cat(x[i : i + n]) for i in range(0, len(x), n)]
-                x = [((vector - norm.running_mean) * scale + norm.bias).tanh() for vector in fused]
-            (top,) = x
+                newest = x[n - 1 :: n]
+                fused = [level.linear(torch.cat(x[i : i + n])) for i in range(0, len(x), n)]
+                x = [plain_unit(plain_norm(vector, level.norm), model.config) for vector in fused]
+                if model.config.residual and tops:
+                    x = [vector + below for vector, below in zip(x, newest, strict=True)]
+                tops.append(x[-1])
+            top = sum(tops) if model.config.skips else tops[-1]
             logits.append(model.head.weight @ top + model.head.bias)
         rows.append(torch.stack(logits))
     return torch.stack(rows)
@@ -40,6 +43,31 @@ def naive(model, tokens: Tensor) -> Tensor:
 def test_it_fuses_neighbours_level_by_level(tree, n, context, make_model, draw, assert_model_is):
     model = make_model(f"wavenet(embedding=3,hidden=5,n={n},tree={tree})", context=context)
     assert_model_is(model, lambda tokens: naive(model, tokens), draw(2, context + 3))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        "norm=none", "norm=layer", "norm=rms", "activation=relu", "activation=none", "gate=true", "residual=true",
+        "skips=true", "norm=rms,activation=silu,gate=true,residual=true,skips=true",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tree", ["true", "false"])
+def test_every_piece_of_a_level_is_what_it_says(tree, pieces, make_model, draw, assert_model_is):
+    model = make_model(f"wavenet(embedding=3,hidden=4,{pieces},tree={tree})")
+    assert_model_is(model, lambda tokens: naive(model, tokens), draw(2, 11))
+
+
+@pytest.mark.parametrize(("norm", "bias"), [("none", True), ("rms", True), ("layer", False), ("batch", False)])
+def test_a_level_without_a_shift_of_its_norm_keeps_that_of_its_linear_layer(norm, bias, fresh_model):
+    assert [level.linear.bias is not None for level in fresh_model(f"wavenet(norm={norm})").levels] == [bias] * 3
+
+
+@pytest.mark.parametrize(("text", "scaled"), [("gain=3.0", "levels.1.linear.weight"), ("head_gain=0.3", "head.weight")])
+def test_gains_scale_the_initial_weights(text, scaled, fresh_model):
+    usual, other = (fresh_model(call).state_dict() for call in ("wavenet", f"wavenet({text})"))
+    assert {name for name in usual if not torch.equal(usual[name], other[name])} >= {scaled}
+    torch.testing.assert_close(other[scaled], 3 * usual[scaled])
 
 
 @SIZES
@@ -74,13 +102,13 @@ def test_sliding_levels_are_dilated_by_powers_of_n(fresh_model):
 
 
 def test_per_position_keeps_statistics_for_each_position_of_the_tree(fresh_model):
-    levels = fresh_model("wavenet(tree=true,per_position=true)").levels
+    levels = fresh_model("wavenet(tree=true,norm=per-position)").levels
     assert [tuple(level.norm.running_mean.shape) for level in levels] == [(4, 68), (2, 68), (1, 68)]
 
 
 def test_per_position_without_the_tree_is_refused():
-    with pytest.raises(ValidationError, match="per_position=true needs tree=true"):
-        WaveNet.Config(per_position=True)
+    with pytest.raises(ValidationError, match="norm=per-position needs tree=true"):
+        WaveNet.Config(norm="per-position")
 
 
 @pytest.mark.parametrize(("context", "n", "levels"), [(2, 2, 1), (8, 2, 3), (27, 3, 3), (16, 4, 2), (7, 7, 1)])

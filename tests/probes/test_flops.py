@@ -91,7 +91,7 @@ CASES = [
     ("wavenet", 8, wavenet),
     ("wavenet(embedding=3,hidden=5,n=4)", 16, wavenet),
     ("wavenet(tree=true)", 8, wavenet),
-    ("wavenet(tree=true,per_position=true,hidden=5,n=3)", 9, wavenet),
+    ("wavenet(tree=true,norm=per-position,hidden=5,n=3)", 9, wavenet),
     ("dilated-wavenet", 8, dilated(3)),
     ("dilated-wavenet(channels=6,skip=5,kernel=3,stacks=2)", 13, dilated(4)),
     ("rnn", 8, rnn),
@@ -102,7 +102,7 @@ CASES = [
     ("lstm(embedding=3,hidden=5,layers=2,dropout=0.5)", 8, lstm),
     ("transformer", 8, transformer),
     ("transformer(channels=12,heads=3,layers=3,mlp=2)", 8, transformer),
-    ("transformer(learned_positions=4,tied=true,dropout=0.5)", 8, transformer),
+    ("transformer(positions=learned,places=4,tied=true,dropout=0.5)", 8, transformer),
 ]
 
 

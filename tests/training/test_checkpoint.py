@@ -15,7 +15,7 @@ from zoo.training.checkpoint import load_weights, save_weights
 
 MakeModel = Callable[..., SequenceModel]
 
-CASES = [(name, {}) for name in MODELS.names()] + [("transformer", {"tied": True, "learned_positions": 8})]
+CASES = [(name, {}) for name in MODELS.names()] + [("transformer", {"tied": True, "positions": "learned", "places": 8})]
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=str)

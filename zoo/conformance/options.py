@@ -73,13 +73,15 @@ class Trials:
             yield from ((base, other) for other in islice(filter(None, others), MOST_VALUES))
 
     def _bases(self) -> Iterator[ModelOptions]:
-        """Yield the given options, then variants with one changed: an option may matter only beside another value."""
+        """Yield the given options, then variants with one changed: an option may matter only beside another value.
+
+        A choice is changed to each of its values, because it may be one of them alone beside which another matters.
+        """
         given = self.subject.config
         yield given
-        for name in self.subject.model.Config.model_fields:
+        for name, field in self.subject.model.Config.model_fields.items():
             changed = (self._change(given, name, other) for other in self._other_values(given, name))
-            if base := next(filter(None, changed), None):
-                yield base
+            yield from islice(filter(None, changed), MOST_VALUES if get_origin(field.annotation) is Literal else 1)
 
     def _other_values(self, base: ModelOptions, name: str) -> list[Any]:
         return _other_values(getattr(base, name), self.subject.model.Config.model_fields[name].annotation)

@@ -16,21 +16,31 @@ class CausalSelfAttention(nn.Module):
         heads: H, number of attention heads.
         rotary: whether queries and keys are rotated by their position.
         dropout: probability of dropping an attention weight, and an output channel.
-        gain: scale of the output layer's initial weights.
+        gain: scale of the initial weights of queries, keys and values.
+        out_gain: scale of the output layer's initial weights.
 
     Raises:
         ValueError: heads does not divide C, or rotary positions are asked for with an odd C/H.
     """
 
-    def __init__(self, channels: int, *, heads: int, rotary: bool, dropout: float = 0.0, gain: float = 1.0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        heads: int,
+        rotary: bool,
+        dropout: float = 0.0,
+        gain: float = 1.0,
+        out_gain: float = 1.0,
+    ) -> None:
         super().__init__()
         if channels % heads:
             raise ValueError(f"channels (={channels}) must be divisible by heads (={heads})")
         if rotary and channels // heads % 2:
             raise ValueError(f"rotary positions need an even number of channels a head, not {channels // heads}")
         self.heads, self.rotary, self.dropout = heads, rotary, dropout
-        self.qkv = linear(channels, 3 * channels)
-        self.out = linear(channels, channels, gain=gain)
+        self.qkv = linear(channels, 3 * channels, gain=gain)
+        self.out = linear(channels, channels, gain=out_gain)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

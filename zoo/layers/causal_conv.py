@@ -19,12 +19,13 @@ class CausalConv(nn.Module):
         outputs: C_out.
         kernel: k, number of inputs that an output sees.
         dilation: d, distance between these inputs.
+        gain: scale of the initial weights.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, *, kernel: int, dilation: int = 1, gain: float = 1.0) -> None:
         super().__init__()
         self.flatten = SlidingFlatten(kernel, dilation)
-        self.linear = linear(kernel * inputs, outputs)
+        self.linear = linear(kernel * inputs, outputs, gain=gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C_in) -> (B, T, C_out)."""

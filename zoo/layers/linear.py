@@ -2,6 +2,9 @@
 
 from torch import nn
 
+HEAD_GAIN = 0.1
+"""Scale of a head's initial weights."""
+
 
 def linear(inputs: int, outputs: int, *, bias: bool = True, gain: float = 1.0) -> nn.Linear:
     """(..., inputs) -> (..., outputs), weights ~ N(0, gain²/inputs), bias 0."""
@@ -12,6 +15,6 @@ def linear(inputs: int, outputs: int, *, bias: bool = True, gain: float = 1.0) -
     return layer
 
 
-def output_head(channels: int, vocab_size: int) -> nn.Linear:
-    """(..., C) -> (..., V) logits; weights scaled by 0.1 make a fresh model nearly uniform, with a loss near log V."""
-    return linear(channels, vocab_size, gain=0.1)
+def output_head(channels: int, vocab_size: int, *, gain: float = HEAD_GAIN) -> nn.Linear:
+    """(..., C) -> (..., V) logits; small weights make a fresh model nearly uniform, with a loss near log V."""
+    return linear(channels, vocab_size, gain=gain)

@@ -8,6 +8,7 @@ layer refines, and to the skip sum, through which the head sees all depths.
 """
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,37 +16,62 @@ from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import CausalConv, linear, output_head
+from zoo.layers import Activation, ActivationName, CausalConv, RowNorm, linear, make_norm, output_head
+from zoo.layers.linear import HEAD_GAIN
 from zoo.models.interface import ModelOptions, SequenceModel, State
 from zoo.packing import Packing
 
 
 class GatedLayer(nn.Module):
-    """A gated convolution with a residual and a skip output (section 2.3, equation 2, and figure 4)."""
+    """A gated convolution with a residual and a skip output (section 2.3, equation 2, and figure 4).
 
-    def __init__(self, channels: int, skip: int, *, kernel: int, dilation: int, last: bool) -> None:
+    Args:
+        channels: C.
+        skip: S; 0: no skip output.
+        dilation: d, distance between the inputs of the convolution.
+        stream: whether another layer follows, which reads the residual stream.
+        residual: whether the output is added to the stream, or replaces it.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        skip: int,
+        *,
+        kernel: int,
+        dilation: int,
+        norm: str,
+        activation: Activation,
+        stream: bool,
+        residual: bool,
+        gain: float,
+    ) -> None:
         super().__init__()
-        self.conv = CausalConv(channels, 2 * channels, kernel=kernel, dilation=dilation)
-        self.skip = linear(channels, skip)
-        self.residual = None if last else linear(channels, channels)  # nothing reads that of the last layer
+        self.activation, self.adds = activation, residual
+        self.norm = make_norm(norm, channels)
+        self.conv = CausalConv(channels, activation.inputs * channels, kernel=kernel, dilation=dilation, gain=gain)
+        self.skip = linear(channels, skip, gain=gain) if skip else None
+        self.residual = linear(channels, channels, gain=gain) if stream else None
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, C) -> residual stream (B, T, C), skip output (B, T, S)."""
-        return self._both(x, self.conv(x))
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
+        """(B, T, C) -> stream (B, T, C), skip output (B, T, S) or 0."""
+        return self._both(x, self.conv(self.norm(x)))
 
-    def packed(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor]:
+    def packed(self, x: Tensor, packing: Packing) -> tuple[Tensor, Tensor | float]:
         """(M, C) -> (M, C), (M, S)."""
-        return self._both(x, self.conv.packed(x, packing))
+        return self._both(x, self.conv.packed(self.norm(x), packing))
 
-    def stream(self, x: Tensor, ring: Tensor, position: int) -> tuple[Tensor, Tensor]:
+    def stream(self, x: Tensor, ring: Tensor, position: int) -> tuple[Tensor, Tensor | float]:
         """(B, T, C) -> (B, T, C), (B, T, S), after `position` earlier inputs, see `CausalConv.stream`."""
-        return self._both(x, self.conv.stream(x, ring, position))
+        return self._both(x, self.conv.stream(self.norm(x), ring, position))
 
-    def _both(self, x: Tensor, convolved: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, C), (B, T, 2·C) -> (B, T, C), (B, T, S)."""
-        signal, gate = convolved.chunk(2, dim=-1)
-        z = torch.tanh(signal) * torch.sigmoid(gate)
-        return x if self.residual is None else x + self.residual(z), self.skip(z)
+    def _both(self, x: Tensor, convolved: Tensor) -> tuple[Tensor, Tensor | float]:
+        """(B, T, C), (B, T, C or 2·C) -> (B, T, C), (B, T, S)."""
+        z = self.activation(convolved)
+        skip = 0.0 if self.skip is None else self.skip(z)
+        if self.residual is None:
+            return x, skip
+        return x + self.residual(z) if self.adds else self.residual(z), skip
 
 
 class DilatedWaveNet(SequenceModel):
@@ -59,6 +85,13 @@ class DilatedWaveNet(SequenceModel):
         kernel: int = Field(2, ge=2, description="positions that a convolution sees")
         stacks: int = Field(1, ge=1, description="number of stacks, each with the dilations 1, k, k², ...")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel before the output layer")
+        norm: Literal[RowNorm, "batch"] = Field("none", description="normalisation of a layer's input")
+        activation: ActivationName = Field("tanh", description="activation of a layer")
+        gate: bool = Field(True, description="multiply a layer's activation with a sigmoid gate")
+        residual: bool = Field(True, description="add a layer's output to the stream, instead of replacing it")
+        skips: bool = Field(True, description="the head sees the skip sum of all layers, not the last layer alone")
+        gain: float = Field(1.0, gt=0, description="scale of the layers' initial weights")
+        head_gain: float = Field(HEAD_GAIN, gt=0, description="scale of the head's initial weights")
 
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
     other_recipes = (
@@ -71,16 +104,28 @@ class DilatedWaveNet(SequenceModel):
 
     def __init__(self, config: BaseModel, *, vocab_size: int, context: int) -> None:
         super().__init__(config, vocab_size=vocab_size, context=context)
-        C, S, k = self.config.channels, self.config.skip, self.config.kernel
-        self.dilations = dilations_for(context, k, self.config.stacks)
+        options = self.config
+        C, S, k = options.channels, options.skip, options.kernel
+        self.dilations = dilations_for(context, k, options.stacks)
+        last = len(self.dilations) - 1
         self.embedding = nn.Embedding(vocab_size, C)
         self.layers = nn.ModuleList(
-            GatedLayer(C, S, kernel=k, dilation=dilation, last=index == len(self.dilations) - 1)
+            GatedLayer(
+                C,
+                S if options.skips or index == last else 0,
+                kernel=k,
+                dilation=dilation,
+                norm=options.norm,
+                activation=Activation(options.activation, "sigmoid" if options.gate else None),
+                stream=index < last,
+                residual=options.residual,
+                gain=options.gain,
+            )
             for index, dilation in enumerate(self.dilations)
         )
-        self.hidden = linear(S, S)
-        self.drop = nn.Dropout(self.config.dropout)
-        self.head = output_head(S, vocab_size)
+        self.hidden = linear(S, S, gain=options.gain)
+        self.drop = nn.Dropout(options.dropout)
+        self.head = output_head(S, vocab_size, gain=options.head_gain)
 
     @property
     def receptive_field(self) -> int:
@@ -127,8 +172,8 @@ class DilatedWaveNet(SequenceModel):
         total = x.new_zeros(())
         for name, layer in self._named_layers():
             x, skip = layer.stream(x, state[name], position)
-            total = total + skip[:, -1]
-        return self._read(total), {**state, "position": state["position"] + tokens.shape[1]}
+            total = total + skip
+        return self._read(total[:, -1]), {**state, "position": state["position"] + tokens.shape[1]}
 
 
 def dilations_for(context: int, kernel: int, stacks: int) -> list[int]:

@@ -1,10 +1,12 @@
 """Transformer: a pre-norm decoder (Vaswani et al. 2017; pre-norm after Xiong et al. 2020).
 
-Every position attends to itself and all earlier ones. Positions enter by rotation of queries and keys, or by a learned
-table.
+Every position attends to itself and all earlier ones. Positions enter by rotation of queries and keys, by a learned
+table, or not at all.
 
     (B, T) -> embed (B, T, C) -> layers: + attention(norm(x)), + MLP(norm(x)) -> norm -> (B, T, V)
 """
+
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +14,8 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import CausalSelfAttention, linear, output_head
+from zoo.layers import Activation, ActivationName, CausalSelfAttention, RowNorm, linear, make_norm, output_head
+from zoo.layers.linear import HEAD_GAIN
 from zoo.models.interface import ModelOptions, SequenceModel, State
 from zoo.packing import Packing
 
@@ -26,30 +29,50 @@ LONGEST = 256
 class Block(nn.Module):
     """Attention, then an MLP, each on a normalised input and added to the residual stream."""
 
-    def __init__(self, channels: int, *, heads: int, mlp: int, rotary: bool, dropout: float, gain: float) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        heads: int,
+        mlp: int,
+        norm: str,
+        activation: Activation,
+        residual: bool,
+        rotary: bool,
+        dropout: float,
+        gain: float,
+        out_gain: float,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(channels)
-        self.attention = CausalSelfAttention(channels, heads=heads, rotary=rotary, dropout=dropout, gain=gain)
-        self.norm2 = nn.LayerNorm(channels)
-        self.up = linear(channels, mlp * channels)
-        self.down = linear(mlp * channels, channels, gain=gain)
+        self.activation, self.residual = activation, residual
+        self.norm1 = make_norm(norm, channels)
+        self.attention = CausalSelfAttention(
+            channels, heads=heads, rotary=rotary, dropout=dropout, gain=gain, out_gain=out_gain
+        )
+        self.norm2 = make_norm(norm, channels)
+        self.up = linear(channels, activation.inputs * mlp * channels, gain=gain)
+        self.down = linear(mlp * channels, channels, gain=out_gain)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        return self._mlp(x + self.attention(self.norm1(x)))
+        return self._mlp(self._add(x, self.attention(self.norm1(x))))
 
     def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
         """(chunks, S, C) -> (chunks, S, C), see `CausalSelfAttention.chunked`."""
-        return self._mlp(x + self.attention.chunked(self.norm1(x), position, visible))
+        return self._mlp(self._add(x, self.attention.chunked(self.norm1(x), position, visible)))
 
     def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
         """(B, T, C) -> (B, T, C), after `position` earlier inputs, see `CausalSelfAttention.stream`."""
-        return self._mlp(x + self.attention.stream(self.norm1(x), keys, values, position))
+        return self._mlp(self._add(x, self.attention.stream(self.norm1(x), keys, values, position)))
 
     def _mlp(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., C)."""
-        return x + self.drop(self.down(F.gelu(self.up(self.norm2(x)))))
+        return self._add(x, self.drop(self.down(self.activation(self.up(self.norm2(x))))))
+
+    def _add(self, x: Tensor, made: Tensor) -> Tensor:
+        """The residual stream after an addition; what was made alone, without residuals."""
+        return x + made if self.residual else made
 
 
 class Transformer(SequenceModel):
@@ -57,24 +80,30 @@ class Transformer(SequenceModel):
 
     class Config(ModelOptions):
         scales_with = "channels"
+        follows: ClassVar = {"learned_positions": "positions: write positions=learned, and places=64 for its table"}
 
         channels: int = Field(32, ge=1, description="channels of the residual stream")
         heads: int = Field(4, ge=1, description="attention heads; divides channels")
         layers: int = Field(2, ge=1, description="number of blocks of attention and MLP")
         mlp: int = Field(4, ge=1, description="width of a block's MLP, in multiples of channels")
-        learned_positions: int = Field(
-            0,
-            ge=0,
-            description="entries of a learned position table (the last serves all after it); 0: rotary",
+        positions: Literal["rotary", "learned", "none"] = Field("rotary", description="how positions enter")
+        places: int = Field(
+            64, ge=1, description="entries of the table of learned positions; the last serves all after it"
         )
         tied: bool = Field(False, description="the output layer shares the embedding's weights")
         dropout: float = Field(0.0, ge=0, lt=1, description="probability of dropping a channel or attention weight")
+        norm: RowNorm = Field("layer", description="normalisation of the input of attention, MLP and head")
+        activation: ActivationName = Field("gelu", description="activation of the MLP")
+        gate: bool = Field(False, description="multiply the activation with another projection (with silu: SwiGLU)")
+        residual: bool = Field(True, description="add what attention and MLP make to their input")
+        gain: float = Field(1.0, gt=0, description="scale of the blocks' initial weights")
+        head_gain: float = Field(HEAD_GAIN, gt=0, description="scale of the head's initial weights")
 
         @model_validator(mode="after")
         def _heads_divide(self) -> "Transformer.Config":
             if self.channels % self.heads:
                 raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
-            if not self.learned_positions and self.channels // self.heads % 2:
+            if self.positions == "rotary" and self.channels // self.heads % 2:
                 raise ValueError(
                     f"rotary positions need an even number of channels a head, "
                     f"not channels/heads = {self.channels // self.heads}"
@@ -95,26 +124,32 @@ class Transformer(SequenceModel):
         options = self.config
         C = options.channels
         self.embedding = nn.Embedding(vocab_size, C)
-        nn.init.normal_(self.embedding.weight, std=0.1 * C**-0.5 if options.tied else 1.0)
-        self.positions = nn.Embedding(options.learned_positions, C) if options.learned_positions else None
+        nn.init.normal_(self.embedding.weight, std=options.head_gain * C**-0.5 if options.tied else 1.0)
+        self.positions = nn.Embedding(options.places, C) if options.positions == "learned" else None
         if self.positions is not None:
             nn.init.normal_(self.positions.weight, std=self.embedding.weight.std().item())
         self.drop = nn.Dropout(options.dropout)
+        # so that depth does not grow the residual stream
+        depth = (2 * options.layers) ** -0.5 if options.residual else 1.0
         self.blocks = nn.Sequential(
             *(
                 Block(
                     C,
                     heads=options.heads,
                     mlp=options.mlp,
-                    rotary=self.positions is None,
+                    norm=options.norm,
+                    activation=Activation(options.activation, "none" if options.gate else None),
+                    residual=options.residual,
+                    rotary=options.positions == "rotary",
                     dropout=options.dropout,
-                    gain=(2 * options.layers) ** -0.5,  # so that depth does not grow the residual stream
+                    gain=options.gain,
+                    out_gain=options.gain * depth,
                 )
                 for _ in range(options.layers)
             )
         )
-        self.norm = nn.LayerNorm(C)
-        self.head = output_head(C, vocab_size)
+        self.norm = make_norm(options.norm, C)
+        self.head = output_head(C, vocab_size, gain=options.head_gain)
         if options.tied:
             self.head.weight = self.embedding.weight
 

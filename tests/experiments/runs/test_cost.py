@@ -42,7 +42,7 @@ MODEL_CONTEXTS = [
     ("wavenet", 2),
     ("wavenet(n=3)", 27),
     ("wavenet(tree=true)", 8),
-    ("wavenet(tree=true,per_position=true)", 16),
+    ("wavenet(tree=true,norm=per-position)", 16),
     ("dilated-wavenet", 8),
     ("dilated-wavenet", 31),
     ("dilated-wavenet(kernel=3,stacks=2)", 8),
@@ -53,9 +53,9 @@ MODEL_CONTEXTS = [
     ("lstm(layers=2,dropout=0.5)", 8),
     ("transformer", 8),
     ("transformer(tied=true,dropout=0.5)", 20),
-    ("transformer(learned_positions=4)", 8),
-    ("transformer(learned_positions=27,heads=2)", 8),  # as many positions as tokens
-    ("transformer(learned_positions=500)", 8),
+    ("transformer(positions=learned,places=4)", 8),
+    ("transformer(positions=learned,places=27,heads=2)", 8),  # as many positions as tokens
+    ("transformer(positions=learned,places=500)", 8),
 ]
 
 
@@ -253,7 +253,7 @@ POSITION = 8
         ("mlp", 64, 8 * 7, False),
         ("mlp", 4, 8 * 4, True),
         ("wavenet", 64, POSITION + 4 * (1 * 10 + (2 + 4) * 68), False),
-        ("wavenet(tree=true,per_position=true)", 64, 8 * 7, False),
+        ("wavenet(tree=true,norm=per-position)", 64, 8 * 7, False),
         ("dilated-wavenet(kernel=3)", 64, POSITION + 4 * 2 * (1 + 3) * 32, False),
         ("bow", 64, POSITION + 4 * 64, False),
         ("transformer", 64, POSITION + 4 * 2 * 2 * 64 * 32, True),

@@ -23,7 +23,7 @@ OTHERS = [
     "wavenet(tree=true,embedding=24)",
     "dilated-wavenet(kernel=3,stacks=2)",
     "gru(layers=2)",
-    "transformer(learned_positions=64,heads=1)",
+    "transformer(positions=learned,places=64,heads=1)",
     "transformer(heads=3,layers=4)",
 ]
 

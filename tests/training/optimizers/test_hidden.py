@@ -27,7 +27,7 @@ def test_every_built_in_model_has_all_its_matrices_taken_but_embeddings_and_the_
 
 
 def test_a_tied_head_is_left_out(make_model: Callable[..., SequenceModel]) -> None:
-    tied = make_model("transformer", tied=True, learned_positions=4)
+    tied = make_model("transformer", tied=True, positions="learned", places=4)
     assert {name for name, p in tied.named_parameters() if p.dim() >= 2} - names(tied) == {
         "embedding.weight",
         "positions.weight",

@@ -39,7 +39,7 @@ SETTINGS = Settings(
 )
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in"),
-    ("transformer", {"tied": True, "learned_positions": 4}),
+    ("transformer", {"tied": True, "positions": "learned", "places": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
 ]
