@@ -220,6 +220,10 @@ class TrainingConfig(Frozen):
         gt=0,
         description="Seconds between checkpoints of a run; longer if they would take more than 1% of the time.",
     )
+    watch: Annotated[bool, Flag(after="threads")] = Field(
+        False,
+        description="Record activations, gradients and updates at every evaluation; trains the same, takes longer.",
+    )
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto",
         description="Runs one after the other, one process per run, or all seeds of a model as one; auto: by a probe.",

@@ -216,8 +216,12 @@ def test_describe_shows_options_and_sizes(run_zoo, zoo_json):
     about = zoo_json("describe", "wavenet(embedding=24,hidden=128)")
     assert about["parameters"] == 76_579
     assert about["receptive_field"] == 8
-    options = {"embedding", "hidden", "n", "dropout", "tree", "per_position"}
-    assert {option["name"] for option in about["options"]} == options
+    pieces = {"norm", "activation", "gate", "residual", "skips", "gain", "head_gain"}
+    assert {option["name"] for option in about["options"]} == {"embedding", "hidden", "n", "dropout", "tree", *pieces}
+    told = " ".join(run_zoo("describe", "wavenet").stdout.split())
+    assert all(kind in told for kind in ("none |", "batch |", "per-position", "rms")), (
+        "every value of a choice is shown"
+    )
     shown = run_zoo("describe", "mlp").stdout
     assert "22,097" in shown
     assert max(map(len, shown.splitlines())) <= 80

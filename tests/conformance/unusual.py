@@ -259,6 +259,7 @@ class DrawsFromPythonAndNumpy(Sound):
 
 
 UNUSUAL = [
+    HasAnOptionThatMattersBesideTheLastChoice,
     ConvolvesByFourierTransform,
     AttendsInFloat32AndKeepsTheWeights,
     RoutesToExperts,

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 
 from zoo.blame import blame
 from zoo.calls import parse_call
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.errors import RunError, StrangerError, UsageError
 from zoo.experiments.records.run import is_run, read_run
+from zoo.experiments.runs.batch_of_text import ROWS, draw_rows, targets_of
 from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.model import find_model
@@ -22,7 +22,6 @@ from zoo.experiments.runs.trust import Trust
 from zoo.experiments.study.parse import build_study
 from zoo.experiments.study.settings import nest_corpus
 from zoo.models.interface import SequenceModel
-from zoo.packing import Packing
 from zoo.probes.embedding import find_plane
 from zoo.probes.nonfinite import find_nonfinite
 from zoo.probes.signals import measure_signals
@@ -41,7 +40,7 @@ def trace_named(
     name: str,
     settings: Mapping[str, Any],
     *,
-    rows: int = 32,
+    rows: int = ROWS,
     length: int | None = None,
     form: Form | None = None,
     stats: bool = False,
@@ -78,7 +77,7 @@ def trace_named(
     with isolated(torch.device("cpu")), blame(f"Model '{name}'", "when traced", module=type(model).__module__):
         try:
             trace = trace_model(model, tokens, form, name=name)
-            targets = _targets(tokens, following, trace.form)
+            targets = targets_of(tokens, following, trace.form)
             signals = measure_signals(model, tokens, targets, trace, trained=trained) if stats else None
             nonfinite = find_nonfinite(model, tokens, targets, trace.form) or "" if nan else None
         except SystemExit:
@@ -91,12 +90,6 @@ def _name_tokens(corpus: Corpus) -> list[str]:
     """The characters or bytes of all tokens; that of the boundary, 0, is drawn as ∎."""
     names = [chr(byte) if 32 < byte < 127 else f"{byte:02x}" for byte in range(256)]
     return ["∎", *(names if corpus.vocabulary.characters is None else corpus.vocabulary.characters)]
-
-
-def draw_rows(corpus: Corpus, rows: int, length: int) -> tuple[Tensor, Tensor]:
-    """Draw the first training batch of seed 1 as windows: tokens (B, T), and the token after each (B,)."""
-    batch = corpus.rows("train", length=length).windows(1, 0, rows, length)
-    return batch.tokens.long(), batch.targets[:, -1].long()
 
 
 def choose_layers(trace: Trace, pattern: str | None) -> list[Layer]:
@@ -159,13 +152,3 @@ def _find(name: str, settings: Mapping[str, Any], trust: bool) -> tuple[Sequence
     corpus = load_corpus(study.data)
     found = find_model(parse_call(name), vocab_size=len(corpus.vocabulary), context=study.context)
     return found.build(1), corpus, study.context, False
-
-
-def _targets(tokens: Tensor, following: Tensor, form: Form) -> Tensor:
-    """The next tokens of what a form predicts: (B,), (B, T) or (M,)."""
-    if form == "tree":
-        return following
-    shifted = torch.cat([tokens[:, 1:], following.unsqueeze(1)], dim=1)
-    if form != "packed":
-        return shifted
-    return Packing.of(torch.full((len(tokens),), tokens.shape[1])).pack(shifted)

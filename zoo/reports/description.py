@@ -37,7 +37,12 @@ def print_description(about: dict[str, Any]) -> None:
     for option in about["options"]:
         default, value = _shown(option["default"]), _shown(option["value"])
         chosen = default if value == default else f"{default}, here {value}"
-        table.add_row(*(Text(cell) for cell in (option["name"], option["type"], chosen, option["description"])))
+        table.add_row(
+            *(
+                Text(cell)
+                for cell in (option["name"], option["type"].replace("|", " | "), chosen, option["description"])
+            )
+        )
     console.print(table)
 
 

@@ -16,6 +16,7 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import digest_random_state, put_random_state, take_random_state
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
+from zoo.training.observer import Observer
 from zoo.training.outside_state import describe_restart
 from zoo.training.replica import Fit, Point, Progress, Replica
 from zoo.training.run_state import (
@@ -52,6 +53,7 @@ def fit(
     build: Callable[[], SequenceModel] | None = None,
     keeper: Keeper | None = None,
     prune_above: Sequence[float | None] = (),
+    observer: Observer | None = None,
 ) -> Fit:
     """Train `model` in place; it ends with the weights that were best on validation.
 
@@ -63,6 +65,7 @@ def fit(
         build: builds another `model` in its initial state, on the CPU; default: a copy of it.
         keeper: stores states of the run, and loads the one to continue from.
         prune_above: as in `Replica`.
+        observer: looks at the model at every evaluation.
 
     Raises:
         RunError: a loaded state does not fit the model, or as `evaluate`.
@@ -78,7 +81,8 @@ def fit(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(fill(batches[0], round_up(len(batches[0].tokens), step.multiple)), rates[0])
 
-    loop = Loop([replica], update, train_step.update.tensors(), device, keeper or NoKeeper())
+    observers = [] if observer is None else [observer]
+    loop = Loop([replica], update, train_step.update.tensors(), device, keeper or NoKeeper(), observers)
     seconds = loop.run(train, validation)
     replica.fit.compile_seconds = train_step.compile_seconds
     return replica.finish(seconds, f"{step.execution}, unlike eager steps: {unlike}" if unlike else step.execution)
@@ -93,6 +97,7 @@ class Loop:
         step: updates all replicas, each on its batch and at its learning rate; returns their K losses, on the device:
             (K,), or (K, 2) with their auxiliary losses; of one replica () or (2,).
         moments: tensors of the optimizer by name, in its own memory.
+        observers: one for each replica, or none.
     """
 
     replicas: Sequence[Replica]
@@ -100,10 +105,12 @@ class Loop:
     moments: Mapping[str, Tensor]
     device: torch.device
     keeper: Keeper = field(default_factory=NoKeeper)
+    observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
         self.clock, self.settings = Stopwatch(self.device), self.replicas[0].settings
         self.steps, self.next_evaluation = 0, 0  # evaluation 0 is that of the untrained model
+        self.observed = set[int]()  # numbers of the replicas whose next step is observed
         self.unread: list[Tensor] = []  # losses still on the device
         self.started = digest_random_state(self.device)
 
@@ -136,6 +143,8 @@ class Loop:
             self._keep_common()
             self.keeper.offer(self.take)
             self._make_step(train)
+            if self.observed:
+                self._show_step()
 
     def _keep_common(self) -> None:
         """Keep the state from which runs of larger budgets continue."""
@@ -152,6 +161,17 @@ class Loop:
             if not replica.diverged:
                 replica.evaluate(validation, spent, self.clock.seconds, self.device)
         self.next_evaluation = math.floor(spent * self.settings.evaluations + 1e-9) + 1
+        self.observed = {k for k in range(len(self.observers)) if not self.replicas[k].diverged}
+        for number in self.observed:
+            self.observers[number].evaluated(self.steps)
+
+    def _show_step(self) -> None:
+        """Show the first step after an evaluation to the observers."""
+        self.clock.stop()
+        for number in self.observed:
+            self.observers[number].stepped()
+        self.observed = set()
+        self.clock.start()
 
     def _make_step(self, train: Rows) -> None:
         batches = [draw(train, self.settings, replica.seed, self.steps) for replica in self.replicas]

@@ -17,6 +17,7 @@ from zoo.experiments.records.run import Run, is_done, read_run
 from zoo.experiments.runs.failure import is_own_trouble, record_deaths, record_failures
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.train import execute, execute_stack
+from zoo.experiments.runs.watch import watch
 from zoo.experiments.runs.workers import Death, can_fork, count_cores, run_in_processes
 from zoo.experiments.runs.working_folder import BusyError
 from zoo.training.loop import Progress
@@ -126,9 +127,9 @@ def _execute(group: Group, corpus: Corpus, report: Callable[[Cell, Progress], No
     try:
         try:
             if group[0].config.stack:
-                execute_stack(group, corpus, report)
+                execute_stack(group, corpus, report, watch)
             else:
-                execute(group[0], corpus, partial(report, group[0]))
+                execute(group[0], corpus, partial(report, group[0]), watch)
         except BaseException as error:
             if not is_own_trouble(error):
                 raise

@@ -22,7 +22,7 @@ from zoo.surroundings import describe_arithmetic
 from zoo.whole_file import write_whole
 
 RESULT = "result.json"
-CHOSEN = ("execution", "threads", "device", "checkpoint_every")
+CHOSEN = ("execution", "threads", "device", "checkpoint_every", "watch")
 """Settings of training that a probe or the machine chooses; two runs that differ in no other were asked for alike."""
 
 
@@ -66,7 +66,7 @@ def _is_same(run: Run, cell: Cell) -> bool:
     """Return whether a run has the fingerprint of a cell and would be recorded alike."""
     if run.recorded.fingerprint != cell.recorded.fingerprint:
         return False
-    free = ("execution", "checkpoint_every")
+    free = ("execution", "checkpoint_every", "watch")
     return _settings(run.recorded, without=free) == _settings(cell.recorded, without=free)
 
 

@@ -16,6 +16,7 @@ from zoo.models.recipes import FORMER
 
 COUNTED_ELSEWHERE = {
     *("steps", "tokens", "seconds", "flops", "rows", "length", "device", "threads", "execution", "checkpoint_every"),
+    "watch",
 }
 """Fields of `TrainingConfig` that the fingerprint has in another form, or that do not affect numbers."""
 

@@ -20,7 +20,7 @@ from zoo.experiments.runs.working_folder import LOCK, lock
 from zoo.regular_file import open_regular
 from zoo.training.loop import Settings
 
-FREE = {*BUDGETS, "execution", "checkpoint_every"}
+FREE = {*BUDGETS, "execution", "checkpoint_every", "watch"}
 """Settings of training in which a longer run may differ."""
 BECAME = {
     "finished": "finished",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from zoo.blame import blame
 from zoo.catalog import MODELS
@@ -29,36 +29,52 @@ from zoo.probes.flops import FlopCounter
 from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.loop import Fit, Progress, fit
+from zoo.training.observer import Observer
 from zoo.training.run_state import Keeper
 from zoo.training.stacked.fit import fit_stacked
 
+Observe: TypeAlias = Callable[[Cell, SequenceModel, Path, Corpus], Observer | None]
+"""Makes what looks at the model of a cell in training, and writes into its working folder; None: nothing does."""
 
-def execute(cell: Cell, corpus: Corpus, report: Callable[[Progress], None] = lambda _: None) -> Run:
+
+def execute(
+    cell: Cell,
+    corpus: Corpus,
+    report: Callable[[Progress], None] = lambda _: None,
+    observe: Observe = lambda *_: None,
+) -> Run:
     """Train, score and write a run; if it is finished already, read it.
 
     Raises:
         RunError: the directory exists and is no run, or the model's source changed meanwhile.
         BusyError: another process executes the run.
     """
-    (run,) = _execute([cell], corpus, lambda cell, progress: report(progress))
+    (run,) = _execute([cell], corpus, lambda cell, progress: report(progress), observe)
     return run
 
 
-def execute_stack(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
+def execute_stack(
+    cells: Sequence[Cell],
+    corpus: Corpus,
+    report: Callable[[Cell, Progress], None],
+    observe: Observe = lambda *_: None,
+) -> list[Run]:
     """Like `execute`, for the replicas of one model, trained as a stack.
 
     Raises:
         RunError: as `execute`.
         UsageError: vmap cannot run the model.
     """
-    return _execute(cells, corpus, report)
+    return _execute(cells, corpus, report, observe)
 
 
-def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> list[Run]:
+def _execute(
+    cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None], observe: Observe
+) -> list[Run]:
     """Execute cells of one model; several are a stack."""
     try:
         if not all(is_done(cell.directory) for cell in cells):
-            _work(cells, corpus, report)
+            _work(cells, corpus, report, observe)
     except BusyError:
         if not all(is_done(cell.directory) for cell in cells):
             raise
@@ -67,7 +83,7 @@ def _execute(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Prog
     return [read_run(cell.directory) for cell in cells]
 
 
-def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None]) -> None:
+def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progress], None], observe: Observe) -> None:
     """Train, score and write all cells."""
     taken = [cell.directory for cell in cells if cell.directory.exists() and not is_run(cell.directory)]
     if taken:
@@ -83,7 +99,7 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
         every = first.training.checkpoint_every
         keeper = Checkpoints(places[0], cells[0].recorded.fingerprint, every, keeps=keeps)
         rows = {split: corpus.rows(split, length=row_length(first), device=device) for split in SPLITS}
-        trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings), keeper)
+        trained = _train(cells, corpus, rows, places, _report_and_look(report, surroundings), keeper, observe)
         for cell, one, place in zip(cells, trained, places, strict=True):
             scored = _score(cell, rows, place, one)
             surroundings.look()
@@ -100,6 +116,7 @@ def _train(
     places: Sequence[Path],
     report: Callable[[Cell, Progress], None],
     keeper: Keeper,
+    observe: Observe,
 ) -> list[Trained]:
     """Train the models and store their weights in `places`; the models are freed on return."""
     first = cells[0].config
@@ -108,8 +125,10 @@ def _train(
         _check_source(cell)
         _check_size(cell, model)
     counter = FlopCounter(cells[0].build(), row_layout(first, corpus))
+    found = [observe(*one, corpus) for one in zip(cells, models, places, strict=True)]
+    observers = [observer for observer in found if observer is not None]
     with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
-        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper)
+        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper, observers)
     return [
         Trained(
             fitted,
@@ -139,6 +158,7 @@ def _fit(
     rows: Mapping[str, Rows],
     report: Callable[[Cell, Progress], None],
     keeper: Keeper,
+    observers: Sequence[Observer],
 ) -> list[Fit]:
     train, validation, device = rows["train"], rows["validation"], cells[0].device
     settings, seeds = [cell.settings for cell in cells], [cell.config.batch_seed for cell in cells]
@@ -147,10 +167,12 @@ def _fit(
         if cells[0].config.stack:
             each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
             return fit_stacked(models, train, validation, settings, seeds=seeds, report=each,
-                               build=lambda number: cells[number].build(), **common)  # fmt: skip
+                               build=lambda number: cells[number].build(), observers=observers,
+                               **common)  # fmt: skip
         (cell,), (own,) = cells, settings
         return [fit(models[0], train, validation, own, seed=seeds[0], report=partial(report, cell), build=cell.build,
-                    prune_above=cell.config.prune_above, **common)]  # fmt: skip
+                    prune_above=cell.config.prune_above, observer=next(iter(observers), None),
+                    **common)]  # fmt: skip
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:

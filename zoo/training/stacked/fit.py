@@ -25,6 +25,7 @@ from zoo.models.interface import SequenceModel
 from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
 from zoo.training.loop import Loop, draw
+from zoo.training.observer import Observer
 from zoo.training.optimizers.find import find_optimizer
 from zoo.training.optimizers.groups import parameter_rules
 from zoo.training.optimizers.hidden import hidden_matrices
@@ -49,6 +50,7 @@ def fit_stacked(
     evaluation_model: SequenceModel | None = None,
     build: Callable[[int], SequenceModel] | None = None,
     keeper: Keeper | None = None,
+    observers: Sequence[Observer] = (),
 ) -> list[Fit]:
     """Train K models in place as one stack; each ends with the weights that were best on validation.
 
@@ -61,6 +63,7 @@ def fit_stacked(
         evaluation_model: as in `Replica`, one for all.
         build: builds another model of a number in its initial state, on the CPU; default: a copy.
         keeper: as in `fit`.
+        observers: one for each model, or none.
 
     Returns:
         A `Fit` per model. Seconds are those of the whole stack.
@@ -84,7 +87,7 @@ def fit_stacked(
     def update(batches: Sequence[Batch], rates: Sequence[float]) -> Tensor:
         return step(stack_batches(batches, step.multiple), torch.tensor(rates, dtype=torch.float64))
 
-    loop = Loop(replicas, update, stacked_step.update.tensors(), device, keeper or NoKeeper())
+    loop = Loop(replicas, update, stacked_step.update.tensors(), device, keeper or NoKeeper(), observers)
     try:
         seconds = loop.run(train, validation)
     finally:
