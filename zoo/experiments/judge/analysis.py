@@ -30,7 +30,7 @@ from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.pairs import find_interval, judge_pairs
 from zoo.experiments.judge.seeds import ROUNDING, split_in_two
 from zoo.experiments.judge.tukey import Array
-from zoo.experiments.judge.uncertainty import Uncertainty, Units, uncertainties
+from zoo.experiments.judge.uncertainty import Uncertainty, Units, pair_weights, uncertainties
 
 USUAL = Criterion()
 SAME = 1e-7
@@ -65,6 +65,7 @@ def analyse(
     criterion: Criterion = USUAL,
     fixed: bool = False,
     word: str = "documents",
+    baseline: str | None = None,
 ) -> Analysis:
     """Compare K models over n seeds and D documents.
 
@@ -78,6 +79,8 @@ def analyse(
         criterion: error rate, and margin of equality.
         fixed: judge these weights: average over the seeds, and count new documents alone.
         word: what documents are called in caveats.
+        baseline: one of the labels: only the differences of the others from it are judged, all of them together, by
+            simultaneous intervals.
 
     Raises:
         ValueError: shapes do not fit, labels repeat, a number is not finite, a document has no targets, the units are
@@ -94,20 +97,23 @@ def analyse(
     means = losses.mean(1)
     exact = ROUNDING * float(np.abs(losses).max())
     scatter = summed - means[:, None, None] * counts
-    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact)
+    weights = pair_weights(len(names), None if baseline is None else names.index(baseline))
+    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact, weights=weights)
     if fixed:
         alone, paired = replace(alone, fixed=True), replace(paired, fixed=True)
-    first, second = np.triu_indices(len(names), 1)
-    by_seed = losses[first] - losses[second]
+    by_seed = weights @ losses
     by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
-    family = judge_fixed(by_seed[:, 0], paired, len(names)) if fixed else judge(losses, by_seed.mean(1), paired)
+    if fixed:
+        family = judge_fixed(by_seed[:, 0], paired, len(names))
+    else:
+        family = judge(losses, by_seed.mean(1), paired, baseline=baseline is not None)
     withheld = (
         withhold(own, split_in_two(samples, len(names), exact), units)
         for samples, own in ((losses, alone), (by_seed, paired))
     )
     return conclude(
         names, means, alone, by_seed, paired, family, *withheld, tokens=counts, units=units, criterion=criterion,
-        correlation=_correlation(losses), word=word,
+        correlation=_correlation(losses), word=word, baseline=baseline,
     )  # fmt: skip
 
 
@@ -126,6 +132,7 @@ def conclude(
     criterion: Criterion,
     correlation: float | None = None,
     word: str = "documents",
+    baseline: str | None = None,
 ) -> Analysis:
     """Put estimates, verdicts and caveats together.
 
@@ -134,14 +141,16 @@ def conclude(
         alone, paired: uncertainties of the means, and of the differences of all pairs.
         by_seed: (P, n) differences of every pair under every seed; n = 1 where seeds are not paired.
         means_withheld, pairs_withheld: reason for every mean and pair to have no interval, or "".
+        baseline: the second model of every pair; None: all pairs.
     """
     estimates = _estimates(names, means, alone, means_withheld, criterion.level)
-    labelled = list(combinations(names, 2))
-    pairs = judge_pairs(labelled, by_seed, paired, family, pairs_withheld, criterion)
+    labelled = list(combinations(names, 2)) if baseline is None else [(a, baseline) for a in names if a != baseline]
+    pairs = judge_pairs(labelled, by_seed, paired, family, pairs_withheld, criterion, joint=baseline is not None)
+    ranked = [names[k] for k in np.argsort(means, kind="stable")]
     return Analysis(
         estimates,
         pairs,
-        letters_of([names[k] for k in np.argsort(means, kind="stable")], pairs),
+        letters_of(ranked, pairs) if baseline is None else dict.fromkeys(ranked, ""),
         family.method,
         family.reason,
         correlation,

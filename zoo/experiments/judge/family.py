@@ -6,6 +6,7 @@
   a tenth of the error goes to paired t tests (Bonferroni), which find two quiet models beside a wild one.
 - With few documents or splits, estimated variances of pairs are uncertain, and the smallest of many is far too small:
   in the range each pair's variance over documents is at least the median pair's too.
+- Against a baseline, the range is Dunnett's: only the distances of the others from it count.
 - A verdict also requires that the pair's own interval excludes zero, so the two never contradict each other.
 
 Tests and simultaneous intervals are one rule: a pair's p is the least level at which its interval excludes zero.
@@ -36,7 +37,8 @@ class Family:
 
     `paired`: every pair's own uncertainty; `ranging`: that in Tukey's range, None for two models; `share`: share of the
     error that goes to the pairs' own t tests; `seeds`: number of seeds, 0 where none count; `pooled`: whether all pairs
-    share one variance over the seeds.
+    share one variance over the seeds; `baseline`: whether pairs are those with one model; `tests`: number of contrasts
+    among which the error is divided.
     """
 
     p: Array
@@ -49,20 +51,28 @@ class Family:
     share: float = 0.0
     seeds: int = 0
     pooled: bool = False
+    baseline: bool = False
+    tests: int = 1
 
     def half_widths(self, level: float) -> Array:
         """(P,) half of the width of every pair's simultaneous interval: all hold together but for `level`."""
         own = self.paired.half_widths(level)
         if self.ranging is None:
             return own
-        joint = _ranging_half_widths(self.ranging, self.models, level * (1 - self.share))
+        joint = _ranging_half_widths(
+            self.ranging, self.models, level * (1 - self.share) / self.tests, baseline=self.baseline
+        )
         if self.share:
             joint = np.minimum(joint, _ranging_half_widths(self.paired, 2, level * self.share / len(own)))
         return np.maximum(own, joint)
 
 
-def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
-    """Compute the adjusted p of every pair from the losses (K, n) and the pairs' mean differences (P,)."""
+def judge(losses: Array, differences: Array, paired: Uncertainty, *, baseline: bool = False) -> Family:
+    """Compute the adjusted p of every pair from the losses (K, n) and the pairs' mean differences (P,).
+
+    Args:
+        baseline: the pairs are those of all others with one model.
+    """
     models, seeds = losses.shape
     if models < 2 or seeds < FEWEST_SEEDS:
         few = f"With fewer than {FEWEST_SEEDS} seeds a difference cannot be told from chance."
@@ -75,13 +85,34 @@ def judge(losses: Array, differences: Array, paired: Uncertainty) -> Family:
     if epsilon >= alike:
         pooled = np.full_like(differences, 2 * variance / seeds)
         ranging = replace(_raise_to_median(paired), seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
-        p = np.maximum(_own_tail(paired, differences), _tail(ranging, differences, models))
+        p = np.maximum(_own_tail(paired, differences), _tail(ranging, differences, models, baseline=baseline))
         reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
+        method = "Dunnett, pooled" if baseline else "Tukey, pooled"
         return Family(
-            np.minimum(p, 1), "Tukey, pooled", reason, paired, ranging, models, ranging, seeds=seeds, pooled=True
-        )
+            np.minimum(p, 1), method, reason, paired, ranging, models, ranging, seeds=seeds, pooled=True,
+            baseline=baseline,
+        )  # fmt: skip
     reason = f"The models may scatter unlike {found}: pairs keep their own variance, at least the median pair's."
-    return _judge_own(reason, differences, paired, models, seeds)
+    return _judge_own(reason, differences, paired, models, seeds, baseline=baseline)
+
+
+def judge_contrasts(losses: Array, contrasts: Array, weights: Array, paired: Uncertainty) -> Family:
+    """Compute the p of M contrasts of the models, adjusted by Bonferroni, from the losses (K, n).
+
+    Args:
+        contrasts: (M,) means of the contrasts.
+        weights: (M, K) of the contrasts.
+        paired: their uncertainty.
+    """
+    epsilon, alike, variance = _sphericity(losses)
+    seeds, models, tests = losses.shape[1], len(losses), len(contrasts)
+    ranging, pooled = _raise_to_median(paired), epsilon >= alike
+    if pooled:
+        shared = (weights**2).sum(1) * variance / seeds
+        ranging = replace(ranging, seeds=shared, seeds_freedom=(models - 1) * (seeds - 1))
+    p = np.maximum(_own_tail(paired, contrasts), tests * _tail(ranging, contrasts, 2))
+    method = f"Bonferroni, {'pooled' if pooled else 'own variances'}"
+    return Family(np.minimum(p, 1), method, "", paired, ranging, 2, ranging, seeds=seeds, pooled=pooled, tests=tests)
 
 
 def judge_fixed(differences: Array, paired: Uncertainty, models: int) -> Family:
@@ -105,15 +136,19 @@ def _judge_two(method: str, differences: Array, paired: Uncertainty, seeds: int)
     return Family(_own_tail(paired, differences), method, reason, paired, paired, 2, seeds=seeds)
 
 
-def _judge_own(reason: str, differences: Array, paired: Uncertainty, models: int, seeds: int) -> Family:
+def _judge_own(
+    reason: str, differences: Array, paired: Uncertainty, models: int, seeds: int, *, baseline: bool = False
+) -> Family:
     """Judge pairs that keep their own variance over the seeds, at least the median pair's."""
     own, ranging = _own_tail(paired, differences), _raise_to_median(paired)
     ranging = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
-    ranged = _tail(ranging, differences, models) / (1 - OWN_SHARE)
+    ranged = _tail(ranging, differences, models, baseline=baseline) / (1 - OWN_SHARE)
     alone = len(own) * _tail(paired, differences, 2) / OWN_SHARE  # far in the tail, where `own` would err
     p = np.maximum(own, np.minimum(ranged, alone))
-    method = "Tukey and Bonferroni, own variances"
-    return Family(np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE, seeds)
+    method = f"{'Dunnett' if baseline else 'Tukey'} and Bonferroni, own variances"
+    return Family(
+        np.minimum(p, 1), method, reason, paired, ranging, models, ranging, OWN_SHARE, seeds, baseline=baseline
+    )
 
 
 def _own_tail(paired: Uncertainty, differences: Array) -> Array:
@@ -122,11 +157,13 @@ def _own_tail(paired: Uncertainty, differences: Array) -> Array:
     return tail
 
 
-def _ranging_half_widths(uncertainty: Uncertainty, models: int, level: float) -> Array:
+def _ranging_half_widths(uncertainty: Uncertainty, models: int, level: float, *, baseline: bool = False) -> Array:
     """(P,) half of the width of intervals by Tukey's range."""
     error = np.sqrt(uncertainty.total)
     guess = critical_range(models, uncertainty.freedom, level) / np.sqrt(2)
-    units = solve_tail(lambda t: _tail(uncertainty, t * error, models), level, guess / 4, guess * 4, HALVINGS)
+    units = solve_tail(
+        lambda t: _tail(uncertainty, t * error, models, baseline=baseline), level, guess / 4, guess * 4, HALVINGS
+    )
     return units * error
 
 
@@ -154,12 +191,12 @@ def _sphericity(losses: Array) -> tuple[float, float, float]:
     return trace**2 / (contrasts * squares) if squares else 1.0, alike, trace / contrasts
 
 
-def _tail(uncertainty: Uncertainty, differences: Array, models: int) -> Array:
+def _tail(uncertainty: Uncertainty, differences: Array, models: int, *, baseline: bool = False) -> Array:
     """The probability, for each pair, that some pair of K equal models differs as much."""
     q = np.sqrt(2) * uncertainty.studentised(differences)
     share, rest_freedom = uncertainty.seeds_share, uncertainty.documents_freedom
     freedom = np.maximum(uncertainty.seeds_freedom, 1)
-    return range_tail(q, models, freedom, share=share, rest_freedom=rest_freedom)
+    return range_tail(q, models, freedom, share=share, rest_freedom=rest_freedom, baseline=baseline)
 
 
 def planned_seeds(differences: Array, open_: NDArray[np.bool_], family: Family, level: float) -> NDArray[np.int64]:

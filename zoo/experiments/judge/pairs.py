@@ -20,12 +20,18 @@ def judge_pairs(
     family: Family,
     withheld: Sequence[str],
     criterion: Criterion,
+    *,
+    joint: bool = False,
 ) -> tuple[Pair, ...]:
-    """Judge all P pairs, from their differences under every seed (P, n)."""
+    """Judge all P pairs, from their differences under every seed (P, n).
+
+    Args:
+        joint: give simultaneous intervals even without a margin.
+    """
     seeds, level, margin = by_seed.shape[1], criterion.level, criterion.margin
     differences = by_seed.mean(1)
     flipped = sign_flips(by_seed, level)
-    joint = None if margin is None or family.planned is None else family.half_widths(level)
+    halves = family.half_widths(level) if (joint or margin is not None) and family.planned is not None else None
     pairs = []
     chances = _pair_chances(family, flipped, seeds, withheld, level)
     for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), chances, withheld, strict=True)):
@@ -35,8 +41,8 @@ def judge_pairs(
         if p is not None and p < level:
             found = "better" if difference < 0 else "worse"
         joint_low, joint_high, less = None, None, False
-        if joint is not None and not why:
-            joint_low, joint_high = difference - float(joint[i]), difference + float(joint[i])
+        if halves is not None and not why:
+            joint_low, joint_high = difference - float(halves[i]), difference + float(halves[i])
             found, less = criterion.decide(joint_low, joint_high), criterion.within(joint_low, joint_high)
         pairs.append(
             Pair(

@@ -1,4 +1,7 @@
-"""Tukey's studentised range: the spread of K equal models by chance, in units of an estimated standard deviation."""
+"""Tukey's studentised range: the spread of K equal models by chance, in units of an estimated standard deviation.
+
+Against a baseline it is the largest distance of the others from it instead (Dunnett 1955, JASA 50), in the same units.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -15,9 +18,17 @@ LEVEL = 0.05
 
 
 def range_tail(
-    q: ArrayLike, models: int, freedom: int | Array, *, share: ArrayLike = 1.0, rest_freedom: float = 0
+    q: ArrayLike,
+    models: int,
+    freedom: int | Array,
+    *,
+    share: ArrayLike = 1.0,
+    rest_freedom: float = 0,
+    baseline: bool = False,
 ) -> Array:
     """Probability that the studentised range of K equal models exceeds q, elementwise.
+
+    With `baseline` it is the probability that any of K - 1 models is farther than q from the other one.
 
     `share` of the variance was estimated with `freedom` degrees of freedom, the rest with `rest_freedom`. Common
     degrees of freedom would be right at one level only, and far off in the tail. scipy's studentised range takes
@@ -31,7 +42,7 @@ def range_tail(
         rest, rest_weight = _variance_ratios(np.asarray(rest_freedom), 16 if rest_freedom >= 12 else 64)
         q, variance = q[..., None], variance[..., None] + (1 - share[..., None]) * rest
         weight = weight[..., None] * rest_weight
-    beyond = weight * np.interp(q / np.sqrt(variance), *_normal_range_tail(models))
+    beyond = weight * np.interp(q / np.sqrt(variance), *_normal_tail(models, baseline))
     return beyond.sum((-2, -1) if rest_freedom else -1)
 
 
@@ -62,13 +73,18 @@ def _variance_ratios(freedom: Array, count: int) -> tuple[Array, Array]:
 
 
 @lru_cache
-def _normal_range_tail(models: int) -> tuple[Array, Array]:
-    """Table of ranges, and of the probability that K standard normal numbers have a larger range."""
-    ranges, lowest = np.linspace(0, 14, 2801), np.linspace(-8.5, 8.5, 201)
-    density = np.exp(-(lowest**2) / 2)
-    inside = scipy.special.ndtr(lowest + ranges[:, None]) - scipy.special.ndtr(lowest)
-    within = models * (inside ** (models - 1)) @ density / np.sqrt(2 * np.pi) * (lowest[1] - lowest[0])
-    return ranges, np.maximum(1 - within, 0)
+def _normal_tail(models: int, baseline: bool) -> tuple[Array, Array]:
+    """Table of ranges, and of the probability that K standard normal numbers have a larger one.
+
+    The integral is over the lowest number, which K numbers may be; or over the baseline, on both sides of which the
+    others may lie.
+    """
+    ranges, first = np.linspace(0, 14, 2801), np.linspace(-8.5, 8.5, 201)
+    density = np.exp(-(first**2) / 2)
+    lower = first - ranges[:, None] if baseline else first
+    inside = scipy.special.ndtr(first + ranges[:, None]) - scipy.special.ndtr(lower)
+    within = (inside ** (models - 1)) @ density / np.sqrt(2 * np.pi) * (first[1] - first[0])
+    return ranges, np.maximum(1 - (within if baseline else models * within), 0)
 
 
 @lru_cache

@@ -98,9 +98,15 @@ def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: fl
 
 
 def uncertainties(
-    scatter: Array, tokens: Array, *, units: Units, inflation: float = 1.0, exact: float = 0.0
+    scatter: Array,
+    tokens: Array,
+    *,
+    units: Units,
+    inflation: float = 1.0,
+    exact: float = 0.0,
+    weights: Array | None = None,
 ) -> tuple[Uncertainty, Uncertainty]:
-    """Estimate the uncertainties of every model's mean and of every pair's difference, in nats a token.
+    """Estimate the uncertainties of every model's mean and of every contrast of means, in nats a token.
 
     Args:
         scatter: (K, n, D) nats of every document less its tokens times the model's mean loss.
@@ -108,9 +114,10 @@ def uncertainties(
         units: documents, or the stretches of a series.
         inflation: factor of the documents' and the interaction's variance, where documents are not independent.
         exact: standard errors up to this are rounding, and set to 0.
+        weights: (M, K) of the contrasts; None: the differences of all pairs.
     """
     models, seeds, documents = scatter.shape
-    first, second = np.triu_indices(models, 1)
+    weights = pair_weights(models) if weights is None else weights
     total, series, sampled = tokens.sum(), units == "series", units != "test set"
     number = total**2 / (tokens**2).sum()
     leverage = _leverage(tokens)
@@ -151,9 +158,20 @@ def uncertainties(
             effective = seen = np.full_like(seed, number)
         return Uncertainty(seed, document, both, *freedom, effective, seen)
 
-    between = own[first] + own[second] - 2 * squares[first, second]
-    seed, document, alone = (part[first] - part[second] for part in (by_seed, by_document, independent))
+    between = np.einsum("mk,kl,ml->m", weights, squares, weights)
+    seed, document, alone = (weights @ part for part in (by_seed, by_document, independent))
     return uncertainty(by_seed, by_document, independent, own), uncertainty(seed, document, alone, between)
+
+
+def pair_weights(models: int, baseline: int | None = None) -> Array:
+    """(P, K) weights of the differences of all pairs, first less second; or of all others less the baseline."""
+    first, second = np.triu_indices(models, 1)
+    if baseline is not None:
+        first = np.array([k for k in range(models) if k != baseline], dtype=int)
+        second = np.full_like(first, baseline)
+    weights, rows = np.zeros((len(first), models)), np.arange(len(first))
+    weights[rows, first], weights[rows, second] = 1.0, -1.0
+    return weights
 
 
 def _leverage(tokens: Array) -> Array:
