@@ -98,11 +98,15 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def take_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator that adds what `compare` and `sweep` take beside settings."""
+    command = click.option(
+        "--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'."
+    )(take_count_options(command))
+    return click.argument("study", required=False, type=click.Path())(command)
+
+
+def take_count_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator that adds what a command takes that trains several models, beside settings."""
     options = [
-        click.argument("study", required=False, type=click.Path()),
-        click.option(
-            "--models", metavar="A,B,...", help="Models, with options in parentheses: 'mlp,wavenet(hidden=128)'."
-        ),
         click.option(
             "--seeds",
             type=make_type(parse_seeds),
@@ -360,6 +364,71 @@ def compare(
     STUDY is a file that declares a comparison (studies/*.toml); flags override its values.
     """
     return _compare(study, models, seeds, splits, target, sizes, recipe, form, flags)
+
+
+@cli.command(
+    cls=LateCommand,
+    late=make_setting_options,
+    before="out",
+    short_help="Change the pieces of a model: which one does the work?",
+)
+@click.argument("model", metavar="MODEL|STUDY")
+@click.option("--drop", multiple=True, metavar="A,B,...", help="Pieces to leave out, each alone: norm,residual.")
+@click.option(
+    "--swap", multiple=True, metavar="A=X,Y", help="Other values of a piece: 'activation=relu,gelu gate=true'."
+)
+@click.option("--scale", multiple=True, metavar="A=X,Y", help="Factors of a size: 'hidden=0.5,2'.")
+@click.option(
+    "--pairs",
+    is_flag=False,
+    flag_value="",
+    metavar="[A,B,...]",
+    help="Also change every two of these pieces together: do they interact? [those of --drop]",
+)
+@take_count_options
+def ablate(
+    model: str,
+    drop: tuple[str, ...],
+    swap: tuple[str, ...],
+    scale: tuple[str, ...],
+    pairs: str | None,
+    seeds: int | tuple[int, int] | None,
+    splits: int | None,
+    target: list[float] | None,
+    recipe: str | None,
+    form: str | None,
+    **flags: Any,
+) -> None:
+    """Train MODEL and its variants, each with one piece changed, and say what every change does to the loss.
+
+    \b
+    ablate wavenet --drop norm --swap activation=relu,gelu --scale hidden=0.5,2
+
+    Pieces are the options of a model (`describe MODEL`). All variants train under the same seeds, batches and budget;
+    --tune 8 gives each its own learning rate. STUDY is a file with a table [ablation] (studies/ablate-*.toml).
+    """
+    from zoo.commands import describe_ablation
+    from zoo.experiments.study.ablation import parse_factors, parse_names, parse_values
+    from zoo.experiments.study.parse import read_flags
+
+    check_form(form, flags["as_json"])
+    if isinstance(seeds, tuple):
+        raise click.UsageError("An ablation has one number of seeds: --seeds 5.")
+    study = describe_ablation(
+        model,
+        read_flags(flags),
+        drop=parse_names(drop) or None,
+        swap=parse_values(swap, "--swap") or None,
+        scale=parse_factors(scale) or None,
+        pairs=None if pairs is None else parse_names((pairs,)) or True,
+        recipe=recipe,
+        seeds=list(range(1, seeds + 1)) if seeds else None,
+        splits=splits,
+        target=target,
+    )
+    outcome = _run(study, flags, report=True, form=form)
+    if outcome and any(row.refused or row.failed for row in outcome.comparison.models):
+        raise click.exceptions.Exit(1)
 
 
 @cli.command(

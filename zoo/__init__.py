@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import check, compare, compare_sizes, evaluate, load, sample, trace, train
+    from zoo.api import ablate, check, compare, compare_sizes, evaluate, load, sample, trace, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
     from zoo.commands import judge
     from zoo.config import Recipe
@@ -37,6 +37,7 @@ _HOME = {
     "Source": "zoo.data.source",
     "State": "zoo.models.interface",
     "TrainedRun": "zoo.results",
+    "ablate": "zoo.api",
     "adapt": "zoo.models.adapt",
     "check": "zoo.api",
     "compare": "zoo.api",
@@ -66,6 +67,7 @@ __all__ = [
     "Source",
     "State",
     "TrainedRun",
+    "ablate",
     "adapt",
     "check",
     "compare",

@@ -25,6 +25,7 @@ from zoo.commands import (
     Outcome,
     Place,
     begin_at_origin,
+    describe_ablation,
     describe_training,
     evaluate_run,
     finish_run,
@@ -162,6 +163,81 @@ def compare(
         stop_at_first_failure=stop_at_first_failure,
     )
     return Compared(*outcome)
+
+
+@show_settings(SETTINGS, before="out", types=TYPES)
+def ablate(
+    model: Model | Place,
+    *,
+    drop: Sequence[str] | str | None = None,
+    swap: Mapping[str, Any] | None = None,
+    scale: Mapping[str, Any] | None = None,
+    pairs: bool | Sequence[str] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    splits: int | None = None,
+    target: float | Sequence[float] | None = None,
+    recipe: str | None = None,
+    name: str | None = None,
+    out: Place = "runs",
+    stop_at_first_failure: bool = False,
+    fresh: bool = False,
+    storage: str | None = None,
+    report: bool = True,
+    progress: bool = True,
+    **settings: Any,
+) -> Compared:
+    """Train a model and its variants, each with one piece changed: which piece does the work?
+
+    Args:
+        model: a model as for `train`; or the path of a study file with a table [ablation].
+        drop: options to set to nothing (false, "none" or 0), each alone.
+        swap: option -> another value, or several.
+        scale: option -> a factor of its value, or several.
+        pairs: options of which every two are changed together; True: the dropped ones.
+        seeds: as for `compare`.
+        splits: as for `compare`.
+        target: as for `compare`.
+        recipe: as for `compare`.
+        name: as for `compare`.
+        report: as for `compare`.
+        stop_at_first_failure: as for `compare`.
+        out: as for `train`.
+        fresh: as for `train`.
+        storage: as for `train`.
+        progress: as for `train`.
+        settings: as for `train`; tune=8 gives every variant its own learning rate.
+
+    Returns:
+        The comparison; its `comparison.ablation` has effects and interactions.
+
+    Raises:
+        RegistryError, ZooError: the study cannot be trained; raised before training starts.
+    """
+    check_names(settings, _list_keywords(ablate))
+    study = describe_ablation(
+        name_of(model, MODELS),
+        _name_objects(settings),
+        drop=[drop] if isinstance(drop, str) else drop,
+        swap=swap,
+        scale=scale,
+        pairs=pairs,
+        recipe=recipe,
+        name=name,
+        seeds=list(range(1, seeds + 1)) if isinstance(seeds, int) else seeds,
+        splits=splits,
+        target=target,
+    )
+    return Compared(
+        *_run(
+            study,
+            out,
+            fresh=fresh,
+            storage=storage,
+            progress=progress,
+            report=report,
+            stop_at_first_failure=stop_at_first_failure,
+        )
+    )
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)

@@ -155,6 +155,56 @@ def describe_training(
     return Training(build_study(given, models=None, seeds=seeds or [1], base=base))
 
 
+def describe_ablation(
+    model: str,
+    given: Mapping[str, Any],
+    *,
+    drop: Sequence[str] | None = None,
+    swap: Mapping[str, Sequence[Any]] | None = None,
+    scale: Mapping[str, Sequence[float]] | None = None,
+    pairs: bool | Sequence[str] | None = None,
+    recipe: str | None = None,
+    name: str | None = None,
+    **own: Any,
+) -> "StudyConfig":
+    """Describe an ablation as a study: a model, and each of its variants.
+
+    Args:
+        model: a model as typed; or a file with a table [ablation], which the other arguments override.
+        given: settings by name.
+        drop, swap, scale, pairs: fields of `Ablation`; None: those of the file.
+        recipe: name of one of the file's recipes.
+        name: name of the study. [from the model and the corpus]
+        own: seeds, splits and target, as for `build_study`.
+
+    Raises:
+        RegistryError, UsageError: the model, an option or the file does not exist, or a change changes nothing.
+    """
+    from zoo.config import DataConfig
+    from zoo.errors import UsageError
+    from zoo.experiments.ablate import make_models
+    from zoo.experiments.study.ablation import read_ablation
+    from zoo.experiments.study.parse import build_study, derive_name, load_study
+    from zoo.experiments.study.settings import nest_settings
+
+    changes = {"drop": drop, "swap": swap, "scale": scale, "pairs": pairs}
+    base: dict[str, Any] = {}
+    table: dict[str, Any] = {"model": model}
+    if Path(model).suffix in (".toml", ".json"):
+        base = load_study(Path(model), recipe)
+        table = base.pop("ablation", {})
+        if base.get("baseline") and not any(value is not None for value in changes.values()):
+            return build_study(given, models=None, name=name, base=base, **own)
+        if "model" not in table:
+            raise UsageError(f"'{model}' declares no ablation: give it a table [ablation] with the model.")
+    elif recipe is not None:
+        raise UsageError("--recipe chooses a recipe of a study file: give the file.")
+    label, models = make_models(read_ablation(table, changes))
+    corpus = nest_settings(given)["data"].get("corpus") or base.get("data", {}).get("corpus", DataConfig().corpus)
+    base = {"name": derive_name([f"ablate-{label}"], corpus), **base, "models": models, "baseline": label}
+    return build_study(given, models=None, name=name, base=base, **own)
+
+
 def is_run(name: Place) -> bool:
     """Whether `name` is the directory of a run."""
     from zoo.experiments.records.run import is_run

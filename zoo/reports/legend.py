@@ -20,6 +20,7 @@ NOTED: tuple[Kind, ...] = (
     "buffers",
     "auxiliary",
     "flops",
+    "ablation",
     "rate",
     "recipe",
     "search",

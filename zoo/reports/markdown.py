@@ -6,6 +6,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.reports import facts
 from zoo.reports.columns import LEFT, loss_columns
+from zoo.reports.effects import write_effects
 from zoo.reports.figures.svg import clean
 from zoo.reports.markup import escape, fence, write_table
 from zoo.reports.method import describe_method
@@ -16,6 +17,7 @@ from zoo.reports.search_markdown import write_search
 from zoo.reports.target_markdown import write_targets
 
 CAPTIONS = {
+    "effects": "The effect of every change on the test loss, with its interval",
     "forest": "Test loss of every model with its interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
@@ -40,11 +42,14 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
     }
     searched = [drawn.pop(name) for name in list(drawn) if name.startswith("search-")]
     profiles = [drawn.pop(name) for name in list(drawn) if name.startswith("profile-")]
+    effects = drawn.pop("effects", "")
     first, *others = [*drawn.values()] or [""]
     parts = [
         f"# {escape(facts.title(comparison))}",
         f"**{escape(facts.verdict(comparison))}**",
         "\n".join(f"- {name}: {escape(words)}" for name, words in facts.setting(comparison).items()),
+        *write_effects(comparison),
+        effects,
         "## Losses",
         _losses(comparison),
         _about(comparison),
@@ -78,8 +83,8 @@ def _about(comparison: Comparison) -> str:
     words = [f"{facts.means(comparison)}, nats per token."]
     if facts.has_intervals(comparison):
         new = facts.new_sample(comparison)
-        share = facts.level(comparison)
-        words.append(f"±: {share} interval, for new seeds and {new}; differences have their own, see the pairs.")
+        share, seen = facts.level(comparison), "effects" if comparison.ablation else "pairs"
+        words.append(f"±: {share} interval, for new seeds and {new}; differences have their own, see the {seen}.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
     if any(model.above_floor is not None for model in comparison.models):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.verdict import percent
 from zoo.reports.facts import has_intervals, has_verdicts, level
 from zoo.reports.numbers import loss
 from zoo.reports.search_facts import SAMPLERS, describe_budget
@@ -13,7 +14,8 @@ def describe_method(comparison: Comparison) -> list[str]:
     paragraphs = [*_scoring(comparison), *_search(comparison)]
     if not has_intervals(comparison):
         return [*paragraphs, _no_interval(comparison)]
-    return [*paragraphs, *_intervals(comparison), *_pairs(comparison)]
+    judged = _effects(comparison) if comparison.ablation else _pairs(comparison)
+    return [*paragraphs, *_intervals(comparison), *judged]
 
 
 def _scoring(comparison: Comparison) -> Iterator[str]:
@@ -116,6 +118,31 @@ def _describe_rule(comparison: Comparison) -> str:
         f"{rule}Its p is adjusted for all pairs of the comparison: were no two models different, it would fall below "
         f"{alpha:g} for any pair at all in at most {100 * alpha:g}% of studies."
     )
+
+
+def _effects(comparison: Comparison) -> Iterator[str]:
+    """Describe how the effects of an ablation were judged."""
+    ablated = comparison.ablation
+    if ablated is None:
+        return
+    pieces = f"{len(ablated.effects)} effects"
+    if ablated.interactions:
+        pieces += f" and {len(ablated.interactions)} interactions, which share the error by their numbers"
+    yield (
+        f"Method: {comparison.method}. {comparison.reason} Only differences from {ablated.baseline} are judged "
+        f"(Dunnett 1955), interactions by Bonferroni: the intervals of {pieces} hold together in "
+        f"{percent(ablated.level)} of studies. A change whose interval excludes zero makes the model better or worse."
+        + ("" if comparison.study.margin is None else
+           f" One whose interval lies inside of ±{comparison.study.margin:g} nats is equal within the margin.")
+    )  # fmt: skip
+    yield (
+        "An interaction is the effect of two changes together, minus the sum of their effects. A change is told to do "
+        "nothing only where every loss of every document under every seed is exactly that of the model."
+    )
+    if comparison.tuned or comparison.study.lr_grid:
+        chosen = "settings" if comparison.tuned else "learning rate"
+        yield f"The {chosen} of every variant was chosen for itself, on validation, under one more seed."
+    yield _describe_seeds(comparison)
 
 
 def _pairs(comparison: Comparison) -> Iterator[str]:

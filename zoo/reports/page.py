@@ -15,7 +15,7 @@ from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
-from zoo.reports import facts, numbers, passages, search_facts, target_facts
+from zoo.reports import effects, facts, numbers, passages, search_facts, target_facts
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.outliers import find_outliers
@@ -43,6 +43,7 @@ def render_page(comparison: Comparison) -> str:
                 tuned=comparison.tuned,
                 looked=comparison.looked,
                 sequential=comparison.sequential,
+                ablation=comparison.ablation,
                 bits=True,
             )
         )
@@ -82,6 +83,7 @@ def template(name: str) -> Template:
     )
     environment.globals |= {
         "facts": facts,
+        "effects": effects,
         "search_facts": search_facts,
         "target_facts": target_facts,
         "format_chance": format_chance,

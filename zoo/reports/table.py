@@ -10,6 +10,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports import facts
+from zoo.reports.effects import print_effects
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
@@ -38,6 +39,9 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     if any(pair.p is not None for pair in comparison.pairs):
         console.print()
         _print_pairs(comparison, unit, console)
+    if comparison.ablation:
+        console.print()
+        print_effects(comparison.ablation, unit, console)
     if comparison.targets:
         console.print()
         print_targets(comparison, unit, console)
@@ -48,6 +52,7 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
         tuned=comparison.tuned,
         looked=comparison.looked,
         sequential=comparison.sequential,
+        ablation=comparison.ablation,
         bits=bits,
     )
     if sentence:

@@ -25,7 +25,7 @@ from zoo.experiments.judge.estimates import (
     Estimate,
     Pair,
 )
-from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, judge_fixed
+from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, judge_contrasts, judge_fixed
 from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.pairs import find_interval, judge_pairs
 from zoo.experiments.judge.seeds import ROUNDING, split_in_two
@@ -115,6 +115,51 @@ def analyse(
         names, means, alone, by_seed, paired, family, *withheld, tokens=counts, units=units, criterion=criterion,
         correlation=_correlation(losses), word=word, baseline=baseline,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class JudgedContrast:
+    """The mean of a contrast of models, with its simultaneous interval and adjusted p; None where withheld."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+def find_contrasts_of(
+    nats: ArrayLike,
+    tokens: ArrayLike,
+    weights: Array,
+    *,
+    units: Units = "documents",
+    inflation: float = 1.0,
+    level: float = 0.05,
+) -> list[JudgedContrast]:
+    """Judge M contrasts of K models, such as the interaction of two changes, all of them together by Bonferroni.
+
+    Args:
+        nats, tokens, units, inflation: as for `analyse`.
+        weights: (M, K); every row adds up to 0.
+        level: error of all contrasts together.
+    """
+    summed, counts = np.asarray(nats, dtype=float), np.asarray(tokens, dtype=float)
+    losses = summed.sum(2) / counts.sum()
+    exact = ROUNDING * float(np.abs(losses).max())
+    scatter = summed - losses.mean(1)[:, None, None] * counts
+    _, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact, weights=weights)
+    by_seed = weights @ losses
+    by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
+    means = by_seed.mean(1)
+    if losses.shape[1] < FEWEST_SEEDS:
+        return [JudgedContrast(mean, None, None, None) for mean in means.tolist()]
+    family = judge_contrasts(losses, means, weights, paired)
+    halves = family.half_widths(level)
+    withheld = withhold(paired, split_in_two(by_seed, len(losses), exact), units)
+    return [
+        JudgedContrast(mean, None, None, None) if why else JudgedContrast(mean, mean - half, mean + half, p)
+        for mean, half, p, why in zip(means.tolist(), halves.tolist(), family.p.tolist(), withheld, strict=True)
+    ]
 
 
 def conclude(

@@ -6,6 +6,7 @@ comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` c
 from pydantic import Field
 
 from zoo.config import Frozen
+from zoo.experiments.judge.ablation import Ablated
 from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
@@ -48,6 +49,8 @@ class Comparison(Frozen):
     tuned: tuple[Tuned, ...] = ()
     """The search of every model, in their order; () without a search."""
     pairs: tuple[PairRow, ...]
+    ablation: Ablated | None = None
+    """The effects of the changes of an ablation, which has no pairs; None for other comparisons."""
     targets: Targets | None = None
     """What each model takes to the target losses; None if the study has none."""
     runs: tuple[RunRow, ...]

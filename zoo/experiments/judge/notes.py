@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal[
     "rate",
     "recipe",
     "search",
+    "ablation",
     "size",
     "budget",
     "context",
@@ -33,6 +34,10 @@ Kind: TypeAlias = Literal[
     "execution",
 ]
 
+FULL_SETTINGS = (
+    "Every variant trains with the settings of the full model: one that needs another learning rate looks worse than "
+    "it is. --tune 8 or --lr-grid auto chooses for each by itself."
+)
 NO_TEST = (
     "There is no test split: validation, which chose the weights, stands in for it and flatters a little; "
     "no interval counts that."
@@ -79,6 +84,8 @@ def collect_notes(
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
     notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(models)]
+    if study.baseline and not (study.lr_grid or study.search.wanted):
+        notes.append(Note(model=None, kind="ablation", text=FULL_SETTINGS))
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]

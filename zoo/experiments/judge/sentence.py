@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from zoo.experiments.judge.ablation import Ablated
+from zoo.experiments.judge.effects import describe_ablation
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.sequential import Sequential
@@ -24,6 +26,7 @@ def verdict_sentence(
     tuned: Sequence[Tuned] = (),
     looked: Sequence[int] = (),
     sequential: Sequential | None = None,
+    ablation: Ablated | None = None,
     bits: bool = False,
 ) -> str:
     """Say which model is better, by how much and how certainly, or that none is, and how many seeds would decide.
@@ -36,6 +39,7 @@ def verdict_sentence(
         tuned: the searches of models, whose best settings may lie at an edge.
         looked: smaller numbers of seeds with which the same comparison was judged before.
         sequential: the looks of a study that stops when it is decided.
+        ablation: the effects of an ablation, which has no pairs.
         bits: give differences in bits instead of nats.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
@@ -57,7 +61,7 @@ def verdict_sentence(
         level, margin = (study.alpha, study.margin) if study else (LEVEL, None)
         level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
-        sentences += say_verdict(finished[0], pairs, words)
+        sentences += describe_ablation(ablation, words) if ablation else say_verdict(finished[0], pairs, words)
         sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
         if sequential:
             sentences.append(sequential.describe())

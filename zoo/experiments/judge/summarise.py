@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import RunError
+from zoo.experiments.judge.ablation import Scores, analyse_against, summarise_ablation
 from zoo.experiments.judge.analysis import Analysis, analyse, letters_of
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
@@ -44,7 +45,12 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     several = inflation is not None
     level = study_level(record.study, record.looked)
     looked = _smaller(record)
-    analysis = _analyse(sound, record.study, units, inflation, level)
+    scores = _read_scores(sound, record.study, units, inflation)
+    ablates = record.study.baseline in sound
+    if scores and ablates:
+        analysis: Analysis | None = analyse_against(record.study, scores, level)
+    else:
+        analysis = _analyse(scores, Criterion(level, record.study.margin))
     sequential, decided = None, dict[tuple[str, str], int]()
     if analysis and record.study.looks:
         analysis, sequential, decided = _judge_looks(analysis, sound, record, units, level)
@@ -58,7 +64,10 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         for row in rows
         if row.label in record.searches
     )
-    pairs = _pairs(analysis, [row.label for row in rows], decided)
+    ablation = (
+        summarise_ablation(record.study, scores, analysis, rows, level) if scores and analysis and ablates else None
+    )
+    pairs = [] if ablation else _pairs(analysis, [row.label for row in rows], decided)
     return Comparison(
         study=record.study,
         folder=path.parent.name,
@@ -66,7 +75,9 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         data=runs[0].recorded.data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
         looked=looked,
-        verdict=verdict_sentence(rows, pairs, study=record.study, tuned=tuned, looked=looked, sequential=sequential),
+        verdict=verdict_sentence(
+            rows, pairs, study=record.study, tuned=tuned, looked=looked, sequential=sequential, ablation=ablation
+        ),
         level=level,
         sequential=sequential,
         method=analysis.method if analysis else "",
@@ -77,6 +88,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         models=tuple(rows),
         tuned=tuned,
         pairs=tuple(pairs),
+        ablation=ablation,
         targets=summarise_targets(
             record.study.target,
             {row.label: by_label[row.label] for row in rows},
@@ -103,7 +115,8 @@ def _summarise_search(label: str, runs: Sequence[Run], record: StudyRecord, dire
         search,
         [read_run(directory / trial.run) for trial in search.trials],
         None if unchanged or not sound else _analyse(
-            {TUNED: runs, WRITTEN: written}, record.study, units, _inflation(runs), record.study.alpha
+            _read_scores({TUNED: runs, WRITTEN: written}, record.study, units, _inflation(runs)),
+            Criterion(record.study.alpha, record.study.margin),
         ),
         unchanged=unchanged,
     )  # fmt: skip
@@ -115,21 +128,29 @@ def _inflation(runs: Sequence[Run]) -> float | None:
     return overlap_inflation([own[0].recorded.data.targets for own in splits]) if len(splits) > 1 else None
 
 
-def _analyse(
-    runs: Mapping[str, Sequence[Run]], study: StudyConfig, units: Units, inflation: float | None, level: float
-) -> Analysis | None:
+def _analyse(scores: Scores | None, criterion: Criterion) -> Analysis | None:
     """Analyse the models that finished in every run; None where there are none."""
+    if scores is None:
+        return None
+    labels, nats, tokens, units, inflation = scores
+    return analyse(labels, nats, tokens, units=units, inflation=inflation, criterion=criterion)
+
+
+def _read_scores(
+    runs: Mapping[str, Sequence[Run]], study: StudyConfig, units: Units, inflation: float | None
+) -> Scores | None:
+    """Read the scores of the models that finished in every run; None where there are none."""
     if not runs:
         return None
     scored = [list(group_by_split(own).values()) for own in runs.values()]  # model, split, seed
     if len({tuple(map(len, own)) for own in scored}) > 1 or {len(own) for own in scored} != {study.splits}:
         raise RunError(UNLIKE)
     blocks = [_block(models) for models in zip(*scored, strict=True)]
-    criterion = Criterion(level, study.margin)
     if inflation is None:
-        return analyse(list(runs), *blocks[0], units=units, criterion=criterion)
+        nats, tokens = blocks[0]
+        return Scores(list(runs), nats, tokens.astype(float), units)
     nats = np.stack([nats.sum(axis=2) for nats, _ in blocks], axis=2)  # (K, n, R): a split takes a document's place
-    return analyse(list(runs), nats, [tokens.sum() for _, tokens in blocks], inflation=inflation, criterion=criterion)
+    return Scores(list(runs), nats, np.array([tokens.sum() for _, tokens in blocks], dtype=float), inflation=inflation)
 
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -150,7 +171,8 @@ def _judge_looks(
     looks = {}
     for number in earlier:
         first = {label: _under(own, record.study.seeds[:number]) for label, own in runs.items()}
-        if found := _analyse(first, record.study, units, None, level):
+        scores = _read_scores(first, record.study, units, None)
+        if found := _analyse(scores, Criterion(level, record.study.margin)):
             looks[number] = found.pairs
     pairs, decided = decide_over_looks({**looks, spent: last.pairs})
     sequential = Sequential(

@@ -145,6 +145,9 @@ class StudyConfig(Frozen):
     )
     lr_grid_extends: Annotated[bool, Internal()] = Field(False, description="whether the grid is auto")
     start: Annotated[Start | None, Internal()] = Field(None, description="initial weights of the only run")
+    baseline: Annotated[str | None, Internal()] = Field(
+        None, description="label of the model of which the others are variants: only they are compared, with it"
+    )
     target: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
         (), description="validation losses, in nats per token, the highest first"
     )
@@ -196,6 +199,19 @@ class StudyConfig(Frozen):
             raise ValueError(f"lr_grid={list(self.lr_grid)} is no grid: give at least two rates, from the lowest")
         if self.lr_grid and self.training.lr is not None:
             raise ValueError(f"lr={self.training.lr:g} and a grid of learning rates are both given: give only one")
+        return self
+
+    @model_validator(mode="after")
+    def _check_baseline(self) -> "StudyConfig":
+        if self.baseline is None:
+            return self
+        labels = [contestant.label for contestant in self.models]
+        if self.baseline not in labels:
+            raise ValueError(f"the baseline '{self.baseline}' is no model of the study: {', '.join(labels)}")
+        if len({contestant.model.name for contestant in self.models}) > 1 or len(labels) < 2:
+            raise ValueError("an ablation needs variants of one model, beside the model itself")
+        if self.looks:
+            raise ValueError("an ablation has one number of seeds: leave out until")
         return self
 
     @model_validator(mode="after")
@@ -271,7 +287,7 @@ class StudyConfig(Frozen):
         usual: tuple[tuple[str, Any], ...] = (
             ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
             ("margin", None), ("alpha", 0.05), ("looks", ()), ("looks", []),
-            ("target", ()), ("target", []),
+            ("target", ()), ("target", []), ("baseline", None),
         )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 
@@ -279,6 +295,12 @@ class StudyConfig(Frozen):
     def reachable_looks(self) -> tuple[int, ...]:
         """Numbers of seeds at which the study is judged; the last is that of all its seeds."""
         return (*(number for number in self.looks if number < len(self.seeds)), len(self.seeds))
+
+    def changes_of(self, label: str) -> dict[str, Value]:
+        """Return the options (name -> value) in which a variant differs from the baseline, as written."""
+        calls = {contestant.label: contestant.model.options for contestant in self.models}
+        before = calls.get(self.baseline or "", {})
+        return {name: value for name, value in calls[label].items() if name not in before or before[name] != value}
 
     def with_seeds(self, number: int) -> "StudyConfig":
         """Return the study with its first seeds."""

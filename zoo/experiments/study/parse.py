@@ -134,6 +134,8 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     Raises:
         UsageError: values are faulty; all faults in one line.
     """
+    if "ablation" in base:
+        raise UsageError("This study declares an ablation: run it with `ablate FILE`.")
     _read_table(base, "data")
     base_training, given = _read_table(base, "training"), overrides.get("training", {})
     if set(BUDGETS) & set(given):

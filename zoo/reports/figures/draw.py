@@ -9,6 +9,7 @@ from markupsafe import Markup
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.figures.cost import cost
 from zoo.reports.figures.curves import curves
+from zoo.reports.figures.effects import draw_effects
 from zoo.reports.figures.forest import forest
 from zoo.reports.figures.palette import model_rules, plain_variables
 from zoo.reports.figures.positions import positions
@@ -24,6 +25,7 @@ SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)" viewBox="[^"]*"')
 
 Draw = Callable[[Comparison, float], str]
 FIGURES: dict[str, Draw] = {
+    "effects": lambda comparison, width: draw_effects(comparison, width=width),
     "forest": lambda comparison, width: forest(comparison, width=width),
     "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
     "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
