@@ -374,6 +374,8 @@ def finish_run(outcome: Outcome) -> RunOutcome:
     )
     if outcome.comparison.models[0].failed:
         return RunOutcome(place, summarise_run(place), None)
+    if outcome.comparison.study.training.watch and not outcome.comparison.watched:
+        click.echo("The run was trained before without --watch: it has no signals. --fresh trains it again.", err=True)
     if os.access(outcome.directory, os.W_OK):
         _, trouble = add_samples(path, read_study(path))
         if trouble:

@@ -22,6 +22,7 @@ COMMANDS = {
     "new": ["new", "my-model"],
     "train": ["train", "bigram", *WORDS],
     "compare": ["compare", "--models", "bigram,bow(hidden=4)", "--seeds", "1", *WORDS],
+    "ablate": ["ablate", "bow(hidden=4)", "--scale", "hidden=2", "--seeds", "1", *WORDS],
     "sweep": ["sweep", "--models", "bigram", "--seeds", "1", "--trials", "2", *WORDS],
     "judge": ["judge", "STUDY"],
     "evaluate": ["evaluate", "RUN"],

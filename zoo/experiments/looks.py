@@ -77,5 +77,13 @@ def _runs(study: StudyConfig) -> StudyConfig:
     """The study without its seeds, and without what its runs do not depend on."""
     usual = {name: StudyConfig.model_fields[name].default for name in ("title", "source", "looks", "margin", "alpha")}
     models = (model.model_copy(update={"published": None}) for model in study.models)
-    update = {**usual, "name": "", "target": (), "seeds": (), "models": sorted(models, key=lambda model: model.label)}
+    training = study.training.model_copy(update={"watch": False})
+    update = {
+        **usual,
+        "training": training,
+        "name": "",
+        "target": (),
+        "seeds": (),
+        "models": sorted(models, key=lambda model: model.label),
+    }
     return study.model_copy(update=update)

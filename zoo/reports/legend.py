@@ -17,6 +17,7 @@ NOTED: tuple[Kind, ...] = (
     "budget",
     "field",
     "execution",
+    "watch",
     "buffers",
     "auxiliary",
     "flops",

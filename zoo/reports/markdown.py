@@ -21,6 +21,8 @@ CAPTIONS = {
     "forest": "Test loss of every model with its interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
+    "watch-updates": "Update by weight against steps, a band over the matrices of each model",
+    "watch-gradients": "Gradient against steps, a band over the activations of each model",
     "position": "Test loss against the number of tokens before",
     "search-settings": "Validation loss of every trial against each searched setting",
     "search-trials": "Lowest validation loss so far against the number of trials",

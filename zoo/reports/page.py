@@ -34,6 +34,7 @@ def render_page(comparison: Comparison) -> str:
         wide=wide,
         narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
         cost_figures=[name for name in wide if name.startswith("cost-")],
+        watch_figures=[name for name in wide if name.startswith("watch-")],
         profile_figures=[name for name in wide if name.startswith("profile-")],
         verdict_in_bits=facts.keep_together(
             verdict_sentence(

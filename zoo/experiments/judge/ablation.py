@@ -6,7 +6,7 @@ share the error by their numbers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -124,7 +124,8 @@ def summarise_ablation(
     baseline = study.baseline or ""
     by_label = {row.label: row for row in rows}
     full = by_label[baseline]
-    pairs = {pair.a: PairRow(**asdict(pair)) for pair in analysis.pairs}
+    share, _ = share_levels(study, scores.labels, level)
+    pairs = {pair.a: PairRow(**asdict(replace(pair, p=_spread(pair.p, level, share)))) for pair in analysis.pairs}
     own = scores.nats[list(scores.labels).index(baseline)]
     inert = {
         label for label, nats in zip(scores.labels, scores.nats, strict=True)
@@ -206,11 +207,16 @@ def _judge_interactions(
                 difference=contrast.mean,
                 low=contrast.low,
                 high=contrast.high,
-                p=contrast.p,
+                p=_spread(contrast.p, level, own),
                 verdict=verdict,
             )
         )
     return found
+
+
+def _spread(p: float | None, level: float, share: float) -> float | None:
+    """The p of a test whose family has a share of the error, adjusted for the other family too."""
+    return None if p is None else min(1.0, p * level / share)
 
 
 def _flops(row: ModelRow) -> float | None:

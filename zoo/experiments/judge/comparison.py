@@ -13,6 +13,7 @@ from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
 from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.target import Targets
 from zoo.experiments.judge.tuned import Tuned
+from zoo.experiments.judge.watched import Watched
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
 from zoo.experiments.study.config import StudyConfig
 
@@ -53,12 +54,14 @@ class Comparison(Frozen):
     """The effects of the changes of an ablation, which has no pairs; None for other comparisons."""
     targets: Targets | None = None
     """What each model takes to the target losses; None if the study has none."""
+    watched: tuple[Watched, ...] = ()
+    """The signals over training of every model's run under the first seed; () where none was watched."""
     runs: tuple[RunRow, ...]
     contrasts: tuple[Contrast, ...] = ()
     """The passages on which the best model and each of the next ones differ most; () where runs recorded no tokens."""
     notes: tuple[Note, ...] = Field(
         default_factory=lambda known: collect_notes(
-            known["study"], known["models"], known["runs"], known["caveats"], known["tuned"]
+            known["study"], known["models"], known["runs"], known["caveats"], known["tuned"], known["watched"]
         )
     )
     """The sentences that a report adds to these numbers; derived if a stored comparison has none."""

@@ -14,6 +14,15 @@ KINDS = {
     "missing": "no verdict",
 }
 """Kind of an effect -> its words in tables."""
+SAID = {
+    "worse": "make it worse",
+    "better": "make it better",
+    "equal": "equal it within {}",
+    "open": "cannot be told from it",
+    "inert": "change nothing at all",
+    "missing": "have no verdict",
+}
+"""Kind of an effect -> the words of the verdict; {} is the margin."""
 TOGETHER = {
     "more": "more than the sum",
     "less": "less than the sum",
@@ -35,25 +44,15 @@ def effect_words(effect: Effect) -> str:
 
 def describe_ablation(ablated: Ablated, words: Wording) -> list[str]:
     """Say which changes make the model worse or better, which do nothing, and which nobody can tell."""
-    effects, baseline = ablated.effects, ablated.baseline
-    first = f"{baseline}, {_count(len(effects), 'change')}{words.after} ({words.over})"
     said = []
-    for kind, what in (("worse", "make it worse"), ("better", "make it better")):
+    for kind, what in SAID.items():
         own = ablated.of_kind(kind)
-        own = own[::-1] if kind == "better" else own
+        if kind == "better":
+            own = own[::-1]
         if own:
-            named = [f"{effect.label} by {abs(_difference(effect)) / words.unit:.{words.digits}f}" for effect in own]
-            more = f", most of all {join(named[:NAMED])}" if len(own) > NAMED else f": {join(named)}"
-            said.append(f"{len(own)} {what}{more}")
-    if own := ablated.of_kind("equal"):
-        said.append(f"{len(own)} equal within {words.within}: {join([effect.label for effect in own])}")
-    if own := ablated.of_kind("open"):
-        said.append(f"{len(own)} cannot be told from it: {join([effect.label for effect in own])}")
-    if own := ablated.of_kind("inert"):
-        said.append(f"{len(own)} exactly the same, as nothing changes: {join([effect.label for effect in own])}")
-    if own := ablated.of_kind("missing"):
-        said.append(f"{len(own)} without a verdict: {join([effect.label for effect in own])}")
-    sentences = [f"{first}: {'; '.join(said)} ({words.per})."] if said else []
+            said.append(f"{len(own)} {what.format(words.within)} ({_name(own, kind, words)})")
+    changes = _count(len(ablated.effects), "change")
+    sentences = [f"Of {changes} to {ablated.baseline}{words.after}, {join(said)}, in {words.per} ({words.over})."]
     for found in ablated.interactions:
         if found.verdict in ("more", "less"):
             size = f"{abs(found.difference) / words.unit:.{words.digits}f}"
@@ -66,8 +65,15 @@ def describe_ablation(ablated: Ablated, words: Wording) -> list[str]:
     return sentences
 
 
-def _difference(effect: Effect) -> float:
-    return effect.pair.difference if effect.pair else 0.0
+def _name(effects: list[Effect], kind: str, words: Wording) -> str:
+    """Name changes, those that have a direction with their effects."""
+    if kind not in ("worse", "better"):
+        return ", ".join(effect.label for effect in effects)
+    sizes = [abs(effect.pair.difference) if effect.pair else 0.0 for effect in effects]
+    named = [
+        f"{effect.label} by {size / words.unit:.{words.digits}f}" for effect, size in zip(effects, sizes, strict=True)
+    ]
+    return f"most of all {', '.join(named[:NAMED])}" if len(named) > NAMED else ", ".join(named)
 
 
 def _count(number: int, what: str) -> str:

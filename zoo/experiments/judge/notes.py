@@ -7,6 +7,7 @@ from zoo.calls import Value
 from zoo.config import Frozen
 from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.tuned import Tuned
+from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.study.config import StudyConfig
 
@@ -31,6 +32,7 @@ Kind: TypeAlias = Literal[
     "auxiliary",
     "flops",
     "unmeasured",
+    "watch",
     "execution",
 ]
 
@@ -73,6 +75,7 @@ def collect_notes(
     runs: Sequence[RunRow],
     caveats: Sequence[str],
     tuned: Sequence[Tuned] = (),
+    watched: Sequence[Watched] = (),
 ) -> tuple[Note, ...]:
     """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
@@ -86,6 +89,8 @@ def collect_notes(
     notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(models)]
     if study.baseline and not (study.lr_grid or study.search.wanted):
         notes.append(Note(model=None, kind="ablation", text=FULL_SETTINGS))
+    if study.training.watch or watched:
+        notes += [Note(model=None, kind="watch", text=text) for text in _watch(models, watched)]
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
@@ -107,6 +112,20 @@ def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
     became = f"extended from {len(study.lr_grid)} rates to {len(grid)}" if len(grid) > len(study.lr_grid) else "kept"
     end = "it was extended no further" if any(row.lr_at_edge for row in models) else "no best rate lies at its edge"
     return f"The grid of learning rates, the same for every model, was {became} ({grid[0]:g} to {grid[-1]:g}): {end}."
+
+
+def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[str]:
+    """State what watching took, what it could not measure, and which runs are older than the request."""
+    if watched:
+        taken = ", ".join(f"{own.label} {own.seconds:.1f} s" for own in watched)
+        yield f"Watching took, beside training, in the run of the first seed: {taken}."
+    for own in watched:
+        if own.problem:
+            yield f"{own.label} could not be watched at some evaluation: {own.problem}."
+    seen = {own.label for own in watched}
+    without = [row.label for row in models if row.label not in seen and not row.failed]
+    if without:
+        yield f"Trained before without --watch, so without signals: {', '.join(without)}. --fresh trains again."
 
 
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:

@@ -17,6 +17,7 @@ from zoo.experiments.records.run import (
     Run,
     read_run,
 )
+from zoo.experiments.records.signals import SignalPoint, read_signals
 from zoo.experiments.records.study import Cost, StudyRecord, read_study
 
 
@@ -33,6 +34,8 @@ class RunSummary(Frozen):
     environment: Environment
     curve: tuple[CurvePoint, ...]
     result: Result
+    signals: tuple[SignalPoint, ...] = ()
+    """The signals in its model at every evaluation; () if it was not watched."""
     by_position: tuple[Place, ...]
     """Test loss by position in context; () where the run has no record of it, or no scores."""
     cost: Cost | None
@@ -60,6 +63,7 @@ def summarise_run(directory: Path) -> RunSummary:
         environment=run.environment,
         curve=run.curve,
         result=run.result,
+        signals=read_signals(directory),
         by_position=loss_by_position_of_run(run) if run.result.status == "finished" else (),
         cost=cost,
         samples=samples,

@@ -22,6 +22,7 @@ from zoo.experiments.judge.sequential import Sequential, decide_over_looks, erro
 from zoo.experiments.judge.target import summarise_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tuned, summarise_search
 from zoo.experiments.judge.uncertainty import Units
+from zoo.experiments.judge.watched import summarise_watched
 from zoo.experiments.records.run import Run, read_losses, read_run
 from zoo.experiments.records.study import StudyRecord
 from zoo.experiments.study.config import StudyConfig
@@ -95,6 +96,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             {row.label: row.without_mean for row in rows if row.failed or row.refused},
             several=several,
         ),
+        watched=tuple(own for label in labels if (own := summarise_watched(by_label[label][0]))),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(
             {row.label: next(iter(group_by_split(by_label[row.label]).values())) for row in rows if row.test},

@@ -15,6 +15,7 @@ from zoo.reports.figures.palette import model_rules, plain_variables
 from zoo.reports.figures.positions import positions
 from zoo.reports.figures.profile import profile
 from zoo.reports.figures.search import search_settings
+from zoo.reports.figures.signals import draw_watched
 from zoo.reports.figures.trials import search_trials
 
 WIDE, NARROW = 960.0, 350.0
@@ -29,6 +30,8 @@ FIGURES: dict[str, Draw] = {
     "forest": lambda comparison, width: forest(comparison, width=width),
     "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
     "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
+    "watch-updates": lambda comparison, width: draw_watched(comparison, "updates", width=width),
+    "watch-gradients": lambda comparison, width: draw_watched(comparison, "gradients", width=width),
     "position": lambda comparison, width: positions(comparison, width=width),
     "search-settings": lambda comparison, width: search_settings(comparison, width=width),
     "search-trials": lambda comparison, width: search_trials(comparison, width=width),

@@ -6,6 +6,7 @@ from zoo.experiments.judge.single import RunSummary
 from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
 from zoo.reports.figures.positions import draw_positions, line_of
 from zoo.reports.figures.scale import Bent, Scale, bent, covering, horizontal_axis, loss_axis
+from zoo.reports.figures.signals import Name, draw_signals
 from zoo.reports.figures.svg import circle, drawing, line, tag, text
 from zoo.reports.numbers import plain
 
@@ -19,6 +20,8 @@ VALIDATION, TRAINING, POSITION = "m0", "m1", "m0"
 def draw_run(run: RunSummary, width: float = 960.0) -> dict[str, str]:
     """Draw every figure that has numbers: name -> markup."""
     figures = {"curve": learning(run, width=width), "position": by_position(run, width=width)}
+    names: tuple[Name, ...] = ("updates", "gradients", "saturation")
+    figures |= {name: draw_signals(run, name, width=width) for name in names}
     return {name: markup for name, markup in figures.items() if markup}
 
 
