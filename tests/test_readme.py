@@ -32,7 +32,7 @@ case "$*" in
 esac
 case $command in
   train) set -- "$@" $data $budget ;;
-  compare) set -- "$@" $data $budget --seeds 1 ;;
+  compare | ablate) set -- "$@" $data $budget --seeds 1 ;;
 esac
 exec {python} {root}/$script $command "$@"
 """
@@ -86,6 +86,7 @@ COMMANDS = [
     "verify",
     "judge",
     "trace",
+    "ablate",
 ]
 
 

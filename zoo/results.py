@@ -14,6 +14,7 @@ import torch
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
+from zoo.experiments.judge.ablation import Ablated, Effect
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.scaling import Scaling
@@ -248,7 +249,7 @@ class Compared:
         Losses are in nats per token, NaN if missing; an unbounded receptive field is infinite.
 
         Args:
-            rows: "models", "pairs", "runs" or "curves".
+            rows: "models", "pairs", "effects" (of an ablation), "runs" or "curves".
 
         Raises:
             UsageError: `rows` is none of these.
@@ -337,9 +338,28 @@ def _run_row(row: RunRow, directory: Path) -> dict[str, Any]:
     return {"label": row.label, "seed": row.seed, **columns, "directory": str(directory / row.directory)}
 
 
+def _effect_rows(ablated: Ablated | None) -> list[dict[str, Any]]:
+    return [_effect_row(effect) for effect in ablated.effects] if ablated else []
+
+
+def _effect_row(effect: Effect) -> dict[str, Any]:
+    pair = effect.pair
+    low, high = pair.interval if pair else (None, None)
+    return {
+        "label": effect.label,
+        "effect": pair.difference if pair else None,
+        "low": low,
+        "high": high,
+        "p": pair.p if pair else None,
+        "verdict": effect.kind,
+        **effect.model_dump(include={"parameters", "parameters_off", "flops", "flops_off"}),
+    }
+
+
 FRAMES: dict[str, Callable[[Compared], list[dict[str, Any]]]] = {
     "models": lambda compared: [_model_row(row) for row in compared.comparison.models],
     "pairs": lambda compared: [pair.model_dump() for pair in compared.comparison.pairs],
+    "effects": lambda compared: _effect_rows(compared.comparison.ablation),
     "runs": lambda compared: [_run_row(row, compared.directory) for row in compared.comparison.runs],
     "curves": lambda compared: [
         {"label": row.label, **point.model_dump()} for row in compared.comparison.models for point in row.curve
