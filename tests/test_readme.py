@@ -1,4 +1,4 @@
-"""The examples of the README and of the tour run unchanged, with a budget of three steps."""
+"""The examples of the README, of the tour and of the page on traces run unchanged, with a budget of three steps."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/tour.md"))
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/tour.md", "docs/trace.md"))
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGES, re.DOTALL)
 SHELL = list(dict.fromkeys(text for language, text in BLOCKS if language == "sh" and "python cli.py" in text))
 PYTHON = next(text for language, text in BLOCKS if language == "python")

@@ -179,6 +179,11 @@ def test_the_function_gives_what_the_command_gives(ablated, words, tmp_path, mon
     )  # fmt: skip
     document = found.comparison.ablation.model_dump(mode="json")
     assert document == ablated["ablation"]
+    pytest.importorskip("pandas")
+    frame = found.to_pandas("effects")
+    assert list(frame.label) == [own["label"] for own in document["effects"]]
+    assert list(frame.effect) == [own["pair"]["difference"] for own in document["effects"]]
+    assert found.plot("effects").svg == (found.directory / "figures" / "effects.svg").read_text()
 
 
 @pytest.mark.parametrize(
