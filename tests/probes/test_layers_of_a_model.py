@@ -123,6 +123,12 @@ def test_an_activation_that_is_a_module_is_one_row() -> None:
     assert [name for name, _ in listed(trace)] == ["", "layers", "layers.0", "layers.1"]
 
 
+def test_an_identity_computes_nothing_and_is_no_row() -> None:
+    names = [name for name, _ in listed(trace_model(make("dilated-wavenet"), tokens()))]
+    assert "layers.0.norm" not in names
+    assert "layers.0.norm" in [name for name, _ in listed(trace_model(make("dilated-wavenet", norm="rms"), tokens()))]
+
+
 def test_a_trace_runs_the_model_forward_at_most_four_times() -> None:
     calls = []
 

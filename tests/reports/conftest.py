@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from zoo.experiments.judge.ablation import Ablated, Effect, Interaction
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import Contrast, Passage
 from zoo.experiments.judge.crossings import Crossing
@@ -18,6 +19,7 @@ from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.target import Targets, judge_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tried, Tuned
+from zoo.experiments.judge.watched import SignalBand, Watched
 from zoo.experiments.records.run import DataRecord, Environment
 from zoo.experiments.records.study import Cost
 from zoo.experiments.study.config import StudyConfig
@@ -169,6 +171,44 @@ def _make_tuned_comparison() -> Comparison:
     return Comparison.model_validate(whole.model_copy(update=changes).model_dump(exclude={"notes"}))
 
 
+def _make_ablated_comparison() -> Comparison:
+    """A model and its variants: worse, better, open, inert and diverged ones; a pair of them; and watched runs."""
+    losses = {"m": 1.8, "norm=none": 1.84, "gate=true": 1.79, "hidden=34": 1.801, "idle=<b>": 1.8, "lr=wild": 2.0}
+    sizes = {label: (loss, 20_000 + 500 * place) for place, (label, loss) in enumerate(losses.items())}
+    whole = make_comparison(
+        {**sizes, "norm=none,gate=true": (1.85, 21_000)}, diverged={"lr=wild": 1}, floor=1.77, baseline="m"
+    )
+    rows = {row.label: row for row in whole.models}
+    effects = []
+    for row in whole.models:
+        if row.label == "m":
+            continue
+        inert, difference = row.label.startswith("idle"), losses.get(row.label, 1.85) - 1.8
+        verdict = "worse" if difference > 0.005 else "better" if difference < -0.005 else "undecided"
+        pair = PairRow(a=row.label, b="m", difference=0.0 if inert else difference, low=difference - 0.002,
+                       high=difference + 0.002, p=0.001, p_permutation=None, seeds_se=0.001, documents_se=0.001,
+                       verdict=verdict, seeds_needed=None, joint_low=difference - 0.004,
+                       joint_high=difference + 0.004)  # fmt: skip
+        effects.append(
+            Effect(label=row.label, change={"norm": "none"}, pair=pair if row.test else None, missing=row.without_mean,
+                   inert=inert, parameters=row.parameters, parameters_off=row.parameters / rows["m"].parameters - 1,
+                   flops=120_000.0, flops_off=0.0)
+        )  # fmt: skip
+    effects.sort(key=lambda effect: -effect.pair.difference if effect.pair else float("inf"))
+    joint = Interaction(label="norm=none,gate=true", parts=("norm=none", "gate=true"), together=0.05, apart=0.03,
+                        difference=0.02, low=0.005, high=0.035, p=0.01, verdict="more")  # fmt: skip
+    ablated = Ablated(baseline="m", effects=tuple(effects), interactions=(joint,), seeds=3, level=0.05,
+                      method="Dunnett, pooled", own_settings=False)  # fmt: skip
+    bands = tuple(SignalBand(step=step, low=1e-4, middle=1e-3, high=1e-2) for step in (0, 100, 200))
+    watched = tuple(
+        Watched(label=label, seed=1, updates=bands, gradients=bands, seconds=0.4, problem="")
+        for label in ("m", "norm=none")
+    )
+    changes = {"pairs": (), "ablation": ablated, "watched": watched,
+               "verdict": verdict_sentence(whole.models, (), study=whole.study, ablation=ablated)}  # fmt: skip
+    return Comparison.model_validate(whole.model_copy(update=changes).model_dump(exclude={"notes"}))
+
+
 def _positions(row: ModelRow, draw: random.Random) -> tuple[Place, ...]:
     if row.test is None:
         return ()
@@ -305,6 +345,7 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
     "no costs": lambda: make_comparison(dict(list(NINE.items())[:3]), costs=False, samples=False),
     "tuned": _make_tuned_comparison,
     "aimed": _make_aimed_comparison,
+    "ablated": _make_ablated_comparison,
     "labels": lambda: make_comparison(
         {
             "<script>alert(1)</script>": (1.80, 10_000),

@@ -51,7 +51,12 @@ def noted(example, changed) -> Comparison:
 
 def test_page_and_document_draw_every_note_and_the_table_those_of_its_kinds(noted: Comparison) -> None:
     table, page, document = drawings(noted)
-    assert {note.kind for note in noted.notes} == {*NOTED, "context", "unmeasured"} - {"refused", "start"}
+    assert {note.kind for note in noted.notes} == {*NOTED, "context", "unmeasured"} - {
+        "refused",
+        "start",
+        "ablation",
+        "watch",
+    }
     for note in noted.notes:
         assert page.count(note.text) == document.count(note.text) == 1
         assert table.count(note.text) == (note.kind in NOTED and note.kind != "flops")

@@ -44,8 +44,9 @@ def test_the_verdict_comes_first_then_table_pairs_method_and_how_to_run_it(examp
 def test_every_table_has_the_numbers_of_the_comparison(every_example: Comparison) -> None:
     found = tables(render_markdown(every_example, FIGURES))
     others = 2 * bool(every_example.tuned) + 2 * bool(every_example.targets) + len(every_example.contrasts)
-    assert len(found) == 2 + bool(every_example.pairs) + others
-    head, *rows = found[0]
+    effects = 2 * bool(every_example.ablation)
+    assert len(found) == 2 + bool(every_example.pairs) + others + effects
+    head, *rows = found[effects]
     for cells, model in zip(rows, every_example.models, strict=True):
         row = dict(zip(head, cells, strict=True))
         assert row["test"].startswith(f"{model.test.mean:.4f}" if model.test else f"diverged {model.diverged} of")

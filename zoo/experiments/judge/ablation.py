@@ -146,7 +146,7 @@ def summarise_ablation(
         for label in by_label
         if label != baseline
     ]
-    effects.sort(key=lambda effect: -effect.pair.difference if effect.pair else float("-inf"))
+    effects.sort(key=lambda effect: -effect.pair.difference if effect.pair else float("inf"))
     return Ablated(
         baseline=baseline,
         effects=tuple(effects),
