@@ -182,9 +182,10 @@ def describe_ablation(
     """
     from zoo.config import DataConfig
     from zoo.errors import UsageError
-    from zoo.experiments.ablate import make_models
+    from zoo.experiments.ablate import check_width, make_models
+    from zoo.experiments.judge.verdict import join
     from zoo.experiments.study.ablation import read_ablation
-    from zoo.experiments.study.parse import build_study, derive_name, load_study
+    from zoo.experiments.study.parse import build_study, derive_name, load_study, read_table
     from zoo.experiments.study.settings import nest_settings
 
     changes = {"drop": drop, "swap": swap, "scale": scale, "pairs": pairs}
@@ -192,17 +193,24 @@ def describe_ablation(
     table: dict[str, Any] = {"model": model}
     if Path(model).suffix in (".toml", ".json"):
         base = load_study(Path(model), recipe)
-        table = base.pop("ablation", {})
-        if base.get("baseline") and not any(value is not None for value in changes.values()):
+        if base.get("baseline") and "ablation" not in base and not any(value is not None for value in changes.values()):
             return build_study(given, models=None, name=name, base=base, **own)
+        table = read_table(base, "ablation")
         if "model" not in table:
             raise UsageError(f"'{model}' declares no ablation: give it a table [ablation] with the model.")
+        if beside := {"models", "baseline"} & set(base):
+            raise UsageError(
+                f"'{model}' has {join(sorted(beside))} beside [ablation], which makes them: leave them out."
+            )
+        base = {key: value for key, value in base.items() if key != "ablation"}
     elif recipe is not None:
         raise UsageError("--recipe chooses a recipe of a study file: give the file.")
     label, models = make_models(read_ablation(table, changes))
-    corpus = nest_settings(given)["data"].get("corpus") or base.get("data", {}).get("corpus", DataConfig().corpus)
+    corpus = nest_settings(given)["data"].get("corpus") or read_table(base, "data").get("corpus", DataConfig().corpus)
     base = {"name": derive_name([f"ablate-{label}"], corpus), **base, "models": models, "baseline": label}
-    return build_study(given, models=None, name=name, base=base, **own)
+    study = build_study(given, models=None, name=name, base=base, **own)
+    check_width(study)
+    return study
 
 
 def is_run(name: Place) -> bool:
@@ -374,8 +382,6 @@ def finish_run(outcome: Outcome) -> RunOutcome:
     )
     if outcome.comparison.models[0].failed:
         return RunOutcome(place, summarise_run(place), None)
-    if outcome.comparison.study.training.watch and not outcome.comparison.watched:
-        click.echo("The run was trained before without --watch: it has no signals. --fresh trains it again.", err=True)
     if os.access(outcome.directory, os.W_OK):
         _, trouble = add_samples(path, read_study(path))
         if trouble:

@@ -118,7 +118,101 @@ def test_a_change_that_changes_nothing_is_told_by_exact_equality(zoo_json, run_z
     found = zoo_json("ablate", WAVENET, "--swap", "residual=true gate=true", "--context", "2", *TINY)
     inert = {own["label"]: own["inert"] for own in found["ablation"]["effects"]}
     assert inert == {"residual=true": True, "gate=true": False}  # one level has no level before it to add
-    assert "1 change nothing at all (residual=true)" in " ".join(found["verdict"].split())
+    assert "1 changes nothing at all (residual=true)" in " ".join(found["verdict"].split())
+
+
+def test_an_inert_change_is_not_called_small(zoo_json, run_zoo, words):
+    changes = ("--swap", "residual=true", "--context", "2", "--margin", "0.5")
+    found = zoo_json("ablate", WAVENET, *changes, *TINY)
+    told = run_zoo("report", found["directory"]).stdout
+    assert "changes nothing" in told
+    assert "by less than the margin" not in told
+
+
+UNSOUND = """
+import torch
+from pydantic import BaseModel, Field
+from torch import nn
+
+from zoo import ModelOptions, SequenceModel
+
+
+class Inner(BaseModel):
+    a: int = 1
+
+
+class Mine(SequenceModel):
+    class Config(ModelOptions):
+        wild: bool = Field(True, description="no finite logits")
+        width: int = Field(4, ge=1, description="channels")
+        inner: Inner = Field(Inner(), description="no number")
+        sizes: tuple[int, ...] = Field((1, 2), description="no number")
+        tag: str = Field("", description="a name")
+
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, config.width)
+        self.head = nn.Linear(config.width, vocab_size)
+
+    def forward(self, tokens):
+        return self.head(self.table(tokens)) * (float("nan") if self.config.wild and self.training else 1.0)
+"""
+
+
+def test_without_a_mean_of_the_model_there_are_no_effects_and_no_pairs(zoo_json, run_zoo, words, tmp_path):
+    (tmp_path / "mine.py").write_text(UNSOUND)
+    found = zoo_json("ablate", "./mine.py:Mine", "--drop", "wild", "--scale", "width=2", *TINY)
+    assert found["pairs"] == []
+    effects = {own["label"]: own for own in found["ablation"]["effects"]}
+    assert effects["wild=false"]["missing"] == "Mine diverged 3 of 3"
+    assert effects["width=8"]["missing"] == "diverged 3 of 3"
+    assert all(own["pair"] is None for own in effects.values())
+    assert {model["letters"] for model in found["models"]} == {""}
+    assert "No verdict: Mine has no mean to compare its variants with." in found["verdict"]
+    assert "Mine diverged 3 of 3" in run_zoo("report", found["directory"]).stdout
+
+
+def test_what_no_option_of_a_call_can_be_is_not_dropped(run_zoo, words, tmp_path):
+    (tmp_path / "mine.py").write_text(UNSOUND)
+    for option in ("width", "inner", "sizes", "tag"):
+        done = run_zoo("ablate", "./mine.py:Mine", "--drop", option, *TINY)
+        assert done.returncode == 2
+        assert "cannot be dropped, only swapped or scaled. To drop: wild." in done.stderr
+
+
+def test_a_text_in_a_file_stays_text(run_zoo, words, tmp_path):
+    (tmp_path / "mine.py").write_text(UNSOUND)
+    study = '[ablation]\nmodel = "./mine.py:Mine(wild=false)"\nswap = {tag = ["1", "x,y", " z "]}\n'
+    (tmp_path / "study.toml").write_text(study)
+    config = json.loads(run_zoo("ablate", "study.toml", "--print-config").stdout)
+    assert [model["model"]["options"].get("tag") for model in config["models"]] == [None, "1", "x,y", " z "]
+
+
+def test_a_match_does_not_undo_a_change(run_zoo, words):
+    done = run_zoo("ablate", WAVENET, "--scale", "hidden=2", "--match", "parameters=500", *TINY)
+    assert (done.returncode, "--match sets hidden of every variant, which would undo hidden=8" in done.stderr) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ablation = 3", "A study's 'ablation' is a table of settings, not 3."),
+        ('data = "names"\n[ablation]\nmodel = "mlp"\nscale = {hidden = 2}', "A study's 'data' is a table of settings"),
+        ('models = ["mlp"]\n[ablation]\nmodel = "mlp"\nscale = {hidden = 2}', "has models beside [ablation]"),
+        ('baseline = "mlp"\n[ablation]\nmodel = "mlp"\nscale = {hidden = 2}', "has baseline beside [ablation]"),
+        ('[ablation]\nmodel = "mlp"\nscale = {hidden = true}', "scale.hidden.0=True: input should be a valid number"),
+        ('[ablation]\nmodel = "mlp"\ndrop = 3', "Ablation: drop.0=3: input should be a valid string"),
+        ('[ablation]\nmodel = "wavenet"\ndrop = ["norm"]\npairs = ["norm", "norm"]', "--pairs needs two pieces"),
+    ],
+)  # fmt: skip
+def test_a_file_of_another_shape_is_one_line(text, told, run_zoo, words, tmp_path):
+    (tmp_path / "study.toml").write_text(f"{text}\n")
+    done = run_zoo("ablate", "study.toml", "--print-config")
+    assert done.returncode == 2
+    assert told in done.stderr
 
 
 def test_a_strangers_model_is_ablated_by_its_own_options(zoo_json, run_zoo, words, tmp_path):

@@ -30,8 +30,8 @@ def test_a_terminal_of_80_columns_has_every_effect_in_order(terminal: str) -> No
 def test_the_verdict_counts_each_kind(terminal: str) -> None:
     verdict = " ".join(terminal.partition("Of 6 changes")[2].split())
     for words in (
-        "2 make it worse", "1 make it better (gate=true by 0.0100)", "1 cannot be told from it (hidden=34)",
-        "1 change nothing at all (idle=<b>)", "1 have no verdict (lr=wild)",
+        "2 make it worse", "1 makes it better (gate=true by 0.0100)", "1 cannot be told from it (hidden=34)",
+        "1 changes nothing at all (idle=<b>)", "1 has no verdict (lr=wild)",
         "norm=none and gate=true interact: together the loss is 0.0200 higher than both effects add up to (p = 0.010)",
     ):  # fmt: skip
         assert words in verdict

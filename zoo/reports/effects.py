@@ -35,8 +35,8 @@ def print_effects(ablated: Ablated, unit: float, console: Console) -> None:
 
 
 TOGETHER_MEANS = (
-    "Two dropped pieces that cost less together than the sum work together: without one the other does less. Those "
-    "that cost more make up for each other."
+    "Where each change alone makes it worse: together less than the sum means that the pieces work together (without "
+    "one the other does less), more that they make up for each other."
 )
 TOGETHER_SHORT = {"more": "more", "less": "less", "undecided": "cannot tell", "none": "no verdict"}
 SHORT = {"cannot be told apart": "cannot tell", "equal within the margin": "equal"}
@@ -48,7 +48,7 @@ def _effect_cells(effect: Effect, unit: float) -> list[str]:
         effect.label,
         f"{pair.difference / unit:+.4f}" if pair else "",
         _interval(*pair.interval, unit=unit) if pair else "",
-        SHORT.get(words, words),
+        SHORT.get(words.partition(" (")[0], words),
         _off(effect.parameters_off),
         "" if effect.flops_off is None else _off(effect.flops_off),
     ]
@@ -70,17 +70,22 @@ def _interval(low: float | None, high: float | None, *, unit: float = 1.0) -> st
 
 
 def _off(share: float) -> str:
-    """A relative change: +12%; empty for none."""
-    return f"{share:+.0%}" if round(share, 3) else "="
+    """A relative change: +12%, or +0.4%; = for none."""
+    return "=" if abs(share) < 5e-4 else f"{share:+.1%}" if abs(share) < 0.0095 else f"{share:+.0%}"
 
 
 def describe_effects(ablated: Ablated) -> list[str]:
     """Explain the columns of both tables."""
     level = percent(ablated.level)
+    interval = (
+        f"; interval: {level}, for all effects{' and interactions' if ablated.interactions else ''} together "
+        f"({ablated.method})"
+    )
+    if ablated.method == "none":
+        interval = ""
     lines = [
-        f"effect: test loss with the change minus that of {ablated.baseline}; interval: {level}, for all effects"
-        f"{' and interactions' if ablated.interactions else ''} together ({ablated.method}); params, FLOPs of training "
-        "a token: against the model"
+        f"effect: test loss with the change minus that of {ablated.baseline}{interval}"
+        "; params, FLOPs of training a token: against the model"
     ]
     if ablated.interactions:
         lines.append(f"together: effect of both changes; sum: of each alone. {TOGETHER_MEANS}")

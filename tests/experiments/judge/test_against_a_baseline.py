@@ -114,3 +114,7 @@ def test_changes_are_the_options_unlike_the_baseline() -> None:
     models = [{"label": "m", "model": "m(a=1,b=true)"}, {"label": "v", "model": "m(a=1,b=false,c=x)"}]
     own = StudyConfig.model_validate({"name": "s", "models": models, "baseline": "m"})
     assert own.changes_of("v") == {"b": False, "c": "x"}
+    models[1]["model"] = "m(b=true)"
+    assert StudyConfig.model_validate({"name": "s", "models": models, "baseline": "m"}).changes_of("v") == {
+        "a": "default"
+    }

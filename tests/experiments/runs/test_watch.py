@@ -163,8 +163,9 @@ def test_a_run_that_was_trained_without_is_named(run_zoo, zoo_json, text):
     assert [note["text"] for note in found["notes"] if note["kind"] == "watch"] == [
         "Trained before without --watch, so without signals: bow(hidden=3). --fresh trains again."
     ]
-    told = run_zoo("train", "bow(hidden=3)", *TINY, "--watch").stderr
-    assert "it has no signals. --fresh trains it again" in told
+    for _ in range(2):
+        told = " ".join(run_zoo("train", "bow(hidden=3)", *TINY, "--watch").stdout.split())
+        assert "so without signals: bow(hidden=3). --fresh trains again." in told
     fresh = zoo_json("compare", *command, "--watch", "--fresh")
     assert [own["label"] for own in fresh["watched"]] == ["bow(hidden=3)"]
 
@@ -187,3 +188,14 @@ def test_a_damaged_record_of_signals_is_named(run_zoo, text, tmp_path):
     done = run_zoo("report", str(path.parent))
     assert (done.returncode, "signals.jsonl" in done.stderr) == (1, True)
     assert "Traceback" not in done.stderr
+    checked = run_zoo("verify", str(path.parent))
+    assert (checked.returncode, "signals.jsonl" in checked.stdout) == (1, True)
+
+
+def test_verify_finds_an_evaluation_without_its_signals(run_zoo, text, tmp_path):
+    assert run_zoo("train", "bigram", *TINY, "--watch").returncode == 0
+    (path,) = find(tmp_path / "runs", "signals.jsonl")
+    assert run_zoo("verify", str(path.parent)).returncode == 0
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    done = run_zoo("verify", str(path.parent))
+    assert (done.returncode, "steps of the signals" in done.stdout) == (1, True)

@@ -111,37 +111,36 @@ def share_levels(study: StudyConfig, labels: Sequence[str], level: float) -> tup
 
 
 def summarise_ablation(
-    study: StudyConfig, scores: Scores, analysis: Analysis, rows: Sequence[ModelRow], level: float
+    study: StudyConfig, scores: Scores | None, analysis: Analysis | None, rows: Sequence[ModelRow], level: float
 ) -> Ablated:
     """Summarise the effects of an ablation.
 
     Args:
-        scores: of the models that finished in every run, the baseline among them.
-        analysis: of these models against the baseline.
+        scores: of the models that finished in every run; None if the baseline is not among them.
+        analysis: of these models against the baseline; None if nothing finished.
         rows: of all models.
         level: error of all effects and interactions together.
     """
     baseline = study.baseline or ""
     by_label = {row.label: row for row in rows}
     full = by_label[baseline]
-    share, _ = share_levels(study, scores.labels, level)
-    pairs = {pair.a: PairRow(**asdict(replace(pair, p=_spread(pair.p, level, share)))) for pair in analysis.pairs}
-    own = scores.nats[list(scores.labels).index(baseline)]
-    inert = {
-        label for label, nats in zip(scores.labels, scores.nats, strict=True)
-        if label != baseline and np.array_equal(nats, own)
-    }  # fmt: skip
+    pairs, inert = dict[str, PairRow](), set[str]()
+    if scores and analysis:
+        share, _ = share_levels(study, scores.labels, level)
+        pairs = {pair.a: PairRow(**asdict(replace(pair, p=_spread(pair.p, level, share)))) for pair in analysis.pairs}
+        own = scores.nats[list(scores.labels).index(baseline)]
+        inert = {label for label, nats in zip(scores.labels, scores.nats, strict=True) if np.array_equal(nats, own)}
     effects = [
         Effect(
             label=label,
             change=study.changes_of(label),
             pair=pairs.get(label),
-            missing=by_label[label].without_mean,
+            missing=by_label[label].without_mean or (full.without_mean and f"{baseline} {full.without_mean}"),
             inert=label in inert,
             parameters=by_label[label].parameters,
             parameters_off=by_label[label].parameters / full.parameters - 1 if full.parameters else 0.0,
             flops=_flops(by_label[label]),
-            flops_off=_relative(_flops(by_label[label]), _flops(full)),
+            flops_off=_relative(_flops(by_label[label]), _flops(full)) if label in pairs else None,
         )
         for label in by_label
         if label != baseline
@@ -150,10 +149,10 @@ def summarise_ablation(
     return Ablated(
         baseline=baseline,
         effects=tuple(effects),
-        interactions=tuple(_judge_interactions(study, scores, pairs, level)),
+        interactions=tuple(_judge_interactions(study, scores, pairs, level)) if scores else (),
         seeds=full.seeds,
         level=level,
-        method=analysis.method,
+        method=analysis.method if analysis else "none",
         own_settings=bool(study.lr_grid or study.search.wanted),
     )
 

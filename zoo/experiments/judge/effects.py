@@ -15,14 +15,14 @@ KINDS = {
 }
 """Kind of an effect -> its words in tables."""
 SAID = {
-    "worse": "make it worse",
-    "better": "make it better",
-    "equal": "equal it within {}",
-    "open": "cannot be told from it",
-    "inert": "change nothing at all",
-    "missing": "have no verdict",
+    "worse": ("makes it worse", "make it worse"),
+    "better": ("makes it better", "make it better"),
+    "equal": ("equals it within {}", "equal it within {}"),
+    "open": ("cannot be told from it", "cannot be told from it"),
+    "inert": ("changes nothing at all", "change nothing at all"),
+    "missing": ("has no verdict", "have no verdict"),
 }
-"""Kind of an effect -> the words of the verdict; {} is the margin."""
+"""Kind of an effect -> the words of the verdict for one change, and for several; {} is the margin."""
 TOGETHER = {
     "more": "more than the sum",
     "less": "less than the sum",
@@ -39,7 +39,11 @@ def effect_words(effect: Effect) -> str:
     pair = effect.pair
     if effect.kind == "missing" and pair and pair.withheld:
         return f"no verdict: {pair.withheld}"
-    return KINDS[effect.kind] + (", by less than the margin" if pair and pair.less and effect.kind != "equal" else "")
+    if effect.kind == "open" and pair and pair.seeds_needed:
+        return f"{KINDS['open']} (it would take about {pair.seeds_needed} seeds)"
+    return KINDS[effect.kind] + (
+        ", by less than the margin" if pair and pair.less and effect.kind in ("worse", "better") else ""
+    )
 
 
 def describe_ablation(ablated: Ablated, words: Wording) -> list[str]:
@@ -50,7 +54,7 @@ def describe_ablation(ablated: Ablated, words: Wording) -> list[str]:
         if kind == "better":
             own = own[::-1]
         if own:
-            said.append(f"{len(own)} {what.format(words.within)} ({_name(own, kind, words)})")
+            said.append(f"{len(own)} {what[len(own) > 1].format(words.within)} ({_name(own, kind, words)})")
     changes = _count(len(ablated.effects), "change")
     sentences = [f"Of {changes} to {ablated.baseline}{words.after}, {join(said)}, in {words.per} ({words.over})."]
     for found in ablated.interactions:

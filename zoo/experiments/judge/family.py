@@ -214,5 +214,6 @@ def planned_seeds(differences: Array, open_: NDArray[np.bool_], family: Family, 
         models=family.models,
         pooled=family.pooled,
         level=level,
+        baseline=family.baseline,
     )
     return needed

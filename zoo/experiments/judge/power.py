@@ -24,6 +24,7 @@ def power(
     models: int = 2,
     pooled: bool = False,
     level: float = LEVEL,
+    baseline: bool = False,
 ) -> Array:
     """Probability of finding a true difference: that a noncentral t exceeds Tukey's critical value for all pairs.
 
@@ -36,12 +37,13 @@ def power(
         models: number of models whose pairs are judged together.
         pooled: whether the seed variance is pooled over all models, with (K - 1)(n - 1) degrees of freedom.
         level: error rate of all pairs together.
+        baseline: the pairs are those of all others with one model.
     """
     number = np.asarray(seeds, dtype=float)
     by_seeds, by_documents = np.broadcast_arrays(np.asarray(seed_variance) / number, np.asarray(document_variance))
     total = by_seeds + by_documents
     freedom = shared_freedom(by_seeds / total, (number - 1) * (models - 1 if pooled else 1), documents - 1)
-    beyond = critical_range(models, freedom, level) / np.sqrt(2)
+    beyond = critical_range(models, freedom, level, baseline=baseline) / np.sqrt(2)
     shift = np.minimum(np.abs(difference) / np.sqrt(total), 30.0)
     return 1 - scipy.special.nctdtr(freedom, shift, beyond)
 

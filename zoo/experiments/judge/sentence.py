@@ -52,6 +52,8 @@ def verdict_sentence(
         sentences.append("No model finished under every seed.")
     elif len(models) == 1:
         return ""
+    elif ablation and ablation.baseline not in finished:
+        sentences.append(f"No verdict: {ablation.baseline} has no mean to compare its variants with.")
     elif seeds < FEWEST_SEEDS:
         sentences.append(
             f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart "

@@ -52,6 +52,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         analysis: Analysis | None = analyse_against(record.study, scores, level)
     else:
         analysis = _analyse(scores, Criterion(level, record.study.margin))
+        if analysis and record.study.baseline:  # which has no mean: nothing is judged
+            analysis = replace(analysis, pairs=(), letters=dict.fromkeys(analysis.letters, ""), method="none")
     sequential, decided = None, dict[tuple[str, str], int]()
     if analysis and record.study.looks:
         analysis, sequential, decided = _judge_looks(analysis, sound, record, units, level)
@@ -66,7 +68,9 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         if row.label in record.searches
     )
     ablation = (
-        summarise_ablation(record.study, scores, analysis, rows, level) if scores and analysis and ablates else None
+        summarise_ablation(record.study, scores if ablates else None, analysis, rows, level)
+        if record.study.baseline
+        else None
     )
     pairs = [] if ablation else _pairs(analysis, [row.label for row in rows], decided)
     return Comparison(

@@ -46,9 +46,9 @@ def range_tail(
     return beyond.sum((-2, -1) if rest_freedom else -1)
 
 
-def critical_range(models: int, freedom: ArrayLike, level: float = LEVEL) -> Array:
+def critical_range(models: int, freedom: ArrayLike, level: float = LEVEL, *, baseline: bool = False) -> Array:
     """The studentised range that a share `level` of studies exceeds, interpolated in a table over 1 / freedom."""
-    return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models, level))
+    return np.interp(1 / np.asarray(freedom, dtype=float), *_critical_ranges(models, level, baseline))
 
 
 def solve_tail(tail: Callable[[Array], Array], level: float, low: Array, high: Array, halvings: int) -> Array:
@@ -88,8 +88,8 @@ def _normal_tail(models: int, baseline: bool) -> tuple[Array, Array]:
 
 
 @lru_cache
-def _critical_ranges(models: int, level: float) -> tuple[Array, Array]:
+def _critical_ranges(models: int, level: float, baseline: bool) -> tuple[Array, Array]:
     """Table of 1 / freedom, and of the critical range."""
     inverse = np.linspace(1e-5, 1, 200)
     low, high = np.full_like(inverse, 1e-3), np.full_like(inverse, 1e4)
-    return inverse, solve_tail(lambda q: range_tail(q, models, 1 / inverse), level, low, high, 50)
+    return inverse, solve_tail(lambda q: range_tail(q, models, 1 / inverse, baseline=baseline), level, low, high, 50)

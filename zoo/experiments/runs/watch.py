@@ -5,6 +5,7 @@ draws random numbers of its own, so a watched run trains to the same bits.
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from zoo.blame import describe_error
 from zoo.data.corpus import Corpus
-from zoo.errors import ZooError
+from zoo.errors import RunError, ZooError
 from zoo.experiments.records.signals import LayerSignal, SignalPoint, WeightSignal, read_signals, write_signals
 from zoo.experiments.runs.batch_of_text import ROWS, draw_rows, targets_of
 from zoo.experiments.runs.resolve import Cell
@@ -38,7 +39,9 @@ class SignalWatch:
 
     def __init__(self, cell: Cell, model: SequenceModel, place: Path, corpus: Corpus) -> None:
         self.model, self.place = model, place
-        self._points = {point.step: point for point in read_signals(place)}  # of the run before an interruption
+        self._points = dict[int, SignalPoint]()
+        with suppress(RunError):  # damaged: the signals before an interruption are lost, the run is not
+            self._points = {point.step: point for point in read_signals(place)}
         self._step, self._before = -1, dict[str, Tensor]()
         self._trace: Trace | None = None
         with own_random_numbers(CPU):

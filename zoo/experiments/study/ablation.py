@@ -17,7 +17,9 @@ def _listed(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Values = Annotated[tuple[Value, ...], BeforeValidator(_listed), Field(min_length=1)]
-Factors = Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Factors = Annotated[
+    tuple[Annotated[float, Field(gt=0, strict=True)], ...], BeforeValidator(_listed), Field(min_length=1)
+]
 
 
 class Ablation(Frozen):

@@ -297,10 +297,14 @@ class StudyConfig(Frozen):
         return (*(number for number in self.looks if number < len(self.seeds)), len(self.seeds))
 
     def changes_of(self, label: str) -> dict[str, Value]:
-        """Return the options (name -> value) in which a variant differs from the baseline, as written."""
+        """Return the options (name -> value) in which a variant differs from the baseline, as written.
+
+        An option that the baseline alone has is "default" in the variant.
+        """
         calls = {contestant.label: contestant.model.options for contestant in self.models}
-        before = calls.get(self.baseline or "", {})
-        return {name: value for name, value in calls[label].items() if name not in before or before[name] != value}
+        before, own = calls.get(self.baseline or "", {}), calls[label]
+        changed = {name: value for name, value in own.items() if name not in before or before[name] != value}
+        return changed | dict.fromkeys((name for name in before if name not in own), "default")
 
     def with_seeds(self, number: int) -> "StudyConfig":
         """Return the study with its first seeds."""

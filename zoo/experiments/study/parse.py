@@ -39,7 +39,7 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
         raise UsageError(f"Study '{path}' cannot be read as {path.suffix or 'TOML'}: {error}.") from None
     if not isinstance(raw, dict):
         raise UsageError(f"Study '{path}' is a table of settings, not a list or a number.")
-    recipes = _read_table(raw, "recipes")
+    recipes = read_table(raw, "recipes")
     raw.pop("recipes", None)
     if recipe is not None and recipe not in recipes:
         raise UsageError(f"Study '{path}' has no recipe '{recipe}'. Its recipes: {', '.join(recipes) or 'none'}.")
@@ -48,12 +48,12 @@ def load_study(path: Path, recipe: str | None = None) -> dict[str, Any]:
     raw.setdefault("name", path.stem)
     if recipes:
         chosen = recipe or next(iter(recipes))
-        raw["training"] = {**_read_table(raw, "training"), **_read_table(recipes, chosen)}
+        raw["training"] = {**read_table(raw, "training"), **read_table(recipes, chosen)}
         raw["name"] = f"{raw['name']}-{chosen}"
     return raw
 
 
-def _read_table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+def read_table(raw: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return a table of a study file; empty if it is missing.
 
     Raises:
@@ -136,15 +136,15 @@ def make_study(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> StudyCo
     """
     if "ablation" in base:
         raise UsageError("This study declares an ablation: run it with `ablate FILE`.")
-    _read_table(base, "data")
-    base_training, given = _read_table(base, "training"), overrides.get("training", {})
+    read_table(base, "data")
+    base_training, given = read_table(base, "training"), overrides.get("training", {})
     if set(BUDGETS) & set(given):
         base_training = {key: value for key, value in base_training.items() if key not in BUDGETS}
     if overrides.get("lr_grid"):
         base_training = {key: value for key, value in base_training.items() if key != "lr"}
     if overrides.get("lr_grid") or "lr" in given:
         base = {key: value for key, value in base.items() if key not in ("lr_grid", "lr_grid_extends")}
-    base = {**base, "search": _drop_search(_read_table(base, "search"), overrides.get("search", {}))}
+    base = {**base, "search": _drop_search(read_table(base, "search"), overrides.get("search", {}))}
     if overrides.get("match"):
         base = {key: value for key, value in base.items() if key != "match"}
     merged = _merge({**base, "training": base_training}, overrides)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.splits import SPLITS
+from zoo.errors import RunError
 from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Run
+from zoo.experiments.records.signals import read_signals
 from zoo.experiments.runs.identity import fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.load import describe_change
 from zoo.experiments.runs.resolve import Cell
@@ -38,9 +40,25 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
         yield from _fingerprint_differences(run, cell)
         return
     yield from curve_differences(run, cell.settings)
+    yield from signal_differences(run)
     yield from _count_differences(run, cell.settings, rebuild)
     yield from loss_differences(run, rebuild)
     yield from _fingerprint_differences(run, cell)
+
+
+def signal_differences(run: Run) -> Iterator[str]:
+    """Check that the signals of a watched run can be read, and are those of its evaluations.
+
+    Their values cannot be computed again: the weights of that time are gone.
+    """
+    try:
+        points = read_signals(run.directory)
+    except RunError as error:
+        yield str(error)
+        return
+    steps = [point.step for point in points]
+    if points and run.result.status == "finished":
+        yield from compare_values("steps of the signals", steps, [point.step for point in run.curve])
 
 
 def _config_differences(run: Run, cell: Cell) -> Iterator[str]:

@@ -59,7 +59,15 @@ def _row(effect: Effect, scale: Scale, y: float, names: float, width: float) -> 
     name = text(8 if narrow else 0, base, shorten(effect.label, room, SIZE), "label")
     number = tag("tspan", loss(pair.difference, signed=True), data_nats=f"{pair.difference:.9g}", data_signed="")
     place, anchor = (width - 8, "end") if narrow else (width - 186, None)
-    words = tag("text", number, f"  {effect_words(effect)}", x=place, y=base, class_="number", text_anchor=anchor)
+    words = tag(
+        "text",
+        number,
+        f"  {effect_words(effect).partition(' (')[0]}",
+        x=place,
+        y=base,
+        class_="number",
+        text_anchor=anchor,
+    )
     at = y + 4 if narrow else y
     title = tag("title", f"{effect.label}: {effect_words(effect)}")
     return tag("g", title, name, *_marks(pair.difference, pair.interval, scale, at), words,
