@@ -84,6 +84,16 @@ def test_effects_are_differences_from_the_model_and_are_ordered(ablated):
     assert half["flops_off"] < 0
 
 
+def test_means_have_the_intervals_that_they_have_in_a_comparison(ablated, zoo_json):
+    models = [WAVENET, "wavenet(embedding=3,hidden=4,norm=none)"]
+    compared = {own["model"]: own["test"] for own in zoo_json("compare", "--models", ",".join(models), *TINY)["models"]}
+    for own in ablated["models"]:
+        if own["model"] in compared:
+            assert (own["test"]["low"], own["test"]["high"]) == pytest.approx(
+                (compared[own["model"]]["low"], compared[own["model"]]["high"])
+            )
+
+
 def test_an_interaction_is_the_joint_effect_minus_both(ablated):
     effect = {own["label"]: own["pair"]["difference"] for own in ablated["ablation"]["effects"]}
     (found,) = ablated["ablation"]["interactions"]

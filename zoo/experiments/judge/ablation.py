@@ -158,12 +158,16 @@ def summarise_ablation(
 
 
 def analyse_against(study: StudyConfig, scores: Scores, level: float) -> Analysis:
-    """Analyse models against the baseline of their study."""
+    """Analyse models against the baseline of their study; effects have their share of the error, means all of it."""
     own, _ = share_levels(study, scores.labels, level)
-    return analyse(
-        scores.labels, scores.nats, scores.tokens, units=scores.units, inflation=scores.inflation,
-        criterion=Criterion(own, study.margin), baseline=study.baseline,
+    judged, whole = (
+        analyse(
+            scores.labels, scores.nats, scores.tokens, units=scores.units, inflation=scores.inflation,
+            criterion=Criterion(error, study.margin), baseline=study.baseline,
+        )
+        for error in (own, level)
     )  # fmt: skip
+    return replace(judged, estimates=whole.estimates)
 
 
 def _find_joint(study: StudyConfig, labels: Sequence[str]) -> dict[str, tuple[str, str]]:
