@@ -97,11 +97,6 @@ class Ablated(Frozen):
         """Return the effects with this verdict, in order."""
         return [effect for effect in self.effects if effect.kind == kind]
 
-    @property
-    def by_label(self) -> dict[str, Effect]:
-        """Label -> effect."""
-        return {effect.label: effect for effect in self.effects}
-
 
 def share_levels(study: StudyConfig, labels: Sequence[str], level: float) -> tuple[float, float]:
     """The error of all effects together, and that of all interactions together."""

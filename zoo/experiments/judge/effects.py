@@ -1,7 +1,7 @@
 """Say in words what an ablation shows: which changes raise the loss, which lower it, and which nobody can tell."""
 
 from zoo.experiments.judge.ablation import Ablated, Effect
-from zoo.experiments.judge.verdict import Wording, format_chance, join
+from zoo.experiments.judge.verdict import Wording, count, format_chance, join
 
 NAMED = 3
 """Most changes that the verdict names with their effects; the others are only counted."""
@@ -55,7 +55,7 @@ def describe_ablation(ablated: Ablated, words: Wording) -> list[str]:
             own = own[::-1]
         if own:
             said.append(f"{len(own)} {what[len(own) > 1].format(words.within)} ({_name(own, kind, words)})")
-    changes = _count(len(ablated.effects), "change")
+    changes = count(len(ablated.effects), "change")
     sentences = [f"Of {changes} to {ablated.baseline}{words.after}, {join(said)}, in {words.per} ({words.over})."]
     for found in ablated.interactions:
         if found.verdict in ("more", "less"):
@@ -78,7 +78,3 @@ def _name(effects: list[Effect], kind: str, words: Wording) -> str:
         f"{effect.label} by {size / words.unit:.{words.digits}f}" for effect, size in zip(effects, sizes, strict=True)
     ]
     return f"most of all {', '.join(named[:NAMED])}" if len(named) > NAMED else ", ".join(named)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

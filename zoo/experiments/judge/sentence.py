@@ -10,7 +10,7 @@ from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.tuned import Tuned
-from zoo.experiments.judge.verdict import Wording, say_verdict
+from zoo.experiments.judge.verdict import Wording, count, say_verdict
 from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
@@ -44,7 +44,7 @@ def verdict_sentence(
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
-    over = _count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
+    over = count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
     after = f" after {describe_budget(study.training)}" if study else ""
     finished = [model.label for model in models if model.test]
     sentences = []
@@ -56,7 +56,7 @@ def verdict_sentence(
         sentences.append(f"No verdict: {ablation.baseline} has no mean to compare its variants with.")
     elif seeds < FEWEST_SEEDS:
         sentences.append(
-            f"No verdict: {_count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart "
+            f"No verdict: {count(seeds, 'seed')}, and below {FEWEST_SEEDS} nothing can be told apart "
             f"(--seeds {FEWEST_SEEDS} or more)."
         )
     elif len(finished) >= 2:
@@ -78,7 +78,3 @@ def verdict_sentence(
     ]
     sentences += [f"{model.label} failed {model.among_runs(model.failed)}." for model in models if model.failed]
     return " ".join(sentences)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

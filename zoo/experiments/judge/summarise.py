@@ -47,13 +47,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     level = study_level(record.study, record.looked)
     looked = _smaller(record)
     scores = _read_scores(sound, record.study, units, inflation)
-    ablates = record.study.baseline in sound
-    if scores and ablates:
-        analysis: Analysis | None = analyse_against(record.study, scores, level)
-    else:
-        analysis = _analyse(scores, Criterion(level, record.study.margin))
-        if analysis and record.study.baseline:  # which has no mean: nothing is judged
-            analysis = replace(analysis, pairs=(), letters=dict.fromkeys(analysis.letters, ""), method="none")
+    analysis = _analyse_study(record.study, scores, level)
     sequential, decided = None, dict[tuple[str, str], int]()
     if analysis and record.study.looks:
         analysis, sequential, decided = _judge_looks(analysis, sound, record, units, level)
@@ -68,7 +62,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         if row.label in record.searches
     )
     ablation = (
-        summarise_ablation(record.study, scores if ablates else None, analysis, rows, level)
+        summarise_ablation(record.study, scores if record.study.baseline in sound else None, analysis, rows, level)
         if record.study.baseline
         else None
     )
@@ -132,6 +126,16 @@ def _inflation(runs: Sequence[Run]) -> float | None:
     """Return the factor of the variance for the common training text of several splits; None for one."""
     splits = group_by_split(runs).values()
     return overlap_inflation([own[0].recorded.data.targets for own in splits]) if len(splits) > 1 else None
+
+
+def _analyse_study(study: StudyConfig, scores: Scores | None, level: float) -> Analysis | None:
+    """Analyse the pairs of a study, or the differences from its baseline; without a mean of that nothing is judged."""
+    if scores and study.baseline in scores.labels:
+        return analyse_against(study, scores, level)
+    analysis = _analyse(scores, Criterion(level, study.margin))
+    if analysis and study.baseline:
+        return replace(analysis, pairs=(), letters=dict.fromkeys(analysis.letters, ""), method="none")
+    return analysis
 
 
 def _analyse(scores: Scores | None, criterion: Criterion) -> Analysis | None:

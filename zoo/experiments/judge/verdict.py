@@ -69,6 +69,11 @@ def format_chance(p: float | None) -> str:
     return f"{p:.4f}" if round(p, 3) == LEVEL else f"{p:.3f}"  # one more digit shows the side of 5%
 
 
+def count(number: int, what: str) -> str:
+    """A number of things: 1 seed, 5 seeds."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def join(labels: Sequence[str]) -> str:
     """Join labels: a, b and c."""
     return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
