@@ -32,7 +32,11 @@ def _find_corpus_problem(loaded: object) -> str | None:
     from functools import partial
     from inspect import isroutine
 
-    return None if isroutine(loaded) or isinstance(loaded, partial) else "is not a function that returns a zoo.Source"
+    return (
+        None
+        if isroutine(loaded) or isinstance(loaded, partial)
+        else "is not a function that returns a zoo.Source or a zoo.Task"
+    )
 
 
 def _find_optimizer_problem(loaded: object) -> str | None:
@@ -79,6 +83,18 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "invented": "zoo.data.invented:load",
         "names": "zoo.data.download:names",
         "shakespeare": "zoo.data.download:shakespeare",
+        "adding": "zoo.data.tasks.adding:load",
+        "copy": "zoo.data.tasks.copy:load",
+        "dyck": "zoo.data.tasks.dyck:load",
+        "group": "zoo.data.tasks.group:load",
+        "induction": "zoo.data.tasks.induction:load",
+        "markov": "zoo.data.tasks.markov:load",
+        "memorize": "zoo.data.tasks.memorize:load",
+        "modular": "zoo.data.tasks.modular:load",
+        "parity": "zoo.data.tasks.parity:load",
+        "recall": "zoo.data.tasks.recall:load",
+        "regular": "zoo.data.tasks.regular:load",
+        "selective-copy": "zoo.data.tasks.selective_copy:load",
     },
     _find_corpus_problem,
     _restore_after_import,

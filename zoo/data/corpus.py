@@ -1,4 +1,4 @@
-"""Load a corpus that a `DataConfig` describes, as tokens in three splits: the entry point of `zoo.data`."""
+"""Load a corpus that a `DataConfig` describes, text or a task, in three splits: the entry point of `zoo.data`."""
 
 import hashlib
 import inspect
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, ValidationError, validate_call
 
@@ -17,11 +19,13 @@ from registry.files import is_file_reference
 from zoo.blame import blame
 from zoo.catalog import CORPORA
 from zoo.config import ONLY_SPLIT, DataConfig
+from zoo.data.endless import EndlessRows, hold
 from zoo.data.files import arrange, join_lines, read_source, too_few_error
 from zoo.data.large.prepared import LARGE, Prepared, prepare
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, can_split, count_repeats, dedupe, split_documents, split_stream
+from zoo.data.task import TEST, TRAIN, VALIDATION, Task
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError, describe_faults
@@ -46,6 +50,9 @@ class Corpus:
         log_likelihood: exact log probabilities of the source, or None.
         prepared: tokens of a text that is too large for memory.
         remark: note for the user on how the text was read.
+        answers: targets of the documents of each split, where these are not the next tokens.
+        unscored: the sign in `answers` for no target.
+        task: the task that draws all documents; there is no text.
     """
 
     name: str
@@ -58,15 +65,25 @@ class Corpus:
     log_likelihood: LogLikelihood | None = None
     prepared: Prepared | None = None
     remark: str = ""
+    answers: Split[list[Document]] | None = None
+    unscored: str = "_"
+    task: Task | None = None
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the text of the splits; for a large file, of its bytes and split settings."""
+        """SHA-256 of the text of the splits, or of a task's documents; for a large file, of bytes and split."""
         if self.prepared:
             return self.prepared.digest
         digest = hashlib.sha256()
+        if self.task:
+            digest.update(repr([self.task.symbols, self.task.seed]).encode())
+            for name in SPLITS:
+                digest.update(
+                    self.tokens[name].flat.tobytes() + np.ascontiguousarray(self.tokens[name].answers).tobytes()
+                )
+            return digest.hexdigest()
         for name in SPLITS:
-            for document in self._text(name):
+            for document in [*self._text(name), *(self.answers[name] if self.answers else ())]:
                 data = document.encode() if isinstance(document, str) else document
                 digest.update(len(data).to_bytes(8, "little") + data)
             digest.update(b"\xff" * 8)
@@ -74,10 +91,19 @@ class Corpus:
 
     @cached_property
     def tokens(self) -> Split[Tokens]:
-        """The splits as tokens."""
+        """The splits as tokens; of the training documents of a task, the first ones of seed 0."""
         if self.prepared:
             return self.prepared.tokens
+        if self.task:
+            found = (self.task.block(TRAIN, 0, 0), *map(self.task.held_out, (VALIDATION, TEST)))
+            return Split(*(hold(documents, self.task.vocab_size) for documents in found))
+        if self.answers:
+            return Split(*(self._with_answers(self._text(name), self.answers[name]) for name in SPLITS))
         return Split(*(Tokens.split(*self.vocabulary.encode_all(self._text(name))) for name in SPLITS))
+
+    def _with_answers(self, texts: Sequence[Document], answers: Sequence[Document]) -> Tokens:
+        text, lengths = self.vocabulary.encode_all(texts)
+        return Tokens.with_answers(text, self.vocabulary.encode_answers(answers, self.unscored), lengths)
 
     def _text(self, split: str) -> list[Document]:
         assert self.text is not None
@@ -85,21 +111,41 @@ class Corpus:
 
     @cached_property
     def targets(self) -> dict[str, int]:
-        """Split -> number of target tokens, with the ends of documents."""
-        return {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
+        """Split -> number of scored tokens, with the ends of documents; 0 for a training split without end."""
+        targets = {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
+        return targets | {"train": 0} if self.task else targets
+
+    @property
+    def task_length(self) -> int | None:
+        """T of a task, the default of `context`; None for text."""
+        return self.task.length if self.task else None
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether documents have targets of their own, other than the next token."""
+        return self.answers is not None or self.task is not None
+
+    @property
+    def has_equal_rows(self) -> bool:
+        """Whether all rows have one length, so that batches are dense: those of a stream, or of a task."""
+        return self.is_stream or self.task is not None
 
     def rows(self, split: str, *, length: int, device: torch.device | str = "cpu") -> Rows:
         """Rows of a split on a device; `length` (T) is the row length of a stream."""
         device = torch.device(device)
+        if self.task and split == "train":
+            return EndlessRows(self.task, device)
         if self.is_stream:
             return StreamRows(self.tokens[split], length, device)
         return DocumentRows(self.tokens[split], device)
 
     def row_targets(self, length: int) -> float:
-        """Mean number of target tokens of a training row."""
+        """Mean number of target tokens of a training row; unscored ones count too."""
+        if self.task:
+            return float(self.task.length)
         if self.is_stream:
             return float(min(length, self.targets["train"]))
-        return self.targets["train"] / len(self.tokens.train)
+        return float(self.tokens.train.starts[-1]) / len(self.tokens.train)
 
     @cached_property
     def floor(self) -> dict[str, float | None]:
@@ -108,6 +154,10 @@ class Corpus:
         Raises:
             DataError: the source gives no valid log probability for a document.
         """
+        if self.task:
+            held = {"validation": VALIDATION, "test": TEST}
+            known = {split: self.task.measure_floor(self.task.held_out(number)).loss for split, number in held.items()}
+            return {"train": None, **known}
         if self.log_likelihood is None or self.deduped:
             return dict.fromkeys(SPLITS)
         return {split: -sum(self._log_likelihoods(split)) / self.targets[split] for split in SPLITS}
@@ -125,7 +175,9 @@ class Corpus:
         return nats
 
     def summary(self) -> str:
-        """Describe the corpus in one line: name, size, vocabulary, splits, and repeated documents."""
+        """Describe the corpus in one line: name, size, vocabulary, splits, and repeated documents or a task's lines."""
+        if self.task:
+            return f"{self.name}: {self.task.summary()}"
         own = SPLITS if self.has_test else SPLITS[:2]
         size = "{:,} / {:,} / {:,} tokens".format(*self.targets.values())
         if self.is_stream:
@@ -179,10 +231,33 @@ def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = 
         )
         return {ONLY_SPLIT: corpus}
     source = _read_source(configs[0])
+    if isinstance(source, Task):
+        name = str(configs[0].corpus)
+        _check_task_settings(name, configs)
+        symbols = Vocabulary(source.symbols)
+        if vocabulary is not None and vocabulary != symbols:
+            raise UsageError(
+                f"Task '{name}' has {len(symbols) - 1} symbols of its own, others than the vocabulary of the run."
+            )
+        return {ONLY_SPLIT: Corpus(name, False, symbols, None, Split(0, 0, 0), task=source)}
     if configs[0].tokens == "bytes":
         source = _encode_texts(source)
     vocabulary = vocabulary or Vocabulary.of(_list_texts(source))
     return {config.rotation: _split(source, config, vocabulary) for config in configs}
+
+
+def _check_task_settings(name: str, configs: Sequence[DataConfig]) -> None:
+    """Check that nothing is set that a task has none of: its documents are drawn, not read and split."""
+    usual = DataConfig(corpus=configs[0].corpus)
+    flags = {"documents": "--documents", "tokens": "--tokenizer", "split": "--split", "split_seed": "--split-seed",
+             "dedupe": "--dedupe", "rotation": "--splits"}  # fmt: skip
+    unlike = [flag for field, flag in flags.items() if getattr(configs[0], field) != getattr(usual, field)]
+    unlike += ["--splits"] if len(configs) > 1 else []
+    if unlike:
+        raise UsageError(
+            f"Task '{name}' draws its documents, so it has no {' or '.join(unlike)}: leave that out. Its own options "
+            f"are written as in '{configs[0].corpus.name}(seed=1)'."
+        )
 
 
 def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus:
@@ -193,7 +268,10 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
         split: Split[list[Document]] = Split([pieces.train], [pieces.validation], [pieces.test])
         overlap = Split(0, 0, 0)
     else:
-        split = split_documents(source.text, config.split_seed, config.shares, config.turn)
+        whole: Sequence[Any] = (
+            source.text if source.answers is None else list(zip(source.text, source.answers, strict=True))
+        )
+        split = split_documents(whole, config.split_seed, config.shares, config.turn)
         overlap = count_repeats(split)
         if config.dedupe:
             split = dedupe(split)
@@ -204,6 +282,9 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
             raise too_few_error(source.name, few, why)
     if not config.has_test:
         split = replace(split, test=split.validation)
+    answers = None
+    if source.answers is not None:
+        split, answers = (_take_part(split, part) for part in (0, 1))
     return Corpus(
         name=source.name,
         is_stream=source.is_stream,
@@ -214,7 +295,14 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
         has_test=config.has_test,
         log_likelihood=source.log_likelihood,
         remark=source.remark,
+        answers=answers,
+        unscored=source.unscored,
     )
+
+
+def _take_part(split: Split[list[Any]], part: int) -> Split[list[Document]]:
+    """Take the documents (0) or the answers (1) of pairs."""
+    return Split(*([pair[part] for pair in split[name]] for name in SPLITS))
 
 
 def _find_large_file(config: DataConfig) -> Path | None:
@@ -227,16 +315,24 @@ def _find_large_file(config: DataConfig) -> Path | None:
 
 
 def _list_texts(source: Source) -> list[Document]:
-    return [source.text] if isinstance(source.text, str | bytes) else list(source.text)
+    """List all texts of a source: its documents, and what their answers say."""
+    texts = [source.text] if isinstance(source.text, str | bytes) else list(source.text)
+    answers = source.answers or ()
+    return texts + [own.replace(source.unscored, "") if isinstance(own, str) else own for own in answers]
 
 
 def _encode_texts(source: Source) -> Source:
+    """Turn a source of text into one of bytes."""
+
     def encode(text: Document) -> bytes:
         return text.encode() if isinstance(text, str) else text
 
     text = source.text
     encoded = encode(text) if isinstance(text, str | bytes) else [encode(document) for document in text]
     likelihood = source.log_likelihood
+    if source.answers is not None:
+        answers = [encode(own) for own in source.answers]
+        return replace(source, text=encoded, answers=answers)
     if all(document.isascii() for document in _list_texts(source)):
         return Source(
             source.name,
@@ -247,7 +343,7 @@ def _encode_texts(source: Source) -> Source:
     return Source(source.name, encoded, remark=source.remark)
 
 
-def _read_source(config: DataConfig) -> Source:
+def _read_source(config: DataConfig) -> Source | Task:
     name, options = config.corpus.name, config.corpus.options
     as_bytes = config.tokens == "bytes"
     if name in CORPORA.names() or is_file_reference(name):
@@ -262,8 +358,10 @@ def _read_source(config: DataConfig) -> Source:
         except ValidationError as error:
             known = ", ".join(inspect.signature(loader).parameters) or "none"
             raise UsageError(f"Corpus '{name}': {describe_faults(error)}. Its options: {known}.") from None
+        if isinstance(source, Task):
+            return source
         if not isinstance(source, Source):
-            raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.Source.")
+            raise DataError(f"Corpus '{name}' gave a {type(source).__name__}, not a zoo.Source or zoo.Task.")
         if not isinstance(source.text, Sequence):
             raise DataError(f"Corpus '{name}' gave its documents as a {type(source.text).__name__}, not as a list.")
         return source if config.documents == "auto" else _rearrange(source, config)
@@ -281,4 +379,6 @@ def _rearrange(source: Source, config: DataConfig) -> Source:
     """Turn documents of a named corpus into a stream, or a stream into documents; drops log probabilities."""
     if source.is_stream == (config.documents == "none"):
         return source
+    if source.answers is not None:
+        raise UsageError(f"Corpus '{source.name}' has documents with answers: they cannot be one stream.")
     return arrange(join_lines(_list_texts(source)), source.name, config.documents)

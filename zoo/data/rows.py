@@ -28,10 +28,10 @@ Shape = tuple[int, int, int]
 
 
 class Batch(NamedTuple):
-    """A training batch: tokens, and the next token as target.
+    """A training batch: tokens, and the target of each, in text the next token; IGNORED where a task scores nothing.
 
-    Shapes of `tokens` and `targets`: (B, T) and (B, T) for a stream; (B, W) and (B, 1), the token after the window, for
-    windows; (M,) and (M,) for documents, packed as `packing` describes.
+    Shapes of `tokens` and `targets`: (B, T) and (B, T) for a stream, or for a task; (B, W) and (B, 1), that of the last
+    token, for windows; (M,) and (M,) for documents, packed as `packing` describes.
     """
 
     tokens: Tensor
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
     @property
     def target_count(self) -> int:
-        """Number of targets; all of them count in the loss."""
+        """Number of targets, by which budgets and speeds are counted; those that a task does not score count too."""
         return self.targets.numel()
 
     def pad(self) -> tuple[Tensor, Tensor]:
@@ -84,6 +84,8 @@ class Rows(Protocol):
     """Number of scores of an evaluation, of documents or of stretches of a stream."""
     rows_per_score: int
     """Number of neighbouring documents or stretches that share a score."""
+    has_answers: bool
+    """Whether targets are answers of their own, so that it is counted how many are right."""
     device: torch.device
 
     def batch(self, seed: int, step: int, batch_size: int) -> Batch: ...
@@ -105,8 +107,10 @@ class DocumentRows:
     def __init__(self, documents: Tokens, device: torch.device) -> None:
         self.device = device
         self.targets = documents.targets
+        self.has_answers = documents.answers is not None
         self._documents = documents
         self._flat = _to_device(device, documents)
+        self._answers = None if documents.answers is None else torch.from_numpy(documents.answers).to(device)
         self.rows_per_score = _rows_per_score(len(documents))
         self.count = -(-len(documents) // self.rows_per_score)
         self._order = lru_cache(maxsize=2)(self._shuffle)
@@ -117,17 +121,22 @@ class DocumentRows:
         packing = Packing.of(counts, self.device)
         place = starts.to(self.device, non_blocking=True)[packing.row] + packing.position
         self._documents.count_reads(batch_size)
-        return Batch(self._flat[place].long(), self._flat[place + 1].long(), packing)
+        return Batch(self._flat[place].long(), self._targets_at(place), packing)
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
         """Random targets, each with the `width` tokens before it; boundary tokens stand before a document."""
         drawn = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step)).numpy()
+        if self._documents.answers is not None:
+            place = self._scored[drawn - 1]
+            row = np.searchsorted(self._documents.starts, place, side="right") - 1
+            first = torch.from_numpy(self._documents.starts[row]).to(self.device).unsqueeze(1)
+            return take_windows(self._flat, torch.from_numpy(place).to(self.device), first, width, self._answers)
         row = np.searchsorted(self._ends, drawn)
         start, length = self._documents.locate(row)
         place = torch.from_numpy(start + drawn - (self._ends[row] - length))
         self._documents.count_reads(batch_size)
         first = torch.from_numpy(start).to(self.device, non_blocking=True).unsqueeze(1)
-        return _take_windows(self._flat, place.to(self.device, non_blocking=True), first, width)
+        return take_windows(self._flat, place.to(self.device, non_blocking=True) - 1, first, width)
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
         """Yield every document once, sorted by length: in evaluation mode rows do not influence each other."""
@@ -145,7 +154,17 @@ class DocumentRows:
 
     def count_targets(self, rows: int) -> NDArray[np.int64]:
         """(n,) number of targets of each of the first n <= `rows` documents."""
-        return self._documents.locate(np.arange(min(rows, len(self._documents))))[1]
+        return self._documents.count_targets(np.arange(min(rows, len(self._documents))))
+
+    def _targets_at(self, place: Tensor) -> Tensor:
+        """Targets of the tokens at places of `flat`."""
+        return (self._flat[place + 1] if self._answers is None else self._answers[place]).long()
+
+    @cached_property
+    def _scored(self) -> NDArray[np.int64]:
+        """Places of the tokens with a target, if targets are answers."""
+        assert self._documents.answers is not None
+        return np.flatnonzero(self._documents.answers != IGNORED)
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -178,11 +197,12 @@ class DocumentRows:
         width = int(counts.max())
         starts = found.to(self.device, non_blocking=True).unsqueeze(1)
         lengths = counts.to(self.device, non_blocking=True).unsqueeze(1)
-        position = torch.arange(width + 1, device=self.device)
-        taken = self._flat[(starts + position).clamp_(max=len(self._flat) - 1)].long()
+        position = torch.arange(width, device=self.device)
+        inside = position < lengths
+        place = torch.where(inside, starts + position, 0)
         self._documents.count_reads(len(rows))
-        inside = position[:width] < lengths
-        return torch.where(inside, taken[:, :-1], BOUNDARY), torch.where(inside, taken[:, 1:], IGNORED)
+        tokens = torch.where(inside, self._flat[place].long(), BOUNDARY)
+        return tokens, torch.where(inside, self._targets_at(place), IGNORED)
 
 
 class StreamRows:
@@ -190,6 +210,8 @@ class StreamRows:
 
     A boundary token precedes the stream, so that its first token is a target too.
     """
+
+    has_answers = False
 
     def __init__(self, stream: Tokens, length: int, device: torch.device) -> None:
         self.targets = stream.targets - 1  # the end of a stream is no target
@@ -213,8 +235,8 @@ class StreamRows:
         """Random targets, each with the `width` tokens before it; boundary tokens stand before the stream."""
         place = 1 + torch.randint(self.targets, (batch_size,), generator=_generator(seed, step))
         self._stream.count_reads(batch_size)
-        return _take_windows(
-            self._flat, place.to(self.device, non_blocking=True), torch.zeros_like(place[:, None]), width
+        return take_windows(
+            self._flat, place.to(self.device, non_blocking=True) - 1, torch.zeros_like(place[:, None]), width
         )
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
@@ -269,8 +291,14 @@ def _rows_per_score(rows: int) -> int:
     return max(1, -(-rows // MOST_SCORES))
 
 
-def _take_windows(flat: Tensor, place: Tensor, start: Tensor, width: int) -> Batch:
-    """Targets at `place` (B,) with the `width` tokens before each; boundary tokens stand before `start` (B, 1)."""
-    before = place.unsqueeze(1) + torch.arange(-width, 0, device=place.device)
-    tokens = torch.where(before >= start.to(place.device), flat[before.clamp(min=0)].long(), BOUNDARY)
-    return Batch(tokens, flat[place].long().unsqueeze(1))
+def take_windows(flat: Tensor, place: Tensor, start: Tensor, width: int, answers: Tensor | None = None) -> Batch:
+    """Take windows of `width` tokens that end at `place` (B,), and the target of the last token of each.
+
+    Args:
+        start: (B, 1), places before which boundary tokens stand.
+        answers: like `flat`, the target of every token; None: the next token.
+    """
+    window = place.unsqueeze(1) + torch.arange(1 - width, 1, device=place.device)
+    tokens = torch.where(window >= start.to(place.device), flat[window.clamp(min=0)].long(), BOUNDARY)
+    targets = flat[place + 1] if answers is None else answers[place]
+    return Batch(tokens, targets.long().unsqueeze(1))

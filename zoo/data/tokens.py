@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from zoo.tokens import BOUNDARY
+from zoo.tokens import BOUNDARY, IGNORED
 
 RELEASED_AFTER = 1024
 """Rows read before pages are released: the system maps up to 64 KB of a file around each place read, and counts all of
@@ -24,10 +24,12 @@ class Tokens(Sequence[NDArray[Any]]):
     """A sequence of documents, each an array of tokens without boundaries; a stream is a single document.
 
     Args:
-        flat: 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice.
-        starts: (documents + 1,) int64, positions of the boundaries in `flat`.
+        flat: 0 d₁ 0 d₂ 0 ... 0, so that a document with the boundaries around it is one slice; with `answers` the
+            documents alone, d₁ d₂ ...
+        starts: (documents + 1,) int64, positions of the boundaries in `flat`, or of the first tokens, and its end.
         order: (documents,) index of the document that comes first, second, ...; None: in the order of `flat`.
         mappings: memory-mapped files behind the arrays.
+        answers: like `flat`, the target of every token, IGNORED where nothing is scored; None: the next token.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class Tokens(Sequence[NDArray[Any]]):
         starts: NDArray[np.int64],
         order: NDArray[np.int32] | None = None,
         mappings: Sequence[mmap.mmap] = (),
+        answers: NDArray[np.int32] | None = None,
     ) -> None:
-        self.flat, self.starts, self.order = flat, starts, order
+        self.flat, self.starts, self.order, self.answers = flat, starts, order, answers
         self._mappings, self._reads = mappings, 0
 
     @classmethod
@@ -60,6 +63,12 @@ class Tokens(Sequence[NDArray[Any]]):
         return cls(flat, np.concatenate([[0], ends + np.arange(1, len(lengths) + 1)]))
 
     @classmethod
+    def with_answers(cls, text: NDArray[Any], answers: NDArray[Any], lengths: Sequence[int]) -> "Tokens":
+        """Tokens of documents with targets of their own, one after the other in both arrays, of these lengths."""
+        starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return cls(text, starts, answers=answers.astype(np.int32))
+
+    @classmethod
     def map_files(cls, directory: Path, dtype: DTypeLike) -> "Tokens":
         """Map the files `tokens`, `starts` and, if it exists, `order` of a directory; pages are read on demand."""
         (flat, text), (starts, places) = _map(directory / "tokens", dtype), _map(directory / "starts", np.int64)
@@ -79,18 +88,37 @@ class Tokens(Sequence[NDArray[Any]]):
         if not -len(self) <= row < len(self):
             raise IndexError(row)
         start, length = self.locate(np.array([row % len(self)]))
-        return self.flat[start[0] + 1 : start[0] + length[0]]
+        return self.flat[start[0] + (self.answers is None) : start[0] + length[0]]
 
     def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(B,) rows -> (B,) positions of the boundary before each, (B,) numbers of its targets, with its end."""
+        """(B,) rows -> (B,) positions of the first token that a model sees of each, (B,) numbers of such tokens.
+
+        Without answers these are the boundary before a document and its tokens, so each has a target.
+        """
         documents = rows if self.order is None else self.order[rows]
         starts = self.starts[documents]
         return starts, self.starts[documents + 1] - starts
 
+    def take_first(self, rows: int) -> "Tokens":
+        """The first rows alone, in memory."""
+        if self.answers is None:
+            return Tokens.of(self[:rows], self.flat.dtype)
+        lengths = self.locate(np.arange(min(rows, len(self))))[1].tolist()
+        return Tokens.with_answers(self.flat[: sum(lengths)], self.answers[: sum(lengths)], lengths)
+
     @property
     def targets(self) -> int:
-        """Number of targets of all documents, with their ends."""
-        return int(self.starts[-1])
+        """Number of targets of all documents, with their ends; with answers, of the scored ones."""
+        return int(self.starts[-1]) if self.answers is None else int((self.answers != IGNORED).sum())
+
+    def count_targets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(B,) rows -> (B,) number of targets of each."""
+        starts, lengths = self.locate(rows)
+        if self.answers is None:
+            return lengths
+        before = np.concatenate([[0], np.cumsum(self.answers != IGNORED)])
+        counts: NDArray[np.int64] = before[starts + lengths] - before[starts]
+        return counts
 
     def count_reads(self, rows: int) -> None:
         """Count rows read from mapped files; every `RELEASED_AFTER` rows, release their pages (which stay cached)."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.data.source import Document
 from zoo.data.tokens import narrowest_dtype
 from zoo.errors import UsageError
+from zoo.tokens import IGNORED
 
 PIECE = 1 << 20
 """Characters encoded at a time: encoding takes twenty times their memory."""
@@ -68,6 +69,21 @@ class Vocabulary:
             data = [text.encode(errors="surrogateescape") if isinstance(text, str) else text for text in documents]
             return self.encode(b"".join(data)), list(map(len, data))
         return self.encode("".join(map(str, documents))), list(map(len, documents))
+
+    def encode_answers(self, answers: Sequence[Document], unscored: str) -> NDArray[np.int32]:
+        """(T,) targets of all documents, one after the other; IGNORED where the sign for no target stands.
+
+        Raises:
+            UsageError: as `encode`.
+        """
+        if self.characters is None:
+            data = b"".join(own.encode() if isinstance(own, str) else own for own in answers)
+            is_unscored = np.frombuffer(data, np.uint8) == unscored.encode()[0]
+            return np.where(is_unscored, IGNORED, self.encode(data)).astype(np.int32)
+        text = "".join(map(str, answers))
+        is_unscored = code_points(text) == ord(unscored)
+        known = text.replace(unscored, self.characters[0])
+        return np.where(is_unscored, IGNORED, self.encode(known)).astype(np.int32)
 
     def _encode(self, text: str) -> NDArray[Any]:
         points, known = code_points(text), code_points(self.characters or "")

@@ -175,6 +175,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
         RegistryError, UsageError, RunError: a model cannot be built or scaled, or violates the contract.
     """
     corpora, directory = load_corpora(study.in_splits()), study_directory(out, study.name, fresh=fresh)
+    study = study.for_task(next(iter(corpora.values())).task_length)
     matched = match_sizes(study, next(iter(corpora.values())))
     scaled = study.scaled(matched)
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}

@@ -28,15 +28,27 @@ class Score:
     Args:
         nats: (rows,) summed loss of each document or segment of a stream; in very large splits, of several neighbours.
         tokens: (rows,) number of targets of each row.
+        right: (rows,) number of targets that are the likeliest token; None where rows have no answers.
     """
 
     nats: NDArray[np.float64]
     tokens: NDArray[np.int64]
+    right: NDArray[np.int64] | None = None
 
     @property
     def loss(self) -> float:
         """Nats per token over the split."""
         return float(self.nats.sum() / self.tokens.sum())
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the targets that are right."""
+        return None if self.right is None else float(self.right.sum() / self.tokens.sum())
+
+    @property
+    def answers(self) -> float | None:
+        """Share of the rows of which every target is right."""
+        return None if self.right is None else float((self.right == self.tokens).mean())
 
 
 def evaluate(
@@ -63,11 +75,15 @@ def evaluate(
     model.eval()
     nats = torch.zeros(rows.count, dtype=torch.float64, device=device)
     tokens = torch.zeros(rows.count, dtype=torch.long, device=device)
+    right = torch.zeros_like(tokens) if rows.has_answers else None
     try:
         with torch.no_grad(), own_random_numbers(device), autocast(device, dtype):
             for batch in rows.evaluation_batches(max_tokens):
                 row = torch.from_numpy(batch.row).to(device)
-                losses = losses_of(model, batch.tokens, batch.following if detail else batch.targets)
+                logits = compute_checked_logits(model, batch.tokens)
+                losses = token_losses(logits, batch.following if detail else batch.targets)
+                if right is not None:
+                    right.index_add_(0, row, (logits.argmax(dim=-1) == batch.targets).sum(dim=1))
                 if detail is not None:
                     detail.add(batch, losses)
                     losses = losses.masked_fill(batch.targets == IGNORED, 0.0)
@@ -78,7 +94,7 @@ def evaluate(
     finally:
         for module, training in modes.items():
             module.training = training
-    return Score(nats.cpu().numpy(), tokens.cpu().numpy())
+    return Score(nats.cpu().numpy(), tokens.cpu().numpy(), None if right is None else right.cpu().numpy())
 
 
 def losses_of(model: SequenceModel, tokens: Tensor, targets: Tensor) -> Tensor:

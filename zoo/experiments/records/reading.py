@@ -47,12 +47,15 @@ class Kind(NamedTuple):
     most: float
     least: int = 0
     """Minimum of each count."""
+    least_sum: int = 1
+    """Minimum of the sum of counts."""
 
 
 _NATS, _COUNTS = np.dtype(np.float64), np.dtype(np.int64)
 ARRAYS = {
     "nats": Kind(_NATS, "tokens", LARGEST_LOSS),
     "tokens": Kind(_COUNTS, "nats", MOST_TOKENS, least=1),
+    "right": Kind(_COUNTS, "tokens", MOST_TOKENS, least_sum=0),
     "position.nats": Kind(_NATS, "position.tokens", LARGEST_LOSS),
     "position.squares": Kind(_NATS, "position.tokens", LARGEST_LOSS**2),
     "position.tokens": Kind(_COUNTS, "position.nats", MOST_TOKENS),
@@ -156,8 +159,11 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
             raise DamagedError(path, f"'{split}' does not have as many losses as tokens")
         if kind.dtype.kind == "f" and not (np.abs(array, dtype=np.float64) <= kind.most).all():  # catches NaN
             raise DamagedError(path, f"'{name}' has a loss that is not finite, or beyond {kind.most:g}")
-        if kind.dtype.kind == "i" and not (array.min() >= kind.least and 1 <= array.sum(dtype=np.float64) <= kind.most):
+        total = array.sum(dtype=np.float64)
+        if kind.dtype.kind == "i" and not (array.min() >= kind.least and kind.least_sum <= total <= kind.most):
             raise DamagedError(path, f"'{name}' counts fewer than {kind.least} tokens, or more than a split can have")
+        if what == "right" and (array > partner).any():
+            raise DamagedError(path, f"'{name}' counts more right tokens than a document has")
         if what == "kept.tokens" and array.sum() != len(arrays.get(f"{split}.kept.nats", ())):
             raise DamagedError(path, f"the kept losses of '{split}' are not of the documents beside them")
     return arrays

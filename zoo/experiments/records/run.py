@@ -3,7 +3,8 @@
 config.json              settings as requested and as resolved (`Recorded`)
 curve.jsonl              one `CurvePoint` per line
 environment.json         versions, device, threads, commit (`Environment`)
-losses.safetensors       summed loss and tokens of every document of validation and test; details: see `detail.py`
+losses.safetensors       summed loss and tokens of every document of validation and test, and of a task the number that
+                         are right; details: see `detail.py`
 weights.safetensors      the weights that were best on validation
 result.json              `Result`, written last: a directory without it is no run
 """
@@ -19,14 +20,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 from safetensors.numpy import save
 
 from zoo.config import Frozen, Recipe, RunConfig, TrainingConfig
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.records.reading import SCHEMA_VERSION as SCHEMA_VERSION
 from zoo.experiments.records.reading import DamagedError, read_json, read_lines, read_record, read_scores
-from zoo.experiments.records.values import Count, Loss, Operations, Parameters, Seconds, Steps
+from zoo.experiments.records.values import Count, Loss, Operations, Parameters, Seconds, Share, Steps
 from zoo.whole_file import write_whole
 
 WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
@@ -40,7 +49,38 @@ LONGEST_REASON = 10_000
 SPLITS = {"train", "validation", "test"}
 NEEDED = {*("batch_size", "optimizer", "schedule", "lr", "weight_decay", "warmup", "clip", "evaluations", "dtype")}
 """Settings of the loop that every record must have; the others are optional."""
+GOAL = r"^(answers|accuracy)>=\d+(\.\d+)?$|^excess<=\d+(\.\d+)?$"
+"""What solved can mean."""
 KNOWN = NEEDED | {"steps", "seconds", "window", "compile"}
+
+
+class Line(Frozen):
+    """What some predictor reaches on the scored tokens of a task."""
+
+    loss: Loss
+    accuracy: Share | None = None
+    """Share of scored tokens that it predicts right; None if that is unknown."""
+
+
+class TaskRecord(Frozen):
+    """What is known of a task beforehand."""
+
+    length: Annotated[int, Field(ge=1)]
+    """T, tokens of a document."""
+    documents: Count
+    """Number of documents of validation, and of test."""
+    floor: Line
+    """The best predictor, on the very documents of test."""
+    memoryless: Line
+    """The best predictor that sees the current token alone, in the mean over documents."""
+    lines: dict[str, Line] = Field(default_factory=dict)
+    """Other predictors, by what they know."""
+    goal: Annotated[str, Field(pattern=GOAL, max_length=60)]
+    """What solved means on the test split: "answers>=0.99"; see `zoo.data.task.Goal`."""
+    averaged: Count | None = None
+    """Number of positions of a document over which published losses average, if not the scored ones."""
+    is_next_token: bool = False
+    """Whether every target is the next token, as in text."""
 
 
 class DataRecord(Frozen):
@@ -52,6 +92,20 @@ class DataRecord(Frozen):
     characters: str | None = Field(min_length=1)
     targets: dict[str, Count]
     floor: dict[str, Loss | None]
+    task: TaskRecord | None = None
+    """Of a task; None for text."""
+    has_answers: bool = False
+    """Whether documents have targets of their own, which a task or its author gives; False for text."""
+
+    @property
+    def has_equal_rows(self) -> bool:
+        """Whether all rows of a training batch have one length."""
+        return self.is_stream or self.task is not None
+
+    @model_serializer(mode="wrap")
+    def _omit_what_text_has_not(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omit what only tasks have, so that records of text keep their contents."""
+        return {key: value for key, value in dump(self).items() if value or key not in ("task", "has_answers")}
 
     @field_validator("characters")
     @classmethod
@@ -144,7 +198,7 @@ class Reproduced(Frozen):
 
 
 class Result(Frozen):
-    """The results of a run. Losses are nats per token, with the weights that were best on validation.
+    """The results of a run. Losses are nats per scored token, with the weights that were best on validation.
 
     A run is *finished*; *diverged*, which is a result; *pruned*, a trial that ended early; *failed* (an error ended it,
     and the same command tries it again); or *refused* (its scores are not reproducible, so it has none). The last two
@@ -172,6 +226,10 @@ class Result(Frozen):
     validation_loss: Loss | None
     test_loss: Loss | None
     tested_at: str | None
+    accuracy: Share | None = None
+    """Share of the scored tokens of test that are predicted right; None for text, where nothing counts as an answer."""
+    answers: Share | None = None
+    """Share of the documents of test of which every scored token is predicted right; None like `accuracy`."""
     weights_sha256: str = ""
     losses_sha256: str | None = None
     """None in older records, as is `reproduced`."""

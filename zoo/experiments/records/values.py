@@ -16,6 +16,7 @@ Amount = Annotated[float, Field(ge=0, le=1e30)]
 """A measurement: FLOPs per token, tokens per second."""
 Loss = Annotated[float, Field(ge=-1e60, le=1e60)]
 """Nats per token. The range includes that of float32, so that every measured loss can be recorded, and squared."""
+Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]
 
 

@@ -72,4 +72,4 @@ def row_layout(config: RunConfig, corpus: Corpus) -> Layout:
     """Return the layout of a run's batches."""
     if config.training.rows == "windows":
         return "windows"
-    return "dense" if corpus.is_stream else "packed"
+    return "dense" if corpus.has_equal_rows else "packed"

@@ -136,7 +136,7 @@ def count_trained_buffers(model: SequenceModel, untrained: SequenceModel, cell: 
 
 def draw_batches(cell: Cell, rows: Rows) -> list[Batch]:
     """Draw the batches of the first steps; a single one if all have the same shape."""
-    alike = cell.data.is_stream or cell.settings.window is not None
+    alike = cell.data.has_equal_rows or cell.settings.window is not None
     return [draw(rows, cell.settings, cell.config.batch_seed, step) for step in range(1 if alike else FLOP_BATCHES)]
 
 

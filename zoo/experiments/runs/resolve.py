@@ -20,6 +20,7 @@ from zoo.experiments.records.code import digest_harness
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import DIGESTS, DataRecord, Recorded
 from zoo.experiments.runs.budget import count_steps, row_length, tokens_per_step
+from zoo.experiments.runs.describe_task import describe_task
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
 from zoo.models.interface import SequenceModel
@@ -160,16 +161,23 @@ def _resolve(config: RunConfig, model: ResolvedModel, steps: int | None, corpus:
         model=model,
         recipe=recipe,
         settings=resolve_settings(config, recipe, steps),
-        data=DataRecord(
-            name=corpus.name,
-            digest=corpus.digest,
-            is_stream=corpus.is_stream,
-            characters=corpus.vocabulary.characters,
-            targets=corpus.targets,
-            floor=corpus.floor,
-        ),
+        data=describe_data(corpus),
         device=resolve_device(config.training.device),
         study=study,
+    )
+
+
+def describe_data(corpus: Corpus) -> DataRecord:
+    """Describe the corpus, and what is known of its task, for the record of a run."""
+    return DataRecord(
+        name=corpus.name,
+        digest=corpus.digest,
+        is_stream=corpus.is_stream,
+        characters=corpus.vocabulary.characters,
+        targets=corpus.targets,
+        floor=corpus.floor,
+        has_answers=corpus.has_answers,
+        task=describe_task(corpus.task) if corpus.task else None,
     )
 
 
@@ -181,6 +189,8 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
     """
     if config.start:
         _check_vocabulary(config.start, corpus)
+    if corpus.task and config.training.score_train:
+        raise UsageError(f"{corpus.name} has training documents without end: leave out score_train.")
     if corpus.is_stream and row_length(config) < config.context:
         raise UsageError(
             f"length={row_length(config)} is less than context={config.context}: give a length of {config.context} "

@@ -65,6 +65,8 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         validation_loss=loss("validation"),
         test_loss=loss("test"),
         tested_at=datetime.now(UTC).isoformat(timespec="seconds") if "test" in scored.scores else None,
+        accuracy=scored.scores["test"].accuracy if "test" in scored.scores else None,
+        answers=scored.scores["test"].answers if "test" in scored.scores else None,
         weights_sha256=trained.weights_sha256,
         losses_sha256=losses_sha256,
         reproduced=scored.reproduced,
@@ -83,6 +85,9 @@ def _describe_execution(cell: Cell, fitted: Fit) -> str:
 
 def _losses(scores: dict[str, Score]) -> dict[str, np.ndarray]:
     kept = {split: score for split, score in scores.items() if split != "train"}
-    return {f"{split}.nats": score.nats for split, score in kept.items()} | {
-        f"{split}.tokens": score.tokens for split, score in kept.items()
+    return {
+        f"{split}.{name}": array
+        for split, score in kept.items()
+        for name in ("nats", "tokens", "right")
+        if (array := getattr(score, name)) is not None
     }

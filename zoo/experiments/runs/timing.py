@@ -100,7 +100,7 @@ def take_validation_part(corpus: Corpus, length: int, device: torch.device) -> R
         return StreamRows(Tokens.of([texts[0][:EVALUATED]], texts.flat.dtype), length, device)
     lengths = texts.locate(np.arange(min(EVALUATED, len(texts))))[1]
     taken = 1 + int(np.searchsorted(lengths.cumsum(), EVALUATED))
-    return DocumentRows(Tokens.of(texts[:taken], texts.flat.dtype), device)
+    return DocumentRows(texts.take_first(taken), device)
 
 
 def measure_in_turns(cells: Sequence[Cell], prepare: Callable[[Cell], Work]) -> dict[str, Speed | Exception]:

@@ -306,6 +306,18 @@ class StudyConfig(Frozen):
         changed = {name: value for name, value in own.items() if name not in before or before[name] != value}
         return changed | dict.fromkeys((name for name in before if name not in own), "default")
 
+    def for_task(self, length: int | None) -> "StudyConfig":
+        """Return the study of a task whose documents have this length; of text, unchanged.
+
+        The length is that of all rows, and of the context where none is given.
+        """
+        if length is None:
+            return self
+        context = self.context if "context" in self.model_fields_set else length
+        whole = self.training.rows == "whole"
+        training = self.training.model_copy(update={"length": length}) if whole else self.training
+        return self.model_copy(update={"context": context, "training": training})
+
     def with_seeds(self, number: int) -> "StudyConfig":
         """Return the study with its first seeds."""
         return self.model_copy(update={"seeds": self.seeds[:number]})

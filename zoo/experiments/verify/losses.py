@@ -25,6 +25,8 @@ from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights
 from zoo.training.evaluation import Score, evaluate
 
+TIES = 1e-3
+"""Largest share of tokens of which another one is the likeliest when losses are recomputed."""
 DOCUMENT_TOLERANCE = 1e-4
 """Tolerance of one document's loss, relative and in nats: it varies more by rounding than the mean of a split."""
 
@@ -40,7 +42,8 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     result, config = run.result, run.recorded.run
     held = [split for split in SPLITS if getattr(result, f"{split}_loss") is not None]
     stored = read_scores(run.directory / LOSSES)
-    names = {f"{split}.{kind}" for split in held if split != "train" for kind in ("nats", "tokens")}
+    kinds = ("nats", "tokens", "right") if run.recorded.data.has_answers else ("nats", "tokens")
+    names = {f"{split}.{kind}" for split in held if split != "train" for kind in kinds}
     if detailed := detail_names(held):
         names |= detailed if detailed & set(stored) else set()  # older records have none
     yield from compare_values("losses.safetensors holds", sorted(stored), sorted(names))
@@ -92,6 +95,8 @@ def _score_differences(
         yield from compare_values(f"{split} loss", recorded, score.loss, tolerance=TOLERANCE)
         if split != "train":
             yield from _document_differences(split, recorded, stored[f"{split}.nats"], stored[f"{split}.tokens"], score)
+        if score.right is not None and split == "test":
+            yield from _answer_differences(run, stored["test.right"], score)
     for name in sorted(again.detail.keys() & stored.keys()):
         yield from _array_differences(name, stored[name], again.detail[name])
     yield from found
@@ -123,6 +128,17 @@ def _document_differences(
     )
     for index in np.flatnonzero(~np.isclose(nats, again.nats, rtol=DOCUMENT_TOLERANCE, atol=DOCUMENT_TOLERANCE)):
         yield describe(f"nats of document {index} of {split}", nats[index], again.nats[index])
+
+
+def _answer_differences(run: Run, right: NDArray[np.int64], again: Score) -> Iterator[str]:
+    """Check what was right of the documents of test; two tokens of equal probability may change places."""
+    assert again.right is not None
+    total = int(again.tokens.sum())
+    if right.shape != again.right.shape or np.abs(right - again.right).sum() > TIES * total:
+        yield describe("right tokens of test", int(right.sum()), int(again.right.sum()))
+    share, whole = float(right.sum() / total), float((right == again.tokens).mean())
+    yield from compare_values("accuracy (of its documents)", run.result.accuracy, share, tolerance=TOLERANCE)
+    yield from compare_values("answers (of its documents)", run.result.answers, whole, tolerance=TOLERANCE)
 
 
 def _array_differences(name: str, stored: NDArray[Any], again: NDArray[Any]) -> Iterator[str]:

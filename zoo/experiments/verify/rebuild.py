@@ -118,11 +118,11 @@ class Rebuild:
 
     def batches(self, config: RunConfig, settings: Settings) -> Batches:
         """The training batches of a run, shared by all models of a seed."""
-        rows, stream = self.rows(config, "train", CPU), self.corpus(config.data).is_stream
-        drawn = (settings.batch_size, settings.window, row_length(config) if stream else None)
+        rows, alike = self.rows(config, "train", CPU), self.corpus(config.data).has_equal_rows
+        drawn = (settings.batch_size, settings.window, row_length(config) if alike else None)
         return self._once(
             ("batches", config.data.model_dump_json(), config.batch_seed, *drawn),
-            lambda: Batches(rows, settings, config.batch_seed, alike=stream or settings.window is not None),
+            lambda: Batches(rows, settings, config.batch_seed, alike=alike or settings.window is not None),
         )
 
     def flops(self, config: RunConfig) -> FlopCounter:

@@ -1,0 +1,186 @@
+"""A task: documents without end, drawn from a known distribution, whose best possible loss is known too."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import DataError
+from zoo.tokens import IGNORED
+
+BLOCK = 256
+"""Documents that are drawn at a time: document n is row n mod BLOCK of block n // BLOCK."""
+HELD_OUT = 1000
+"""Usual number of documents of validation, and of test."""
+TRAIN, VALIDATION, TEST = range(3)
+LETTERS = "".join(
+    chr(code)
+    for first, last in ("09", "AZ", "az", "\u0100\u017f", "\u4e00\u9fff", "\uac00\ud7a3")
+    for code in range(ord(first), ord(last) + 1)
+)  # fmt: skip
+"""Characters for the symbols of a task, in ascending order."""
+
+Array = NDArray[np.int64]
+
+
+class Documents(NamedTuple):
+    """Tokens and targets, (D, T) each; a target is IGNORED where nothing is scored."""
+
+    tokens: Array
+    targets: Array
+
+
+class Line(NamedTuple):
+    """What some predictor reaches on scored tokens: nats per token, and share predicted right, if that is known."""
+
+    loss: float
+    accuracy: float | None
+
+
+class Goal(NamedTuple):
+    """What solved means on the test split.
+
+    `answers`: at least this share of documents has every scored token right; `accuracy`: at least this share of scored
+    tokens is right; `excess`: the loss is at most this many nats above the floor.
+    """
+
+    measure: Literal["answers", "accuracy", "excess"]
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.measure}{'<=' if self.measure == 'excess' else '>='}{self.value:g}"
+
+
+WHOLE_ANSWERS = Goal("answers", 0.99)
+"""Usual goal."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, as a loader in the registry of corpora returns it.
+
+    Args:
+        name: name in reports.
+        symbols: ascending characters for the tokens 1, 2, ..., V - 1, by which documents are shown.
+        length: T, tokens of a document.
+        draw: (generator, D) -> D independent documents.
+        memoryless: the best predictor that sees the current token alone.
+        oracle: tokens (D, T) -> (D, T, V), the probabilities of the best predictor, which sees all tokens up to each;
+            the floor of the very documents of a split follows from them. None: the answers follow from the tokens, so
+            the floor is 0.
+        floor: the best predictor, in the mean over all documents; None: what `oracle` reaches on those of test.
+        lines: other predictors, by what they know.
+        goal: what solved means.
+        averaged: number of positions over which published losses average, if not the scored ones.
+        documents: number of documents of validation, and of test.
+        seed: seed of all documents, beside that of a run for its training documents.
+
+    Raises:
+        DataError: the lines or the documents contradict each other.
+    """
+
+    name: str
+    symbols: str
+    length: int
+    draw: Callable[[np.random.Generator, int], Documents]
+    memoryless: Line
+    oracle: Callable[[Array], NDArray[np.float64]] | None = None
+    floor: Line | None = None
+    lines: Mapping[str, Line] = field(default_factory=dict)
+    goal: Goal = WHOLE_ANSWERS
+    averaged: int | None = None
+    documents: int = HELD_OUT
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        tokens, targets = self.block(TRAIN, 0, 0)
+        shape, scored = (BLOCK, self.length), targets != IGNORED
+        wrong = None
+        if list(self.symbols) != sorted(set(self.symbols)):
+            wrong = "symbols must be different characters in ascending order"
+        elif tokens.shape != shape or targets.shape != shape:
+            wrong = f"draw gives shapes {tokens.shape} and {targets.shape}, not {shape}"
+        elif not scored.any(axis=1).all():
+            wrong = "a document has no scored token"
+        elif (
+            min(tokens.min(), targets[scored].min()) < 1 or max(tokens.max(), targets[scored].max()) >= self.vocab_size
+        ):
+            wrong = f"tokens and targets must be 1 to {self.vocab_size - 1}, one for each of its symbols"
+        elif not self.memoryless.loss > (floor := self.best.loss) + 1e-9:
+            wrong = f"a perfect model has the loss of one without memory, {floor:.4f}: give other options"
+        if wrong:
+            raise DataError(f"Task '{self.name}': {wrong}.")
+
+    @property
+    def vocab_size(self) -> int:
+        """V, with token 0, which no document has."""
+        return len(self.symbols) + 1
+
+    @cached_property
+    def best(self) -> Line:
+        """The best predictor, in the mean over all documents where that is known, else on those of test."""
+        return self.floor or self.measure_floor(self.held_out(TEST))
+
+    def block(self, split: int, seed: int, number: int) -> Documents:
+        """Return the documents `number` · BLOCK and following of a split: a function of the arguments alone."""
+        generator = np.random.Generator(np.random.PCG64([self.seed, split, seed, number]))
+        return Documents(*self.draw(generator, BLOCK))
+
+    def held_out(self, split: int) -> Documents:
+        """Return the documents of validation or test, the same for every run."""
+        blocks = [self.block(split, 0, number) for number in range(-(-self.documents // BLOCK))]
+        return Documents(*(np.concatenate(part)[: self.documents] for part in zip(*blocks, strict=True)))
+
+    def measure_floor(self, documents: Documents) -> Line:
+        """Return what the best predictor reaches on these very documents."""
+        if self.oracle is None:
+            return Line(0.0, 1.0)
+        nats, right, count = 0.0, 0, 0
+        for first in range(0, len(documents.tokens), BLOCK):
+            tokens, targets = (part[first : first + BLOCK] for part in documents)
+            scored = targets != IGNORED
+            predicted, answers = self.oracle(tokens)[scored], targets[scored]
+            nats -= float(np.log(predicted[np.arange(len(answers)), answers]).sum())
+            right += int((predicted.argmax(axis=1) == answers).sum())
+            count += len(answers)
+        return Line(nats / count, right / count)
+
+    def summary(self) -> str:
+        """Describe the documents and the lines, as part of one line."""
+        scored = int((self.block(TRAIN, 0, 0).targets != IGNORED).sum()) / BLOCK
+        lines = {"floor": self.best, **self.lines, "without memory": self.memoryless}
+        return (
+            f"documents of {self.length:,} tokens, {scored:,.4g} of them scored, vocabulary {self.vocab_size}, "
+            f"training without end, {self.documents:,} each for validation and test; "
+            + ", ".join(f"{name} {show_line(line)}" for name, line in lines.items())
+        )
+
+    @cached_property
+    def is_next_token(self) -> bool:
+        """Whether every target is the next token, as in text."""
+        tokens, targets = self.block(TRAIN, 0, 0)
+        scored = targets[:, :-1] != IGNORED
+        return bool(scored.any() and (targets[:, :-1] == tokens[:, 1:])[scored].all())
+
+
+def show_line(line: Line) -> str:
+    """Show a line: its loss, and the share predicted right."""
+    return f"{line.loss:.4g}" + ("" if line.accuracy is None else f" ({line.accuracy:.3g} right)")
+
+
+def choose(generator: np.random.Generator, count: int, among: int, number: int) -> Array:
+    """Draw `number` different integers below `among`, in random order, `count` times: (count, number)."""
+    keys = generator.random((count, among))
+    found = (
+        keys.argpartition(number - 1, axis=1)[:, :number] if number < among else np.arange(among)[None].repeat(count, 0)
+    )
+    return np.take_along_axis(found, np.take_along_axis(keys, found, axis=1).argsort(axis=1), axis=1)
+
+
+def shape_line(weights: NDArray[np.float64]) -> Line:
+    """Return what predicting a symbol by its weights reaches: the entropy, and the largest probability."""
+    shares = weights[weights > 0] / weights.sum()
+    return Line(float(-(shares * np.log(shares)).sum()), float(shares.max()))

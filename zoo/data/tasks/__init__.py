@@ -1,0 +1,1 @@
+"""Tasks whose best possible loss is known, one file each."""
