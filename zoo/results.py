@@ -16,7 +16,7 @@ from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError
 from zoo.experiments.judge.ablation import Ablated, Effect
 from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.rows import ModelRow, RunRow
+from zoo.experiments.judge.rows import Answers, ModelRow, RunRow
 from zoo.experiments.judge.scaling import Scaling
 from zoo.experiments.judge.single import summarise_run
 from zoo.experiments.records.run import CurvePoint, Result, Run, read_run
@@ -318,6 +318,7 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
         "high": test and test.high,
         "validation": validation and validation.mean,
         "above_floor": row.above_floor,
+        **_answer_columns(row.answers),
         "parameters": row.parameters,
         "buffers": row.buffers,
         "receptive_field": row.receptive_field,
@@ -329,6 +330,18 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
         "diverged": row.diverged,
         "refused": row.refused,
         "failed": row.failed,
+    }
+
+
+def _answer_columns(own: Answers | None) -> dict[str, Any]:
+    """The columns of a task; none for text."""
+    if own is None:
+        return {}
+    return {
+        "accuracy": own.accuracy and own.accuracy.mean,
+        "answers": own.whole and own.whole.mean,
+        "solved": own.solved,
+        "judged": own.seeds,
     }
 
 

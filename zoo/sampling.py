@@ -63,16 +63,18 @@ def stream(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    opens: bool = True,
     stops: bool = True,
     seed: int = 0,
 ) -> Iterator[Tensor]:
     """Sample `count` continuations of one prompt in evaluation mode; yields their next tokens, (count,), at each step.
 
     Args:
-        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device; a boundary token is prepended.
+        prompt: (T,) tokens that every sample starts with, T >= 0, on the model's device.
         count: number of samples.
         length: maximum number of tokens after the prompt.
         temperature, top_k, top_p: as in `choose`.
+        opens: prepend a boundary token to the prompt; without it T >= 1.
         stops: for documents: a boundary token ends a sample, and fills the rest of it. If False, for streams, boundary
             tokens are never drawn.
         seed: the same seed gives the same samples.
@@ -82,7 +84,7 @@ def stream(
     """
     device = prompt.device
     generator = torch.Generator(device).manual_seed(torch_seed(seed))
-    start = torch.cat([torch.full((1,), BOUNDARY, device=device), prompt]).repeat(count, 1)
+    start = torch.cat([torch.full((int(opens),), BOUNDARY, device=device), prompt]).repeat(count, 1)
     was_training = model.training
     model.eval()
     try:

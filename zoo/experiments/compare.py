@@ -150,7 +150,7 @@ def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | Non
     Of two processes the first one draws, as in `add_probes`.
     """
     (run,) = record.read_runs(path.parent)[:1]
-    if run.label in record.samples or run.result.status != "finished":
+    if run.label in record.samples or not _is_sampled(run):
         return record, None
     with lock(lock_of(path), wait=True):
         now = read_study(path)
@@ -163,6 +163,10 @@ def add_samples(path: Path, record: StudyRecord) -> tuple[StudyRecord, str | Non
         now = now.model_copy(update={"samples": samples})
         write_study(path, now)
     return now, None
+
+
+def _is_sampled(run: Run) -> bool:
+    return run.result.status == "finished" and run.recorded.data.can_be_sampled
 
 
 def has_probes(record: StudyRecord, directory: Path) -> bool:
@@ -184,7 +188,7 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
     cells = {cell.config.label: cell.on_threads(threads) for cell in first if cell.config.label not in failed}
     costs, samples = measure_costs(list(cells.values()), plan.corpus), {}
     for label, run in runs.items():
-        if run.result.status == "finished":
+        if _is_sampled(run):
             try:
                 samples[label] = tuple(draw_samples(run, load_model(run)[0], count=SAMPLES))
             except Exception as error:  # a foreign model may train but fail to stream

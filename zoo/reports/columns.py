@@ -4,6 +4,7 @@ import math
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
+from zoo.reports.answers import show_right, show_solved_share, show_whole
 from zoo.reports.numbers import field, half_width, loss, percent
 
 LEFT = ("model", "group", "split")
@@ -28,7 +29,10 @@ def loss_columns(comparison: Comparison, *, bits: bool = False) -> dict[str, lis
         "model": [row.label for row in models],
         "test": [test(row) for row in models],
         "group": [row.letters for row in models],
-        "above floor": [written(row.above_floor, signed=True) for row in models],
+        "above floor": [written(row.above_floor if row.floor else None, signed=True) for row in models],
+        "right": list(map(show_right, models)),
+        "whole": list(map(show_whole, models)),
+        "solved": list(map(show_solved_share, models)),
         "validation": [mean(row.validation) for row in models],
         "published": [written(row.published.validation if row.published else None) for row in models],
         "train": [mean(row.train) for row in models],

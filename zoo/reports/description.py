@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.reports.console import PlainConsole
-from zoo.reports.numbers import short
+from zoo.reports.numbers import share, short
 
-NUMBERS = {"loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
+NUMBERS = {"right", "whole", "loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
 """Right-aligned columns."""
 
 
@@ -64,9 +64,11 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
         return "" if value is None else f"{value / unit:.4f}"
 
     known = [key for key in ("recorded", "floor") if any(row[key] is not None for row in document["splits"])]
-    table = _table("split", "loss", *known, "tokens")
+    shares = [key for key in ("right", "whole") if key in document["splits"][0]]
+    table = _table("split", "loss", *known, *shares, "tokens")
     for row in document["splits"]:
-        table.add_row(row["split"], *(number(row[key]) for key in ("loss", *known)), f"{row['tokens']:,}")
+        cells = [number(row[key]) for key in ("loss", *known)] + [share(row[key]) for key in shares]
+        table.add_row(row["split"], *cells, f"{row['tokens']:,}")
     console = PlainConsole(highlight=False)
     console.print(table)
     console.print(f"{'bits' if bits else 'nats'} per token", style="dim")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.verdict import percent
+from zoo.experiments.records.run import DataRecord
 from zoo.reports.numbers import short, storage
 from zoo.reports.search_facts import describe_found
 
@@ -41,16 +42,13 @@ def keep_together(words: str) -> str:
 def setting(comparison: Comparison) -> dict[str, str]:
     """Name -> value of the settings common to all models."""
     study, data, machines = comparison.study, comparison.data, comparison.environments
-    training, targets = study.training, data.targets
+    training = study.training
     budget = training.budget
-    kind = "one stream" if data.is_stream else "documents"
-    own = targets if study.data.has_test else {name: count for name, count in targets.items() if name != "test"}
-    splits = ", ".join(f"{count:,} {name}" for name, count in own.items())
     facts = {
-        "Corpus": f"{data.name}, {kind}, {splits} targets; digest {data.digest[:12]}",
+        "Corpus": describe_corpus(data, has_test=study.data.has_test),
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
         f"{training.batch_size} rows a step" if budget else "",
-        "Context": f"{study.context:,} {study.data.tokens}",
+        "Context": f"{study.context:,} {'tokens' if data.task else study.data.tokens}",
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
         "Search": describe_found(comparison) if comparison.tuned else "",
         "Splits": _splits(comparison),
@@ -63,6 +61,20 @@ def setting(comparison: Comparison) -> dict[str, str]:
             "parameters" if study.match.kind == "parameters" else "training FLOPs per token"
         )
     return {name: words for name, words in facts.items() if words}
+
+
+def describe_corpus(data: DataRecord, *, has_test: bool) -> str:
+    """Describe a corpus: name, kind, targets of the splits, digest."""
+    digest = f"digest {data.digest[:12]}"
+    if data.task:
+        return (
+            f"{data.name}, documents of {data.task.length:,} tokens, drawn without end for training, "
+            f"{data.task.documents:,} each for validation and test; {data.targets['test']:,} tokens of test scored; "
+            f"{digest}"
+        )
+    kind = "one stream" if data.is_stream else "documents"
+    own = {name: count for name, count in data.targets.items() if has_test or name != "test"}
+    return f"{data.name}, {kind}, {', '.join(f'{count:,} {name}' for name, count in own.items())} targets; {digest}"
 
 
 def rates(comparison: Comparison) -> str:

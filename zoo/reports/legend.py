@@ -4,9 +4,12 @@ import math
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
+from zoo.reports.answers import explain_answers
 from zoo.reports.facts import has_intervals, level, new_sample, optimizers
 
 NOTED: tuple[Kind, ...] = (
+    "leak",
+    "published",
     "split",
     "seeds",
     "start",
@@ -44,15 +47,17 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
         )
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")
+    lines += explain_answers(comparison)
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
-    if floor is not None:
+    if floor:
         where = "these splits" if splits > 1 else "this split"
         lines.append(f"floor+: test loss above {floor / unit:.4f}, the loss of a perfect model on {where}")
     if any(row.published for row in rows):
         lines.append("publ.: the published figure for the column before it")
         lines.append("s: seconds of training, without evaluation")
     else:
-        lines.append("sees: receptive field in tokens; tok/s, s: training without evaluation")
+        speed = "tok/s: of training" if comparison.data.has_answers else "tok/s, s: training without evaluation"
+        lines.append(f"sees: receptive field in tokens; {speed}")
     return [*lines, _rates(comparison) + _others(comparison)]
 
 
@@ -70,7 +75,8 @@ def _losses(comparison: Comparison, unit: str) -> str:
     over = ("one seed" if seeds == 1 else f"mean of {seeds} seeds") + (f" on {splits} splits" if splits > 1 else "")
     new = f"new {NEW[comparison.study.vary]} and {new_sample(comparison)}"
     interval = f"; ±: {level(comparison)} interval, for {new} (differences have their own)"
-    return f"test, valid: {unit} per token, {over}{interval if has_intervals(comparison) else ''}"
+    what = f"test: {unit} per scored token" if comparison.data.has_answers else f"test, valid: {unit} per token"
+    return f"{what}, {over}{interval if has_intervals(comparison) else ''}"
 
 
 def _others(comparison: Comparison) -> str:

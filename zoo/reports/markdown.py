@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.reports import facts
+from zoo.reports.answers import HEADS, explain_answers, list_reference_rows
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.effects import write_effects
 from zoo.reports.figures.svg import clean
@@ -55,6 +56,7 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         "## Losses",
         _losses(comparison),
         _about(comparison),
+        _references(comparison),
         "\n".join(f"- {escape(note.text)}" for note in comparison.notes),
         first,
         *_pairs(comparison),
@@ -82,14 +84,17 @@ def _losses(comparison: Comparison) -> str:
 
 def _about(comparison: Comparison) -> str:
     """Explain the columns."""
-    words = [f"{facts.means(comparison)}, nats per token."]
+    words = [f"{facts.means(comparison)}, nats per {'scored ' if comparison.data.has_answers else ''}token."]
+    words += [f"{line[0].upper()}{line[1:]}." for line in explain_answers(comparison)[:1]]
+    if comparison.data.task:
+        words.append(f"Solved: seeds with {escape(comparison.data.task.goal)}, with the exact interval of their share.")
     if facts.has_intervals(comparison):
         new = facts.new_sample(comparison)
         share, seen = facts.level(comparison), "effects" if comparison.ablation else "pairs"
         words.append(f"±: {share} interval, for new seeds and {new}; differences have their own, see the {seen}.")
     if any(model.letters for model in comparison.models):
         words.append("Models that share a letter cannot be told apart.")
-    if any(model.above_floor is not None for model in comparison.models):
+    if comparison.models[0].floor:
         words.append(f"Above floor: the distance to {loss(comparison.models[0].floor)}, the loss of a perfect model.")
     if any(model.published for model in comparison.models):
         source = f" ({escape(comparison.study.source)})" if comparison.study.source else ""
@@ -97,6 +102,16 @@ def _about(comparison: Comparison) -> str:
     words.append("Sees: tokens that a prediction can depend on.")
     words.append(f"Optimizer: {facts.optimizers(comparison)}. Learning rate: {facts.rates(comparison)}.")
     return " ".join(words)
+
+
+def _references(comparison: Comparison) -> str:
+    """Write the lines of known predictors of a task; "" for text."""
+    if not comparison.data.task:
+        return ""
+    columns = zip(*list_reference_rows(comparison, 1.0), strict=True)
+    return write_table(
+        {head: list(map(escape, cells)) for head, cells in zip(HEADS, columns, strict=True)}, left=("line", "no better")
+    )
 
 
 def _pairs(comparison: Comparison) -> list[str]:

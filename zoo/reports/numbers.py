@@ -47,6 +47,13 @@ def write_interval(pair: PairRow, digits: int = 4) -> str:
     return "" if low is None else f"{loss(low, signed=True, digits=digits)} to {loss(high, signed=True, digits=digits)}"
 
 
+def share(value: float) -> str:
+    """A share in percent: 99.9%, 3.1%; 100% only if nothing is missing."""
+    if value < 1 and round(100 * value, 1) >= 100:
+        return ">99.9%"
+    return f"{100 * value:.1f}%" if value < 1 else "100%"
+
+
 def short(number: float | None) -> str:
     """Format a number with two or three digits and a letter: 412, 9.8k, 151k, 6.4M."""
     if number is None:

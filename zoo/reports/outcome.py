@@ -12,7 +12,7 @@ from zoo.experiments.judge.single import RunSummary
 from zoo.output import print_json
 from zoo.reports.console import PlainConsole
 from zoo.reports.latex import render_latex, render_run_latex
-from zoo.reports.run_facts import describe_cost, describe_end, list_losses, next_commands, program
+from zoo.reports.run_facts import describe_answers, describe_cost, describe_end, list_losses, next_commands, program
 from zoo.reports.spreadsheet import render_csv, render_run_csv
 from zoo.reports.table import print_comparison
 
@@ -64,6 +64,8 @@ def print_run(place: str, run: RunSummary, page: Path | None, *, bits: bool, as_
         for split, value, targets, floor in list_losses(run):
             least = "" if floor is None else f", floor {floor / unit:.4f}"
             console.print(f"{split:<11}{value / unit:.4f} {'bits' if bits else 'nats'} per token of {targets:,}{least}")
+        if answers := describe_answers(run):
+            console.print(answers)
         for name, words in describe_cost(run).items():
             console.print(f"{name:<29}{words}")
         console.print(describe_end(run))

@@ -15,7 +15,7 @@ from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
-from zoo.reports import effects, facts, numbers, passages, search_facts, target_facts
+from zoo.reports import answers, effects, facts, numbers, passages, search_facts, target_facts
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.outliers import find_outliers
@@ -45,6 +45,8 @@ def render_page(comparison: Comparison) -> str:
                 looked=comparison.looked,
                 sequential=comparison.sequential,
                 ablation=comparison.ablation,
+                references=comparison.references,
+                leaks=list(comparison.leaks),
                 bits=True,
             )
         )
@@ -93,9 +95,11 @@ def template(name: str) -> Template:
         "describe_pair": _describe_pair,
         "breakable": _breakable,
         "passages": passages,
+        "answers": answers,
+        "zip": zip,
         **{
             name: getattr(numbers, name)
-            for name in ("field", "format_flops", "half_width", "percent", "short", "storage")
+            for name in ("field", "format_flops", "half_width", "percent", "share", "short", "storage")
         },
         "switched": numbers.switched,
     }
@@ -118,7 +122,9 @@ def _contents(comparison: Comparison) -> dict[str, Any]:
     after = {cost.state_tokens for cost in costs}
     return {
         "any_letters": any(model.letters for model in models),
-        "any_floor": any(model.above_floor is not None for model in models),
+        "any_floor": any(model.above_floor is not None and model.floor for model in models),
+        "any_answers": any(model.answers for model in models),
+        "lines": answers.list_reference_rows(comparison, 1.0) if comparison.data.task else [],
         "any_published": any(model.published and model.published.validation is not None for model in models),
         "any_train": any(model.train for model in models),
         "any_diverged": any(model.diverged and len(model.curve) > 1 for model in models),

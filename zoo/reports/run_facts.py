@@ -6,8 +6,8 @@ import sys
 
 from zoo.experiments.judge.single import RunSummary
 from zoo.experiments.records.run import last_auxiliary_loss
-from zoo.reports.facts import BUDGETS
-from zoo.reports.numbers import field, format_flops, loss, short, storage
+from zoo.reports.facts import BUDGETS, describe_corpus
+from zoo.reports.numbers import field, format_flops, loss, share, short, storage
 from zoo.reports.search_facts import format_settings
 
 FLAGS = {"steps": "--steps", "tokens": "--tokens", "seconds": "--seconds", "flops": "--flops"}
@@ -61,15 +61,12 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
     config, data, machine = run.recorded.run, run.recorded.data, run.environment
     training, lr = config.training, run.recorded.settings.get("lr")
     budget, number = training.budget, config.data.turn
-    kind = "one stream" if data.is_stream else "documents"
-    targets = {name: count for name, count in data.targets.items() if config.data.has_test or name != "test"}
-    amounts = ", ".join(f"{count:,} {name}" for name, count in targets.items())
     origins = {"recipe": "of its recipe", "setting": "given", "grid": "best of a grid", "search": "best of a search"}
     tried = config.trial and run.recorded.lr_from == "search"
     rate = "tried by a search" if tried else origins[run.recorded.lr_from]
     facts = {
         "Model": str(config.model),
-        "Corpus": f"{data.name}, {kind}, {amounts} targets; digest {data.digest[:12]}",
+        "Corpus": describe_corpus(data, has_test=config.data.has_test),
         "Split": f"{number[0]} of {number[1]}" if number[1] > 1 else "",
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
         if budget
@@ -78,7 +75,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         if isinstance(lr, int | float)
         else "",
         "Search": _describe_search(run),
-        "Context": f"{config.context:,} {config.data.tokens}",
+        "Context": f"{config.context:,} {'tokens' if data.task else config.data.tokens}",
         "Seed": str(config.seed),
         "Start": f"weights of {config.start.name}" if config.start else "",
         "Machine": f"{machine.device}, {machine.threads} thread{'s' * (machine.threads != 1)}, {machine.platform}, "
@@ -140,6 +137,23 @@ def list_losses(run: RunSummary) -> list[tuple[str, float, int, float | None]]:
     ]
 
 
+def describe_answers(run: RunSummary) -> str:
+    """Say what the run gets right of a task, and what known predictors reach; "" for text."""
+    result, task = run.result, run.recorded.data.task
+    if result.accuracy is None or result.answers is None:
+        return ""
+    words = (
+        f"Of the scored tokens of test {share(result.accuracy)} are right, of whole documents {share(result.answers)}."
+    )
+    if task is None:
+        return words
+    known = ", ".join(
+        f"{own.name} {loss(own.loss)}" + ("" if own.accuracy is None else f" ({share(own.accuracy)})")
+        for own in run.references
+    )
+    return f"{words} Solved means {task.goal}. Known predictors: {known}."
+
+
 def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -> dict[str, str]:
     """Command for what to do next with a run in a directory, quoted, ready to paste -> its purpose."""
     result, training, at = run.result, run.recorded.run.training, shlex.quote(place)
@@ -147,7 +161,9 @@ def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -
         return {}
     found: dict[str, str] = {}
     if result.status == "finished":
-        found |= {f"{program} sample {at}": "texts from it", f"{program} evaluate {at}": "its losses once more"}
+        if run.recorded.data.can_be_sampled:
+            found[f"{program} sample {at}"] = "texts from it"
+        found[f"{program} evaluate {at}"] = "its losses once more"
     found[f"{program} report {at}"] = "its page, drawn again"
     budget = training.budget
     if result.status == "finished" and budget and (given := getattr(training, budget)):

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Callable
 from typing import Any
 
 from zoo.experiments.judge.comparison import Comparison
@@ -68,6 +69,7 @@ def _row(model: ModelRow, unit: float) -> dict[str, Any]:
         "group": model.letters,
         "floor": loss(model.floor),
         "above floor": loss(model.above_floor),
+        **_answers(model, loss),
         "validation": loss(validation.mean if validation else None),
         "validation sd of seeds": loss(validation.sd if validation else None),
         "published validation": loss(model.published.validation if model.published else None),
@@ -84,6 +86,22 @@ def _row(model: ModelRow, unit: float) -> dict[str, Any]:
         "FLOPs": used.flops,
         "FLOPs are": "at least" if used.flops_uncounted else "about" if used.flops_fitted else "counted",
         "tokens per second": model.tokens_per_second,
+    }
+
+
+def _answers(model: ModelRow, loss: Callable[[float | None], float | None]) -> dict[str, Any]:
+    """The columns of a task; none for text."""
+    own = model.answers
+    if own is None:
+        return {}
+    return {
+        "right": own.accuracy.mean if own.accuracy else None,
+        "whole": own.whole.mean if own.whole else None,
+        "goal": own.goal,
+        "solved seeds": own.solved,
+        "solved share low": own.low,
+        "solved share high": own.high,
+        "averaged over all positions": loss(own.averaged),
     }
 
 

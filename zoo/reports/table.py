@@ -10,6 +10,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports import facts
+from zoo.reports.answers import print_references, show_right, show_solved, show_whole
 from zoo.reports.effects import print_effects
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
@@ -33,6 +34,9 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     _print_table(columns, rows, console)
     below = wrap([*describe_columns(comparison, bits=bits), *select_notes(comparison)])
     console.print(below, style="dim", highlight=False, markup=False)
+    if comparison.data.task:
+        console.print()
+        print_references(comparison, unit, console)
     if comparison.tuned:
         console.print()
         print_search(comparison, unit, console)
@@ -53,6 +57,8 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
         looked=comparison.looked,
         sequential=comparison.sequential,
         ablation=comparison.ablation,
+        references=comparison.references,
+        leaks=list(comparison.leaks),
         bits=bits,
     )
     if sentence:
@@ -65,12 +71,15 @@ def _columns(unit: float) -> Columns:
         "model": lambda row: row.label,
         "test": lambda row: _test(row, unit),
         "group": lambda row: row.letters,
-        "valid": lambda row: _mean(row.validation, unit),
-        "floor+": lambda row: "" if row.above_floor is None else f"{row.above_floor / unit:+.4f}",
+        "right": show_right,
+        "whole": show_whole,
+        "solved": show_solved,
+        "valid": lambda row: "" if row.answers else _mean(row.validation, unit),
+        "floor+": lambda row: f"{row.above_floor / unit:+.4f}" if row.above_floor is not None and row.floor else "",
         "params": lambda row: f"{row.parameters:,}",
         "sees": lambda row: "all" if row.receptive_field is None else f"{row.receptive_field:,}",
         "tok/s": lambda row: short(row.tokens_per_second),
-        "s": lambda row: f"{row.used.seconds:.1f}",
+        "s": lambda row: "" if row.answers else f"{row.used.seconds:.1f}",
     }
 
 

@@ -3,12 +3,15 @@
 comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` computes it from the records
 """
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from zoo.config import Frozen
 from zoo.experiments.judge.ablation import Ablated
 from zoo.experiments.judge.contrasts import Contrast
 from zoo.experiments.judge.notes import Note, collect_notes
+from zoo.experiments.judge.references import Reference, list_references
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
 from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.target import Targets
@@ -54,6 +57,8 @@ class Comparison(Frozen):
     """The effects of the changes of an ablation, which has no pairs; None for other comparisons."""
     targets: Targets | None = None
     """What each model takes to the target losses; None if the study has none."""
+    leaks: Mapping[str, str] = Field(default_factory=dict)
+    """Label -> what is wrong, of models below the floor by more than chance."""
     watched: tuple[Watched, ...] = ()
     """The signals over training of every model's run under the first seed; () where none was watched."""
     runs: tuple[RunRow, ...]
@@ -61,10 +66,21 @@ class Comparison(Frozen):
     """The passages on which the best model and each of the next ones differ most; () where runs recorded no tokens."""
     notes: tuple[Note, ...] = Field(
         default_factory=lambda known: collect_notes(
-            known["study"], known["models"], known["runs"], known["caveats"], known["tuned"], known["watched"]
+            known["study"],
+            known["models"],
+            known["runs"],
+            known["caveats"],
+            known["tuned"],
+            known["watched"],
+            known["leaks"],
         )
     )
     """The sentences that a report adds to these numbers; derived if a stored comparison has none."""
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The lines of known predictors on the test split, from the lowest loss to the highest."""
+        return list_references(self.data, self.models[0].floor)
 
     @property
     def scored(self) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from zoo.config import TrainingConfig
 from zoo.experiments.judge.analysis import Analysis
+from zoo.experiments.judge.answers import summarise_answers
 from zoo.experiments.judge.positions import loss_by_position
 from zoo.experiments.judge.rows import Band, Interval, ModelRow, Spread, Used
 from zoo.experiments.records.run import Result, Run, last_auxiliary_loss
@@ -62,6 +63,7 @@ def summarise_model(
         refused=len(refused),
         failed=len(failed),
         reason=next((result.reason for result in [*failed, *refused, *results] if result.reason), None),
+        answers=summarise_answers(runs, record.study.alpha),
         auxiliary=_auxiliary(runs),
     )
 

@@ -1,6 +1,7 @@
 """Notes: the sentences that a report adds to its numbers, worded once for table, page, Markdown and JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from zoo.calls import Value
@@ -34,6 +35,8 @@ Kind: TypeAlias = Literal[
     "unmeasured",
     "watch",
     "execution",
+    "leak",
+    "published",
 ]
 
 FULL_SETTINGS = (
@@ -76,9 +79,11 @@ def collect_notes(
     caveats: Sequence[str],
     tuned: Sequence[Tuned] = (),
     watched: Sequence[Watched] = (),
+    leaks: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Note, ...]:
     """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
-    notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
+    notes = [Note(model=label, kind="leak", text=text) for label, text in leaks.items()]
+    notes += [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
     if study.vary != "both" and len(study.seeds) > 1:
         notes.append(Note(model=None, kind="seeds", text=ONE_SOURCE[study.vary].format(seed=study.seeds[0])))
@@ -91,6 +96,12 @@ def collect_notes(
         notes.append(Note(model=None, kind="ablation", text=FULL_SETTINGS))
     if study.training.watch or watched:
         notes += [Note(model=None, kind="watch", text=text) for text in _watch(models, watched)]
+    averaged = {row.label: row.answers.averaged for row in models if row.answers and row.answers.averaged is not None}
+    if averaged:
+        losses = ", ".join(f"{label} {value:.3g}" for label, value in averaged.items())
+        notes.append(
+            Note(model=None, kind="published", text=f"Averaged over all positions, as published figures are: {losses}.")
+        )
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]

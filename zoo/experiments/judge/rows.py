@@ -18,6 +18,29 @@ class Spread(Frozen):
     sd: float | None
 
 
+class Answers(Frozen):
+    """The scored tokens of test, and whole documents, that a model gets right on a task.
+
+    Shares are means over the seeds, None where a seed has none.
+    """
+
+    accuracy: Spread | None
+    """Share of scored tokens that are right."""
+    whole: Spread | None
+    """Share of documents of which every scored token is right."""
+    goal: str = ""
+    """What solved means; "" if nothing was declared."""
+    solved: int | None = None
+    """Number of seeds that solve the task; None if nothing was declared."""
+    seeds: int = 0
+    """Number of seeds that were judged."""
+    low: float | None = None
+    """Lower end of the interval of the share of seeds that solve it (Clopper and Pearson 1934)."""
+    high: float | None = None
+    averaged: float | None = None
+    """Mean loss over all positions, as published figures of this task are; None if they are not."""
+
+
 class Interval(Spread):
     """A mean with its 95% interval (None with fewer than three seeds), and the two uncertainties behind it."""
 
@@ -111,6 +134,8 @@ class ModelRow(Frozen):
     """Number of runs that an error ended; any such run excludes the model from the ranking."""
     reason: str | None = None
     """Reason of the first failed run, else of the first refused one, else of a divergence."""
+    answers: Answers | None = None
+    """What it answers right on a task; None for text."""
     auxiliary: float | None = None
     """What an auxiliary loss added to the training loss in the last steps, mean over the runs; None if nothing."""
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from zoo.experiments.judge.ablation import Ablated
 from zoo.experiments.judge.effects import describe_ablation
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.references import Reference, say_unbeaten
 from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.tuned import Tuned
-from zoo.experiments.judge.verdict import Wording, count, say_verdict
+from zoo.experiments.judge.verdict import Wording, count, join, say_verdict
 from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
@@ -27,6 +28,8 @@ def verdict_sentence(
     looked: Sequence[int] = (),
     sequential: Sequential | None = None,
     ablation: Ablated | None = None,
+    references: Sequence[Reference] = (),
+    leaks: Sequence[str] = (),
     bits: bool = False,
 ) -> str:
     """Say which model is better, by how much and how certainly, or that none is, and how many seeds would decide.
@@ -40,6 +43,8 @@ def verdict_sentence(
         looked: smaller numbers of seeds with which the same comparison was judged before.
         sequential: the looks of a study that stops when it is decided.
         ablation: the effects of an ablation, which has no pairs.
+        references: the lines of known predictors.
+        leaks: labels of models below the floor by more than chance.
         bits: give differences in bits instead of nats.
     """
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
@@ -47,11 +52,11 @@ def verdict_sentence(
     over = count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
     after = f" after {describe_budget(study.training)}" if study else ""
     finished = [model.label for model in models if model.test]
-    sentences = []
+    sentences = [f"Leak: {join(leaks)} did better than a perfect model can, see the notes."] if leaks else []
     if not finished:
         sentences.append("No model finished under every seed.")
     elif len(models) == 1:
-        return ""
+        return " ".join(say_unbeaten(models, references, unit, name))
     elif ablation and ablation.baseline not in finished:
         sentences.append(f"No verdict: {ablation.baseline} has no mean to compare its variants with.")
     elif seeds < FEWEST_SEEDS:
@@ -70,6 +75,7 @@ def verdict_sentence(
         elif looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
+    sentences += say_unbeaten(models, references, unit, name)
     sentences += [f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged]
     sentences += [
         f"{model.label} is refused {model.among_runs(model.refused)}: its scores are not sound."

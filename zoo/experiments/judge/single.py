@@ -6,6 +6,7 @@ from pathlib import Path
 from zoo.config import Frozen
 from zoo.errors import RunError
 from zoo.experiments.judge.positions import Place, loss_by_position_of_run
+from zoo.experiments.judge.references import Reference, list_references
 from zoo.experiments.records.run import (
     GRID_FOLDER,
     SCHEMA_VERSION,
@@ -44,6 +45,11 @@ class RunSummary(Frozen):
     @property
     def label(self) -> str:
         return self.recorded.run.label
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The lines of known predictors on the test split, from the lowest loss to the highest."""
+        return list_references(self.recorded.data, self.recorded.data.floor.get("test"))
 
 
 def summarise_run(directory: Path) -> RunSummary:

@@ -14,8 +14,10 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.family import FEWEST_SEEDS
+from zoo.experiments.judge.leaks import find_leaks
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
+from zoo.experiments.judge.references import list_references
 from zoo.experiments.judge.rows import PairRow, RunRow, rank_pairs
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.sequential import Sequential, decide_over_looks, error_spent, find_reason, study_level
@@ -67,15 +69,24 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         else None
     )
     pairs = [] if ablation else _pairs(analysis, [row.label for row in rows], decided)
+    data, leaks = runs[0].recorded.data, find_leaks(runs)
     return Comparison(
         study=record.study,
         folder=path.parent.name,
         record=path.name,
-        data=runs[0].recorded.data,
+        data=data,
         environments=tuple(dict.fromkeys(run.environment for run in runs)),
         looked=looked,
         verdict=verdict_sentence(
-            rows, pairs, study=record.study, tuned=tuned, looked=looked, sequential=sequential, ablation=ablation
+            rows,
+            pairs,
+            study=record.study,
+            tuned=tuned,
+            looked=looked,
+            sequential=sequential,
+            ablation=ablation,
+            references=list_references(data, rows[0].floor),
+            leaks=list(leaks),
         ),
         level=level,
         sequential=sequential,
@@ -94,12 +105,15 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             {row.label: row.without_mean for row in rows if row.failed or row.refused},
             several=several,
         ),
+        leaks=leaks,
         watched=tuple(own for label in labels if (own := summarise_watched(by_label[label][0]))),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(
             {row.label: next(iter(group_by_split(by_label[row.label]).values())) for row in rows if row.test},
-            runs[0].recorded.data,
-        ),
+            data,
+        )
+        if not data.has_answers
+        else (),
     )
 
 

@@ -102,6 +102,11 @@ class DataRecord(Frozen):
         """Whether all rows of a training batch have one length."""
         return self.is_stream or self.task is not None
 
+    @property
+    def can_be_sampled(self) -> bool:
+        """Whether a model predicts next tokens, so that texts can be sampled from it."""
+        return not self.has_answers or (self.task is not None and self.task.is_next_token)
+
     @model_serializer(mode="wrap")
     def _omit_what_text_has_not(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit what only tasks have, so that records of text keep their contents."""

@@ -57,6 +57,7 @@ def evaluate_again(
                     "tokens": int(score.tokens.sum()),
                     "recorded": getattr(run.result, f"{split}_loss") if same else None,
                     "floor": corpus.floor[split],
+                    **({} if score.right is None else {"right": score.accuracy, "whole": score.answers}),
                 }
             )
     document = {"run": str(run.directory), "corpus": corpus.name, "same_corpus": same, "unit": "nats", "splits": rows}

@@ -11,7 +11,7 @@ from torch import Tensor
 from registry import RegistryError
 from zoo.blame import blame
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import RunError, ZooError
+from zoo.errors import RunError, UsageError, ZooError
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.load import load_model
@@ -87,11 +87,14 @@ def open_samples(directory: str, *, trust: bool = False) -> Samples:
 def draw_samples(run: Run, model: SequenceModel, *, count: int, **options: Any) -> list[str]:
     """Draw texts from the model of a run; a stream begins with a line break if its vocabulary has one.
 
+    The documents of a task have no boundary tokens, so they neither open nor end with one.
+
     Args:
         options: prompt, length (maximum of tokens after it), seed, temperature, top_k, top_p.
 
     Raises:
-        UsageError: the prompt has a character outside of the run's vocabulary.
+        UsageError: the run is of a task whose targets are not the next tokens, or the prompt has a character outside
+            of the run's vocabulary.
         StrangerError: the model raised an exception; the message says what, and where.
     """
     vocabulary, prompt, tokens = _begin(run, model, count=count, **options)
@@ -110,8 +113,10 @@ def _begin(
 ) -> tuple[Vocabulary, str, Iterator[tuple[Tensor, bool]]]:
     """Return the vocabulary, the prompt of every sample, and (tokens (count,), is last) of each position."""
     data = run.recorded.data
+    if not data.can_be_sampled:
+        raise UsageError(f"{data.name} asks for answers, not for next tokens, so there is no text to sample.")
     vocabulary = Vocabulary(data.characters)
-    if data.is_stream and not prompt:
+    if (data.is_stream or data.task) and not prompt:
         prompt = "\n" if "\n" in (data.characters or "\n") else str(data.characters)[0]
     encoded = torch.from_numpy(vocabulary.encode(prompt)).long()
     length = length or (STREAM if data.is_stream else DOCUMENT)
@@ -120,7 +125,8 @@ def _begin(
         who, module = f"Model '{run.recorded.run.model.name}'", type(model).__module__
         threads = run.recorded.run.training.threads
         with isolated(torch.device("cpu"), threads=threads), blame(who, "in sampling", module=module):
-            tokens = stream(model, encoded, count=count, length=length, stops=not data.is_stream, **choice)
+            ends = {"opens": data.task is None, "stops": not data.is_stream and data.task is None}
+            tokens = stream(model, encoded, count=count, length=length, **ends, **choice)
             for number, column in enumerate(tokens, start=1):
                 yield column, number == length
 
@@ -129,6 +135,8 @@ def _begin(
 
 def _training_text(run: Run, trust: Trust) -> set[str] | str:
     """Return the training documents, or the training stream, in which to look for samples."""
+    if run.recorded.data.task:
+        return set()
     corpus = reload_corpus(run, {}, trust)
     if corpus.digest != run.recorded.data.digest:
         raise RunError("the corpus has changed since.")

@@ -10,6 +10,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import Interval, ModelRow
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.reference_lines import draw_levels, shown_losses
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import circle, drawing, line, path, shorten, tag, text, text_width
 from zoo.reports.numbers import plain, storage
@@ -40,13 +41,16 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
     across = covering([value for value, _, _ in points], left, right, log=True, margin=0.1)
     far = find_outliers(comparison)
     near = [end for _, test, model in points if model not in far for end in _reach(test)]
-    up = covering(near or [test.mean for _, test, _ in points], bottom, TOP, margin=0.08)
+    near = near or [test.mean for _, test, _ in points]
+    up = covering([*near, *shown_losses(comparison.data, comparison.references)], bottom, TOP, margin=0.08)
     front = pareto([(value, test.mean) for value, test, _ in points])
     steps = _steps([corner for corner in front if up.inside(corner[1])], across, up, right)
+    known = draw_levels(comparison.references, up, left, right)
     axes = (
         loss_axis(up, left, right, "test loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, title, written, 4 if narrow else 9),
         path(steps, "front"),
+        *known.lines,
     )
     reaches = [_reach(test) for _, test, _ in points]
     places = [(across(value), max(up(test.mean), TOP)) for value, test, _ in points]
@@ -59,7 +63,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
         spot, box = _free(place, text_width(name, SIZE), taken, thin, (left, TOP - 10, right + 10, bottom))
         taken.append(box)
         marks.append(_point(comparison, model, test, place, up, _named(name, place, spot, box)))
-    return drawing(width, height, *axes, *marks, label=f"Test loss against {title}, and the Pareto front")
+    return drawing(width, height, *axes, *marks, *known.names, label=f"Test loss against {title}, and the Pareto front")
 
 
 def pareto(points: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ from zoo.experiments.judge.rows import Band, ModelRow
 from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.reference_lines import draw_levels, shown_losses
 from zoo.reports.figures.scale import Scale, bent, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import drawing, line
 from zoo.reports.numbers import plain
@@ -41,9 +42,19 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
         loss_axis(up, left, right, "validation loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, TITLES[against], plain, 4 if narrow else 8),
     )
+    known = draw_levels(comparison.references, up, left, right)
     aims = [line(left, up(loss), right, up(loss), "target") for loss in comparison.study.target if up.inside(loss)]
     marks = draw_lines(lines, across, up, names)
-    return drawing(width, height, *axes, *aims, *marks, label=f"Validation loss against {TITLES[against]}")
+    return drawing(
+        width,
+        height,
+        *axes,
+        *known.lines,
+        *aims,
+        *marks,
+        *known.names,
+        label=f"Validation loss against {TITLES[against]}",
+    )
 
 
 def bend(comparison: Comparison) -> float | None:
@@ -60,7 +71,8 @@ def _height(comparison: Comparison, models: list[ModelRow], bottom: float) -> Sc
     late = [band for model in shown for band in model.curve if band.tokens >= EARLY * ends[model.label]]
     first = [band for model in shown for band in model.curve]
     return bent(
-        [value for band in late for value in (band.low, band.high)],
+        [value for band in late for value in (band.low, band.high)]
+        + shown_losses(comparison.data, comparison.references),
         [value for band in first for value in (band.low, band.high)],
         bottom,
         TOP,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.references import Reference
 from zoo.experiments.judge.rows import Interval
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.reference_lines import STEP, draw_flags, name_line
 from zoo.reports.figures.scale import Scale, covering, loss_axis
 from zoo.reports.figures.svg import circle, diamond, drawing, line, path, shorten, tag, text, text_width
 from zoo.reports.numbers import half_width, loss
@@ -40,6 +42,8 @@ class Look:
     digits: int = 4
     units: bool = True
     """Whether scores are losses in nats per token."""
+    top: float = TOP
+    """Height above the first row."""
 
     @property
     def narrow(self) -> bool:
@@ -64,7 +68,10 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
     dots = "splits" if comparison.study.splits > 1 else "seeds"
     label = f"Test loss of every model with its interval, its {dots}, the floor and published figures"
     far = {model.label for model in find_outliers(comparison)}
-    return draw_forest(rows, "test loss", label, far=far, floor=comparison.models[0].floor, look=Look(width))
+    known = comparison.references
+    rows_above = len(known) + any(row.published is not None for row in rows) if comparison.data.task else 1
+    look = Look(width, top=TOP + STEP * (rows_above - 1))
+    return draw_forest(rows, "test loss", label, far=far, references=known, look=look)
 
 
 def draw_forest(
@@ -74,7 +81,7 @@ def draw_forest(
     *,
     look: Look,
     far: AbstractSet[str] = frozenset(),
-    floor: float | None = None,
+    references: Sequence[Reference] = (),
 ) -> str:
     """Draw the figure; empty if no model has a mean.
 
@@ -82,60 +89,57 @@ def draw_forest(
         axis: name of the score.
         label: what the figure shows, for readers who cannot see it.
         far: labels of models that the axis leaves out.
-        floor: score of a perfect model.
+        references: the lines of known predictors, from the lowest.
     """
     if not any(row.test for row in rows):
         return ""
     height, width = 46.0 if look.narrow else 30.0, look.width
-    bottom = TOP + height * len(rows) + 6
+    bottom = look.top + height * len(rows) + 6
     names = min(max(text_width(row.label, SIZE) for row in rows) + 14, 250.0)
     start, end = (8.0, width - 8.0) if look.narrow else (names, width - 158.0)
-    scale = _scale([row for row in rows if row.label not in far], floor, start, end)
-    ruled = loss_axis(scale, TOP, bottom, axis, 5 if look.narrow else 8, upright=False, units=look.units)
-    drawn = [_row(row, scale, TOP + height * index + height / 2 + 3, names, look) for index, row in enumerate(rows)]
-    above = _above(rows, floor, scale, look)
-    lines = _floor(floor, len(rows), scale, bottom, height, look.narrow)
-    return drawing(width, bottom + FOOT, ruled, *above, *lines, *drawn, label=label)
+    scale = _scale([row for row in rows if row.label not in far], references, start, end)
+    ruled = loss_axis(scale, look.top, bottom, axis, 5 if look.narrow else 8, upright=False, units=look.units)
+    drawn = [
+        _row(row, scale, look.top + height * place + height / 2 + 3, names, look) for place, row in enumerate(rows)
+    ]
+    inside = [own for own in references if scale.inside(own.loss)]
+    names_end = look.top - STEP * _is_published(rows)
+    flags = draw_flags(inside, scale, names_end, bottom, width, look.digits)
+    above = [*_beyond(references, scale, names_end, look.digits), *_explain_diamonds(rows, scale, look)]
+    return drawing(width, bottom + FOOT, ruled, *flags, *above, *drawn, label=label)
 
 
-def _scale(rows: Sequence[Row], floor: float | None, start: float, end: float) -> Scale:
-    """The scale that shows all intervals, seeds and published figures, and the floor unless it is far off."""
+def _is_published(rows: Sequence[Row]) -> bool:
+    return any(row.published is not None for row in rows)
+
+
+def _scale(rows: Sequence[Row], references: Sequence[Reference], start: float, end: float) -> Scale:
+    """The scale that shows all intervals, seeds and published figures, all lines of a task, and the floor if near."""
     shown = [value for row in rows if row.test for value in row.dots]
     shown += [end for row in rows if row.test for end in (row.test.low, row.test.high) if end is not None]
     shown += [row.published for row in rows if row.published is not None]
-    if floor is not None and min(shown) - floor < max(max(shown) - min(shown), 0.02):
-        shown.append(floor)
+    near = max(max(shown) - min(shown), 0.02)
+    shown += [own.loss for own in references if len(references) > 1 or min(shown) - own.loss < near]
     return covering(shown, start, end)
 
 
-def _floor(floor: float | None, rows: int, scale: Scale, bottom: float, height: float, narrow: bool) -> list[Markup]:
-    """The line of the floor; a narrow figure interrupts it for the names above the marks."""
-    if floor is None or not scale.inside(floor):
-        return []
-    x = scale(floor)
-    if not narrow:
-        return [line(x, TOP - 18, x, bottom, "floor")]
-    middles = (TOP + height * (index + 0.5) + 7 for index in range(rows))
-    return [line(x, y - 11, x, y + 11, "floor") for y in middles]
-
-
-def _above(rows: Sequence[Row], floor: float | None, scale: Scale, look: Look) -> list[Markup]:
-    """The notes above the rows: the value of the floor, and the meaning of the diamonds."""
-    floor_end = scale.start
-    marks: list[Markup] = []
-    if floor is not None:
-        words = ("floor ", tag("tspan", loss(floor, digits=look.digits), data_nats=f"{floor:.9g}"))
-        if scale.inside(floor):
-            x = scale(floor)
-            marks.append(tag("text", *words, x=x + 5, y=TOP - 8, class_="note"))
-        else:
-            x, arrow = (scale.start, "← ") if floor < scale.low else (scale.end - 110, "→ ")
-            marks.append(tag("text", arrow, *words, x=x, y=TOP - 8, class_="note"))
-        floor_end = x + 110
-    if any(row.published is not None for row in rows):
-        x = max(scale.end - 150, floor_end + 20)
-        marks += [diamond(x, TOP - 12, 4.5, "published"), text(x + 9, TOP - 8, "published, validation", "note")]
+def _beyond(references: Sequence[Reference], scale: Scale, bottom: float, digits: int) -> list[Markup]:
+    """The value of a floor that is beyond the axis, with an arrow."""
+    marks = []
+    for own in references:
+        if not scale.inside(own.loss):
+            x, arrow = (scale.start, "← ") if own.loss < scale.low else (scale.end - 110, "→ ")
+            marks.append(tag("text", arrow, *name_line(own, digits), x=x, y=bottom - 8, class_="note"))
     return marks
+
+
+def _explain_diamonds(rows: Sequence[Row], scale: Scale, look: Look) -> list[Markup]:
+    """The meaning of the diamonds, right above the rows."""
+    if not _is_published(rows):
+        return []
+    x = scale.end - 150
+    marks = diamond(x, look.top - 12, 4.5, "published")
+    return [marks, text(x + 9, look.top - 8, "published, validation", "note")]
 
 
 def _row(row: Row, scale: Scale, y: float, names: float, look: Look) -> Markup:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from zoo.experiments.judge.single import RunSummary
 from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
 from zoo.reports.figures.positions import draw_positions, line_of
+from zoo.reports.figures.reference_lines import draw_levels, shown_losses
 from zoo.reports.figures.scale import Bent, Scale, bent, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.signals import Name, draw_signals
 from zoo.reports.figures.svg import circle, drawing, line, tag, text
@@ -38,6 +39,7 @@ def learning(run: RunSummary, *, width: float = 960.0) -> str:
     names = room_for_names(lines, narrow)
     right, bottom = width - names - 22, height - FOOT
     across, up = Scale(0.0, _last_step(run), left, right), _height(run, bottom)
+    known = draw_levels(run.references, up, left, right)
     axes = (
         loss_axis(up, left, right, "loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, "steps", plain, 4 if narrow else 8),
@@ -50,7 +52,16 @@ def learning(run: RunSummary, *, width: float = 960.0) -> str:
         kept = [tag("g", tag("title", f"kept: the weights of step {best.step:,}"), *mark, class_=VALIDATION)]
         kept.append(text(x, TOP - 9, "kept", "note", "middle"))
     marks = draw_lines(lines, across, up, names)
-    return drawing(width, height, *axes, *marks, *kept, label="Training and validation loss against steps")
+    return drawing(
+        width,
+        height,
+        *axes,
+        *known.lines,
+        *marks,
+        *known.names,
+        *kept,
+        label="Training and validation loss against steps",
+    )
 
 
 def is_bent(run: RunSummary) -> bool:
@@ -63,7 +74,7 @@ def by_position(run: RunSummary, *, width: float = 960.0) -> str:
     if len(run.by_position) < 2:
         return ""
     lines = [line_of(run.by_position, run.label, POSITION)]
-    return draw_positions(lines, lines, width)
+    return draw_positions(lines, lines, width, run.references, shown_losses(run.recorded.data, run.references))
 
 
 def _last_step(run: RunSummary) -> float:
@@ -92,4 +103,5 @@ def _height(run: RunSummary, bottom: float) -> Scale:
     if lowest > 0 and highest > FAR * lowest:  # the run diverged
         return covering([lowest, highest], bottom, TOP, log=True)
     late = [dot.y for dot in dots if dot.x >= EARLY * _last_step(run)]
+    late += shown_losses(run.recorded.data, run.references)
     return bent(late or [dot.y for dot in dots], [dot.y for dot in dots], bottom, TOP)

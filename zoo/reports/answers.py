@@ -1,0 +1,74 @@
+"""Show what models answer right on a task, and the lines of known predictors."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.references import find_unbeaten
+from zoo.experiments.judge.rows import ModelRow
+from zoo.reports.facts import level
+from zoo.reports.folded import print_folded
+from zoo.reports.numbers import loss, share
+
+
+def show_right(row: ModelRow) -> str:
+    """Show the share of scored tokens that are right; "" for text."""
+    return share(row.answers.accuracy.mean) if row.answers and row.answers.accuracy else ""
+
+
+def show_whole(row: ModelRow) -> str:
+    """Show the share of documents with no mistake; "" for text."""
+    return share(row.answers.whole.mean) if row.answers and row.answers.whole else ""
+
+
+def show_solved(row: ModelRow) -> str:
+    """Show under how many seeds a model solves its task: 2/3; "" if nothing is declared."""
+    own = row.answers
+    return "" if own is None or own.solved is None else f"{own.solved}/{own.seeds}"
+
+
+def show_solved_share(row: ModelRow) -> str:
+    """Show it with the interval of the share: 2 of 3 (9.4% to 99.2%)."""
+    own = row.answers
+    if own is None or own.solved is None or own.low is None or own.high is None:
+        return ""
+    return f"{own.solved} of {own.seeds} ({share(own.low)} to {share(own.high)})"
+
+
+def explain_answers(comparison: Comparison) -> list[str]:
+    """Explain the columns of answers, and give the exact intervals of solved seeds; nothing for text."""
+    if not comparison.data.has_answers:
+        return []
+    lines = ["right: share of scored tokens; whole: of documents with no mistake"]
+    if comparison.data.task:
+        found = [f"{row.label} {shown}" for row in comparison.models if (shown := show_solved_share(row))]
+        lines.append(
+            f"solved: seeds with {comparison.data.task.goal}, with the exact {level(comparison)} interval of their "
+            f"share: {', '.join(found)}"
+        )
+    return lines
+
+
+def list_reference_rows(comparison: Comparison, unit: float) -> list[list[str]]:
+    """List a row for each line: name, loss, share right, and the models that do no better than this line alone."""
+    references = comparison.references
+    unbeaten = {model.label: find_unbeaten(model, references) for model in comparison.models}
+    return [
+        [
+            own.name,
+            loss(own.loss / unit),
+            "" if own.accuracy is None else share(own.accuracy),
+            ", ".join(label for label, found in unbeaten.items() if found == own),
+        ]
+        for own in references
+    ]
+
+
+HEADS: Sequence[str] = ("line", "test", "right", "no better")
+
+
+def print_references(comparison: Comparison, unit: float, console: Console) -> None:
+    """Print the lines of known predictors, from the best, and which models do no better."""
+    rows = list_reference_rows(comparison, unit)
+    print_folded(list(HEADS), rows, console, left=("line", "no better"))
