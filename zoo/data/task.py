@@ -168,7 +168,7 @@ class Task:
 
 def show_line(line: Line) -> str:
     """Show a line: its loss, and the share predicted right."""
-    return f"{line.loss:.4g}" + ("" if line.accuracy is None else f" ({line.accuracy:.3g} right)")
+    return f"{line.loss:.4g}" + ("" if line.accuracy is None else f" ({100 * line.accuracy:.3g}% right)")
 
 
 def choose(generator: np.random.Generator, count: int, among: int, number: int) -> Array:

@@ -73,13 +73,13 @@ def trace_named(
         raise UsageError(
             f"{rows:,} rows of {width:,} tokens are more than a trace takes, {MOST_TOKENS:,} tokens in all."
         )
-    tokens, following = draw_rows(corpus, rows, width)
+    tokens, targets = draw_rows(corpus, rows, width)
     with isolated(torch.device("cpu")), blame(f"Model '{name}'", "when traced", module=type(model).__module__):
         try:
             trace = trace_model(model, tokens, form, name=name)
-            targets = targets_of(tokens, following, trace.form)
-            signals = measure_signals(model, tokens, targets, trace, trained=trained) if stats else None
-            nonfinite = find_nonfinite(model, tokens, targets, trace.form) or "" if nan else None
+            scored = targets_of(targets, trace.form)
+            signals = measure_signals(model, tokens, scored, trace, trained=trained) if stats else None
+            nonfinite = find_nonfinite(model, tokens, scored, trace.form) or "" if nan else None
         except SystemExit:
             raise StrangerError(f"Model '{name}' called sys.exit when traced.") from None
     plane = find_plane(model, _name_tokens(corpus)) if embedding else None
@@ -150,5 +150,6 @@ def _find(name: str, settings: Mapping[str, Any], trust: bool) -> tuple[Sequence
         return load_model(run, trusted)[0], corpus, run.recorded.run.context, True
     study = build_study(settings, models=[name], seeds=[1])
     corpus = load_corpus(study.data)
+    study = study.for_task(corpus.task_length)
     found = find_model(parse_call(name), vocab_size=len(corpus.vocabulary), context=study.context)
     return found.build(1), corpus, study.context, False

@@ -10,7 +10,9 @@ from torch import Tensor
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
 from zoo.training.evaluation import losses_of
+from zoo.training.foreign_answers import replace_answers, score_beside
 from zoo.training.rescoring import Rescoring, losses_differ, rescore_row
+from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import ALWAYS_ALLOWED, loss_change
 
 FLIPS = {"float32": 0.0, "bfloat16": 0.01}
@@ -30,6 +32,7 @@ NOT_AGAIN = (
 LATER = "they change with tokens that come later: the model looks ahead"
 OTHERS = "they change with the other rows of the batch"
 ONE_WAY = "all change a little in one direction, unlike rounding: they change with later tokens or other rows"
+ANSWERS = "they change with the answers: the model reads the targets that it is scored on"
 ALONE_WAYS = {
     "alone": "they change when a row is alone in its batch",
     "recorded": "they change when gradients are recorded",
@@ -62,6 +65,20 @@ def compare_batches(
     for where in (last, torch.ones_like(last)):
         if _is_biased(difference[where], ALWAYS_ALLOWED[precision]):
             return _summarize(before[where], now[where], ONE_WAY)
+    return None
+
+
+def compare_answers(
+    model: SequenceModel, batches: Sequence[KeptBatch], allowed: float, generator: torch.Generator
+) -> Disagreement | None:
+    """Find losses that change if the targets at hand are foreign ones, in the first batch that has any."""
+    for batch in batches:
+        foreign = replace_answers(batch, model.vocab_size, generator)
+        scored = batch.targets != IGNORED
+        before, now = batch.nats[scored], score_beside(model, foreign, batch.targets)[scored]
+        far = ~(loss_change(before, now).abs() <= allowed)
+        if far.any():
+            return _summarize(before[far], now[far], ANSWERS)
     return None
 
 

@@ -4,7 +4,8 @@ An evaluation gives a model whole rows, targets included, and assumes that logit
 This module scores some rows again with the same weights in a freshly built model. Each row is cut at a random target:
 every token after the cut is replaced by a foreign one, and a quarter of the rows are replaced as a whole. Losses up to
 the cut stay the same only if they do not depend on the replaced tokens. A few rows are also scored alone: the cut row,
-the cut row with gradients recorded, and only the tokens up to the cut.
+the cut row with gradients recorded, and only the tokens up to the cut. Where targets are answers, batches are also
+scored beside foreign ones (`foreign_answers.py`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import torch
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import isolated
 from zoo.training.device import autocast
-from zoo.training.disagreement import ALONE_WAYS, Disagreement, compare_batches, compare_rows
+from zoo.training.disagreement import ALONE_WAYS, Disagreement, compare_answers, compare_batches, compare_rows
 from zoo.training.rescoring import Rescoring, cut_rows, rescore_batch, rescore_row
 from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import coarser_precision, measure_rounding
@@ -50,6 +51,7 @@ def reproduce(
     seed: int = 0,
     cuts: int = CUTS,
     alone: int = ALONE,
+    has_answers: bool = False,
 ) -> Reproduction:
     """Cut batches of an evaluation and score them again: each once, then repeatedly until there are enough cuts.
 
@@ -60,13 +62,17 @@ def reproduce(
         seed: seed of the cuts and the foreign tokens.
         cuts: minimum number of rows to cut.
         alone: maximum number of cut rows to score alone.
+        has_answers: whether targets are answers, so that they could be read only by reading targets.
     """
     model.eval()
     generator, precision = torch.Generator().manual_seed(seed), coarser_precision(model, dtype)
     with torch.no_grad(), isolated(device, seed=seed), autocast(device, dtype):
         allowed = measure_rounding(model, batches, precision, generator)
         whole, single = _rescore(model, batches, generator, cuts, alone)
-        found = compare_batches(model, whole, allowed, precision) or compare_rows(model, single, allowed, precision)
+        read = compare_answers(model, batches, allowed, generator) if has_answers else None
+        found = (
+            read or compare_batches(model, whole, allowed, precision) or compare_rows(model, single, allowed, precision)
+        )
     everything = [*whole, *chain.from_iterable(single.values())]
     return Reproduction(
         cuts=sum(int(part.cut.own.sum()) for part in whole),

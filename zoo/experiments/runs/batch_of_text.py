@@ -13,20 +13,23 @@ ROWS = 32
 
 
 def draw_rows(corpus: Corpus, rows: int, length: int) -> tuple[Tensor, Tensor]:
-    """Draw the first training batch of seed 1 as windows: tokens (B, T), and the token after each (B,)."""
-    batch = corpus.rows("train", length=length).windows(1, 0, rows, length)
-    return batch.tokens.long(), batch.targets[:, -1].long()
+    """Draw the first training batch of seed 1 as windows: tokens and targets (B, T).
 
-
-def targets_of(tokens: Tensor, following: Tensor, form: Form) -> Tensor:
-    """The next tokens of what a form predicts: (B,), (B, T) or (M,).
-
-    Boundaries before that of a document fill its windows: nothing is predicted there.
+    In text every token has a target but the boundaries that fill a window before its document; where targets are
+    answers, only the last one, which is scored.
     """
+    batch = corpus.rows("train", length=length).windows(1, 0, rows, length)
+    tokens, last = batch.tokens.long(), batch.targets.long()
+    if corpus.has_answers:
+        return tokens, torch.cat([torch.full_like(tokens[:, 1:], IGNORED), last], dim=1)
+    following = torch.cat([tokens[:, 1:], last], dim=1)
+    return tokens, following.masked_fill((tokens == BOUNDARY) & (following == BOUNDARY), IGNORED)
+
+
+def targets_of(targets: Tensor, form: Form) -> Tensor:
+    """(B, T) targets -> those of what a form predicts: (B,), (B, T) or (M,)."""
     if form == "tree":
-        return following
-    shifted = torch.cat([tokens[:, 1:], following.unsqueeze(1)], dim=1)
-    shifted = shifted.masked_fill((tokens == BOUNDARY) & (shifted == BOUNDARY), IGNORED)
+        return targets[:, -1]
     if form != "packed":
-        return shifted
-    return Packing.of(torch.full((len(tokens),), tokens.shape[1])).pack(shifted)
+        return targets
+    return Packing.of(torch.full((len(targets),), targets.shape[1])).pack(targets)

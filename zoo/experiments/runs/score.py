@@ -79,7 +79,10 @@ def score_stored(
     share = {"cuts": -(-CUTS // len(held)), "alone": -(-ALONE // len(held))}
     found: list[Reproduction] = []
     for split, own in kept.items():
-        found.append(reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seeds[split], **share))
+        answers = rows[split].has_answers
+        found.append(
+            reproduce(afresh, own.batches, device=device, dtype=dtype, seed=seeds[split], has_answers=answers, **share)
+        )
         if found[-1].disagreement:
             return Scored(refusal=_refusal(split, found[-1]))
     if best is not None and not abs(scores["validation"].loss - best) <= SAME_LOSS:

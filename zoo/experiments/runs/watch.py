@@ -46,7 +46,7 @@ class SignalWatch:
         self._trace: Trace | None = None
         with own_random_numbers(CPU):
             self._copy = cell.build()
-            self._tokens, self._following = draw_rows(corpus, ROWS, cell.config.context)
+            self._tokens, self._targets = draw_rows(corpus, ROWS, cell.config.context)
 
     def evaluated(self, step: int) -> None:
         started = time.perf_counter()
@@ -79,7 +79,7 @@ class SignalWatch:
         model = self._copy
         trace = self._trace = self._trace or trace_model(model, self._tokens)
         restore_state(model, {name: tensor.cpu() for name, tensor in copy_state(self.model).items()})
-        targets = targets_of(self._tokens, self._following, trace.form)
+        targets = targets_of(self._targets, trace.form)
         signals = measure_signals(model, self._tokens, targets, trace, trained=step > 0)
         return SignalPoint(
             step=step,
