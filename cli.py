@@ -153,11 +153,18 @@ def cli() -> None:
     metavar="FLOAT",
     help="Seconds that an import may take, with --check.",
 )
+@click.option("--corpora", is_flag=True, help="Load the corpora, and show floor, size and source of each.")
 @JSON
-def list_names(pattern: str, check: bool, timeout: float, as_json: bool) -> None:
+def list_names(pattern: str, check: bool, timeout: float, corpora: bool, as_json: bool) -> None:
     """List models and corpora with their origins. PATTERN is a shell pattern: '*wave*'."""
     from zoo.catalog import list_names
 
+    if corpora:
+        from zoo.data.listing import describe_corpora
+        from zoo.reports.description import print_corpora
+
+        found = describe_corpora(pattern)
+        return print_json(found) if as_json else print_corpora(found)
     groups = list_names(pattern, check_timeout=timeout if check else None)
     if as_json:
         return print_json(groups)

@@ -72,10 +72,12 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
         RegistryError, ZooError: as `run_study`.
     """
     from zoo.experiments.compare import add_probes, run_study, run_until_decided
+    from zoo.experiments.lengths import add_lengths
     from zoo.reports.progress import ProgressBar
 
     with ProgressBar(console, stop_at_first_failure=stop_at_first_failure) as progress:
         path, record = (run_until_decided if plan.study.looks else run_study)(plan, progress)
+        record = add_lengths(path, record)
         if report:
             record = add_probes(plan, path, record)
     return _summarise(path, record, report=report)

@@ -75,6 +75,7 @@ class Task:
         lines: other predictors, by what they know.
         goal: what solved means.
         averaged: number of positions over which published losses average, if not the scored ones.
+        source: the paper.
         documents: number of documents of validation, and of test.
         seed: seed of all documents, beside that of a run for its training documents.
 
@@ -92,6 +93,7 @@ class Task:
     lines: Mapping[str, Line] = field(default_factory=dict)
     goal: Goal = WHOLE_ANSWERS
     averaged: int | None = None
+    source: str = ""
     documents: int = HELD_OUT
     seed: int = 0
 

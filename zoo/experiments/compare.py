@@ -18,7 +18,7 @@ from zoo.experiments.looks import earlier_looks
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.records.study import StudyRecord, describe_study, read_study, with_target, write_study
+from zoo.experiments.records.study import StudyRecord, describe_study, read_study, with_questions, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
 from zoo.experiments.runs.elsewhere import copy_same_runs
@@ -70,7 +70,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     remove_unfinished(path)
     if path.is_file():
         remove_lock(lock_of(path))
-        return path, _ask(path, plan.study.target)
+        return path, _ask(path, plan.study)
     record = StudyRecord(
         study=plan.study,
         matched=dict(plan.matched),
@@ -85,18 +85,18 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
     with lock(lock_of(path), wait=True):
         if not path.is_file():
             write_study(path, record)
-    return path, _ask(path, plan.study.target)
+    return path, _ask(path, plan.study)
 
 
-def _ask(path: Path, target: tuple[float, ...]) -> StudyRecord:
-    """Return the record in a file with these target losses; write them where the file can be written."""
+def _ask(path: Path, study: StudyConfig) -> StudyRecord:
+    """Return the record in a file with the questions of a study; write them where the file can be written."""
     record = read_study(path)
-    if record.study.target == target:
+    if (record.study.target, record.study.test_lengths) == (study.target, study.test_lengths):
         return record
     if not os.access(path.parent, os.W_OK):
-        return with_target(record, target)
+        return with_questions(record, study)
     with lock(lock_of(path), wait=True):
-        record = with_target(read_study(path), target)
+        record = with_questions(read_study(path), study)
         write_study(path, record)
     return record
 

@@ -9,6 +9,7 @@ from zoo.calls import Value
 from zoo.config import RunConfig, Way
 from zoo.data.corpus import Corpus, load_corpora
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
+from zoo.experiments.lengths import check_lengths
 from zoo.experiments.records.run import is_done
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.runs.elsewhere import explain_similar_runs
@@ -176,6 +177,7 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
     """
     corpora, directory = load_corpora(study.in_splits()), study_directory(out, study.name, fresh=fresh)
     study = study.for_task(next(iter(corpora.values())).task_length)
+    check_lengths(study, is_task=next(iter(corpora.values())).task is not None)
     matched = match_sizes(study, next(iter(corpora.values())))
     scaled = study.scaled(matched)
     lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.lengths import LengthPoint
 from zoo.experiments.judge.references import find_unbeaten
 from zoo.experiments.judge.rows import ModelRow
 from zoo.reports.facts import level
-from zoo.reports.folded import print_folded
+from zoo.reports.folded import print_folded, wrap
 from zoo.reports.numbers import loss, share
 
 
@@ -63,6 +64,42 @@ def list_reference_rows(comparison: Comparison, unit: float) -> list[list[str]]:
         ]
         for own in references
     ]
+
+
+def list_length_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """List the head and a row per model: the share right at every length, with its interval; "cannot" where none is."""
+    points = comparison.lengths[0].points
+    head = ["model", *(f"{point.length:,}" + (f" ({point.factor}x)" if point.factor > 1 else "") for point in points)]
+    return head, [[own.label, *map(_show_point, own.points)] for own in comparison.lengths]
+
+
+def _show_point(point: LengthPoint) -> str:
+    if point.accuracy is None:
+        return "cannot"
+    interval = (
+        f" ({share(point.low)} to {share(point.high)})" if point.low is not None and point.high is not None else ""
+    )
+    return f"{share(point.accuracy)}{interval}"
+
+
+def explain_lengths(comparison: Comparison) -> str:
+    """Explain the table of lengths, and say why models cannot take some."""
+    trained = f"{comparison.lengths[0].points[0].length:,}"
+    words = [
+        f"share of scored tokens right in documents of so many tokens, trained on {trained}; in brackets: the "
+        f"{level(comparison)} interval for new seeds"
+    ]
+    for own in comparison.lengths:
+        if why := next((point.why for point in own.points if point.why), ""):
+            words.append(f"{own.label} cannot: {why.rstrip('.')}")
+    return "; ".join(words)
+
+
+def print_lengths(comparison: Comparison, console: Console) -> None:
+    """Print how models do on longer documents."""
+    head, rows = list_length_rows(comparison)
+    print_folded(head, rows, console, left=("model",))
+    console.print(wrap([explain_lengths(comparison)]), style="dim", highlight=False, markup=False)
 
 
 HEADS: Sequence[str] = ("line", "test", "right", "no better")

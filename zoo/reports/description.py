@@ -10,7 +10,20 @@ from rich.text import Text
 from zoo.reports.console import PlainConsole
 from zoo.reports.numbers import share, short
 
-NUMBERS = {"right", "whole", "loss", "recorded", "floor", "tokens", "params", "steps", "runs", "there", "seconds"}
+NUMBERS = {
+    "no memory",
+    "right",
+    "whole",
+    "loss",
+    "recorded",
+    "floor",
+    "tokens",
+    "params",
+    "steps",
+    "runs",
+    "there",
+    "seconds",
+}
 """Right-aligned columns."""
 
 
@@ -72,6 +85,17 @@ def print_evaluation(document: dict[str, Any], *, bits: bool) -> None:
     console = PlainConsole(highlight=False)
     console.print(table)
     console.print(f"{'bits' if bits else 'nats'} per token", style="dim")
+
+
+def print_corpora(rows: list[dict[str, Any]]) -> None:
+    """Print a line per corpus: name, floor and loss without memory of its default options, size, source."""
+    console = PlainConsole(highlight=False, markup=False)
+    table = _table("corpus", "floor", "no memory", "size", "source")
+    for row in rows:
+        known = ("" if row[key] is None else f"{row[key]:.3f}" for key in ("floor", "memoryless"))
+        table.add_row(row["name"], *known, row["size"], Text(row["problem"] or row["source"]))
+    console.print(table)
+    console.print("nats per scored token, with default options; T: tokens of a document, V: vocabulary", style="dim")
 
 
 def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.reports import facts
-from zoo.reports.answers import HEADS, explain_answers, list_reference_rows
+from zoo.reports.answers import HEADS, explain_answers, explain_lengths, list_length_rows, list_reference_rows
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.effects import write_effects
 from zoo.reports.figures.svg import clean
@@ -22,6 +22,7 @@ CAPTIONS = {
     "forest": "Test loss of every model with its interval, its seeds, the floor and published figures",
     "curves-tokens": "Validation loss against training tokens",
     "curves-seconds": "Validation loss against seconds of training",
+    "lengths": "Share of scored tokens that are right against the length of documents",
     "watch-updates": "Update by weight against steps, a band over the matrices of each model",
     "watch-gradients": "Gradient against steps, a band over the activations of each model",
     "position": "Test loss against the number of tokens before",
@@ -60,6 +61,7 @@ def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
         "\n".join(f"- {escape(note.text)}" for note in comparison.notes),
         first,
         *_pairs(comparison),
+        *_lengths(comparison),
         *write_search(comparison),
         *searched,
         *write_targets(comparison),
@@ -112,6 +114,17 @@ def _references(comparison: Comparison) -> str:
     return write_table(
         {head: list(map(escape, cells)) for head, cells in zip(HEADS, columns, strict=True)}, left=("line", "no better")
     )
+
+
+def _lengths(comparison: Comparison) -> list[str]:
+    """Write how models do on longer documents; nothing if none were scored."""
+    if not comparison.lengths:
+        return []
+    head, rows = list_length_rows(comparison)
+    columns = {title: [escape(row[place]) for row in rows] for place, title in enumerate(head)}
+    words = explain_lengths(comparison)
+    about = escape(f"{words[0].upper()}{words[1:]}.")
+    return ["## Longer documents", write_table(columns, left=("model",)), about]
 
 
 def _pairs(comparison: Comparison) -> list[str]:

@@ -10,7 +10,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports import facts
-from zoo.reports.answers import print_references, show_right, show_solved, show_whole
+from zoo.reports.answers import print_lengths, print_references, show_right, show_solved, show_whole
 from zoo.reports.effects import print_effects
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
@@ -37,6 +37,9 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
     if comparison.data.task:
         console.print()
         print_references(comparison, unit, console)
+    if comparison.lengths:
+        console.print()
+        print_lengths(comparison, console)
     if comparison.tuned:
         console.print()
         print_search(comparison, unit, console)

@@ -102,6 +102,14 @@ def parse_targets(text: str) -> list[float]:
     return [parse_positive(part) for part in text.split(",")]
 
 
+def parse_lengths(text: str) -> list[int]:
+    """One or more factors of a length, 2 or more: 2x,4x,8x."""
+    factors = [part.strip().removesuffix("x") for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 2 <= int(part) <= 1000 for part in factors):
+        raise ValueError(f"'{text}' is not a list of factors, each 2x to 1000x: give some such as 2x,4x,8x.")
+    return [int(part) for part in factors]
+
+
 DECIDED, LOOKS = "decided", (3, 5, 8, 12, 20)
 """Word for a comparison that stops when it is decided, and the numbers of seeds at which it then looks."""
 

@@ -39,5 +39,5 @@ def load(
 
     return Task(
         "copy", "./" + LETTERS[:symbols], length + 2 * copied, draw, shape_line(np.ones(symbols)),
-        averaged=length + 2 * copied, documents=documents, seed=seed,
+        averaged=length + 2 * copied, source="Arjovsky et al. 2016; Bai et al. 2018", documents=documents, seed=seed,
     )  # fmt: skip

@@ -38,7 +38,7 @@ def load(
 
     return Task(
         "dyck", LETTERS[10 : 10 + kinds] + LETTERS[36 : 36 + kinds] if kinds <= 26 else LETTERS[: 2 * kinds],
-        length, draw, shape_line(np.ones(kinds)), documents=documents, seed=seed,
+        length, draw, shape_line(np.ones(kinds)), source="Hewitt et al. 2020", documents=documents, seed=seed,
     )  # fmt: skip
 
 

@@ -36,7 +36,16 @@ def load(*, of: Group = "A5", length: Length = 16, documents: HeldOut = HELD_OUT
     other = (1 - 1 / length) / len(table)
     shares = np.full(len(table), other)
     shares[0] += 1 / length
-    return Task("group", LETTERS[: len(table)], length, draw, shape_line(shares), documents=documents, seed=seed)
+    return Task(
+        "group",
+        LETTERS[: len(table)],
+        length,
+        draw,
+        shape_line(shares),
+        source="Merrill et al. 2024",
+        documents=documents,
+        seed=seed,
+    )
 
 
 def make_table(of: str) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ def load(
     counted = Line(-_mean_log_share(room, 1 / (symbols - 1)), None)
     return Task(
         "induction", LETTERS[:symbols], length, draw, shape_line(np.ones(symbols - 1)),
-        lines={"symbols counted, order unknown": counted}, documents=documents, seed=seed,
+        lines={"symbols counted, order unknown": counted}, source="Olsson et al. 2022", documents=documents, seed=seed,
     )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def load(
     return Task(
         "markov", LETTERS[:symbols], length, draw, windows[0], predict, windows[-1],
         lines={f"window of {window}": line for window, line in enumerate(windows[1:-1], 2)},
-        documents=documents, seed=seed, goal=Goal("excess", 0.01),
+        source="Makkuva et al. 2024", documents=documents, seed=seed, goal=Goal("excess", 0.01),
     )  # fmt: skip
 
 

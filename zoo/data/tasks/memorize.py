@@ -49,5 +49,5 @@ def load(
 
     return Task(
         "memorize", "./" + LETTERS[: keys + values], length, draw, shape_line(np.bincount(dictionary).astype(float)),
-        documents=documents, seed=seed,
+        source="Poli et al. 2024 (MAD)", documents=documents, seed=seed,
     )  # fmt: skip

@@ -41,7 +41,7 @@ def load(
     return Task(
         "modular", "*" + LETTERS[:modulus], length, draw, see_window(1, modulus, resets, length),
         lines={f"window of {w}": see_window(w, modulus, resets, length) for w in (4, 16) if w < length},
-        documents=documents, seed=seed,
+        source="Delétang et al. 2023", documents=documents, seed=seed,
     )  # fmt: skip
 
 

@@ -22,4 +22,13 @@ def load(*, length: Length = 64, documents: HeldOut = HELD_OUT, seed: TaskSeed =
         return Documents(1 + bits, 1 + bits.cumsum(axis=1) % 2)
 
     equal = 0.5 + 0.5 / length
-    return Task("parity", "01", length, draw, shape_line(np.array([equal, 1 - equal])), documents=documents, seed=seed)
+    return Task(
+        "parity",
+        "01",
+        length,
+        draw,
+        shape_line(np.array([equal, 1 - equal])),
+        source="Hahn 2020; Merrill et al. 2024",
+        documents=documents,
+        seed=seed,
+    )

@@ -73,5 +73,5 @@ def load(
     return Task(
         "recall", "." + LETTERS[: keys + values + (NOISE if noise else 0)], length, draw, shape_line(np.ones(values)),
         lines={"values seen, binding unknown": Line(log(pairs), 1 / pairs)},
-        documents=documents, seed=seed,
+        source="Arora et al. 2023 (MQAR)", documents=documents, seed=seed,
     )  # fmt: skip

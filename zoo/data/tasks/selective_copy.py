@@ -47,5 +47,5 @@ def load(
 
     return Task(
         "selective-copy", "./" + LETTERS[:symbols], length + copied, draw, shape_line(np.ones(symbols)),
-        documents=documents, seed=seed,
+        source="Gu and Dao 2023", documents=documents, seed=seed,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from pydantic import Field
 from zoo.config import Frozen
 from zoo.experiments.judge.ablation import Ablated
 from zoo.experiments.judge.contrasts import Contrast
+from zoo.experiments.judge.lengths import Lengths
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.references import Reference, list_references
 from zoo.experiments.judge.rows import ModelRow, PairRow, RunRow
@@ -59,6 +60,8 @@ class Comparison(Frozen):
     """What each model takes to the target losses; None if the study has none."""
     leaks: Mapping[str, str] = Field(default_factory=dict)
     """Label -> what is wrong, of models below the floor by more than chance."""
+    lengths: tuple[Lengths, ...] = ()
+    """Every model on longer documents of its task, in the order of the ranking; () where none were asked for."""
     watched: tuple[Watched, ...] = ()
     """The signals over training of every model's run under the first seed; () where none was watched."""
     runs: tuple[RunRow, ...]

@@ -15,6 +15,7 @@ from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
 from zoo.experiments.judge.family import FEWEST_SEEDS
 from zoo.experiments.judge.leaks import find_leaks
+from zoo.experiments.judge.lengths import Lengths, summarise_lengths
 from zoo.experiments.judge.model_row import group_by_split, summarise_model
 from zoo.experiments.judge.overlap import overlap_inflation
 from zoo.experiments.judge.references import list_references
@@ -106,6 +107,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             several=several,
         ),
         leaks=leaks,
+        lengths=_summarise_lengths([row.label for row in rows], by_label, record, path.parent, level),
         watched=tuple(own for label in labels if (own := summarise_watched(by_label[label][0]))),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
         contrasts=find_contrasts(
@@ -134,6 +136,19 @@ def _summarise_search(label: str, runs: Sequence[Run], record: StudyRecord, dire
         ),
         unchanged=unchanged,
     )  # fmt: skip
+
+
+def _summarise_lengths(
+    labels: Sequence[str], runs: Mapping[str, Sequence[Run]], record: StudyRecord, directory: Path, level: float
+) -> tuple[Lengths, ...]:
+    """Summarise the scores on longer documents that a study asks for."""
+    asked = set(record.study.test_lengths)
+    if not asked:
+        return ()
+    known = {name: [own for own in scores if own.factor in asked] for name, scores in record.lengths.items()}
+    names = {label: [str(run.directory.relative_to(directory)) for run in runs[label]] for label in labels}
+    found = (summarise_lengths(label, runs[label], known, names[label], level) for label in labels)
+    return tuple(own for own in found if own)
 
 
 def _inflation(runs: Sequence[Run]) -> float | None:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from zoo.config import Frozen, Way, as_json
 from zoo.errors import RunError
+from zoo.experiments.records.lengths import LengthScore
 from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_json, read_record
 from zoo.experiments.records.run import Run, read_run, write_json
 from zoo.experiments.records.search import SearchRecord
@@ -113,6 +114,8 @@ class StudyRecord(Frozen):
     """Earlier comparisons of the same models, under some of the same seeds."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    lengths: Mapping[Place, tuple[LengthScore, ...]] = Field(default_factory=dict)
+    """Path of a run -> its scores on longer documents of its task; {} if none were asked for."""
 
     @property
     def places(self) -> list[str]:
@@ -160,10 +163,12 @@ records keep their names. Add nothing here."""
 def describe_study(study: StudyConfig) -> dict[str, Any]:
     """Return the values that name a study, without settings beyond `FIRST` that are at their default.
 
-    Target losses are not among them: they are asked of finished runs, so the same comparison keeps its record.
+    Target losses and longer documents are not among them: they are asked of finished runs, so the same comparison keeps
+    its record.
     """
     document = study.model_dump(mode="json")
     document.pop("target", None)
+    document.pop("test_lengths", None)
     for table, first in FIRST.items():
         usual = as_json(StudyConfig.model_fields[table].default)
         document[table] = {
@@ -177,9 +182,10 @@ def write_study(path: Path, record: StudyRecord) -> None:
     write_json(path, record)
 
 
-def with_target(record: StudyRecord, target: tuple[float, ...]) -> StudyRecord:
-    """Return the record with other target losses."""
-    return record.model_copy(update={"study": record.study.model_copy(update={"target": target})})
+def with_questions(record: StudyRecord, study: StudyConfig) -> StudyRecord:
+    """Return the record with the target losses and the longer documents of a study."""
+    questions = {"target": study.target, "test_lengths": study.test_lengths}
+    return record.model_copy(update={"study": record.study.model_copy(update=questions)})
 
 
 def find_study(directory: Path) -> Path:

@@ -21,7 +21,7 @@ from zoo.config import (
 from zoo.errors import UsageError
 from zoo.experiments.study.search import Search, with_settings
 from zoo.settings.flag import Flag, Internal
-from zoo.settings.values import AUTO, LOOKS, parse_looks, parse_match, parse_positive, parse_rates
+from zoo.settings.values import AUTO, LOOKS, parse_lengths, parse_looks, parse_match, parse_positive, parse_rates
 
 FEWEST_SPLITS = 3
 """Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
@@ -152,6 +152,11 @@ class StudyConfig(Frozen):
         (), description="validation losses, in nats per token, the highest first"
     )
     """A question to the records of the runs: no run depends on it, and neither does the name of the study's record."""
+    test_lengths: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=1000)], ...],
+        Flag("test_length", parse=parse_lengths, metavar="2x,4x,...", after="margin", default=""),
+    ] = Field((), description="Also score the chosen weights on documents of a task that are so much longer.")
+    """A question like `target`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -242,6 +247,18 @@ class StudyConfig(Frozen):
         self.data.check_splits(self.splits)
         return self
 
+    @field_validator("test_lengths", mode="before")
+    @classmethod
+    def _accept_text(cls, value: Any) -> Any:
+        return parse_lengths(value) if isinstance(value, str) else (value,) if isinstance(value, int) else value
+
+    @field_validator("test_lengths")
+    @classmethod
+    def _sort_lengths(cls, factors: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(factors)) < len(factors) or len(factors) > MOST_TARGETS:
+            raise ValueError(f"test_length={list(factors)}: give at most {MOST_TARGETS} different factors")
+        return tuple(sorted(factors))
+
     @field_validator("target", mode="before")
     @classmethod
     def _accept_one_target(cls, value: Any) -> Any:
@@ -287,7 +304,7 @@ class StudyConfig(Frozen):
         usual: tuple[tuple[str, Any], ...] = (
             ("splits", 1), ("start", None), ("lr_grid_extends", False), ("vary", "both"), ("search", dict(Search())),
             ("margin", None), ("alpha", 0.05), ("looks", ()), ("looks", []),
-            ("target", ()), ("target", []), ("baseline", None),
+            ("target", ()), ("target", []), ("baseline", None), ("test_lengths", ()), ("test_lengths", []),
         )  # fmt: skip
         return {key: value for key, value in dump(self).items() if (key, value) not in usual}
 

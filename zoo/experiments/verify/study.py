@@ -25,6 +25,7 @@ from zoo.experiments.runs.strategy import place
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.verify.costs import cost_differences
 from zoo.experiments.verify.diff import compare_values, differences
+from zoo.experiments.verify.lengths import length_differences
 from zoo.experiments.verify.looks import look_differences
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.search import search_differences, search_runs
@@ -120,6 +121,7 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     failed = {run.label for run in runs if run.result.status == "failed"}  # failed models are not measured
     measured = {cell.config.label: cell for cell in in_first_split(run_cells) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
+    yield from length_differences(record, path.parent, rebuild)
 
 
 def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:

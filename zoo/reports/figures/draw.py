@@ -11,6 +11,7 @@ from zoo.reports.figures.cost import cost
 from zoo.reports.figures.curves import curves
 from zoo.reports.figures.effects import draw_effects
 from zoo.reports.figures.forest import forest
+from zoo.reports.figures.lengths import lengths
 from zoo.reports.figures.palette import model_rules, plain_variables
 from zoo.reports.figures.positions import positions
 from zoo.reports.figures.profile import profile
@@ -30,6 +31,7 @@ FIGURES: dict[str, Draw] = {
     "forest": lambda comparison, width: forest(comparison, width=width),
     "curves-tokens": lambda comparison, width: curves(comparison, "tokens", width=width),
     "curves-seconds": lambda comparison, width: curves(comparison, "seconds", width=width),
+    "lengths": lambda comparison, width: lengths(comparison, width=width),
     "watch-updates": lambda comparison, width: draw_watched(comparison, "updates", width=width),
     "watch-gradients": lambda comparison, width: draw_watched(comparison, "gradients", width=width),
     "position": lambda comparison, width: positions(comparison, width=width),

@@ -8,7 +8,12 @@ SQUEEZED = 0.4
 
 
 def find_outliers(comparison: Comparison) -> list[ModelRow]:
-    """The models that the axes leave out and name at the edge: at most a quarter of all."""
+    """The models that the axes leave out and name at the edge: at most a quarter of all, and none on a task.
+
+    The axes of a task show all its lines, and so have room for every model.
+    """
+    if comparison.data.task:
+        return []
     ranked = [model for model in comparison.models if model.test]
     means = [model.test.mean for model in ranked if model.test]
     for count in range(1, len(means) // 4 + 1):

@@ -1,0 +1,63 @@
+"""Draw what models get right against the length of documents, from the length they were trained on."""
+
+import math
+
+from markupsafe import Markup
+
+from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.lengths import Lengths
+from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
+from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.scale import Scale, horizontal_axis, share_axis
+from zoo.reports.figures.svg import drawing, line, text
+from zoo.reports.numbers import plain
+
+
+def lengths(comparison: Comparison, *, width: float = 960.0) -> str:
+    """Draw the figure; empty if no longer documents were scored."""
+    drawn = [_line_of(comparison, own) for own in comparison.lengths if own.points[0].accuracy is not None]
+    if not drawn:
+        return ""
+    narrow = width < 600
+    left, height = (46.0, 330.0) if narrow else (58.0, 360.0)
+    names = room_for_names(drawn, narrow)
+    right, bottom = width - names - 22, height - FOOT
+    longest = max(point.length for own in comparison.lengths for point in own.points)
+    first = comparison.lengths[0].points[0].length
+    across = Scale(first / 1.05, longest * 1.05, left + 8, right, log=True)
+    up = Scale(-0.02, 1.02, bottom, TOP)
+    axes = (
+        share_axis(up, left, right, "share of scored tokens that are right"),
+        horizontal_axis(across, TOP, bottom, "tokens of a document", plain, 4 if narrow else 9),
+        *_levels(comparison, up, left, right),
+    )
+    label = "Share of scored tokens that are right against the length of documents"
+    return drawing(width, height, *axes, *draw_lines(drawn, across, up, names), label=label)
+
+
+def _line_of(comparison: Comparison, own: Lengths) -> Line:
+    """The line of a model, up to the longest documents that it can take."""
+    known = [point for point in own.points if point.accuracy is not None]
+    dots = [
+        Dot(
+            point.length,
+            point.accuracy,
+            point.accuracy if point.low is None else point.low,
+            point.accuracy if point.high is None else point.high,
+        )
+        for point in known
+        if point.accuracy is not None
+    ]
+    cannot = len(known) < len(own.points)
+    name = f"{own.label}, cannot" if cannot else own.label
+    return Line(name, own.label, colour_class(comparison, own.label), dots, crossed=cannot)
+
+
+def _levels(comparison: Comparison, up: Scale, left: float, right: float) -> list[Markup]:
+    """The lines of known predictors at the training length, where their shares are known."""
+    known = [own for own in comparison.references if own.accuracy is not None and math.isfinite(own.accuracy)]
+    marks = list[Markup]()
+    for own in known:
+        y = up(own.accuracy or 0.0)
+        marks += [line(left, y, right, y, "floor"), text(left + 6, y + 13 if y < TOP + 10 else y - 4, own.name, "note")]
+    return marks
