@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoo.commands import judge
     from zoo.config import Recipe
     from zoo.data.source import Source
+    from zoo.data.task import Documents, Goal, Line, Task
     from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
@@ -26,6 +27,9 @@ _HOME = {
     "CORPORA": "zoo.catalog",
     "Compared": "zoo.results",
     "ComparedSizes": "zoo.results",
+    "Documents": "zoo.data.task",
+    "Goal": "zoo.data.task",
+    "Line": "zoo.data.task",
     "MODELS": "zoo.catalog",
     "ModelOptions": "zoo.models.interface",
     "OPTIMIZERS": "zoo.catalog",
@@ -36,6 +40,7 @@ _HOME = {
     "SequenceModel": "zoo.models.interface",
     "Source": "zoo.data.source",
     "State": "zoo.models.interface",
+    "Task": "zoo.data.task",
     "TrainedRun": "zoo.results",
     "ablate": "zoo.api",
     "adapt": "zoo.models.adapt",
@@ -58,6 +63,9 @@ __all__ = [
     "Block",
     "Compared",
     "ComparedSizes",
+    "Documents",
+    "Goal",
+    "Line",
     "ModelOptions",
     "Optimizer",
     "OptimizerOptions",
@@ -66,6 +74,7 @@ __all__ = [
     "SequenceModel",
     "Source",
     "State",
+    "Task",
     "TrainedRun",
     "ablate",
     "adapt",

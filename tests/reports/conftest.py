@@ -13,14 +13,16 @@ from zoo.experiments.judge.ablation import Ablated, Effect, Interaction
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import Contrast, Passage
 from zoo.experiments.judge.crossings import Crossing
+from zoo.experiments.judge.lengths import LengthPoint, Lengths
 from zoo.experiments.judge.letters import compact_letters
 from zoo.experiments.judge.positions import Place
-from zoo.experiments.judge.rows import Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
+from zoo.experiments.judge.references import list_references
+from zoo.experiments.judge.rows import Answers, Band, Interval, ModelRow, PairRow, RunRow, Spread, Used
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.target import Targets, judge_targets
 from zoo.experiments.judge.tuned import TUNED, WRITTEN, Tried, Tuned
 from zoo.experiments.judge.watched import SignalBand, Watched
-from zoo.experiments.records.run import DataRecord, Environment
+from zoo.experiments.records.run import DataRecord, Environment, Line, TaskRecord
 from zoo.experiments.records.study import Cost
 from zoo.experiments.study.config import StudyConfig
 
@@ -209,6 +211,41 @@ def _make_ablated_comparison() -> Comparison:
     return Comparison.model_validate(whole.model_copy(update=changes).model_dump(exclude={"notes"}))
 
 
+def _make_task_comparison() -> Comparison:
+    """A task with three lines, on longer documents too: one model solves it, one stands at a line, one cannot."""
+    losses = {"transformer": (0.4, 26_642), "gru": (1.39, 22_914), "<b>mlp</b>": (2.1, 68_198), "wild": (2.3, 900)}
+    whole = make_comparison(losses, floor=0.0, noise=0.01, diverged={"wild": 1}, samples=False)
+    task = TaskRecord(
+        length=32, documents=1000, floor=Line(loss=0.0, accuracy=1.0), memoryless=Line(loss=2.0794, accuracy=0.125),
+        lines={"values seen, binding unknown": Line(loss=1.3863, accuracy=0.25), "counted": Line(loss=1.9)},
+        goal="answers>=0.99", averaged=52,
+    )  # fmt: skip
+    shares = {"transformer": (0.9999, 0.999, 3), "gru": (0.252, 0.0, 0), "<b>mlp</b>": (0.12, 0.0, 0)}
+    rows = []
+    for row in whole.models:
+        right, documents, solved = shares.get(row.label, (None, None, 0))
+        rows.append(row.model_copy(update={"answers": Answers(
+            accuracy=None if right is None else Spread(mean=right, sd=0.01),
+            whole=None if documents is None else Spread(mean=documents, sd=0.01),
+            goal=task.goal, solved=solved, seeds=3, low=0.2924 if solved else 0.0, high=1.0 if solved else 0.7076,
+            averaged=None if right is None else 0.02,
+        )}))  # fmt: skip
+    data = whole.data.model_copy(update={"name": "recall(pairs=4)", "task": task, "has_answers": True, "targets":
+                                         {"train": 0, "validation": 4000, "test": 4000}})  # fmt: skip
+    points = [
+        LengthPoint(factor=1, length=32, accuracy=0.99, low=0.98, high=1.0, answers=0.9, loss=0.1, floor=0.0),
+        LengthPoint(factor=2, length=64, accuracy=0.7, low=0.5, high=0.9, answers=0.1, loss=1.0, floor=0.0),
+    ]
+    cannot = LengthPoint(factor=2, length=64, why="ValueError: 64 tokens are too many")
+    lengths = (Lengths(label="transformer", points=tuple(points)),
+               Lengths(label="gru", points=(points[0], cannot)))  # fmt: skip
+    leaks = {"transformer": "transformer is below the floor under seed 1: why."}
+    verdict = verdict_sentence(rows, whole.pairs, study=whole.study, leaks=list(leaks),
+                               references=list_references(data, 0.0))  # fmt: skip
+    changes = {"models": tuple(rows), "data": data, "lengths": lengths, "leaks": leaks, "verdict": verdict}
+    return Comparison.model_validate(whole.model_copy(update=changes).model_dump(exclude={"notes"}))
+
+
 def _positions(row: ModelRow, draw: random.Random) -> tuple[Place, ...]:
     if row.test is None:
         return ()
@@ -346,6 +383,7 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
     "tuned": _make_tuned_comparison,
     "aimed": _make_aimed_comparison,
     "ablated": _make_ablated_comparison,
+    "task": _make_task_comparison,
     "labels": lambda: make_comparison(
         {
             "<script>alert(1)</script>": (1.80, 10_000),

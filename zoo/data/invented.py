@@ -172,5 +172,5 @@ def log_likelihood(words: Sequence[str]) -> list[float]:
 def load(
     *, documents: Annotated[int, Field(ge=1, le=100_000_000)] = 32_000, seed: Annotated[int, Field(ge=0)] = 0
 ) -> Source:
-    """`documents` coined words drawn under `seed`, with their exact probabilities."""
+    """Coined words of a grammar whose exact probabilities are known: `documents` of them, drawn under `seed`."""
     return Source("invented", sample(documents, seed), log_likelihood)

@@ -41,7 +41,7 @@ def _describe(name: str) -> dict[str, Any]:
         size = f"T {found.length:,}, V {found.vocab_size:,}"
         return {"floor": best.loss, "memoryless": found.memoryless.loss, "size": size, "source": found.source or about}
     size = f"{len(found.text):,} {'tokens' if found.is_stream else 'documents'}"
-    if found.log_likelihood is None or found.is_stream:
+    if found.log_likelihood is None or isinstance(found.text, str | bytes):
         return {"size": size, "source": about}
     nats = -sum(found.log_likelihood(found.text))
     floor = nats / sum(len(document) + 1 for document in found.text)

@@ -50,5 +50,6 @@ def load(
     sums = np.arange(2 * levels - 1)
     return Task(
         "adding", "/" + LETTERS[: 2 * levels], length, draw, shape_line(np.minimum(sums + 1.0, 2 * levels - 1 - sums)),
-        lines={"one number known": Line(log(levels), 1 / levels)}, source="Hochreiter and Schmidhuber 1997", documents=documents, seed=seed,
+        lines={"one number known": Line(log(levels), 1 / levels)},
+        source="Hochreiter and Schmidhuber 1997", documents=documents, seed=seed,
     )  # fmt: skip

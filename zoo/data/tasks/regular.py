@@ -63,7 +63,8 @@ def load(
     memoryless, given = _lines(possible, following, length)
     return Task(
         "regular", LETTERS[:symbols], length, draw, memoryless, predict,
-        lines={"automaton given": given}, goal=Goal("excess", 0.02), source="Akyürek et al. 2024 (RegBench)", documents=documents, seed=seed,
+        lines={"automaton given": given}, goal=Goal("excess", 0.02),
+        source="Akyürek et al. 2024 (RegBench)", documents=documents, seed=seed,
     )  # fmt: skip
 
 

@@ -32,14 +32,14 @@ def list_references(data: DataRecord, floor: float | None) -> tuple[Reference, .
 
 
 def find_unbeaten(model: ModelRow, references: Sequence[Reference]) -> Reference | None:
-    """Find the lowest line, apart from the floor, that a model is not shown to be below.
+    """Find the highest line, that of the least knowledge, that a model is not shown to be below; never the floor.
 
     A model is below a line if its interval is, or its mean where it has no interval.
     """
     if model.test is None:
         return None
     reach = model.test.mean if model.test.high is None else model.test.high
-    return next((own for own in references if own.name != FLOOR and reach >= own.loss), None)
+    return next((own for own in reversed(references) if own.name != FLOOR and reach >= own.loss), None)
 
 
 def say_unbeaten(

@@ -109,7 +109,7 @@ class StudyConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     search: Search = Search()
     context: Annotated[int, Flag(after="flops")] = Field(
-        8, ge=1, description="Number of tokens from which mlp and the wavenets predict the next."
+        8, ge=1, description="Tokens from which mlp and the wavenets predict; of a task all, unless given."
     )
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
     vary: Annotated[Literal["both", "data", "weights"], Flag(after="lr")] = Field(
