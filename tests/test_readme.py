@@ -1,4 +1,4 @@
-"""The examples of the README, of the tour and of the page on traces run unchanged, with a budget of three steps."""
+"""The examples of the README, the tour, the pages on traces and on tasks run unchanged, with a budget of three steps."""
 
 import os
 import re
@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/tour.md", "docs/trace.md"))
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/tour.md", "docs/trace.md", "docs/tasks.md"))
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGES, re.DOTALL)
 SHELL = list(dict.fromkeys(text for language, text in BLOCKS if language == "sh" and "python cli.py" in text))
 PYTHON = next(text for language, text in BLOCKS if language == "python")
+FILES = {text.split()[1]: text for language, text in BLOCKS if language == "python" and re.match(r"# \w+\.py\n", text)}
+"""Name of a file -> its text, of blocks that begin with a name."""
 
 LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "cat *.md")
 """Words of slow examples, which need data, many models, or ten seconds."""
@@ -56,6 +58,8 @@ def test_a_shell_example_of_the_readme_and_of_the_tour_runs(
     python.write_text(SHORTENED.format(python=sys.executable, root=ROOT))
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "mine.py").write_text(PYTHON)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
     (tmp_path / "notes.md").write_text("It was a dark and stormy night.\n\nThe end.\n" * 20)
     if "cli.py runs" in block:  # it lists runs of earlier examples
         block = f"python cli.py train gru\n{block}"

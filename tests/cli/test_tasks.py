@@ -8,7 +8,7 @@ import pytest
 SMALL = ["--batch-size", "8", "--threads", "1", "--steps", "4", "--set", "evaluations=2"]
 TASKS = {
     "adding": "adding(length=8,levels=3,documents=40)",
-    "copy": "copy(length=3,copied=2,documents=40)",
+    "copy": "copy(length=5,copied=2,documents=40)",
     "dyck": "dyck(length=12,documents=40)",
     "group": "group(of=A5,length=4,documents=40)",
     "induction": "induction(length=8,symbols=5,documents=40)",
@@ -149,7 +149,7 @@ def test_every_model_is_compared_on_every_task(run_zoo, task: str) -> None:
     models = (
         "bigram,bow(hidden=4),mlp(hidden=4),wavenet(hidden=4),dilated-wavenet(channels=4),rnn(hidden=4),gru(hidden=4)"
     )
-    models += ",lstm(hidden=4),transformer(width=8,heads=2)"
+    models += ",lstm(hidden=4),transformer(channels=8,heads=2)"
     done = run_zoo("compare", "--models", models, "--data", task, *SMALL, "--seeds", "2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("/2") >= 9

@@ -109,7 +109,7 @@ class StudyConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     search: Search = Search()
     context: Annotated[int, Flag(after="flops")] = Field(
-        8, ge=1, description="Tokens from which mlp and the wavenets predict; of a task all, unless given."
+        8, ge=1, description="Tokens from which mlp and the wavenets predict; of a task all."
     )
     seeds: tuple[Seed, ...] = Field((1, 2, 3), min_length=1)
     vary: Annotated[Literal["both", "data", "weights"], Flag(after="lr")] = Field(
@@ -326,11 +326,12 @@ class StudyConfig(Frozen):
     def for_task(self, length: int | None) -> "StudyConfig":
         """Return the study of a task whose documents have this length; of text, unchanged.
 
-        The length is that of all rows, and of the context where none is given.
+        The length is that of all rows. Where no context is given it is the length too, or the next power of two, into
+        which a tree of levels fits.
         """
         if length is None:
             return self
-        context = self.context if "context" in self.model_fields_set else length
+        context = self.context if "context" in self.model_fields_set else 1 << (length - 1).bit_length()
         whole = self.training.rows == "whole"
         training = self.training.model_copy(update={"length": length}) if whole else self.training
         return self.model_copy(update={"context": context, "training": training})
