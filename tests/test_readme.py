@@ -1,4 +1,4 @@
-"""The examples of the README, the tour, the pages on traces and on tasks run unchanged, with a budget of three steps."""
+"""The examples of README, tour and the pages on traces and tasks run unchanged, with a budget of three steps."""
 
 import os
 import re
