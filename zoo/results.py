@@ -308,8 +308,9 @@ NOTHING = {"receptive_field": math.inf}
 """Column -> value that replaces None in a frame, if it is not NaN."""
 
 
-def _model_row(row: ModelRow) -> dict[str, Any]:
+def _model_row(row: ModelRow, comparison: Comparison) -> dict[str, Any]:
     test, validation = row.test, row.validation
+    bytewise = comparison.bits_per_byte(test.mean) if test else None
     return {
         "label": row.label,
         "group": row.letters,
@@ -318,6 +319,7 @@ def _model_row(row: ModelRow) -> dict[str, Any]:
         "high": test and test.high,
         "validation": validation and validation.mean,
         "above_floor": row.above_floor,
+        **({"bits_per_byte": bytewise} if comparison.bytes_per_token else {}),
         **_answer_columns(row.answers),
         "parameters": row.parameters,
         "buffers": row.buffers,
@@ -370,7 +372,7 @@ def _effect_row(effect: Effect) -> dict[str, Any]:
 
 
 FRAMES: dict[str, Callable[[Compared], list[dict[str, Any]]]] = {
-    "models": lambda compared: [_model_row(row) for row in compared.comparison.models],
+    "models": lambda compared: [_model_row(row, compared.comparison) for row in compared.comparison.models],
     "pairs": lambda compared: [pair.model_dump() for pair in compared.comparison.pairs],
     "effects": lambda compared: _effect_rows(compared.comparison.ablation),
     "runs": lambda compared: [_run_row(row, compared.directory) for row in compared.comparison.runs],

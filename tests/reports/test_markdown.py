@@ -45,7 +45,8 @@ def test_every_table_has_the_numbers_of_the_comparison(every_example: Comparison
     found = tables(render_markdown(every_example, FIGURES))
     others = 2 * bool(every_example.tuned) + 2 * bool(every_example.targets) + len(every_example.contrasts)
     effects = 2 * bool(every_example.ablation)
-    assert len(found) == 2 + bool(every_example.pairs) + others + effects
+    task = bool(every_example.data.task) + bool(every_example.lengths)
+    assert len(found) == 2 + bool(every_example.pairs) + others + effects + task
     head, *rows = found[effects]
     for cells, model in zip(rows, every_example.models, strict=True):
         row = dict(zip(head, cells, strict=True))

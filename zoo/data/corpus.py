@@ -115,6 +115,15 @@ class Corpus:
         targets = {split: self.tokens[split].targets - self.is_stream for split in SPLITS}
         return targets | {"train": 0} if self.task else targets
 
+    @cached_property
+    def bytes(self) -> dict[str, int]:
+        """Split -> number of bytes that its targets stand for; the end of a document is one. Empty for answers."""
+        if self.has_answers:
+            return {}
+        lengths = self.vocabulary.byte_lengths
+        ends = int(self.is_stream)  # the end of a stream is no target
+        return {split: self.tokens[split].count_bytes(lengths) - ends for split in SPLITS}
+
     @property
     def task_length(self) -> int | None:
         """T of a task, the default of `context`; None for text."""

@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from zoo.tokens import BOUNDARY, IGNORED
 
+PIECE = 1 << 20
+"""Tokens that are counted at a time."""
 RELEASED_AFTER = 1024
 """Rows read before pages are released: the system maps up to 64 KB of a file around each place read, and counts all of
 it as resident."""
@@ -110,6 +112,15 @@ class Tokens(Sequence[NDArray[Any]]):
     def targets(self) -> int:
         """Number of targets of all documents, with their ends; with answers, of the scored ones."""
         return int(self.starts[-1]) if self.answers is None else int((self.answers != IGNORED).sum())
+
+    def count_bytes(self, lengths: NDArray[np.int64]) -> int:
+        """Number of bytes of all documents, with their ends, of tokens with these lengths (V,) in bytes."""
+        total = 0
+        for first in range(1, len(self.flat), PIECE):
+            piece = self.flat[first : first + PIECE]
+            total += int(np.bincount(piece, minlength=len(lengths)) @ lengths)
+            self.count_reads(RELEASED_AFTER)
+        return total
 
     def count_targets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(B,) rows -> (B,) number of targets of each."""

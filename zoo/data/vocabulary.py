@@ -47,6 +47,13 @@ class Vocabulary:
         """Narrowest type that holds the tokens."""
         return narrowest_dtype(len(self))
 
+    @property
+    def byte_lengths(self) -> NDArray[np.int64]:
+        """(V,) bytes of each token in UTF-8; the boundary is one, the line break that ends a document in a file."""
+        if self.characters is None:
+            return np.ones(257, dtype=np.int64)
+        return np.array([1, *(len(character.encode(errors="surrogatepass")) for character in self.characters)])
+
     def encode(self, text: Document) -> NDArray[Any]:
         """(T,) tokens of `dtype`, without boundaries.
 

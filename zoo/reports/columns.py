@@ -5,6 +5,7 @@ import math
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
 from zoo.reports.answers import show_right, show_solved_share, show_whole
+from zoo.reports.bits import show_bits_per_byte
 from zoo.reports.numbers import field, half_width, loss, percent
 
 LEFT = ("model", "group", "split")
@@ -33,6 +34,7 @@ def loss_columns(comparison: Comparison, *, bits: bool = False) -> dict[str, lis
         "right": list(map(show_right, models)),
         "whole": list(map(show_whole, models)),
         "solved": list(map(show_solved_share, models)),
+        "bits a byte": [show_bits_per_byte(comparison, row) for row in models],
         "validation": [mean(row.validation) for row in models],
         "published": [written(row.published.validation if row.published else None) for row in models],
         "train": [mean(row.train) for row in models],

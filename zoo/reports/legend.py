@@ -5,6 +5,7 @@ import math
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
 from zoo.reports.answers import explain_answers
+from zoo.reports.bits import list_bits_per_byte
 from zoo.reports.facts import has_intervals, level, new_sample, optimizers
 
 NOTED: tuple[Kind, ...] = (
@@ -48,6 +49,7 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
     if any(row.letters for row in rows):
         lines.append("group: models that share a letter cannot be told apart")
     lines += explain_answers(comparison)
+    lines += list_bits_per_byte(comparison)
     floor = next((row.floor for row in rows if row.above_floor is not None), None)
     if floor:
         where = "these splits" if splits > 1 else "this split"

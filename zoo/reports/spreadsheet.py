@@ -22,7 +22,12 @@ def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
     Losses are nats or bits a token, named in the column `unit`; a receptive field without bound is `inf`.
     """
     unit = math.log(2) if bits else 1.0
-    return _write([_row(model, unit) | {"unit": _name(bits)} for model in comparison.models])
+    rows = []
+    for model in comparison.models:
+        bytewise = {"bits per byte": comparison.bits_per_byte(model.test.mean) if model.test else None}
+        known = bytewise if comparison.bytes_per_token else {}
+        rows.append(_row(model, unit) | known | {"unit": _name(bits)})
+    return _write(rows)
 
 
 def render_run_csv(run: RunSummary, *, bits: bool = False) -> str:

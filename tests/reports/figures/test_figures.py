@@ -89,7 +89,7 @@ def test_losses_stand_in_the_figures_as_the_comparison_has_them(example) -> None
 def test_only_what_there_are_numbers_for_is_drawn(example) -> None:
     search = {"search-settings", "search-trials"}
     profiles = {"profile-tokens", "profile-flops", "profile-seconds"}
-    others = {"effects", "watch-updates", "watch-gradients"}
+    others = {"effects", "lengths", "watch-updates", "watch-gradients"}
     assert set(draw(example("nine"))) == set(FIGURES) - search - profiles - others
     assert set(draw(example("tuned"))) == set(FIGURES) - {"position"} - profiles - others
     assert set(draw(example("aimed"))) == set(FIGURES) - {"position"} - search - others

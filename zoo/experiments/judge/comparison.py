@@ -3,6 +3,7 @@
 comparison.json     a `Comparison`, derived: `zoo.experiments.judge.summarise` computes it from the records
 """
 
+import math
 from collections.abc import Mapping
 
 from pydantic import Field
@@ -60,6 +61,8 @@ class Comparison(Frozen):
     """What each model takes to the target losses; None if the study has none."""
     leaks: Mapping[str, str] = Field(default_factory=dict)
     """Label -> what is wrong, of models below the floor by more than chance."""
+    bytes_per_token: float | None = None
+    """Mean number of bytes of a target of the test split, by which losses become bits a byte; None for a task."""
     lengths: tuple[Lengths, ...] = ()
     """Every model on longer documents of its task, in the order of the ranking; () where none were asked for."""
     watched: tuple[Watched, ...] = ()
@@ -84,6 +87,10 @@ class Comparison(Frozen):
     def references(self) -> tuple[Reference, ...]:
         """The lines of known predictors on the test split, from the lowest loss to the highest."""
         return list_references(self.data, self.models[0].floor)
+
+    def bits_per_byte(self, loss: float) -> float | None:
+        """Return a loss in nats per token as bits a byte, which other tokens of the same text do not change."""
+        return loss / (math.log(2) * self.bytes_per_token) if self.bytes_per_token else None
 
     @property
     def scored(self) -> str:

@@ -107,6 +107,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             several=several,
         ),
         leaks=leaks,
+        bytes_per_token=_count_bytes_per_token(runs),
         lengths=_summarise_lengths([row.label for row in rows], by_label, record, path.parent, level),
         watched=tuple(own for label in labels if (own := summarise_watched(by_label[label][0]))),
         runs=tuple(_run_row(run, path.parent, several=several) for run in runs),
@@ -149,6 +150,14 @@ def _summarise_lengths(
     names = {label: [str(run.directory.relative_to(directory)) for run in runs[label]] for label in labels}
     found = (summarise_lengths(label, runs[label], known, names[label], level) for label in labels)
     return tuple(own for own in found if own)
+
+
+def _count_bytes_per_token(runs: Sequence[Run]) -> float | None:
+    """Count the bytes of a target of test, over all splits; None where runs record none."""
+    firsts = [own[0].recorded.data for own in group_by_split(runs).values()]
+    if not all("test" in data.bytes for data in firsts):
+        return None
+    return sum(data.bytes["test"] for data in firsts) / sum(data.targets["test"] for data in firsts)
 
 
 def _inflation(runs: Sequence[Run]) -> float | None:

@@ -92,6 +92,8 @@ class DataRecord(Frozen):
     characters: str | None = Field(min_length=1)
     targets: dict[str, Count]
     floor: dict[str, Loss | None]
+    bytes: dict[str, Count] = Field(default_factory=dict)
+    """Split -> number of bytes that its targets stand for; {} for a task, and in older records."""
     task: TaskRecord | None = None
     """Of a task; None for text."""
     has_answers: bool = False
@@ -109,8 +111,9 @@ class DataRecord(Frozen):
 
     @model_serializer(mode="wrap")
     def _omit_what_text_has_not(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omit what only tasks have, so that records of text keep their contents."""
-        return {key: value for key, value in dump(self).items() if value or key not in ("task", "has_answers")}
+        """Omit what only tasks have, or only text."""
+        optional = ("task", "has_answers", "bytes")
+        return {key: value for key, value in dump(self).items() if value or key not in optional}
 
     @field_validator("characters")
     @classmethod
@@ -119,7 +122,7 @@ class DataRecord(Frozen):
             raise ValueError("characters are not those of a vocabulary, each once and in order")
         return characters
 
-    @field_validator("targets", "floor")
+    @field_validator("targets", "floor", "bytes")
     @classmethod
     def _of_the_splits(cls, numbers: dict[str, Any], field: ValidationInfo) -> dict[str, Any]:
         if not numbers.keys() <= SPLITS or (field.field_name == "targets" and numbers.keys() != SPLITS):

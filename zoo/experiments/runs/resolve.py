@@ -176,6 +176,7 @@ def describe_data(corpus: Corpus) -> DataRecord:
         characters=corpus.vocabulary.characters,
         targets=corpus.targets,
         floor=corpus.floor,
+        bytes=corpus.bytes,
         has_answers=corpus.has_answers,
         task=describe_task(corpus.task) if corpus.task else None,
     )

@@ -171,7 +171,7 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "model": str(config.model),
         "context": config.context,
         "trial": config.trial,
-        "data": as_json(cell.data) | {"name": None, "tokens": config.data.tokens},
+        "data": as_json(cell.data) | {"name": None, "bytes": None, "tokens": config.data.tokens},
         "training": as_json(
             config.training.model_copy(
                 update={"steps": None, "tokens": None, "flops": None, "lr": None, "execution": "auto"}
