@@ -12,6 +12,7 @@ OURS = {"cli", "registry", "zoo"}
 
 PLAIN = {
     "registry",
+    "zoo.byte_level",
     "zoo.config",
     "zoo.cache",
     "zoo.calls",
@@ -30,7 +31,7 @@ TRAINING = TEXT | MODELS | {"zoo.training"}
 
 ALLOWED = {
     "registry": {"registry"},
-    "zoo/settings": {"zoo.settings"},
+    "zoo/settings": {"zoo.settings", "zoo.byte_level"},
     "zoo/layers": {"zoo.layers", "zoo.packing", "zoo.tokens"},
     "zoo/surroundings": {"zoo.surroundings", "zoo.errors"},
     "zoo/models": MODELS,

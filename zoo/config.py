@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from zoo.byte_level import parse_size
 from zoo.calls import Call, Value, parse_call
 from zoo.errors import UsageError, shorten
 from zoo.settings.flag import Flag, Internal
@@ -86,10 +87,9 @@ class DataConfig(Frozen):
     documents: Annotated[Literal["auto", "line", "none"], Flag(default="")] = Field(
         "auto", description="line: one document per line; none: one stream; auto: judge by the lines."
     )
-    tokens: Annotated[
-        Literal["characters", "bytes"],
-        Flag("tokenizer"),
-    ] = Field("characters", description="Unit of a token.")
+    tokens: Annotated[str, Flag("tokenizer", metavar="characters|bytes|bpe:N")] = Field(
+        "characters", description="Unit of a token; bpe:512: byte pairs, trained on the training split."
+    )
     split: Annotated[str, Flag(metavar="A/B/C", after="dedupe")] = Field(
         USUAL_SPLIT, description="Percent of training/validation/test; with 0 for test, validation serves as test."
     )
@@ -100,6 +100,13 @@ class DataConfig(Frozen):
         ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, beginning a fifth into the text."
     )
     dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also occur in an earlier split.")
+
+    @field_validator("tokens")
+    @classmethod
+    def _tokens_are_known(cls, text: str) -> str:
+        if parse_size(text) is None and text not in ("characters", "bytes"):
+            raise ValueError(f"'{shorten(text)}' is no unit of a token: characters, bytes, or bpe:512 for byte pairs")
+        return text
 
     @field_validator("split")
     @classmethod
@@ -269,6 +276,8 @@ class Start(Frozen):
     """Number of steps that they were trained for."""
     characters: str | None = None
     """Characters of their vocabulary, if known."""
+    tokenizer: str | None = None
+    """SHA-256 of their tokenizer, of a run on byte pairs."""
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ from zoo.experiments.judge.single import summarise_run
 from zoo.experiments.records.run import CurvePoint, Result, Run, read_run
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
+from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
 from zoo.probes.values import Layer, Signals, Traced
 from zoo.reports.conformance import conformance_lines
@@ -84,7 +85,7 @@ class TrainedRun:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """Vocabulary of the run, with `encode` and `decode`."""
-        return Vocabulary(self.record.recorded.data.characters)
+        return read_vocabulary(self.record.directory, self.record.recorded.data)
 
     @cached_property
     def model(self) -> SequenceModel:

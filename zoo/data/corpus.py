@@ -17,8 +17,10 @@ from pydantic import ConfigDict, ValidationError, validate_call
 from registry import RegistryError
 from registry.files import is_file_reference
 from zoo.blame import blame
+from zoo.byte_level import parse_size
 from zoo.catalog import CORPORA
 from zoo.config import ONLY_SPLIT, DataConfig
+from zoo.data.byte_pairs import train_byte_pairs
 from zoo.data.endless import EndlessRows, hold
 from zoo.data.files import arrange, join_lines, read_source, too_few_error
 from zoo.data.large.prepared import LARGE, Prepared, prepare
@@ -27,7 +29,7 @@ from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, can_split, count_repeats, dedupe, split_documents, split_stream
 from zoo.data.task import TEST, TRAIN, VALIDATION, Task
 from zoo.data.tokens import Tokens
-from zoo.data.vocabulary import Vocabulary
+from zoo.data.vocabulary import Vocabulary, as_text
 from zoo.errors import DataError, UsageError, describe_faults
 from zoo.surroundings import restore_and_report
 
@@ -190,8 +192,7 @@ class Corpus:
         own = SPLITS if self.has_test else SPLITS[:2]
         size = "{:,} / {:,} / {:,} tokens".format(*self.targets.values())
         if self.is_stream:
-            units = "bytes" if self.vocabulary.characters is None else "characters"
-            what = f"one stream, {sum(self.targets[name] for name in own):,} {units}"
+            what = f"one stream, {sum(self.targets[name] for name in own):,} {self.vocabulary.unit}"
         else:
             what = f"{sum(len(self.tokens[name]) for name in own):,} documents"
         line = f"{self.name}: {what}, vocabulary {len(self.vocabulary)}, train / validation / test {size}"
@@ -251,7 +252,10 @@ def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = 
         return {ONLY_SPLIT: Corpus(name, False, symbols, None, Split(0, 0, 0), task=source)}
     if configs[0].tokens == "bytes":
         source = _encode_texts(source)
-    vocabulary = vocabulary or Vocabulary.of(_list_texts(source))
+    if parse_size(configs[0].tokens):
+        _check_byte_pairs(source, configs)
+    else:
+        vocabulary = vocabulary or Vocabulary.of(_list_texts(source))
     return {config.rotation: _split(source, config, vocabulary) for config in configs}
 
 
@@ -269,7 +273,16 @@ def _check_task_settings(name: str, configs: Sequence[DataConfig]) -> None:
         )
 
 
-def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus:
+def _check_byte_pairs(source: Source, configs: Sequence[DataConfig]) -> None:
+    """Check that one tokenizer can be trained: all models of a comparison share it."""
+    if len(configs) > 1 or configs[0].rotation != ONLY_SPLIT:
+        raise UsageError("Byte pairs are trained on one training split, and several have several: leave out --splits.")
+    if source.answers is not None:
+        raise UsageError(f"Corpus '{source.name}' has an answer for each character: leave out --tokenizer.")
+
+
+def _split(source: Source, config: DataConfig, vocabulary: Vocabulary | None) -> Corpus:
+    """Split the text; a vocabulary that is not given is trained on the training split."""
     if isinstance(source.text, str | bytes):
         if len(source.text) < 10 or not can_split(len(source.text), config.shares, config.turn):
             raise DataError(f"{source.name} has {len(source.text)} tokens: too few to split {config.split}.")
@@ -291,6 +304,9 @@ def _split(source: Source, config: DataConfig, vocabulary: Vocabulary) -> Corpus
             raise too_few_error(source.name, few, why)
     if not config.has_test:
         split = replace(split, test=split.validation)
+    if vocabulary is None:
+        size = parse_size(config.tokens) or 0
+        vocabulary = Vocabulary(None, train_byte_pairs(map(as_text, split.train), size))
     answers = None
     if source.answers is not None:
         split, answers = (_take_part(split, part) for part in (0, 1))

@@ -1,4 +1,4 @@
-"""Encode characters or bytes as tokens, and decode them; token 0 is the boundary."""
+"""Encode characters, bytes or byte pairs as tokens, and decode them; token 0 is the boundary."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.byte_pairs import BytePairs
 from zoo.data.source import Document
 from zoo.data.tokens import narrowest_dtype
 from zoo.errors import UsageError
@@ -24,9 +25,10 @@ def code_points(text: str) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Symbols of the tokens 1, 2, ...: sorted characters; or None for the 256 bytes."""
+    """Symbols of the tokens 1, 2, ...: sorted characters, or byte pairs; of neither, the 256 bytes."""
 
     characters: str | None
+    pairs: BytePairs | None = None
 
     @classmethod
     def of(cls, texts: Iterable[Document]) -> "Vocabulary":
@@ -40,6 +42,8 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Vocabulary size V, with the boundary token."""
+        if self.pairs:
+            return len(self.pairs.token_bytes) + 1
         return 257 if self.characters is None else len(self.characters) + 1
 
     @property
@@ -50,9 +54,16 @@ class Vocabulary:
     @property
     def byte_lengths(self) -> NDArray[np.int64]:
         """(V,) bytes of each token in UTF-8; the boundary is one, the line break that ends a document in a file."""
+        if self.pairs:
+            return np.array([1, *map(len, self.pairs.token_bytes)])
         if self.characters is None:
             return np.ones(257, dtype=np.int64)
         return np.array([1, *(len(character.encode(errors="surrogatepass")) for character in self.characters)])
+
+    @property
+    def unit(self) -> str:
+        """What a token is, in the plural."""
+        return "tokens" if self.pairs else "bytes" if self.characters is None else "characters"
 
     def encode(self, text: Document) -> NDArray[Any]:
         """(T,) tokens of `dtype`, without boundaries.
@@ -60,6 +71,8 @@ class Vocabulary:
         Raises:
             UsageError: a character is not in the vocabulary; the message names it and its nearest ones.
         """
+        if self.pairs:
+            return self.encode_all([text])[0]
         if self.characters is None:
             data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
             return np.frombuffer(data, dtype=np.uint8).astype(self.dtype) + self.dtype.type(1)
@@ -72,6 +85,9 @@ class Vocabulary:
         Raises:
             UsageError: as `encode`.
         """
+        if self.pairs:
+            flat, lengths = self.pairs.encode_all([as_text(document) for document in documents])
+            return flat.astype(self.dtype), lengths
         if self.characters is None:
             data = [text.encode(errors="surrogateescape") if isinstance(text, str) else text for text in documents]
             return self.encode(b"".join(data)), list(map(len, data))
@@ -107,9 +123,22 @@ class Vocabulary:
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of the tokens, without boundaries; bytes that are not UTF-8 become the replacement character."""
         kept = [token - 1 for token in tokens if token]
+        if self.pairs:
+            return b"".join(self.pairs.token_bytes[index] for index in kept).decode(errors="replace")
         if self.characters is None:
             return bytes(kept).decode(errors="replace")
         return "".join(self.characters[index] for index in kept)
+
+
+def as_text(document: Document) -> str:
+    """Return a document that is text.
+
+    Raises:
+        UsageError: it is bytes.
+    """
+    if isinstance(document, str):
+        return document
+    raise UsageError("Byte pairs are made of text, and this corpus is bytes: give --tokenizer bytes.")
 
 
 def find_nearest(character: str, known: str, count: int = 5) -> list[str]:

@@ -87,7 +87,9 @@ def trace_named(
 
 
 def _name_tokens(corpus: Corpus) -> list[str]:
-    """The characters or bytes of all tokens; that of the boundary, 0, is drawn as ∎."""
+    """The characters, bytes or byte pairs of all tokens; that of the boundary, 0, is drawn as ∎."""
+    if corpus.vocabulary.pairs:
+        return ["∎", *(own.decode(errors="replace") for own in corpus.vocabulary.pairs.token_bytes)]
     names = [chr(byte) if 32 < byte < 127 else f"{byte:02x}" for byte in range(256)]
     return ["∎", *(names if corpus.vocabulary.characters is None else corpus.vocabulary.characters)]
 

@@ -2,6 +2,8 @@
 
 import math
 
+from zoo.byte_level import parse_size
+
 AUTO = "auto"
 """Word in place of a grid of learning rates, or before one: extend the grid where it is too narrow."""
 
@@ -46,13 +48,15 @@ def parse_share(text: str) -> float:
 
 
 def parse_tokens(text: str) -> str | int:
-    """Value of the older flag `--tokens`: a unit of tokens (`bytes`) or a budget (`6.4M`)."""
+    """Value of the older flag `--tokens`: a unit of tokens (`bytes`, `bpe:512`) or a budget (`6.4M`)."""
+    if parse_size(text):
+        return text
     kind = {"chars": "characters", "characters": "characters", "bytes": "bytes"}.get(text.lower())
     if kind:
         return kind
     count = _parse_with_suffix(text)
     if not 1 <= count < math.inf:
-        raise ValueError(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters or bytes.")
+        raise ValueError(f"'{text}' is neither a number of tokens (6400000, 6.4M) nor characters, bytes or bpe:512.")
     return round(count)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.byte_level import read_token_bytes
 from zoo.config import Frozen
 from zoo.errors import RunError
 from zoo.experiments.records.detail import Kept, read_kept
 from zoo.experiments.records.run import DataRecord, Run
+from zoo.experiments.records.tokenizer import read_tokenizer
 
 LENGTH = 120
 """Most tokens of a passage; longer documents, and a stream, are cut."""
@@ -18,6 +20,7 @@ EACH_WAY = 3
 OTHERS = 3
 """Models that the best one is compared with, in the order of the ranking."""
 DIGITS = 4
+BYTES = [bytes([byte]) for byte in range(256)]
 
 Array = NDArray[np.float64]
 
@@ -81,7 +84,9 @@ def find_contrasts(runs: Mapping[str, Sequence[Run]], data: DataRecord) -> tuple
         return ()
     cuts = list(_cut(kept.tokens, data.is_stream))
     best, *others = means
-    return tuple(_contrast((best, other), means, kept, cuts, data) for other in others)
+    tokenizer = read_tokenizer(next(iter(runs.values()))[0].directory, data)
+    pieces = read_token_bytes(tokenizer) if tokenizer else BYTES
+    return tuple(_contrast((best, other), means, kept, cuts, data, pieces) for other in others)
 
 
 def _contrast(
@@ -90,13 +95,14 @@ def _contrast(
     kept: Kept,
     cuts: Sequence[tuple[int, int, int]],
     data: DataRecord,
+    pieces: Sequence[bytes],
 ) -> Contrast:
     (a, b), (one, other) = pair, (means[label] for label in pair)
     apart = np.add.reduceat(one - other, [start for _, start, _ in cuts])
     order = np.argsort(apart, kind="stable").tolist()
     chosen = [index for index in order[:EACH_WAY] if apart[index] < 0]
     chosen += [index for index in order[::-1][:EACH_WAY] if apart[index] > 0]
-    passages = tuple(_passage(cuts[index], one, other, kept, data) for index in chosen)
+    passages = tuple(_passage(cuts[index], one, other, kept, data, pieces) for index in chosen)
     return Contrast(a=a, b=b, tokens=len(kept.nats), passages=passages)
 
 
@@ -109,13 +115,15 @@ def _cut(tokens: NDArray[np.int64], is_stream: bool) -> Iterator[tuple[int, int,
             yield number, start, min(start + LENGTH, end)
 
 
-def _passage(cut: tuple[int, int, int], one: Array, other: Array, kept: Kept, data: DataRecord) -> Passage:
+def _passage(
+    cut: tuple[int, int, int], one: Array, other: Array, kept: Kept, data: DataRecord, pieces: Sequence[bytes]
+) -> Passage:
     number, start, end = cut
     bounds = np.cumsum(kept.tokens)
     first, last = (
         (0, len(kept.nats)) if data.is_stream else (int(bounds[number] - kept.tokens[number]), int(bounds[number]))
     )
-    parts = list(_characters(kept.targets[start:end].tolist(), data.characters))
+    parts = list(_characters(kept.targets[start:end].tolist(), data.characters, pieces))
     heads = [place for _, place in parts]
     a, b = (
         tuple(round(float(value), DIGITS) for value in np.add.reduceat(part[start:end], heads)) for part in (one, other)
@@ -124,8 +132,11 @@ def _passage(cut: tuple[int, int, int], one: Array, other: Array, kept: Kept, da
                    text=tuple(text for text, _ in parts), a=a, b=b)  # fmt: skip
 
 
-def _characters(targets: Sequence[int], characters: str | None) -> Iterator[tuple[str, int]]:
-    """Yield every character of the tokens and the index of its first token; "" for the end of a document."""
+def _characters(targets: Sequence[int], characters: str | None, pieces: Sequence[bytes]) -> Iterator[tuple[str, int]]:
+    """Yield every character of the tokens, or the characters that end with a token, and the index of its first token.
+
+    "" is the end of a document. `pieces` has the bytes of the tokens 1, 2, ... where there are no characters.
+    """
     if characters is not None:
         for place, token in enumerate(targets):
             yield "" if token == 0 else characters[token - 1] if token <= len(characters) else "\ufffd", place
@@ -133,7 +144,7 @@ def _characters(targets: Sequence[int], characters: str | None) -> Iterator[tupl
     decoder, began = codecs.getincrementaldecoder("utf-8")(errors="replace"), 0
     for place, token in enumerate(targets):
         last = place + 1 == len(targets) or targets[place + 1] == 0
-        text = decoder.decode(bytes([token - 1]) if 0 < token <= 256 else b"", final=last)
+        text = decoder.decode(pieces[token - 1] if 0 < token <= len(pieces) else b"", final=last)
         if text or token == 0:
             yield text, began
             began = place + 1

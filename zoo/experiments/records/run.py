@@ -6,6 +6,7 @@ environment.json         versions, device, threads, commit (`Environment`)
 losses.safetensors       summed loss and tokens of every document of validation and test, and of a task the number that
                          are right; details: see `detail.py`
 weights.safetensors      the weights that were best on validation
+tokenizer.json           the tokenizer of a text of byte pairs, as its library writes it; see `tokenizer.py`
 result.json              `Result`, written last: a directory without it is no run
 """
 
@@ -38,7 +39,7 @@ from zoo.experiments.records.reading import DamagedError, read_json, read_lines,
 from zoo.experiments.records.values import Count, Loss, Operations, Parameters, Seconds, Share, Steps
 from zoo.whole_file import write_whole
 
-WEIGHTS, LOSSES = "weights.safetensors", "losses.safetensors"
+WEIGHTS, LOSSES, TOKENIZER = "weights.safetensors", "losses.safetensors", "tokenizer.json"
 GRID_FOLDER, SEARCH_FOLDER = "lr-grid", "search"
 """Folders of trials within that of a study."""
 DIGESTS = "code"
@@ -92,6 +93,8 @@ class DataRecord(Frozen):
     characters: str | None = Field(min_length=1)
     targets: dict[str, Count]
     floor: dict[str, Loss | None]
+    tokenizer: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the run's tokenizer.json; None without byte pairs."""
     bytes: dict[str, Count] = Field(default_factory=dict)
     """Split -> number of bytes that its targets stand for; {} for a task, and in older records."""
     task: TaskRecord | None = None
@@ -112,7 +115,7 @@ class DataRecord(Frozen):
     @model_serializer(mode="wrap")
     def _omit_what_text_has_not(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit what only tasks have, or only text."""
-        optional = ("task", "has_answers", "bytes")
+        optional = ("task", "has_answers", "bytes", "tokenizer")
         return {key: value for key, value in dump(self).items() if value or key not in optional}
 
     @field_validator("characters")

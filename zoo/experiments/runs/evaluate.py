@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from zoo.blame import blame
 from zoo.config import DataConfig
 from zoo.data.corpus import Corpus, load_corpus
-from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.budget import row_length
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
+from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.surroundings import isolated
 from zoo.training.device import resolve_device
 from zoo.training.evaluation import evaluate
@@ -83,4 +83,4 @@ def reload_corpus(run: Run, data: Mapping[str, Any], trust: Trust) -> Corpus:
         config = DataConfig(**{**dict(own), **given})
     except ValidationError as error:
         raise UsageError(f"{describe_faults(error)}.") from None
-    return load_corpus(config, Vocabulary(run.recorded.data.characters))
+    return load_corpus(config, read_vocabulary(run.directory, run.recorded.data))

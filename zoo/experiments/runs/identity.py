@@ -58,6 +58,7 @@ def fingerprint_run(
             **({"start": config.start.sha256} if config.start else {}),
             **{key: seed for key in ("weights_seed", "data_seed") if (seed := getattr(config, key)) is not None},
             "data": [data.digest, config.data.tokens, data.floor],
+            **({"tokenizer": data.tokenizer} if data.tokenizer else {}),
             "source": recorded.model_source,
             "harness": recorded.harness,
             **({"optimizer": recorded.optimizer_source} if recorded.optimizer_source else {}),

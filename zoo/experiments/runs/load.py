@@ -3,11 +3,11 @@
 import os
 
 from registry.files import is_file_reference, split_file_reference
-from zoo.data.vocabulary import Vocabulary
 from zoo.errors import RunError
 from zoo.experiments.records.run import DIGESTS, WEIGHTS, Run
 from zoo.experiments.runs.model import FoundModel, find_model
 from zoo.experiments.runs.trust import Trust
+from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
 from zoo.training.checkpoint import load_weights
 
@@ -35,7 +35,7 @@ def load_model(run: Run, trust: Trust | None = None) -> tuple[SequenceModel, str
     trust = trust or Trust()
     trust.allow(run.recorded)
     trust.check(name)
-    vocab_size = len(Vocabulary(run.recorded.data.characters))
+    vocab_size = len(read_vocabulary(run.directory, run.recorded.data))
     found = find_model(config.model, vocab_size=vocab_size, context=config.context)
     model = found.build(config.init_seed)
     load_weights(model, run.directory / WEIGHTS, run.result.weights_sha256)

@@ -66,6 +66,7 @@ def make_start(place: Path) -> Start:
         run=recorded.fingerprint,
         steps=run.result.best_step,
         characters=recorded.data.characters,
+        tokenizer=recorded.data.tokenizer,
     )
 
 

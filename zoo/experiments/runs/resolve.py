@@ -176,6 +176,7 @@ def describe_data(corpus: Corpus) -> DataRecord:
         characters=corpus.vocabulary.characters,
         targets=corpus.targets,
         floor=corpus.floor,
+        tokenizer=corpus.vocabulary.pairs.digest if corpus.vocabulary.pairs else None,
         bytes=corpus.bytes,
         has_answers=corpus.has_answers,
         task=describe_task(corpus.task) if corpus.task else None,
@@ -210,6 +211,12 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
 
 
 def _check_vocabulary(start: Start, corpus: Corpus) -> None:
+    pairs = corpus.vocabulary.pairs
+    if start.tokenizer != (pairs.digest if pairs else None) and (start.run or start.tokenizer):
+        raise UsageError(
+            f"The weights of {start.name} are for another tokenizer than that of {corpus.name}: a token would mean "
+            "something else."
+        )
     known, own = start.characters, corpus.vocabulary.characters
     if known is None or known == own:
         return

@@ -16,6 +16,7 @@ from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.evaluate import reload_corpus
 from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
+from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
 from zoo.sampling import stream
 from zoo.surroundings import isolated
@@ -115,7 +116,7 @@ def _begin(
     data = run.recorded.data
     if not data.can_be_sampled:
         raise UsageError(f"{data.name} asks for answers, not for next tokens, so there is no text to sample.")
-    vocabulary = Vocabulary(data.characters)
+    vocabulary = read_vocabulary(run.directory, data)
     if (data.is_stream or data.task) and not prompt:
         prompt = "\n" if "\n" in (data.characters or "\n") else str(data.characters)[0]
     encoded = torch.from_numpy(vocabulary.encode(prompt)).long()

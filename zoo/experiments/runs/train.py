@@ -13,7 +13,7 @@ from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
-from zoo.experiments.records.run import WEIGHTS, Run, is_done, is_run, read_run
+from zoo.experiments.records.run import TOKENIZER, WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.checkpoints import Checkpoints
 from zoo.experiments.runs.floor import find_impossible_score
@@ -32,6 +32,7 @@ from zoo.training.loop import Fit, Progress, fit
 from zoo.training.observer import Observer
 from zoo.training.run_state import Keeper
 from zoo.training.stacked.fit import fit_stacked
+from zoo.whole_file import write_whole
 
 Observe: TypeAlias = Callable[[Cell, SequenceModel, Path, Corpus], Observer | None]
 """Makes what looks at the model of a cell in training, and writes into its working folder; None: nothing does."""
@@ -106,6 +107,8 @@ def _work(cells: Sequence[Cell], corpus: Corpus, report: Callable[[Cell, Progres
             if surroundings.complaint:
                 scored = Scored(refusal=surroundings.complaint)
             _check_source(cell)
+            if corpus.vocabulary.pairs:
+                write_whole(place / TOKENIZER, corpus.vocabulary.pairs.text)
             write_record(cell, one, scored, place)
 
 

@@ -9,6 +9,7 @@ from zoo.data.splits import SPLITS
 from zoo.errors import RunError
 from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Run
 from zoo.experiments.records.signals import read_signals
+from zoo.experiments.records.tokenizer import read_tokenizer
 from zoo.experiments.runs.identity import fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.load import describe_change
 from zoo.experiments.runs.resolve import Cell
@@ -23,7 +24,7 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     """Check every part of a run, cheap checks first.
 
     Raises:
-        RunError: weights or losses are damaged.
+        RunError: weights, losses or the tokenizer are damaged.
         DataError, UsageError, RegistryError: corpus or model cannot be rebuilt.
     """
     recorded, config = run.recorded, run.recorded.run
@@ -35,6 +36,7 @@ def run_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     if changed := describe_change(run, cell.model):
         yield changed
     yield from _config_differences(run, cell)
+    read_tokenizer(run.directory, run.recorded.data)
     yield from _result_differences(run, cell)
     if run.result.status == "failed":  # a failed run has nothing else
         yield from _fingerprint_differences(run, cell)
