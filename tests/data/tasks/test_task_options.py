@@ -220,7 +220,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "regular",
         {"automata": 1, "states": 3, "symbols": 3, "choices": 2},
-        "a perfect model has the loss of one without",
+        "a perfect model has a loss of 0.6931",
     ),
     ("selective-copy", {"copied": 65}, "65 symbols do not stand in 64 tokens: give copied=64 or less"),
     *((name, {"lenght": 8}, "unknown option 'lenght'. Its options: ") for name in SMALL),
