@@ -1,8 +1,8 @@
 """The task `markov`: a random Markov source of some order, whose entropy is known for a window of any length.
 
 The next of `symbols` symbols depends on the last `order` of them, by probabilities drawn from a Dirichlet distribution
-of this `concentration` (Makkuva et al. 2024 train on such sources). Documents begin in the stationary distribution, and
-every token that has `order` tokens before it is scored.
+of this `concentration`. (Makkuva et al. 2024 train on Markov sources, of two symbols.) Documents begin in the
+stationary distribution, and every token that has `order` tokens before it is scored.
 
 The floor is the conditional entropy H(next | last k tokens), exact for k = order, and for every shorter window too,
 which the stationary distribution gives: those are the lines. The memoryless line is a window of 1.
