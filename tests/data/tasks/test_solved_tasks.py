@@ -10,7 +10,7 @@ EASY: list[tuple[str, str, dict[str, Any]]] = [
     ("mlp(hidden=64)", "memorize(keys=8,values=8,length=8,documents=200)", {"steps": 300, "context": 4}),
     ("gru(hidden=32)", "parity(length=8,documents=200)", {"steps": 1500}),
     ("gru(hidden=64)", "copy(length=5,copied=3,documents=200)", {"steps": 1500}),
-    ("transformer", "recall(pairs=2,length=16,keys=4,values=4,documents=200)", {"steps": 2500}),
+    ("transformer", "recall(pairs=2,length=16,keys=4,values=4,documents=200)", {"steps": 1500}),
 ]
 
 
