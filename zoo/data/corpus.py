@@ -84,6 +84,8 @@ class Corpus:
                     self.tokens[name].flat.tobytes() + np.ascontiguousarray(self.tokens[name].answers).tobytes()
                 )
             return digest.hexdigest()
+        if self.answers:
+            digest.update(f"answers without {self.unscored!r}".encode())
         for name in SPLITS:
             for document in [*self._text(name), *(self.answers[name] if self.answers else ())]:
                 data = document.encode() if isinstance(document, str) else document
@@ -354,11 +356,16 @@ def _encode_texts(source: Source) -> Source:
 
     text = source.text
     encoded = encode(text) if isinstance(text, str | bytes) else [encode(document) for document in text]
-    likelihood = source.log_likelihood
+    likelihood, is_ascii = source.log_likelihood, all(document.isascii() for document in _list_texts(source))
     if source.answers is not None:
-        answers = [encode(own) for own in source.answers]
-        return replace(source, text=encoded, answers=answers)
-    if all(document.isascii() for document in _list_texts(source)):
+        has_characters = any(isinstance(document, str) for document in source.text)
+        if has_characters and not (is_ascii and source.unscored.isascii()):
+            raise UsageError(
+                f"Corpus '{source.name}' has an answer for each character, and some characters are several bytes: "
+                "leave out --tokenizer bytes."
+            )
+        return replace(source, text=encoded, answers=[encode(own) for own in source.answers])
+    if is_ascii:
         return Source(
             source.name,
             encoded,

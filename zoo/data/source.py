@@ -23,7 +23,7 @@ class Source:
         remark: note for the user on how the text was read, as part of a sentence.
         answers: target of every character or byte of every document, where it is not the next one; `unscored` where
             nothing is scored. Such documents have no boundary tokens, and must have a target each.
-        unscored: the sign in `answers` for no target.
+        unscored: the sign in `answers` for no target; one character, of ASCII in bytes.
 
     Raises:
         DataError: a document is neither str nor bytes, or answers do not fit the text.
@@ -48,12 +48,16 @@ class Source:
         """Say how the answers do not fit the text; "" if they do."""
         if self.is_stream or self.log_likelihood is not None:
             return "answers need documents, without log probabilities"
+        if len(self.unscored) != 1:
+            return f"unscored={self.unscored!r} must be one character"
         if len(answers) != len(self.text):
             return f"{len(answers):,} answers for {len(self.text):,} documents"
         for number, (document, own) in enumerate(zip(self.text, answers, strict=True), 1):
             sign: Document = self.unscored if isinstance(own, str) else self.unscored.encode()
             if type(own) is not type(document) or len(own) != len(document):
                 return f"document {number:,} and its answers must be text of one kind and length"
+            if len(sign) != 1:
+                return f"unscored={self.unscored!r} must be a character of one byte"
             if not own.replace(sign, sign[:0]):  # type: ignore[arg-type]
                 return f"document {number:,} has no answer"
         return ""

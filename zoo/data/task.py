@@ -15,6 +15,8 @@ BLOCK = 256
 """Documents that are drawn at a time: document n is row n mod BLOCK of block n // BLOCK."""
 HELD_OUT = 1000
 """Usual number of documents of validation, and of test."""
+CHECKED = 8
+"""Documents of which the probabilities of an oracle are checked."""
 TRAIN, VALIDATION, TEST = range(3)
 LETTERS = "".join(
     chr(code)
@@ -80,7 +82,7 @@ class Task:
         seed: seed of all documents, beside that of a run for its training documents.
 
     Raises:
-        DataError: the lines or the documents contradict each other.
+        DataError: the lines, the documents or the probabilities contradict each other.
     """
 
     name: str
@@ -98,23 +100,51 @@ class Task:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        tokens, targets = self.block(TRAIN, 0, 0)
-        shape, scored = (BLOCK, self.length), targets != IGNORED
-        wrong = None
-        if list(self.symbols) != sorted(set(self.symbols)):
-            wrong = "symbols must be different characters in ascending order"
-        elif tokens.shape != shape or targets.shape != shape:
-            wrong = f"draw gives shapes {tokens.shape} and {targets.shape}, not {shape}"
-        elif not scored.any(axis=1).all():
-            wrong = "a document has no scored token"
-        elif (
-            min(tokens.min(), targets[scored].min()) < 1 or max(tokens.max(), targets[scored].max()) >= self.vocab_size
-        ):
-            wrong = f"tokens and targets must be 1 to {self.vocab_size - 1}, one for each of its symbols"
-        elif not self.memoryless.loss > (floor := self.best.loss) + 1e-9:
-            wrong = f"a perfect model has the loss of one without memory, {floor:.4f}: give other options"
-        if wrong:
+        if wrong := self._find_misfit() or self._find_wrong_prediction() or self._find_wrong_line():
             raise DataError(f"Task '{self.name}': {wrong}.")
+
+    def _find_misfit(self) -> str:
+        """Say how the symbols or the documents are wrong; "" if they are not."""
+        (tokens, targets), again = self.block(TRAIN, 0, 0), self.block(TRAIN, 0, 0)
+        shape, scored = (BLOCK, self.length), targets != IGNORED
+        if self.documents < 1:
+            return f"documents={self.documents} must be 1 or more"
+        if list(self.symbols) != sorted(set(self.symbols)):
+            return "symbols must be different characters in ascending order"
+        if tokens.shape != shape or targets.shape != shape:
+            return f"draw gives shapes {tokens.shape} and {targets.shape}, not {shape}"
+        if (again.tokens != tokens).any() or (again.targets != targets).any():
+            return "draw gives other documents the second time: it must depend on its generator alone"
+        if not scored.any(axis=1).all():
+            return "a document has no scored token"
+        known = np.concatenate([tokens.ravel(), targets[scored]])
+        if known.min() < 1 or known.max() >= self.vocab_size:
+            return f"tokens and targets must be 1 to {self.vocab_size - 1}, one for each of its symbols"
+        return ""
+
+    def _find_wrong_prediction(self) -> str:
+        """Say how the probabilities of the oracle are wrong; "" if they are not."""
+        if self.oracle is None:
+            return ""
+        tokens, targets = (part[:CHECKED] for part in self.block(TRAIN, 0, 0))
+        predicted, shape = self.oracle(tokens), (*tokens.shape, self.vocab_size)
+        if predicted.shape != shape:
+            return f"oracle gives shape {predicted.shape} for tokens of shape {tokens.shape}, not {shape}"
+        scored = predicted[targets != IGNORED]
+        if not (np.abs(scored.sum(axis=1) - 1) < 1e-6).all() or scored.min() < 0:
+            return "probabilities of oracle must be 0 or more and add up to 1"
+        if not np.take_along_axis(scored, targets[targets != IGNORED][:, None], axis=1).all():
+            return "oracle gives a target the probability 0"
+        return ""
+
+    def _find_wrong_line(self) -> str:
+        """Say whether a model needs no memory; "" if it does."""
+        floor, memoryless = self.best.loss, self.memoryless.loss
+        if memoryless > floor + 1e-9:
+            return ""
+        return (
+            f"a perfect model has a loss of {floor:.4f}, and one without memory of {memoryless:.4f}: that must be more"
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -127,9 +157,19 @@ class Task:
         return self.floor or self.measure_floor(self.held_out(TEST))
 
     def block(self, split: int, seed: int, number: int) -> Documents:
-        """Return the documents `number` · BLOCK and following of a split: a function of the arguments alone."""
+        """Return the documents `number` · BLOCK and following of a split: a function of the arguments alone.
+
+        Raises:
+            DataError: they are not whole numbers.
+        """
         generator = np.random.Generator(np.random.PCG64([self.seed, split, seed, number]))
-        return Documents(*self.draw(generator, BLOCK))
+        drawn = [np.asarray(part) for part in self.draw(generator, BLOCK)]
+        kinds = [part.dtype.name for part in drawn]
+        if len(drawn) != 2 or any(part.dtype.kind not in "iu" for part in drawn):
+            raise DataError(
+                f"Task '{self.name}': draw gives {' and '.join(kinds)}, not tokens and targets as whole numbers."
+            )
+        return Documents(*(part.astype(np.int64, copy=False) for part in drawn))
 
     def held_out(self, split: int) -> Documents:
         """Return the documents of validation or test, the same for every run."""

@@ -101,12 +101,13 @@ class Vocabulary:
         """
         if self.characters is None:
             data = b"".join(own.encode() if isinstance(own, str) else own for own in answers)
-            is_unscored = np.frombuffer(data, np.uint8) == unscored.encode()[0]
-            return np.where(is_unscored, IGNORED, self.encode(data)).astype(np.int32)
+            targets = self.encode(data).astype(np.int32)  # -100 in the type of tokens would be another token
+            targets[np.frombuffer(data, np.uint8) == ord(unscored)] = IGNORED
+            return targets
         text = "".join(map(str, answers))
-        is_unscored = code_points(text) == ord(unscored)
-        known = text.replace(unscored, self.characters[0])
-        return np.where(is_unscored, IGNORED, self.encode(known)).astype(np.int32)
+        targets = self.encode(text.replace(unscored, self.characters[0])).astype(np.int32)
+        targets[code_points(text) == ord(unscored)] = IGNORED
+        return targets
 
     def _encode(self, text: str) -> NDArray[Any]:
         points, known = code_points(text), code_points(self.characters or "")

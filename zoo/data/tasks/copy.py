@@ -1,4 +1,4 @@
-"""The task `copy`: repeat symbols after a gap (copy memory: Arjovsky et al. 2016; Bai et al. 2018, section 4.1 each).
+"""The task `copy`: repeat symbols after a gap (copy memory: Arjovsky et al. 2016; Bai et al. 2018).
 
     tokens     3 0 7 . . . . . . . / . . .        symbols, T - 1 blanks, a delimiter, a blank for each answer
     targets    _ _ _ _ _ _ _ _ _ _ _ 3 0 7

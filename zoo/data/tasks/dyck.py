@@ -27,7 +27,7 @@ def load(
 ) -> Task:
     """Brackets of `kinds` kinds, at most `depth` deep; opening and closing are equally likely where both can be."""
     require(
-        "dyck", {f"length={length} has no room for a closing bracket inside of another: give 8 or more": length < 8}
+        "dyck", {f"length={length} has no room for a closing bracket inside of another: give 3 or more": length < 3}
     )
 
     def draw(generator: np.random.Generator, count: int) -> Documents:

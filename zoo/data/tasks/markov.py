@@ -1,8 +1,8 @@
 """The task `markov`: a random Markov source of some order, whose entropy is known for a window of any length.
 
 The next of `symbols` symbols depends on the last `order` of them, by probabilities drawn from a Dirichlet distribution
-of this `concentration` (Makkuva et al. 2024 train on such sources). Documents begin in the stationary distribution, and
-every token that has `order` tokens before it is scored.
+of this `concentration`. (Makkuva et al. 2024 train on Markov sources, of two symbols.) Documents begin in the
+stationary distribution, and every token that has `order` tokens before it is scored.
 
 The floor is the conditional entropy H(next | last k tokens), exact for k = order, and for every shorter window too,
 which the stationary distribution gives: those are the lines. The memoryless line is a window of 1.
@@ -16,9 +16,12 @@ from pydantic import Field
 
 from zoo.data.task import HELD_OUT, LETTERS, Array, Documents, Goal, Line, Task
 from zoo.data.tasks.options import HeldOut, Length, TaskSeed, require
+from zoo.errors import UsageError
 from zoo.tokens import IGNORED
 
 MOST_STATES = 1 << 16
+MOST_SOLVED = 2048
+"""Maximum number of states whose stationary distribution is solved for where iteration is too slow."""
 
 
 def load(
@@ -33,6 +36,7 @@ def load(
     """A source of this order; `seed` draws its probabilities too."""
     states = symbols**order
     require("markov", {
+        "the next symbol of order 1 needs no memory: give order=2 or more": order < 2,
         f"{symbols} symbols to the power of {order} are {states:,} states, and at most {MOST_STATES:,} fit":
             states > MOST_STATES,
         f"a document of {length} tokens has none with {order} before it: give length={order} or more": length < order,
@@ -40,6 +44,11 @@ def load(
     table = np.random.default_rng([seed, order, symbols]).dirichlet(np.full(symbols, concentration), size=states) + 1e-6
     table /= table.sum(axis=1, keepdims=True)  # (states, symbols); the last symbol is the last digit of a state
     stationary = find_stationary(table)
+    if stationary is None:
+        raise UsageError(
+            f"Corpus 'markov': with concentration={concentration:g} these {states:,} states mix too slowly to find how "
+            "often each occurs: give a greater concentration."
+        )
     cumulative = table.cumsum(axis=1)
     powers = symbols ** np.arange(order - 1, -1, -1)
 
@@ -68,17 +77,34 @@ def load(
     )  # fmt: skip
 
 
-def find_stationary(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(states,) stationary distribution of a source (states, symbols), by iteration."""
+def find_stationary(table: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(states,) stationary distribution of a source (states, symbols), by iteration; None if it does not converge.
+
+    A source that is almost certain of every symbol is almost periodic, and falls almost into parts: iteration would
+    take millions of steps, so the equations of at most MOST_SOLVED states are solved instead.
+    """
     states, symbols = table.shape
     share = np.full(states, 1 / states)
     for _ in range(10_000):
         # state = (oldest, rest); the next state is (rest, symbol)
         after = (share[:, None] * table).reshape(symbols, -1).sum(axis=0)
         if np.abs(after - share).max() < 1e-14:
-            break
+            return after / after.sum()
         share = after
-    return share / share.sum()
+    return _solve_stationary(table) if states <= MOST_SOLVED else None
+
+
+def _solve_stationary(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(states,) stationary distribution, the solution of share · (transitions - 1) = 0 with the sum 1."""
+    states, symbols = table.shape
+    every = np.arange(states)
+    flow = -np.eye(states)
+    for symbol in range(symbols):
+        np.add.at(flow, (every * symbols % states + symbol, every), table[:, symbol])
+    flow[-1] = 1
+    share = np.linalg.solve(flow, np.eye(states)[-1]).clip(min=0)
+    found: NDArray[np.float64] = share / share.sum()
+    return found
 
 
 def _line(table: NDArray[np.float64], stationary: NDArray[np.float64], window: int) -> Line:

@@ -36,6 +36,10 @@ def load(
         f"{keys} keys and {values} values are more than {MOST_SYMBOLS:,} symbols": keys + values > MOST_SYMBOLS,
     })  # fmt: skip
     dictionary = np.random.default_rng([seed, keys, values]).integers(values, size=keys)
+    require("memorize", {
+        f"seed={seed} gives all {keys} keys one value, so there is nothing to learn: give another seed":
+            len(set(dictionary.tolist())) < 2,
+    })  # fmt: skip
     questions = np.arange(size - 1, length, size)
 
     def draw(generator: np.random.Generator, count: int) -> Documents:

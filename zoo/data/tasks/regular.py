@@ -29,9 +29,11 @@ def load(
     seed: TaskSeed = 0,
 ) -> Task:
     """A pool of `automata` automata with `states` states; `seed` draws it too."""
-    require(
-        "regular", {f"{choices} choices among {symbols} symbols: give choices={symbols} or less": choices > symbols}
-    )
+    require("regular", {
+        f"with {choices} choices among {symbols} symbols every symbol can follow: give choices={symbols - 1} or less":
+            choices >= symbols,
+        "one automaton with one state needs no memory: give states=2 or more": automata == states == 1,
+    })  # fmt: skip
     pool = np.random.default_rng([seed, automata, states, symbols, choices])
     possible = np.zeros((automata, states, symbols))
     ranks = pool.random(possible.shape).argsort(axis=2)
