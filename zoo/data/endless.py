@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.rows import Batch, DocumentRows, ScoredBatch, take_windows
-from zoo.data.task import BLOCK, TRAIN, Documents, Task
+from zoo.data.task import TRAIN, Documents, Task
 from zoo.data.tokens import Tokens, narrowest_dtype
 from zoo.tokens import IGNORED
 
+WINDOWS = 10
+"""Part of the seed of windows, which is none of a split."""
 KEPT = 64
 """Blocks that are kept: batches of neighbouring steps share one, and every replica of a stack has its own."""
 
@@ -45,14 +47,15 @@ class EndlessRows:
         return Batch(self._move(tokens), self._move(targets))
 
     def windows(self, seed: int, step: int, batch_size: int, width: int) -> Batch:
-        """Return a random target of each document of a step, with the `width` tokens up to it."""
+        """Return random targets of the documents of a step, each equally likely, with the `width` tokens up to it."""
         tokens, targets = self._documents(seed, step * batch_size, batch_size)
-        generator = np.random.Generator(np.random.PCG64([self._task.seed, TRAIN + 10, seed, step]))
-        at = np.where(targets != IGNORED, generator.random(targets.shape), -1.0).argmax(axis=1)
-        start = np.arange(batch_size) * self._task.length
+        generator = np.random.Generator(np.random.PCG64([self._task.seed, WINDOWS, seed, step]))
+        place = generator.choice(np.flatnonzero(targets != IGNORED), size=batch_size)
+        start = place // self._task.length * self._task.length
         flat, answers = self._move(tokens).flatten(), self._move(targets).flatten()
-        place = torch.from_numpy(start + at).to(self.device)
-        return take_windows(flat, place, torch.from_numpy(start).unsqueeze(1), width, answers)
+        return take_windows(
+            flat, torch.from_numpy(place).to(self.device), torch.from_numpy(start).unsqueeze(1), width, answers
+        )
 
     def evaluation_batches(self, max_tokens: int) -> Iterator[ScoredBatch]:
         """Yield the first documents of seed 0."""
@@ -64,9 +67,10 @@ class EndlessRows:
 
     def _documents(self, seed: int, first: int, count: int) -> Documents:
         """Return `count` documents from number `first` on."""
-        numbers = range(first // BLOCK, (first + count - 1) // BLOCK + 1)
+        size = self._task.block_size
+        numbers = range(first // size, (first + count - 1) // size + 1)
         blocks = [self._block(seed, number) for number in numbers]
-        start = first - numbers[0] * BLOCK
+        start = first - numbers[0] * size
         parts = (np.concatenate(part) if len(blocks) > 1 else part[0] for part in zip(*blocks, strict=True))
         return Documents(*(part[start : start + count] for part in parts))
 

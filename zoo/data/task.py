@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from zoo.errors import DataError
 from zoo.tokens import IGNORED
 
-BLOCK = 256
-"""Documents that are drawn at a time: document n is row n mod BLOCK of block n // BLOCK."""
+BLOCK, LARGEST_BLOCK = 256, 1 << 20
+"""Maximum number of documents that are drawn at a time, and of their tokens."""
 HELD_OUT = 1000
 """Usual number of documents of validation, and of test."""
 CHECKED = 8
@@ -106,7 +106,7 @@ class Task:
     def _find_misfit(self) -> str:
         """Say how the symbols or the documents are wrong; "" if they are not."""
         (tokens, targets), again = self.block(TRAIN, 0, 0), self.block(TRAIN, 0, 0)
-        shape, scored = (BLOCK, self.length), targets != IGNORED
+        shape, scored = (self.block_size, self.length), targets != IGNORED
         if self.documents < 1:
             return f"documents={self.documents} must be 1 or more"
         if list(self.symbols) != sorted(set(self.symbols)):
@@ -147,6 +147,11 @@ class Task:
         )
 
     @property
+    def block_size(self) -> int:
+        """Documents of a block: document n is row n mod `block_size` of block n // `block_size`."""
+        return max(1, min(BLOCK, LARGEST_BLOCK // self.length))
+
+    @property
     def vocab_size(self) -> int:
         """V, with token 0, which no document has."""
         return len(self.symbols) + 1
@@ -157,13 +162,13 @@ class Task:
         return self.floor or self.measure_floor(self.held_out(TEST))
 
     def block(self, split: int, seed: int, number: int) -> Documents:
-        """Return the documents `number` · BLOCK and following of a split: a function of the arguments alone.
+        """Return the documents `number` · `block_size` and following of a split: a function of the arguments alone.
 
         Raises:
             DataError: they are not whole numbers.
         """
         generator = np.random.Generator(np.random.PCG64([self.seed, split, seed, number]))
-        drawn = [np.asarray(part) for part in self.draw(generator, BLOCK)]
+        drawn = [np.asarray(part) for part in self.draw(generator, self.block_size)]
         kinds = [part.dtype.name for part in drawn]
         if len(drawn) != 2 or any(part.dtype.kind not in "iu" for part in drawn):
             raise DataError(
@@ -173,7 +178,7 @@ class Task:
 
     def held_out(self, split: int) -> Documents:
         """Return the documents of validation or test, the same for every run."""
-        blocks = [self.block(split, 0, number) for number in range(-(-self.documents // BLOCK))]
+        blocks = [self.block(split, 0, number) for number in range(-(-self.documents // self.block_size))]
         return Documents(*(np.concatenate(part)[: self.documents] for part in zip(*blocks, strict=True)))
 
     def measure_floor(self, documents: Documents) -> Line:
@@ -181,8 +186,8 @@ class Task:
         if self.oracle is None:
             return Line(0.0, 1.0)
         nats, right, count = 0.0, 0, 0
-        for first in range(0, len(documents.tokens), BLOCK):
-            tokens, targets = (part[first : first + BLOCK] for part in documents)
+        for first in range(0, len(documents.tokens), self.block_size):
+            tokens, targets = (part[first : first + self.block_size] for part in documents)
             scored = targets != IGNORED
             predicted, answers = self.oracle(tokens)[scored], targets[scored]
             nats -= float(np.log(predicted[np.arange(len(answers)), answers]).sum())
@@ -192,7 +197,7 @@ class Task:
 
     def summary(self) -> str:
         """Describe the documents and the lines, as part of one line."""
-        scored = int((self.block(TRAIN, 0, 0).targets != IGNORED).sum()) / BLOCK
+        scored = int((self.block(TRAIN, 0, 0).targets != IGNORED).sum()) / self.block_size
         lines = {"floor": self.best, **self.lines, "without memory": self.memoryless}
         return (
             f"documents of {self.length:,} tokens, {scored:,.4g} of them scored, vocabulary {self.vocab_size}, "

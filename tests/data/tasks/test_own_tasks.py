@@ -42,7 +42,7 @@ def test_a_file_has_a_task_with_options(load: Load, mine: Path) -> None:
     assert corpus.task_length == 5
     assert corpus.has_answers
     assert "mine.py:load(length=5): documents of 5 tokens, 5 of them scored" in corpus.summary()
-    assert "20 each for validation and test; floor 0 (1 right), without memory 0.68" in corpus.summary()
+    assert "20 each for validation and test; floor 0 (100% right), without memory 0.68" in corpus.summary()
     assert corpus.digest != load(f"{mine}:load", {"length": 5, "seed": 1}).digest
     assert corpus.digest == load(f"{mine}:load", {"length": 5}).digest
 
