@@ -76,9 +76,11 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
     "corpus",
     "zoo.corpora",
     {
+        "enwik8": "zoo.data.archives:enwik8",
         "invented": "zoo.data.invented:load",
         "names": "zoo.data.download:names",
         "shakespeare": "zoo.data.download:shakespeare",
+        "text8": "zoo.data.archives:text8",
     },
     _find_corpus_problem,
     _restore_after_import,

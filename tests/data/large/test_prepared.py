@@ -5,8 +5,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,23 +51,6 @@ CASES = [
     for documents in ("auto", "line", "none")
     if not (name in ONE_LINE and documents == "line") and (name, tokens) != ("not utf-8", "characters")
 ]
-
-
-@pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    """Make every file large within a context, read in pieces of the given number of bytes."""
-    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
-
-    @contextmanager
-    def context(piece: int = 64, **constants: int) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            patch.setattr("zoo.data.corpus.LARGE", 0)
-            patch.setattr("zoo.data.large.read_file.PIECE", piece)
-            for name, value in constants.items():
-                patch.setattr(f"zoo.data.large.tokenize_file.{name}", value)
-            yield
-
-    return context
 
 
 @pytest.mark.parametrize("piece", [3, 1 << 20])
@@ -221,7 +203,7 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.data.large.tokenize_file._Writer.add", full)
+    monkeypatch.setattr("zoo.data.large.writer.Writer.add", full)
     with (
         large(),
         pytest.raises(
