@@ -61,14 +61,15 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(load: Load, place: Path) ->
     assert documents(load(place / "[a].txt", split="34/33/33")) == ["x", "y", "z"]
 
 
-@pytest.mark.parametrize("where", ["texts", "texts/**/*"])
-def test_files_of_different_kinds_are_refused(load: Load, place: Path, where: str) -> None:
+@pytest.mark.parametrize(
+    ("where", "advice"),
+    [("texts", "Give a pattern in quotes, such as 'texts/**/*.txt'."), ("texts/**/*", "Give a narrower one.")],
+)
+def test_files_of_different_kinds_are_refused(load: Load, place: Path, where: str, advice: str) -> None:
     with pytest.raises(DataError) as error:
         load(where)
     assert "different kinds: JSON lines (e.jsonl), compressed text (b.txt.gz), plain text (a.txt)" in str(error.value)
-    assert "Give a pattern of those to read, in quotes, such as 'texts/**/*.txt'" in str(error.value).replace(
-        "**/**", "**"
-    )
+    assert str(error.value).endswith(advice)
     assert "\n" not in str(error.value)
 
 

@@ -40,10 +40,8 @@ def _name_several(name: str, where: str, files: Sequence[Path], field: str) -> T
     texts = {"plain text", "compressed text"}
     if len(kinds) > 1 and (os.path.isdir(where) or not kinds.keys() <= texts):
         examples = ", ".join(f"{kind} ({file.name})" for kind, file in sorted(kinds.items()))
-        suffixes = "".join(files[0].suffixes[-2:])
-        pattern = (
-            f"pattern in quotes, such as '{Path(where)}/**/*{suffixes}'" if os.path.isdir(where) else "narrower one"
-        )
+        example = f"'{Path(where)}/**/*{''.join(files[0].suffixes[-2:])}'"
+        pattern = f"pattern in quotes, such as {example}" if os.path.isdir(where) else "narrower one"
         raise DataError(f"'{where}' has files of different kinds: {examples}. Give a {pattern}.")
     return TextFiles(name, files, several=True, field=field)
 

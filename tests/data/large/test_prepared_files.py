@@ -102,7 +102,7 @@ def test_a_directory_of_plain_text_stays_in_memory_up_to_a_gibibyte(
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"text": "x" * 5000}, "Document 124 of x.jsonl has 5,000 tokens"),
+        ({"text": "x" * 5000}, "Document 125 of x.jsonl has 5,000 tokens"),
         ({"text": None}, "x.jsonl, line 128: 'text' is null"),
         ({"body": "a"}, "x.jsonl, line 128 has no key 'text'"),
     ],
