@@ -3,7 +3,7 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,36 +69,47 @@ def read_documents(config: DataConfig) -> Iterator[str]:
 
 
 def _read_values(name: str, split: str, config: DataConfig) -> Iterator[tuple[int, object]]:
-    """Yield number of the row and value of the field.
-
-    JSON lines are read as lines of text, because `datasets` makes times of strings that look like dates, and refuses
-    files that do not have the columns of the first one.
-    """
+    """Yield number of the row and value of the field."""
     try:
         import datasets
     except ImportError:
         raise DataError(f"{config.corpus.name} needs datasets to be read: pip install 'sequence-zoo[hf]'.") from None
-    options: dict[str, Any] = {"name": config.corpus.options.get("config")}
-    options |= {"revision": revision} if (revision := config.corpus.options.get("revision")) else {}
+    before = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # it logs what it raises, in several lines
     try:
-        builder = datasets.load_dataset_builder(name, **options)
-        lines = builder.name == "json"
-        if lines:
-            rows = datasets.load_dataset("text", data_files=builder.config.data_files, split=split, streaming=True)
-        else:
-            rows = datasets.load_dataset(name, split=split, streaming=True, **options)
+        kind, rows = _load(name, split, config)
         for number, row in enumerate(rows, 1):
-            if not lines:
+            if kind != "json":
                 yield number, _find_value(row, config, number)
             elif row["text"].strip():
-                yield (
-                    number,
-                    parse_line(row["text"].removeprefix("\ufeff").encode(), config.field, config.corpus.name, number),
-                )
+                line = row["text"].removeprefix("\ufeff").encode()
+                yield number, parse_line(line, config.field, config.corpus.name, number)
     except DataError:
         raise
     except Exception as error:  # datasets raises whatever its readers and the network raise
-        raise DataError(f"Cannot read {config.corpus.name}: {type(error).__name__}: {shorten(error, 300)}") from None
+        reason = shorten(" ".join(f"{type(error).__name__}: {error}".split()), 300)
+        raise DataError(f"Cannot read {config.corpus.name}: {reason}") from None
+    finally:
+        datasets.logging.set_verbosity(before)
+
+
+def _load(name: str, split: str, config: DataConfig) -> tuple[str, Iterable[dict[str, Any]]]:
+    """Kind of the files, and rows of a split; of JSON lines the lines as they are.
+
+    Without this, `datasets` makes times of strings that look like dates, and refuses a split that has other columns
+    than the first one.
+    """
+    import datasets
+
+    options = {"name": config.corpus.options.get("config"), "revision": config.corpus.options.get("revision")}
+    builder = datasets.load_dataset_builder(name, **options)
+    files = builder.config.data_files
+    if builder.name not in ("json", "parquet") or not files:
+        return builder.name, datasets.load_dataset(name, split=split, streaming=True, **options)
+    if split not in files:
+        raise DataError(f"{name} has no split '{split}'. It has: {', '.join(map(str, files))}.")
+    reader = "text" if builder.name == "json" else "parquet"
+    return builder.name, datasets.load_dataset(reader, data_files={split: files[split]}, split=split, streaming=True)
 
 
 def _find_value(row: dict[str, Any], config: DataConfig, number: int) -> object:
