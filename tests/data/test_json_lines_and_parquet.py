@@ -165,6 +165,20 @@ def test_a_parquet_file_that_repeats_a_long_value_is_refused_before_it_is_in_mem
         read(tmp_path / "x.parquet")
 
 
+def test_a_damaged_parquet_file_gives_texts_or_one_line(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "x.parquet", [{"text": f"{number} é"} for number in range(40)])
+    content = path.read_bytes()
+    refusals = []
+    for place in range(4, len(content) - 8, 5):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            assert read(path).text
+        except DataError as error:
+            refusals.append(str(error))
+    assert refusals
+    assert all("x.parquet" in refusal and "\n" not in refusal for refusal in refusals)
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all" * 10])
 def test_what_is_no_parquet_file_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(content)

@@ -36,14 +36,16 @@ def read_column(path: Path, field: str) -> Iterator[tuple[int, object]]:
         with pyarrow.parquet.ParquetFile(path, read_dictionary=[field], pre_buffer=False, memory_map=True) as file:
             for batch in file.iter_batches(batch_size=ROWS, columns=[field]):
                 column = batch.column(0)
+                column.validate(full=True)  # a damaged page may refer to values beyond the dictionary
                 values = [*column.dictionary.to_pylist(), None]
                 for index in column.indices.fill_null(len(values) - 1).to_numpy():
                     number += 1
                     yield number, values[index]
-    except OSError as error:
-        raise cannot_read_error(path, error) from None
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(f"Cannot read '{path}' as Parquet, after row {number:,}: {shorten(error)}") from None
+    except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise cannot_read_error(path, error) from None
+        reason = shorten(" ".join(str(error).split()))  # pyarrow's are of several lines
+        raise DataError(f"Cannot read '{path}' as Parquet, after row {number:,}: {reason}") from None
 
 
 def _check_column(path: Path, field: str, columns: dict[str, object]) -> None:
