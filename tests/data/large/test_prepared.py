@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +127,20 @@ def test_past_the_orders_that_are_stored_documents_are_dealt_by_a_permutation(
     assert dealt.tokens.test.flat.tolist() != other.tokens.test.flat.tolist()
     rows = dealt.rows("train", length=8)
     assert rows.windows(0, 0, 50, 3).tokens.shape == (50, 3)
+
+
+def test_documents_too_many_to_be_marked_are_dealt_the_same(
+    load: Load, text_file: Write, large: Callable[..., object], tmp_path: Path
+) -> None:
+    path = text_file(ASCII.encode())
+    with large(STORED=99):
+        marked = load(path).tokens
+        shutil.rmtree(tmp_path / "cache")
+    with large(STORED=99, MARKED=99):
+        computed = load(path).tokens
+    for split in SPLITS:
+        assert marked[split].flat.tolist() == computed[split].flat.tolist()
+        assert marked[split].starts.tolist() == computed[split].starts.tolist()
 
 
 def test_a_file_is_prepared_once(
