@@ -80,6 +80,7 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
     "corpus",
     "zoo.corpora",
     {
+        "enwik8": "zoo.data.archives:enwik8",
         "invented": "zoo.data.invented:load",
         "names": "zoo.data.download:names",
         "shakespeare": "zoo.data.download:shakespeare",
@@ -95,6 +96,7 @@ CORPORA: "Registry[CorpusLoader]" = Registry(
         "recall": "zoo.data.tasks.recall:load",
         "regular": "zoo.data.tasks.regular:load",
         "selective-copy": "zoo.data.tasks.selective_copy:load",
+        "text8": "zoo.data.archives:text8",
     },
     _find_corpus_problem,
     _restore_after_import,

@@ -74,15 +74,21 @@ class Multiples(Frozen):
 
 USUAL_SPLIT = "80/10/10"
 """Default percent of training, validation and test."""
+USUAL_FIELD = "text"
+"""Default key or column of a document."""
 ONLY_SPLIT = "1/1"
 """Rotation of the first split, which begins where the text, or its shuffled order, begins."""
+
+STANDARDS = {"text8": {"split": "90/5/5"}, "enwik8": {"split": "90/5/5", "tokens": "bytes"}}
+"""Corpus -> settings that published results on it share, its defaults."""
 
 
 class DataConfig(Frozen):
     """The text of a run, its tokenization and its splits."""
 
-    corpus: Annotated[Call, Flag("data", metavar="NAME|PATH|-", default="")] = Field(
-        Call(name="invented"), description="Corpus, file, directory of text, or - for standard input."
+    corpus: Annotated[Call, Flag("data", metavar="NAME|PATH|hf:NAME|-", default="")] = Field(
+        Call(name="invented"),
+        description="Corpus, file, directory or pattern of files, hf:NAME:SPLIT, or - for standard input.",
     )
     documents: Annotated[Literal["auto", "line", "none"], Flag(default="")] = Field(
         "auto", description="line: one document per line; none: one stream; auto: judge by the lines."
@@ -100,6 +106,17 @@ class DataConfig(Frozen):
         ONLY_SPLIT, description="Which of several splits; 2/5: the second of five, beginning a fifth into the text."
     )
     dedupe: Annotated[bool, Flag()] = Field(False, description="Remove documents that also occur in an earlier split.")
+    field: Annotated[str, Flag(metavar="NAME", after="documents")] = Field(
+        USUAL_FIELD, min_length=1, description="Key or column of a document in JSON lines, Parquet and hf: data."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_standards(cls, given: Any) -> Any:
+        """Fill in the standard settings of a corpus that has some."""
+        corpus = given.get("corpus") if isinstance(given, dict) else None
+        name = corpus.get("name") if isinstance(corpus, dict) else getattr(corpus, "name", corpus)
+        return STANDARDS[name] | given if isinstance(name, str) and name in STANDARDS else given
 
     @field_validator("tokens")
     @classmethod
@@ -135,7 +152,8 @@ class DataConfig(Frozen):
     @model_serializer(mode="wrap")
     def _without_the_usual_split(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out defaults, so that records older than these fields keep their names and contents."""
-        usual = {"split": USUAL_SPLIT, "rotation": ONLY_SPLIT}
+        split = STANDARDS.get(self.corpus.name, {}).get("split", USUAL_SPLIT)
+        usual = {"split": split, "rotation": ONLY_SPLIT, "field": USUAL_FIELD}
         return {key: value for key, value in dump(self).items() if value != usual.get(key)}
 
     @property

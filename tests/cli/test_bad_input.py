@@ -27,7 +27,7 @@ def last_line(text: str) -> str:
         (["compare", "--models", "mlp(hidden=3"], 2, "unbalanced parentheses"),
         (["train", "./absent.py:Mine"], 1, "No file 'absent.py'"),
         (["train", "./absent.py"], 1, "write ./absent.py:Name"),
-        (["train", "mlp", "--data", "nope"], 2, "Available: invented, names, shakespeare"),
+        (["train", "mlp", "--data", "nope"], 2, "Available: enwik8, invented, names, shakespeare, text8"),
         (["train", "mlp", "--data", "invented(documents=abc)"], 2, "Its options: documents, seed"),
         (["train", "mlp", "--device", "cuda:7"], 2, "Here: cpu"),
         (["train", "wavenet", "--context", "10"], 2, "try a context of 8 or 16"),

@@ -8,6 +8,8 @@ import pytest
 
 from zoo.data.corpus import Corpus
 from zoo.data.files import LONGEST_DOCUMENT, parse, read_source
+from zoo.data.find_files import find_files
+from zoo.data.text_files import TextFiles
 from zoo.errors import DataError, UsageError, ZooError
 
 Load = Callable[..., Corpus]
@@ -103,7 +105,7 @@ def test_a_missing_file_is_an_error_that_names_it_and_lists_the_corpora(load: Lo
 
 def test_a_file_that_vanishes_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Cannot read '.*gone\.txt': No such file"):
-        read_source(str(tmp_path / "gone.txt"), layout="auto", as_bytes=False)
+        read_source(TextFiles("gone.txt", [tmp_path / "gone.txt"]), layout="auto", as_bytes=False)
 
 
 def test_a_name_longer_than_any_file_name_is_an_error_in_one_line(load: Load) -> None:
@@ -142,7 +144,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_a_directory_is_its_visible_text_files_in_order_of_their_paths(directory: Path) -> None:
-    source = read_source(str(directory), layout="line", as_bytes=False)
+    source = read_source(find_files(str(directory), "text"), layout="line", as_bytes=False)
     assert source.name == "texts (3 files)"
     assert source.text == ["ann", "abe", "cy", "cid", "bo", "bill"]
 
@@ -150,21 +152,21 @@ def test_a_directory_is_its_visible_text_files_in_order_of_their_paths(directory
 def test_a_byte_order_mark_is_dropped_in_every_file_of_a_directory(directory: Path) -> None:
     for name in ("a.txt", "c.TXT"):
         (directory / name).write_bytes(b"\xef\xbb\xbf" + (directory / name).read_bytes())
-    assert "\ufeff" not in "".join(read_source(str(directory), layout="line", as_bytes=False).text)
+    assert "\ufeff" not in "".join(read_source(find_files(str(directory), "text"), layout="line", as_bytes=False).text)
 
 
 @pytest.mark.parametrize("content", [b"a\xe9\n", b"a\0\n"])
 def test_the_file_of_a_directory_that_is_no_text_is_named(directory: Path, content: bytes) -> None:
     (directory / "c.TXT").write_bytes(content)
     with pytest.raises(DataError, match=r"c\.TXT"):
-        read_source(str(directory), layout="line", as_bytes=False)
+        read_source(find_files(str(directory), "text"), layout="line", as_bytes=False)
 
 
 def test_a_directory_without_text_says_what_it_would_take(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\0")
     (tmp_path / ".hidden.txt").write_text("words")
     with pytest.raises(DataError, match=r"no text files \(such as \.txt"):
-        read_source(str(tmp_path), layout="auto", as_bytes=False)
+        read_source(find_files(str(tmp_path), "text"), layout="auto", as_bytes=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OPTIONAL = {"pandas": "notebook", "pytest": "test", "optuna": "tune", "pyarrow": "parquet", "tokenizers": "bpe"}
+OPTIONAL = {
+    "pandas": "notebook",
+    "pytest": "test",
+    "optuna": "tune",
+    "pyarrow": "parquet",
+    "tokenizers": "bpe",
+    "zstandard": "zstd",
+    "datasets": "hf",
+}
 """Distribution that the sources import -> extra that declares it."""
 
 

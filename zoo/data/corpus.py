@@ -3,11 +3,9 @@
 import hashlib
 import inspect
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,10 +22,12 @@ from zoo.data.byte_pairs import train_byte_pairs
 from zoo.data.endless import EndlessRows, hold
 from zoo.data.files import arrange, join_lines, read_source, too_few_error
 from zoo.data.large.prepared import LARGE, Prepared, prepare
+from zoo.data.open_text import is_large, open_text
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.source import Document, LogLikelihood, Source
 from zoo.data.splits import SPLITS, Split, can_split, count_repeats, dedupe, split_documents, split_stream
 from zoo.data.task import TEST, TRAIN, VALIDATION, Task
+from zoo.data.text_files import TextFiles
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary, as_text
 from zoo.errors import DataError, UsageError, describe_faults
@@ -231,18 +231,23 @@ def load_corpora(configs: Sequence[DataConfig], vocabulary: Vocabulary | None = 
     Raises:
         DataError, UsageError, RegistryError, StrangerError: as `load_corpus`.
     """
-    if path := _find_large_file(configs[0]):
+    with open_text(configs[0]) as text:
+        return _load(text, configs, vocabulary)
+
+
+def _load(text: TextFiles | None, configs: Sequence[DataConfig], vocabulary: Vocabulary | None) -> dict[str, Corpus]:
+    if text and is_large(text, LARGE, configs[0]):
         if any(config.rotation != ONLY_SPLIT for config in configs):
             raise DataError(
-                f"{path.name} is larger than {LARGE >> 20} MB, and several splits need a text that is held in memory. "
+                f"{text.name} is larger than {LARGE >> 20} MB, and several splits need a text that is held in memory. "
                 "Give a smaller file, or leave --splits out."
             )
-        prepared, has_test = prepare(path, configs[0], vocabulary), configs[0].has_test
+        prepared, has_test = prepare(text, configs[0], vocabulary), configs[0].has_test
         corpus = Corpus(
-            path.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared
+            text.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared
         )
         return {ONLY_SPLIT: corpus}
-    source = _read_source(configs[0])
+    source = _read_source(configs[0], text)
     if isinstance(source, Task):
         name = str(configs[0].corpus)
         _check_task_settings(name, configs)
@@ -332,15 +337,6 @@ def _take_part(split: Split[list[Any]], part: int) -> Split[list[Document]]:
     return Split(*([pair[part] for pair in split[name]] for name in SPLITS))
 
 
-def _find_large_file(config: DataConfig) -> Path | None:
-    """Path of a file that is large enough to be prepared, or None. A text to be deduped is read into memory."""
-    name = config.corpus.name
-    if config.dedupe or config.corpus.options or name in CORPORA.names() or is_file_reference(name):
-        return None
-    path = Path(name)
-    return path if os.path.isfile(name) and path.stat().st_size > LARGE else None
-
-
 def _list_texts(source: Source) -> list[Document]:
     """List all texts of a source: its documents, and what their answers say."""
     texts = [source.text] if isinstance(source.text, str | bytes) else list(source.text)
@@ -375,7 +371,7 @@ def _encode_texts(source: Source) -> Source:
     return Source(source.name, encoded, remark=source.remark)
 
 
-def _read_source(config: DataConfig) -> Source | Task:
+def _read_source(config: DataConfig, text: TextFiles | None) -> Source | Task:
     name, options = config.corpus.name, config.corpus.options
     as_bytes = config.tokens == "bytes"
     if name in CORPORA.names() or is_file_reference(name):
@@ -397,14 +393,12 @@ def _read_source(config: DataConfig) -> Source | Task:
         if not isinstance(source.text, Sequence):
             raise DataError(f"Corpus '{name}' gave its documents as a {type(source.text).__name__}, not as a list.")
         return source if config.documents == "auto" else _rearrange(source, config)
-    if name != "-" and not os.path.exists(name):  # unlike Path.exists, takes any text
+    if name != "-" and text is None:
         try:
             CORPORA.find(name)
         except RegistryError as error:
             raise UsageError(f"{str(error).partition(' A file of')[0]} No file or directory '{name}' either.") from None
-    if options:
-        raise UsageError(f"A file takes no options, but '{config.corpus}' gives some: name the file alone.")
-    return read_source(name, layout=config.documents, as_bytes=as_bytes)
+    return read_source(text, layout=config.documents, as_bytes=as_bytes)
 
 
 def _rearrange(source: Source, config: DataConfig) -> Source:

@@ -8,13 +8,12 @@ import hashlib
 import http.client
 import os
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from zoo.cache import cache_directory
 from zoo.data.files import parse
 from zoo.data.source import Source
+from zoo.data.transfer import describe_failure, open_url
 from zoo.errors import DataError
 
 URLS = {
@@ -59,15 +58,12 @@ def fetch(filename: str, *, url: str | None = None, timeout: float = 30.0) -> by
             return copy  # a damaged copy is downloaded again
     url = url or URLS[filename]
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:
+        with open_url(url, timeout=timeout) as response:
             data: bytes = response.read()
     except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # an HTTPError is also the open response
         raise DataError(
-            f"Cannot download {filename} from {url} ({reason}). Put the file into a directory and name the "
-            f"directory in ZOO_DATA, or use --data invented, which needs no network."
+            f"Cannot download {filename} from {url} ({describe_failure(error)}). Put the file into a directory and "
+            f"name the directory in ZOO_DATA, or use --data invented, which needs no network."
         ) from None
     _check_digest(data, filename, url)
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs another download

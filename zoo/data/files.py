@@ -1,22 +1,22 @@
-"""Read the user's own text: a file, a directory of text files, or standard input."""
+"""Read the user's own text into memory: its files, or standard input."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from zoo.data.compressed import cannot_read_error, is_compressed, read_unpacked, too_large_error
+from zoo.data.documents import read_documents
 from zoo.data.source import Document, Source
+from zoo.data.text_files import TextFiles
 from zoo.errors import DataError
 from zoo.regular_file import describe_size, read_regular
 
-PROSE = ".txt .text .md .rst .csv .tsv .json .jsonl .html .xml .tex .toml .yaml .yml"
-CODE = ".py .c .h .cpp .rs .go .java .js .ts .sh"
-TEXT_SUFFIXES = frozenset(("", *PROSE.split(), *CODE.split()))
 LONGEST_DOCUMENT = 4096
 """Maximum tokens of a document, which is one row of a batch; a longer text can be read as a stream."""
 
 LARGEST_TEXT = 1 << 30
-"""Maximum bytes of a text read into memory: standard input, a file of a directory, or a file to be deduped."""
+"""Maximum bytes of a text read into memory: standard input, a file of a directory, or a text to be deduped."""
 
 LONGEST_LISTED = 1000
 """Maximum characters of a line if `auto` is to take lines for documents."""
@@ -24,27 +24,46 @@ LONGEST_LISTED = 1000
 Layout = Literal["auto", "line", "none"]
 
 
-def read_source(where: str, *, layout: Layout, as_bytes: bool) -> Source:
-    """Read the text of a file, of the text files below a directory, or of standard input for `-`.
+def read_source(text: TextFiles | None, *, layout: Layout, as_bytes: bool) -> Source:
+    """Read a text into memory; None is standard input.
 
     Args:
-        layout: one document per line (`line`), one stream (`none`), or judge by the lines (`auto`).
+        layout: one document per line (`line`), one stream (`none`), or judge by the lines (`auto`). Files that hold
+            documents are a stream only for `none`.
         as_bytes: keep bytes instead of decoding UTF-8.
 
     Raises:
-        DataError: the text is missing, not in a regular file, empty, not text, or has a document too long for a row.
+        DataError: the text is missing, not in a regular file, empty, not text, too large for memory, or has a document
+            too long for a row.
     """
-    if where == "-":
+    if text is None:
         return parse(_read_standard_input(), "standard input", layout=layout, as_bytes=as_bytes)
-    path = Path(where)
-    if not path.is_dir():
-        return parse(_read(path), path.name, layout=layout, as_bytes=as_bytes)
+    if text.hold_documents:
+        return _read_documents(text, layout=layout, as_bytes=as_bytes)
+    if not text.several:
+        return parse(_read(text.files[0]), text.name, layout=layout, as_bytes=as_bytes)
     texts = [
-        text for file in _text_files(path) if (text := decode_text(_read(file), str(file), as_bytes=as_bytes)).strip()
+        content for file in text.files if (content := decode_text(_read(file), str(file), as_bytes=as_bytes)).strip()
     ]
     if not texts:
-        raise DataError(f"Directory '{path}' holds no text.")
-    return arrange(join_lines(texts), f"{path.resolve().name} ({len(texts)} files)", layout)
+        raise no_text_error(text.name)
+    return arrange(join_lines(texts), text.name_with(len(texts)), layout)
+
+
+def _read_documents(text: TextFiles, *, layout: Layout, as_bytes: bool) -> Source:
+    documents: list[Document] = []
+    size = 0
+    for document in read_documents(text, as_bytes=as_bytes):
+        documents.append(document.encode() if as_bytes else document)
+        size += len(document) + 1
+        if size > LARGEST_TEXT:
+            raise too_large_error(text.name, LARGEST_TEXT)
+    if not documents:
+        raise no_text_error(text.name)
+    if layout == "none":
+        return Source(text.name, join_lines(documents))
+    _require_short(documents, text.name)
+    return Source(text.name, documents)
 
 
 def join_lines(texts: Sequence[Document]) -> Document:
@@ -103,10 +122,14 @@ def arrange(text: Document, name: str, layout: Layout) -> Source:
     if layout == "none" or (layout == "auto" and not _looks_like_documents(lines)):
         return Source(name, text, remark=remark)
     documents = [line for line in lines if line.strip()]
+    _require_short(documents, name)
+    return Source(name, documents, remark=remark)
+
+
+def _require_short(documents: Sequence[Document], name: str) -> None:
     longest = max(range(len(documents)), key=lambda index: len(documents[index]))
     if len(documents[longest]) > LONGEST_DOCUMENT:
         raise too_long_error(name, longest + 1, len(documents[longest]))
-    return Source(name, documents, remark=remark)
 
 
 def settle_line_ends(text: Document) -> tuple[Document, str]:
@@ -157,15 +180,9 @@ def _looks_like_documents(lines: Sequence[Document]) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path, LARGEST_TEXT)
+        return read_unpacked(path, LARGEST_TEXT) if is_compressed(path) else read_regular(path, LARGEST_TEXT)
     except OSError as error:
-        raise _cannot_read_error(path, error) from None
-
-
-def _cannot_read_error(path: Path, error: OSError) -> DataError:
-    """Error for a file that cannot be read; for a pipe it points to standard input."""
-    hint = "" if path.is_file() or not path.exists() else " Text from a pipe is read with --data -."
-    return DataError(f"Cannot read '{path}': {error.strerror}.{hint}")
+        raise cannot_read_error(path, error) from None
 
 
 def _read_standard_input() -> bytes:
@@ -176,16 +193,3 @@ def _read_standard_input() -> bytes:
             "a file and give that."
         )
     return data
-
-
-def _text_files(directory: Path) -> list[Path]:
-    files = sorted(
-        path
-        for path in directory.rglob("*")
-        if path.suffix.lower() in TEXT_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(directory).parts)
-        and path.is_file()
-    )
-    if not files:
-        raise DataError(f"Directory '{directory}' has no text files (such as .txt or .md).")
-    return files

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -52,23 +52,6 @@ CASES = [
     for documents in ("auto", "line", "none")
     if not (name in ONE_LINE and documents == "line") and (name, tokens) != ("not utf-8", "characters")
 ]
-
-
-@pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., object]:
-    """Make every file large within a context, read in pieces of the given number of bytes."""
-    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
-
-    @contextmanager
-    def context(piece: int = 64, **constants: int) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            patch.setattr("zoo.data.corpus.LARGE", 0)
-            patch.setattr("zoo.data.large.read_file.PIECE", piece)
-            for name, value in constants.items():
-                patch.setattr(f"zoo.data.large.tokenize_file.{name}", value)
-            yield
-
-    return context
 
 
 @pytest.mark.parametrize("piece", [3, 1 << 20])
@@ -146,6 +129,20 @@ def test_past_the_orders_that_are_stored_documents_are_dealt_by_a_permutation(
     assert rows.windows(0, 0, 50, 3).tokens.shape == (50, 3)
 
 
+def test_documents_too_many_to_be_marked_are_dealt_the_same(
+    load: Load, text_file: Write, large: Callable[..., object], tmp_path: Path
+) -> None:
+    path = text_file(ASCII.encode())
+    with large(STORED=99):
+        marked = load(path).tokens
+        shutil.rmtree(tmp_path / "cache")
+    with large(STORED=99, MARKED=99):
+        computed = load(path).tokens
+    for split in SPLITS:
+        assert marked[split].flat.tolist() == computed[split].flat.tolist()
+        assert marked[split].starts.tolist() == computed[split].starts.tolist()
+
+
 def test_a_file_is_prepared_once(
     load: Load, text_file: Write, large: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +218,7 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("zoo.data.large.tokenize_file._Writer.add", full)
+    monkeypatch.setattr("zoo.data.large.writer.Writer.add", full)
     with (
         large(),
         pytest.raises(

@@ -24,32 +24,37 @@ class Permutation:
     def __init__(self, count: int, *key: int) -> None:
         self.count = count
         bits = max(2, (count - 1).bit_length())
-        self._low = np.uint64((bits + 1) // 2)
-        self._masks = [np.uint64((1 << (bits // 2)) - 1), np.uint64((1 << ((bits + 1) // 2)) - 1)]
-        self._keys = list(enumerate(np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)))
+        self._low = (bits + 1) // 2
+        self._masks = [(1 << (bits // 2)) - 1, (1 << ((bits + 1) // 2)) - 1]
+        keys = np.random.SeedSequence(key).generate_state(ROUNDS, np.uint64)
+        self._rounds = [(turn % 2, self._tabulate(turn % 2, key)) for turn, key in enumerate(keys)]
 
     def __call__(self, places: Places) -> Places:
         """(n,) int64 places -> (n,) int64 items at these places."""
-        return self._walk(places, self._keys)
+        return self._walk(places, self._rounds)
 
     def inverse(self, items: Places) -> Places:
         """(n,) int64 items -> (n,) int64 places of these items."""
-        return self._walk(items, self._keys[::-1])
+        return self._walk(items, self._rounds[::-1])
 
-    def _walk(self, places: Places, keys: list[tuple[int, np.uint64]]) -> Places:
-        result = places.astype(np.uint64)
+    def _tabulate(self, changed: int, key: np.uint64) -> Places:
+        """What a round mixes into the changed half, for every value of the other one: at most 2^16 for 2^32 items."""
+        values = np.arange(self._masks[1 - changed] + 1, dtype=np.uint64)
+        return (_scramble(values, key) & np.uint64(self._masks[changed])).astype(np.int64)
+
+    def _walk(self, places: Places, rounds: list[tuple[int, Places]]) -> Places:
+        result = places.copy()
         for start in range(0, len(result), BLOCK):
             block = result[start : start + BLOCK]
-            block[:] = self._mix(block, keys)
+            block[:] = self._mix(block, rounds)
             while len(outside := np.flatnonzero(block >= self.count)):
-                block[outside] = self._mix(block[outside], keys)
-        return result.astype(np.int64)
+                block[outside] = self._mix(block[outside], rounds)
+        return result
 
-    def _mix(self, numbers: NDArray[np.uint64], keys: list[tuple[int, np.uint64]]) -> NDArray[np.uint64]:
+    def _mix(self, numbers: Places, rounds: list[tuple[int, Places]]) -> Places:
         halves = [numbers >> self._low, numbers & self._masks[1]]
-        for turn, key in keys:
-            changed = turn % 2
-            halves[changed] ^= _scramble(halves[1 - changed], key) & self._masks[changed]
+        for changed, table in rounds:
+            halves[changed] ^= table.take(halves[1 - changed], mode="clip")
         return (halves[0] << self._low) | halves[1]
 
 

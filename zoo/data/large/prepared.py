@@ -1,4 +1,4 @@
-"""Prepare a large text file: write its tokens to the cache once, and map them into memory from then on."""
+"""Prepare a large text: write its tokens to the cache once, and map them into memory from then on."""
 
 import hashlib
 import json
@@ -9,14 +9,16 @@ from pathlib import Path
 from zoo.cache import cache_directory
 from zoo.config import USUAL_SPLIT, DataConfig
 from zoo.data.large.permutation import STORED
+from zoo.data.large.text import LargeText
 from zoo.data.large.tokenize_file import write_tokens
 from zoo.data.splits import SPLITS, Split
+from zoo.data.text_files import Stamp, TextFiles
 from zoo.data.tokens import Tokens
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError
 
 LARGE = 64 << 20
-"""Bytes above which a file is prepared; smaller files are read into memory."""
+"""Bytes above which a text is prepared; a smaller one is read into memory."""
 
 FORMAT = 1
 """Version of the files in the cache; a text with files of another version is prepared again."""
@@ -32,32 +34,27 @@ class Prepared:
     tokens: Split[Tokens]
 
 
-def prepare(path: Path, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
-    """Tokens of a file, which are written to the cache if missing; `vocabulary` is given if a trained model fixes it.
+def prepare(text: TextFiles, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
+    """Tokens of a text, which are written to the cache if missing; `vocabulary` is given if a trained model fixes it.
 
     Raises:
-        DataError: the file is not text, too short, has a document too long for a row, or changes while it is read; or
-            the cache cannot be written.
+        DataError: it is not text, too short, has a document too long for a row, or changes while it is read; or the
+            cache cannot be written.
         UsageError: a character is not in the given vocabulary.
     """
-    try:
-        changed = path.stat().st_mtime_ns
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"Cannot read '{path}': {error.strerror}.") from None
-    key = [FORMAT, content, config.documents, config.tokens, config.split_seed, STORED]
+    changed = text.stamp()
+    key = [FORMAT, text.digest, config.documents, config.tokens, config.split_seed, STORED]
     key += [config.split] if config.split != USUAL_SPLIT else []  # digests of the usual split predate this setting
     digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-    own = _open_or_write(path, changed, config, digest, None)
+    own = _open_or_write(text, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
         return own
     vocabulary.encode(own.vocabulary.characters or "")
-    return _open_or_write(path, changed, config, digest, vocabulary)
+    return _open_or_write(text, changed, config, digest, vocabulary)
 
 
 def _open_or_write(
-    path: Path, changed: int, config: DataConfig, digest: str, vocabulary: Vocabulary | None
+    text: TextFiles, changed: Stamp, config: DataConfig, digest: str, vocabulary: Vocabulary | None
 ) -> Prepared:
     other = "-" + hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:8] if vocabulary else ""
     directory = cache_directory() / "prepared" / (digest[:32] + other)
@@ -65,13 +62,14 @@ def _open_or_write(
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".partial-") as partial:
-                write_tokens(path, config, Path(partial) / "text", vocabulary)
-                if path.stat().st_mtime_ns != changed:
-                    raise DataError(f"'{path}' changed while it was read.")
+                large = LargeText(text, as_bytes=config.tokens == "bytes")
+                write_tokens(large, config, Path(partial) / "text", vocabulary)
+                if text.stamp() != changed:
+                    raise DataError(f"'{text.name}' changed while it was read.")
                 _move(Path(partial) / "text", directory)
         except OSError as error:
             raise DataError(
-                f"Cannot prepare {path.name} in '{directory.parent}': {error.strerror}. Set ZOO_CACHE_DIR "
+                f"Cannot prepare {text.name} in '{directory.parent}': {error.strerror}. Set ZOO_CACHE_DIR "
                 "to a directory with twice the space of the text."
             ) from None
     about = json.loads((directory / "text.json").read_text())

@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -178,4 +179,11 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 def derive_name(models: Sequence[str | Mapping[str, Any]], corpus: Call | str) -> str:
     """Name a comparison after its models and corpus."""
     names = [model if isinstance(model, str) else str(model["model"]) for model in models]
-    return f"{'-'.join(short_names(names))}-on-{'stdin' if corpus == '-' else Path(str(corpus)).stem}"
+    return f"{'-'.join(short_names(names))}-on-{_shorten_corpus(str(corpus))}"
+
+
+def _shorten_corpus(corpus: str) -> str:
+    path = Path(corpus)
+    if has_magic(path.name):
+        path = path.parent  # a pattern is named after its directory
+    return "stdin" if corpus == "-" else path.stem or "files"
