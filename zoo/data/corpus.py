@@ -124,6 +124,8 @@ class Corpus:
         """Split -> number of bytes that its targets stand for; the end of a document is one. Empty for answers."""
         if self.has_answers:
             return {}
+        if self.prepared:
+            return self.prepared.bytes
         lengths = self.vocabulary.byte_lengths
         ends = int(self.is_stream)  # the end of a stream is no target
         return {split: self.tokens[split].count_bytes(lengths) - ends for split in SPLITS}
@@ -242,6 +244,11 @@ def _load(text: TextFiles | None, configs: Sequence[DataConfig], vocabulary: Voc
                 f"{text.name} is larger than {LARGE >> 20} MB, and several splits need a text that is held in memory. "
                 "Give a smaller file, or leave --splits out."
             )
+        if parse_size(configs[0].tokens):
+            raise UsageError(
+                f"{text.name} is larger than {LARGE >> 20} MB, and byte pairs need a text that is held in memory: give "
+                "a smaller file, or --tokenizer bytes."
+            )
         prepared, has_test = prepare(text, configs[0], vocabulary), configs[0].has_test
         corpus = Corpus(
             text.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared
@@ -269,7 +276,8 @@ def _load(text: TextFiles | None, configs: Sequence[DataConfig], vocabulary: Voc
 def _check_task_settings(name: str, configs: Sequence[DataConfig]) -> None:
     """Check that nothing is set that a task has none of: its documents are drawn, not read and split."""
     usual = DataConfig(corpus=configs[0].corpus)
-    flags = {"documents": "--documents", "tokens": "--tokenizer", "split": "--split", "split_seed": "--split-seed",
+    flags = {"documents": "--documents", "field": "--field",
+             "tokens": "--tokenizer", "split": "--split", "split_seed": "--split-seed",
              "dedupe": "--dedupe", "rotation": "--splits"}  # fmt: skip
     unlike = [flag for field, flag in flags.items() if getattr(configs[0], field) != getattr(usual, field)]
     unlike += ["--splits"] if len(configs) > 1 else []

@@ -8,8 +8,8 @@ from zoo.catalog import CORPORA
 from zoo.data.task import Task
 from zoo.errors import ZooError
 
-DOWNLOADED = "zoo.data.download"
-"""Module of corpora that are downloaded: described by their docstrings alone."""
+DOWNLOADED = ("zoo.data.archives", "zoo.data.download")
+"""Modules of corpora that are downloaded: described by their docstrings alone."""
 
 
 def describe_corpora(pattern: str) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def describe_corpora(pattern: str) -> list[dict[str, Any]]:
 def _describe(name: str) -> dict[str, Any]:
     loader = CORPORA.get(name)
     about = (inspect.getdoc(loader) or "").partition("\n")[0].rstrip(".").replace("`", "")
-    if loader.__module__ == DOWNLOADED:
+    if loader.__module__ in DOWNLOADED:
         return {"size": "", "source": about}
     found = loader()
     if isinstance(found, Task):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from zoo.errors import DataError
 LARGE = 64 << 20
 """Bytes above which a text is prepared; a smaller one is read into memory."""
 
+BYTES = "bytes.json"
+"""File with the number of bytes of every split."""
 FORMAT = 1
 """Version of the files in the cache; a text with files of another version is prepared again."""
 
@@ -32,6 +35,8 @@ class Prepared:
     is_stream: bool
     vocabulary: Vocabulary
     tokens: Split[Tokens]
+    bytes: dict[str, int]
+    """Split -> number of bytes that its targets stand for."""
 
 
 def prepare(text: TextFiles, config: DataConfig, vocabulary: Vocabulary | None = None) -> Prepared:
@@ -58,6 +63,7 @@ def _open_or_write(
 ) -> Prepared:
     other = "-" + hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:8] if vocabulary else ""
     directory = cache_directory() / "prepared" / (digest[:32] + other)
+    places = SPLITS if config.has_test else ("train", "validation", "validation")
     if not directory.is_dir():
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +72,7 @@ def _open_or_write(
                 write_tokens(large, config, Path(partial) / "text", vocabulary)
                 if text.stamp() != changed:
                     raise DataError(f"'{text.name}' changed while it was read.")
+                (Path(partial) / "text" / BYTES).write_text(json.dumps(_count_bytes(Path(partial) / "text", places)))
                 _move(Path(partial) / "text", directory)
         except OSError as error:
             raise DataError(
@@ -74,9 +81,22 @@ def _open_or_write(
             ) from None
     about = json.loads((directory / "text.json").read_text())
     vocabulary = Vocabulary(about["characters"])
-    places = SPLITS if config.has_test else ("train", "validation", "validation")
     tokens = Split(*(Tokens.map_files(directory / split, vocabulary.dtype) for split in places))
-    return Prepared(digest, about["is_stream"], vocabulary, tokens)
+    counted = directory / BYTES  # missing where an older version prepared the text
+    own = json.loads(counted.read_text()) if counted.is_file() else _count_bytes(directory, places)
+    counts = {split: own[place] for split, place in zip(SPLITS, places, strict=True)}
+    return Prepared(digest, about["is_stream"], vocabulary, tokens, counts)
+
+
+def _count_bytes(directory: Path, places: Sequence[str]) -> dict[str, int]:
+    """Count the bytes of these splits in a prepared directory."""
+    about = json.loads((directory / "text.json").read_text())
+    vocabulary = Vocabulary(about["characters"])
+    ends = int(about["is_stream"])  # the end of a stream is no target
+    return {
+        split: Tokens.map_files(directory / split, vocabulary.dtype).count_bytes(vocabulary.byte_lengths) - ends
+        for split in dict.fromkeys(places)
+    }
 
 
 def _move(written: Path, directory: Path) -> None:
