@@ -161,8 +161,8 @@ def perturb_weights(model: SequenceModel) -> None:
     """
     if is_counted(type(model)):
         kinds = torch.tensor([[model.vocab_size], [min(FEW, model.vocab_size)]])
-        train, validation = (_draw_text(kinds).numpy() for _ in range(2))
-        model.fit_counts(train, validation)
+        text = _draw_text(kinds).numpy()
+        model.fit_counts(text, text)  # so that the longest contexts are the best
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

@@ -18,6 +18,7 @@ from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_j
 from zoo.experiments.records.run import GRID_FOLDER, Run, read_run
 from zoo.experiments.records.study import StudyRecord, read_study
 from zoo.experiments.runs.identity import run_name
+from zoo.experiments.runs.model import find_counted
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
@@ -84,8 +85,9 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     untuned, searched = record.read_untuned(path.parent), search_runs(record, path.parent)
     for run in [*trials, *searched, *untuned, *runs]:
         rebuild.trust.allow(run.recorded)
-    rounds = record.rounds or ((study.lr_grid,) if study.lr_grid else ())
-    expected_trials = [study.trials(rates) for rates in rounds]
+    rebuild.trust.check(*(model.model.name for model in study.models))
+    rounds, counted = record.rounds or ((study.lr_grid,) if study.lr_grid else ()), find_counted(study.models)
+    expected_trials = [[config for config in study.trials(rates) if config.label not in counted] for rates in rounds]
     yield from _listing_differences("trials", record.trials, trials, list(chain(*expected_trials)))
     yield from compare_values("rounds of the grid", rounds, _search_again(study, trials))
     yield from _listing_differences("runs", record.runs, runs, study.runs())
@@ -103,7 +105,6 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
         yield from compare_values(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
     listed = [read_run(path.parent / trial.run) for own in record.searches.values() for trial in own.trials]
     yield from compare_values("file name", path.name, record_name(record.study, [*trials, *listed, *untuned, *runs]))
-    rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
     *trial_cells, run_cells = (
