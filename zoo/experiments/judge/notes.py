@@ -19,6 +19,7 @@ Kind: TypeAlias = Literal[
     "diverged",
     "failed",
     "refused",
+    "counted",
     "untrained",
     "field",
     "rate",
@@ -86,11 +87,13 @@ def collect_notes(
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
-    notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(models)]
+    notes += [Note(model=None, kind="counted", text=text) for text in _counted(models)]
+    trained = [row for row in models if row.counted is None]
+    notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(trained)]
     if study.baseline and not (study.lr_grid or study.search.wanted):
         notes.append(Note(model=None, kind="ablation", text=FULL_SETTINGS))
     if study.training.watch or watched:
-        notes += [Note(model=None, kind="watch", text=text) for text in _watch(models, watched)]
+        notes += [Note(model=None, kind="watch", text=text) for text in _watch(trained, watched)]
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
@@ -108,10 +111,23 @@ def _describe_start(study: StudyConfig) -> str:
 
 
 def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
-    grid = sorted(float(rate) for rate in models[0].lr_trials)
+    grid = sorted({float(rate) for row in models for rate in row.lr_trials})
+    if not grid:
+        return "Every model is counted, not trained: no learning rate was tried."
     became = f"extended from {len(study.lr_grid)} rates to {len(grid)}" if len(grid) > len(study.lr_grid) else "kept"
     end = "it was extended no further" if any(row.lr_at_edge for row in models) else "no best rate lies at its edge"
     return f"The grid of learning rates, the same for every model, was {became} ({grid[0]:g} to {grid[-1]:g}): {end}."
+
+
+def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
+    """State which models are counted, and what that means for seeds, budget and cost."""
+    found = [f"{row.label} ({row.counted})" if row.counted else row.label for row in models if row.counted is not None]
+    if found:
+        yield (
+            f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new documents "
+            "make them uncertain; they are of the whole training split, whatever the budget, and take no steps or "
+            "FLOPs of training."
+        )
 
 
 def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[str]:
@@ -220,7 +236,9 @@ def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
             "auxiliary",
             f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here includes it.",
         )
-    if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
+    if row.counted is not None:
+        yield "buffers", f"{row.label} has {row.buffers or 0:,} numbers of counts."
+    elif row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
     if text := _flops(row):
         yield "flops", f"{row.label}: {text}."

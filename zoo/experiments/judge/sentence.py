@@ -11,7 +11,7 @@ from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.verdict import Wording, count, say_verdict
-from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
+from zoo.experiments.judge.weaknesses import describe_budget, describe_losses_to_counting, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
 VARIED = {"both": "", "data": " of data order alone", "weights": " of initial weights alone"}
@@ -64,6 +64,9 @@ def verdict_sentence(
         level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
         sentences += describe_ablation(ablation, words) if ablation else say_verdict(finished[0], pairs, words)
+        sentences += [] if ablation else describe_losses_to_counting(
+            [model for model in models if model.test], pairs, unit
+        )
         sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
         if sequential:
             sentences.append(sequential.describe())

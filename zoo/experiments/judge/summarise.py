@@ -91,7 +91,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         targets=summarise_targets(
             record.study.target,
             {row.label: by_label[row.label] for row in rows},
-            {row.label: row.without_mean for row in rows if row.failed or row.refused},
+            {row.label: row.without_mean for row in rows if row.failed or row.refused}
+            | {row.label: "counted, in no steps" for row in rows if row.counted is not None},
             several=several,
         ),
         watched=tuple(own for label in labels if (own := summarise_watched(by_label[label][0]))),
