@@ -1,4 +1,4 @@
-"""Check that a model of counts learns by `fit_counts`: the same at every call, from the training text, in its buffers."""
+"""Check `fit_counts` of a model of counts: it learns the text, the same at every call, and does not change it."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,9 @@ def check_counting(subject: Subject, documents: Tokens) -> Iterator[Finding]:
         elif not np.array_equal(given, tokens):
             yield failure("fit_counts writes into the text that it is given: copy it first.")
         elif changed := first_difference(*found):
-            yield failure(f"fit_counts gives two different '{changed}' under two seeds: it must draw no random numbers.")
+            yield failure(
+                f"fit_counts gives two different '{changed}' under two seeds: it must draw no random numbers."
+            )
         elif not (after := evaluate(model, rows, device=CPU).loss) < before:
             yield failure(f"After fit_counts on {what} the loss on them is {after:.3f}, before it was {before:.3f}.")
         else:

@@ -54,7 +54,9 @@ def count_ngrams(tokens: NDArray[Any], vocab_size: int, order: int) -> list[Leve
     return levels
 
 
-def find_contexts(tokens: NDArray[Any], vocab_size: int, levels: Sequence[Level]) -> Iterator[tuple[Integers, Integers]]:
+def find_contexts(
+    tokens: NDArray[Any], vocab_size: int, levels: Sequence[Level]
+) -> Iterator[tuple[Integers, Integers]]:
     """Yield, for every depth, the targets (m,) whose context was counted, and the numbers (m,) of these contexts.
 
     Args:

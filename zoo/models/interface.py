@@ -166,7 +166,7 @@ class SequenceModel(nn.Module):
         for name, buffer in self._buffers.items() if is_counted(type(self)) else ():
             if buffer is not None and isinstance(stored := state_dict.get(prefix + name), Tensor):
                 self._buffers[name] = buffer.new_empty(stored.shape)
-        super()._load_from_state_dict(state_dict, prefix, *others)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 def is_counted(kind: type[SequenceModel]) -> bool:

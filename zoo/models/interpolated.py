@@ -68,7 +68,7 @@ class InterpolatedNGrams(SequenceModel):
 
     def store(self, levels: Sequence[Level], discounted: Sequence[Discounted]) -> None:
         """Make the levels, from the empty context on, the tree of the model."""
-        V = self.vocab_size  # noqa: N806
+        V = self.vocab_size
         numbers = [len(level.keys) for level in levels]
         first = np.cumsum([0, *numbers])  # of the nodes of each depth
         above = [0, 0, *first[1:]]
@@ -105,7 +105,7 @@ class InterpolatedNGrams(SequenceModel):
 
     def _predict(self, nodes: Tensor) -> Tensor:
         """(depths, B, T) nodes -> (B, T, V) log probabilities."""
-        V, shape = self.vocab_size, nodes.shape[1:]  # noqa: N806
+        V, shape = self.vocab_size, nodes.shape[1:]
         empty = self._interpolate(self.weights.new_full((1, V), 1 / V), nodes.new_zeros(1))
         parts = []
         for part in nodes.flatten(1).split(max(1, MOST_LOGITS // V), dim=1):
@@ -122,6 +122,6 @@ class InterpolatedNGrams(SequenceModel):
         start = self.starts[node]
         count = torch.where(there, self.starts[node + 1] - start, 0)
         row = torch.repeat_interleave(torch.arange(len(node), device=node.device), count)
-        gram = torch.arange(len(row), device=node.device) + (start - count.cumsum(0) + count)[row]
+        gram = torch.ones_like(row).cumsum(0) - 1 + (start - count.cumsum(0) + count)[row]
         shorter[row, self.followers[gram].long()] += self.shares[gram]
         return shorter

@@ -6,7 +6,7 @@ a(h) is the sum of a(h, w) over w, d(h) that of D(a(h, w)), and h' is h without 
 p is 1/V. For the longest n-grams a is the count. For shorter ones, which matter where the longer context is new, it is
 the number of different tokens that stand before the n-gram; at the start of a document, where none can, the count.
 
-The discounts D of 1, 2, and 3 or more are, for each length, with n_i n-grams that have a = i and Y = n_1 / (n_1 + 2 n_2)
+The discounts of 1, 2, and 3 or more are, for each length, with n_i n-grams that have a = i and Y = n_1 / (n_1 + 2 n_2)
 
     D_i = i - (i + 1) Y n_{i+1} / n_i        for i = 1, 2, 3
 
@@ -16,6 +16,7 @@ and 0.5, 1 and 1.5 (as in KenLM) where one of n_1 to n_4 is 0 or a D_i is not be
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class KneserNey(InterpolatedNGrams):
         levels = count_ngrams(train, self.vocab_size, longest)
         shorter = [
             discount(level, count_continuations(level, longer, self.vocab_size), self.vocab_size)
-            for level, longer in zip(levels, levels[1:], strict=False)
+            for level, longer in pairwise(levels)
         ]
         tops = [discount(level, level.counts, self.vocab_size) for level in levels]
         order, how = self.config.order, "as given"

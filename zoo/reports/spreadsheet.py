@@ -82,7 +82,13 @@ def _row(model: ModelRow, unit: float) -> dict[str, Any]:
         "tokens": used.tokens,
         "seconds": used.seconds,
         "FLOPs": used.flops,
-        "FLOPs are": None if used.flops is None and model.counted is not None else "at least" if used.flops_uncounted else "about" if used.flops_fitted else "counted",
+        "FLOPs are": None
+        if used.flops is None and model.counted is not None
+        else "at least"
+        if used.flops_uncounted
+        else "about"
+        if used.flops_fitted
+        else "counted",
         "tokens per second": model.tokens_per_second,
     }
 

@@ -72,9 +72,7 @@ class Family:
         return np.maximum(own, joint)
 
 
-def judge(
-    losses: Array, differences: Array, paired: Uncertainty, weights: Array, *, baseline: bool = False
-) -> Family:
+def judge(losses: Array, differences: Array, paired: Uncertainty, weights: Array, *, baseline: bool = False) -> Family:
     """Compute the adjusted p of every pair from the losses (K, n) and the pairs' mean differences (P,).
 
     Args:
@@ -90,7 +88,9 @@ def judge(
         return _judge_two("paired t", differences, paired, seeds)
     varies = find_varying(losses)
     if varies.sum() < min(models, FEWEST_VARYING):
-        reason = "Too few models vary over the seeds to share a variance: pairs keep their own, at least the median pair's."
+        reason = (
+            "Too few models vary over the seeds to share a variance: pairs keep their own, at least the median pair's."
+        )
         return _judge_own(reason, differences, paired, models, seeds, baseline=baseline)
     epsilon, alike, variance = _sphericity(losses[varies])
     found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"

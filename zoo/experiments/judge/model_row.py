@@ -48,7 +48,9 @@ def summarise_model(
         receptive_field=first.result.receptive_field,
         off_size=matched.deviation if matched else None,
         used=used,
-        off_budget=0.0 if diverged or failed or first.result.counted is not None else _off_budget(record.study.training, used),
+        off_budget=0.0
+        if diverged or failed or first.result.counted is not None
+        else _off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
         optimizer=first.recorded.settings.get("optimizer", "adamw"),
         recipe=first.recorded.recipe,

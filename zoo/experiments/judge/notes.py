@@ -121,7 +121,11 @@ def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
 
 def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
     """State which models are counted, and what that means for seeds, budget and cost."""
-    found = [f"{row.label} ({row.counted})" if row.counted else row.label for row in models if row.counted is not None]
+    found = [
+        f"{row.label} ({f'{row.counted}; ' if row.counted else ''}{row.buffers or 0:,} numbers)"
+        for row in models
+        if row.counted is not None
+    ]
     if found:
         yield (
             f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new documents "
@@ -236,9 +240,7 @@ def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
             "auxiliary",
             f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here includes it.",
         )
-    if row.counted is not None:
-        yield "buffers", f"{row.label} has {row.buffers or 0:,} numbers of counts."
-    elif row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
+    if row.counted is None and row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
     if text := _flops(row):
         yield "flops", f"{row.label}: {text}."

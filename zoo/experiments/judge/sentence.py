@@ -45,7 +45,8 @@ def verdict_sentence(
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
     over = count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
-    after = f" after {describe_budget(study.training)}" if study else ""
+    trained = any(model.counted is None for model in models)
+    after = f" after {describe_budget(study.training)}" if study and trained else ""
     finished = [model.label for model in models if model.test]
     sentences = []
     if not finished:
@@ -64,8 +65,8 @@ def verdict_sentence(
         level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
         sentences += describe_ablation(ablation, words) if ablation else say_verdict(finished[0], pairs, words)
-        sentences += [] if ablation else describe_losses_to_counting(
-            [model for model in models if model.test], pairs, unit
+        sentences += (
+            [] if ablation else describe_losses_to_counting([model for model in models if model.test], pairs, unit)
         )
         sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
         if sequential:
