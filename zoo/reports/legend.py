@@ -10,6 +10,7 @@ NOTED: tuple[Kind, ...] = (
     "split",
     "seeds",
     "start",
+    "xz",
     "counted",
     "untrained",
     "failed",

@@ -9,6 +9,7 @@ from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
+from zoo.experiments.records.study import Xz
 from zoo.experiments.study.config import StudyConfig
 
 Kind: TypeAlias = Literal[
@@ -19,6 +20,7 @@ Kind: TypeAlias = Literal[
     "diverged",
     "failed",
     "refused",
+    "xz",
     "counted",
     "untrained",
     "field",
@@ -52,6 +54,10 @@ ONE_SOURCE = {
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
+XZ = (
+    "xz -9, a compressor that has seen the training text, takes {:.4g} bits for a byte of the test text: "
+    "{:.4f} nats per token."
+)
 FAR_BUDGET = 4.0
 """Ratio of a run's budget to that of its recipe from which the distance is noted."""
 NOTABLE_BUFFERS = 0.1
@@ -77,6 +83,7 @@ def collect_notes(
     caveats: Sequence[str],
     tuned: Sequence[Tuned] = (),
     watched: Sequence[Watched] = (),
+    xz: Xz | None = None,
 ) -> tuple[Note, ...]:
     """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
     notes = [] if study.data.has_test else [Note(model=None, kind="split", text=NO_TEST)]
@@ -87,6 +94,8 @@ def collect_notes(
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
+    if xz is not None:
+        notes.append(Note(model=None, kind="xz", text=XZ.format(xz.bits_per_byte, xz.nats_per_token)))
     notes += [Note(model=None, kind="counted", text=text) for text in _counted(models)]
     trained = [row for row in models if row.counted is None]
     notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(trained)]

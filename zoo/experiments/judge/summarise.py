@@ -84,6 +84,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         correlation=analysis.correlation if analysis else None,
         inflation=inflation,
         caveats=(*(analysis.caveats if analysis else ()), *([sequential.describe_design()] if sequential else [])),
+        xz=record.xz,
         models=tuple(rows),
         tuned=tuned,
         pairs=tuple(pairs),

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoo.config import RunConfig, as_json
+from zoo.data.compression import compress_test
 from zoo.errors import RunError
 from zoo.experiments.compare import record_name
 from zoo.experiments.judge.comparison import Comparison
@@ -29,6 +30,9 @@ from zoo.experiments.verify.diff import compare_values, differences
 from zoo.experiments.verify.looks import look_differences
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.search import search_differences, search_runs
+
+OTHER_XZ = 0.02
+"""Tolerance in bits per byte: another version of the compressor takes a little more or less."""
 
 
 def record_of(comparison: Path) -> Path:
@@ -121,6 +125,10 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     failed = {run.label for run in runs if run.result.status == "failed"}  # failed models are not measured
     measured = {cell.config.label: cell for cell in in_first_split(run_cells) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
+    if record.xz is not None:
+        compressed = compress_test(rebuild.corpus(study.data if study.splits == 1 else study.in_splits()[0]))
+        again = None if compressed is None else compressed.bits_per_byte
+        yield from compare_values("xz, bits per byte", record.xz.bits_per_byte, again, tolerance=OTHER_XZ)
 
 
 def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:
