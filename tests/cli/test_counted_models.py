@@ -63,6 +63,8 @@ def test_a_run_is_used_like_every_run_but_has_nothing_to_train_on(run_zoo, zoo_j
     done = run_zoo("train", run, "--steps", "8")
     assert done.returncode == 2
     assert "was counted, not trained: a larger budget would change nothing" in done.stderr
+    done = run_zoo("train", "bigram-counts", *SMALL, "--from", run)
+    assert (done.returncode, "it takes no weights to start from" in done.stderr) == (2, True)
 
 
 def test_a_grid_of_learning_rates_tries_only_what_is_trained(run_zoo, zoo_json, words, tmp_path):

@@ -133,11 +133,11 @@ def resolve_all(
         resolve_device(config.training.device)
         check_settings(config, corpus)
         key = (config.model.model_dump_json(), len(corpus.vocabulary), config.context)
-        if config.start and is_counted(models[key].kind):
-            raise UsageError(f"Model '{config.model.name}' is counted, not trained: it takes no weights to start from.")
         place = (key, config.data.rotation, config.training.batch_size)
         if key not in models:
             models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
+        if config.start and is_counted(models[key].kind):
+            raise UsageError(f"Model '{config.model.name}' is counted, not trained: it takes no weights to start from.")
         if place not in steps:
             steps[place] = count_steps(config, models[key], corpus)  # independent of seed and rate
         cells.append(_resolve(config, models[key], steps[place], corpus, study))
