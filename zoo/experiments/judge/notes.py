@@ -137,8 +137,8 @@ def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
     ]
     if found:
         yield (
-            f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new documents "
-            "make them uncertain; they are of the whole training split, whatever the budget, and take no steps or "
+            f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new text "
+            "makes them uncertain; they are of the whole training split, whatever the budget, and take no steps or "
             "FLOPs of training."
         )
 
