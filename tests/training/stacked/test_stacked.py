@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
@@ -39,7 +38,7 @@ SETTINGS = Settings(
     dtype="float32",
 )
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
-    *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in"),
+    *((name, {}) for name in TRAINED),
     ("transformer", {"tied": True, "positions": "learned", "places": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
