@@ -62,6 +62,9 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
     "model",
     "zoo.models",
     {
+        "unigram": "zoo.models.unigram:Unigram",
+        "bigram-counts": "zoo.models.bigram_counts:BigramCounts",
+        "kneser-ney": "zoo.models.kneser_ney:KneserNey",
         "bigram": "zoo.models.bigram:Bigram",
         "bow": "zoo.models.bow:BagOfWords",
         "mlp": "zoo.models.mlp:MLP",

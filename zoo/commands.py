@@ -248,6 +248,8 @@ def _train_on(
     from zoo.experiments.study.parse import build_study
 
     run = read_run(place)
+    if run.result.counted is not None:
+        raise UsageError(f"'{place}' was counted, not trained: a larger budget would change nothing.")
     before = run.recorded.run
     trust.allow(run.recorded)
     trust.check_run(before)

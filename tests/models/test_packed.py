@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.models.interface import SequenceModel
 from zoo.models.transformer import LONGEST
 from zoo.packing import Packing
@@ -14,7 +14,7 @@ from zoo.training.loss import cross_entropy
 
 LENGTHS = [3, 1, 11, 2, 8, 1, 17]
 MODELS_AND_VARIANTS = [
-    *MODELS.names(),
+    *TRAINED,
     "wavenet(tree=true)",
     "wavenet(tree=true,norm=per-position)",
     "wavenet(n=8)",

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from trained_models import TRAINED
 
 from zoo.calls import parse_call
 from zoo.catalog import MODELS
@@ -133,9 +134,7 @@ def test_training_takes_two_products_more_for_each_of_the_forward_pass(
 
 
 def test_every_built_in_model_is_counted_by_hand() -> None:
-    assert {text.partition("(")[0] for text, _, _ in CASES} == {
-        entry.name for entry in MODELS.entries() if entry.origin == "built in"
-    }
+    assert {text.partition("(")[0] for text, _, _ in CASES} == {*TRAINED}
 
 
 @pytest.mark.parametrize("T", [4, 8, 20])
@@ -158,7 +157,7 @@ def test_a_model_without_a_cheaper_way_pays_for_the_whole_window() -> None:
     assert FlopCounter(model, "windows").forward(6) == gru(options_of(model), 4, 6)
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_what_a_built_in_model_computes_is_counted_in_full(name: str) -> None:
     layouts: tuple[Layout, ...] = ("dense", "windows", "packed")
     for layout in layouts:
@@ -342,7 +341,7 @@ def test_a_length_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("backward", [False, True])
 @pytest.mark.parametrize("lengths", [[1, 1, 1], [5, 1, 9, 2, 2], [16, 3], [17, 1, 4, 17, 17, 30, 2], [60, 7]], ids=str)
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_packed_rows_count_what_the_very_batch_counts(name: str, lengths: list[int], backward: bool) -> None:
     counter = FlopCounter(make(name, 8), "packed")
     shape = len(lengths), max(lengths), sum(lengths)

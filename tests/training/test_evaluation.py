@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.models.interface import SequenceModel
@@ -27,7 +27,7 @@ class Noisy(SequenceModel):
         return self.table(tokens) + torch.rand(())
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_loss_is_that_of_every_document_by_itself(
     name: str, make_model: MakeModel, train: Train, corpus: Corpus, validation_rows: Rows
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from trained_models import TRAINED
 
 from zoo.catalog import MODELS
 from zoo.data.rows import DocumentRows, Rows
@@ -93,7 +94,7 @@ def test_training_is_the_loop_one_would_write_by_hand_bit_for_bit(
     assert same(weights(model), weights(by_hand))
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", TRAINED)
 def test_runs_of_one_seed_are_bitwise_equal_and_of_another_are_not(
     name: str, make_model: MakeModel, train: Train
 ) -> None:
@@ -108,7 +109,7 @@ def test_runs_of_one_seed_are_bitwise_equal_and_of_another_are_not(
     assert not same(weights(models[0]), weights(models[2]))
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_loss_falls(name: str, make_model: MakeModel, train: Train) -> None:
     model = make_model(name)
     curve = train(model, steps=60, batch_size=32, optimizer=model.recipe.optimizer, lr=model.recipe.lr).curve
@@ -201,7 +202,7 @@ def test_clipping_bounds_the_update(clip: float, make_model: MakeModel, train: T
     assert update(clip=0.0) > 0.15
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", TRAINED)
 def test_training_in_bfloat16_learns_as_float32_does(name: str, make_model: MakeModel, train: Train) -> None:
     full, half = make_model(name), make_model(name)
     expected = train(full, steps=20).curve[-1].validation_loss

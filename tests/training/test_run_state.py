@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from trained_models import TRAINED
 
 from zoo.calls import parse_call
-from zoo.catalog import MODELS
 from zoo.data.rows import Rows
 from zoo.errors import RunError
 from zoo.models.interface import SequenceModel
@@ -101,7 +101,7 @@ def alone(make_model, train_rows: Rows, validation_rows: Rows) -> Callable[..., 
     return build
 
 
-BUILT_IN = [entry.name for entry in MODELS.entries() if entry.origin == "built in"]
+BUILT_IN = TRAINED
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
 from zoo.data.corpus import Corpus, load_corpus
 from zoo.models.interface import SequenceModel
@@ -26,7 +26,7 @@ def larger() -> Corpus:
     return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 4000})))
 
 
-@pytest.fixture(scope="module", params=[entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+@pytest.fixture(scope="module", params=TRAINED)
 def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable[..., SequenceModel]) -> SequenceModel:
     model = make_model(request.param)
     settings = Settings(

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from zoo.conformance.auxiliary_loss import check_auxiliary_loss
 from zoo.conformance.check import Check, Finding, failure, remark
+from zoo.conformance.counting import check_counting
 from zoo.conformance.determinism import SETTINGS
 from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.data.rows import Batch, DocumentRows
 from zoo.data.tokens import Tokens
-from zoo.models.interface import SequenceModel
+from zoo.models.interface import SequenceModel, is_counted
 from zoo.models.recipes import choose_recipe, list_recipes
 from zoo.probes.receptive_field import perturb_weights
 from zoo.surroundings import isolated
@@ -37,7 +38,13 @@ REMARKABLE = 0.5
 
 
 def find(subject: Subject) -> Iterator[Finding]:
-    """Train on full batches with AdamW until one trial works: the recipe's rate, other rates, then evaluation mode."""
+    """Train on full batches with AdamW until one trial works: the recipe's rate, other rates, then evaluation mode.
+
+    A model of counts counts them instead.
+    """
+    if is_counted(subject.model):
+        yield from check_counting(subject, encode(subject.vocab_size))
+        return
     if why := why_not_trained(subject.build()):
         yield failure(f"It {why}")
         return
@@ -85,9 +92,13 @@ def find(subject: Subject) -> Iterator[Finding]:
 
 def documents(vocab_size: int) -> Batch:
     """Return `DOCUMENTS` as one batch."""
+    return DocumentRows(encode(vocab_size), CPU).batch(0, 0, len(DOCUMENTS))
+
+
+def encode(vocab_size: int) -> Tokens:
+    """Return `DOCUMENTS` as tokens."""
     tokens = [np.array([ord(letter) - ord("a") + 1 for letter in text], dtype=np.int32) for text in DOCUMENTS]
-    rows = DocumentRows(Tokens.of(document % vocab_size for document in tokens), CPU)
-    return rows.batch(0, 0, len(DOCUMENTS))
+    return Tokens.of(document % vocab_size for document in tokens)
 
 
 def conditional_entropy(batch: Batch, field: int | None) -> float:

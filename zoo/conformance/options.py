@@ -9,10 +9,12 @@ from pydantic import ValidationError
 
 from zoo.conformance.check import Check, Finding, failure, information, note_place, remark
 from zoo.conformance.determinism import digests
-from zoo.conformance.subject import Subject, compute_logits
+from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.models.build import describe_refusal
-from zoo.models.interface import ModelOptions
+from zoo.models.interface import ModelOptions, is_counted
 from zoo.probes.flops import FlopCounter
+from zoo.probes.receptive_field import perturb_weights
+from zoo.surroundings import isolated
 
 MOST_VALUES = 6
 """Maximum number of values tried for an option while the other options stay."""
@@ -131,10 +133,14 @@ def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     """Return what an option may change: weights, their shapes, logits in both modes, FLOPs, sizes of the state."""
     length = 3 * subject.context
     model, tokens = subject.build(config=config), subject.tokens(2, length)
+    if is_counted(subject.model):
+        with isolated(CPU, seed=0):
+            perturb_weights(model)  # options matter once it has counts
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
     training, evaluation = compute_logits(model, tokens), compute_logits(model.eval(), tokens)
-    flops, state = FlopCounter(subject.build(config=config)).training(length), model.begin(2)
+    flops = 0.0 if is_counted(subject.model) else FlopCounter(subject.build(config=config)).training(length)
+    state = model.begin(2)
     sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
     return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from zoo.conformance.check import Check, Finding, information
 from zoo.conformance.subject import Subject
+from zoo.models.interface import is_counted
 from zoo.training.stacked.stackable import Layout, why_not_stacked
 
 ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows": "windows"}
@@ -11,6 +12,9 @@ ROWS: dict[Layout, str] = {"packed": "documents", "dense": "streams", "windows":
 
 def find(subject: Subject) -> Iterator[Finding]:
     """Stack two seeds on documents, streams and windows; report where that works, and why not. Never fails."""
+    if is_counted(subject.model):
+        yield information("It is counted, not trained: seeds give the same model.")
+        return
     subject = subject.at_short_context()
     can: list[str] = []
     cannot: dict[str, list[str]] = {}

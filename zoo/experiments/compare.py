@@ -7,10 +7,11 @@ on its runs are `Cell`s.
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from zoo.blame import describe_error
+from zoo.data.compression import compress_test
 from zoo.errors import ZooError
 from zoo.experiments.judge.sequential import study_level
 from zoo.experiments.judge.summarise import summarise
@@ -18,7 +19,7 @@ from zoo.experiments.looks import earlier_looks
 from zoo.experiments.plan import Plan
 from zoo.experiments.records.fingerprint import fingerprint
 from zoo.experiments.records.run import Run, read_run
-from zoo.experiments.records.study import StudyRecord, describe_study, read_study, with_questions, write_study
+from zoo.experiments.records.study import StudyRecord, Xz, describe_study, read_study, with_questions, write_study
 from zoo.experiments.runs.batch import Listener, execute_all
 from zoo.experiments.runs.cost import measure_costs
 from zoo.experiments.runs.elsewhere import copy_same_runs
@@ -196,7 +197,9 @@ def measure_probes(plan: Plan, record: StudyRecord, directory: Path) -> StudyRec
                 costs[label] = costs[label].model_copy(
                     update={"unmeasured": {**costs[label].unmeasured, "samples": why}}
                 )
-    return record.model_copy(update={"costs": costs, "samples": samples})
+    found_size = compress_test(plan.corpus)
+    xz = Xz(**asdict(found_size)) if found_size else None
+    return record.model_copy(update={"costs": costs, "samples": samples, "xz": xz})
 
 
 def record_name(study: StudyConfig, runs: Sequence[Run]) -> str:

@@ -14,6 +14,7 @@ from zoo.experiments.records.run import is_done
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.runs.elsewhere import explain_similar_runs
 from zoo.experiments.runs.identity import file_name
+from zoo.experiments.runs.model import find_counted
 from zoo.experiments.runs.rates import MOST_ROUNDS, Rates
 from zoo.experiments.runs.resolve import Cell, Models, resolve_all
 from zoo.experiments.runs.size_matching import describe_size, match_sizes
@@ -180,9 +181,11 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
     check_lengths(study, is_task=next(iter(corpora.values())).task is not None)
     matched = match_sizes(study, next(iter(corpora.values())))
     scaled = study.scaled(matched)
-    lowest = {model.label: study.lr_grid[0] for model in study.models} if study.lr_grid else {}
+    tried = {model.label for model in study.models} - find_counted(study.models) if study.lr_grid else set[str]()
+    trials = [config for config in scaled.trials() if config.label in tried]
     models: Models = {}
-    cells = resolve_all([*scaled.trials(), *scaled.chosen(lowest)], corpora, directory, models)
+    chosen = scaled.chosen(dict.fromkeys(tried, min(study.lr_grid, default=0.0)))
+    cells = resolve_all([*trials, *chosen], corpora, directory, models)
     spaces = find_spaces(scaled, cells[: len(study.models)])
     if spaces:
         require_optuna()

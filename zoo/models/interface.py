@@ -16,9 +16,11 @@ vector, overrides `begin` and `prefill`.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, ClassVar
 
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -107,6 +109,22 @@ class SequenceModel(nn.Module):
         """
         return None
 
+    def fit_counts(self, train: NDArray[Any], validation: NDArray[Any]) -> str:
+        """Fit the model in closed form, as by counting: a model that defines it is not trained, but fitted by one call.
+
+        What it learns goes into registered buffers, which may become larger: `self.counts = torch.from_numpy(counts)`.
+        It draws no random numbers, so every seed gives the same model.
+
+        Args:
+            train: (n,) tokens. Documents stand between boundary tokens, `0 d₁ 0 d₂ 0 ...`, a stream after one, `0 d`;
+                every token but the first is a target.
+            validation: the same of the validation split, to choose options; never to be counted.
+
+        Returns:
+            What was counted or chosen, in a few words, for the record.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is trained, not counted")
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V): logits of the next token at every position."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(tokens) -> logits")
@@ -124,7 +142,8 @@ class SequenceModel(nn.Module):
 
     def begin(self, batch_size: int) -> State:
         """A fresh state for `batch_size` streams, on the device of the weights. Streams need evaluation mode."""
-        device = next((tensor.device for tensor in self.parameters()), torch.device("cpu"))
+        tensors = chain(self.parameters(), self.buffers())
+        device = next((tensor.device for tensor in tensors), torch.device("cpu"))
         return {"tokens": torch.empty(batch_size, 0, dtype=torch.long, device=device)}
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
@@ -141,3 +160,15 @@ class SequenceModel(nn.Module):
             return self.last(past), {"tokens": past}
         window = past[:, -self.receptive_field :].contiguous()  # like all tokens that a model is given
         return self.last(window), {"tokens": past[:, max(0, past.shape[1] - self.receptive_field + 1) :]}
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *others: Any) -> None:
+        """Give the buffers of a model that is counted the sizes of those in a state dict."""
+        for name, buffer in self._buffers.items() if is_counted(type(self)) else ():
+            if buffer is not None and isinstance(stored := state_dict.get(prefix + name), Tensor):
+                self._buffers[name] = buffer.new_empty(stored.shape)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+def is_counted(kind: type[SequenceModel]) -> bool:
+    """Return whether a model is fitted by counting (`fit_counts`) instead of training."""
+    return kind.fit_counts is not SequenceModel.fit_counts

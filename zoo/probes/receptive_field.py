@@ -13,8 +13,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from zoo.models.interface import SequenceModel
+from zoo.models.interface import SequenceModel, is_counted
 from zoo.surroundings import isolated
 from zoo.tokens import BOUNDARY
 
@@ -25,6 +26,8 @@ FURTHEST = 512
 """Maximum number of tokens that a probe covers beyond a known receptive field."""
 ROWS, TOKENS = 16, 2048
 """Maximum number of random rows of a probe, and of tokens of all its rows."""
+FEW = 4
+"""Kinds of tokens, with the boundary, in half of the random text that a model of counts counts."""
 FADED_GRADIENT, FADED_CHANGE = 1e20, 100
 """An influence at the edge of the field has faded rather than ended, so there is no bound, if it is below this factor
 times the smallest normal number (gradient) or times the tolerance (change)."""
@@ -152,11 +155,24 @@ def _lowest_token(model: SequenceModel) -> int:
 
 
 def perturb_weights(model: SequenceModel) -> None:
-    """Add random noise to every weight, because weights initialised to zero hide dependences."""
+    """Add random noise to every weight, because weights initialised to zero hide dependences.
+
+    A model of counts counts a random text. Half of it has few kinds of tokens, so that long contexts recur.
+    """
+    if is_counted(type(model)):
+        kinds = torch.tensor([[model.vocab_size], [min(FEW, model.vocab_size)]])
+        text = _draw_text(kinds).numpy()
+        model.fit_counts(text, text)  # so that the longest contexts are the best
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * 0.5 / max(parameter.shape[-1:], default=1) ** 0.5)
+
+
+def _draw_text(kinds: Tensor) -> Tensor:
+    """(n, 1) numbers of kinds of tokens -> random documents, `0 d₁ 0 d₂ 0`, the same number of tokens for each."""
+    tokens = torch.randint(2**31, (len(kinds), TOKENS)) % kinds
+    return pad(tokens.flatten(), (1, 1), value=BOUNDARY)
 
 
 @contextmanager

@@ -42,6 +42,9 @@ def loss_columns(comparison: Comparison, *, bits: bool = False) -> dict[str, lis
             f"{row.parameters:,}" + ("" if row.off_size is None else f" ({percent(row.off_size)})") for row in models
         ],
         "sees": [field(row.receptive_field) for row in models],
-        "learning rate": [f"{row.lr:g}{' (edge of the grid)' if row.lr_at_edge else ''}" for row in models],
+        "learning rate": [
+            "" if row.counted is not None else f"{row.lr:g}{' (edge of the grid)' if row.lr_at_edge else ''}"
+            for row in models
+        ],
     }
     return {title: cells for title, cells in columns.items() if any(cells)}

@@ -79,7 +79,9 @@ def describe_corpus(data: DataRecord, *, has_test: bool) -> str:
 
 def rates(comparison: Comparison) -> str:
     """Say where the learning rates come from."""
-    origins = dict.fromkeys(model.lr_from for model in comparison.models)
+    origins = dict.fromkeys(model.lr_from for model in comparison.models if model.counted is None)
+    if not origins:
+        return "none"
     where = ", of the first split" if comparison.study.splits > 1 and {"grid", "search"} & set(origins) else ""
     return "; ".join(RATES[origin] for origin in origins) + where
 
@@ -88,7 +90,10 @@ def optimizers(comparison: Comparison) -> str:
     """Name the optimizer of all models, or those of each: `muon`; `adamw (bow, bigram), muon (lstm)`."""
     found: dict[str, list[str]] = {}
     for row in comparison.models:
-        found.setdefault(row.optimizer, []).append(row.label)
+        if row.counted is None:
+            found.setdefault(row.optimizer, []).append(row.label)
+    if not found:
+        return "none"
     if len(found) == 1:
         return next(iter(found))
     return ", ".join(f"{optimizer} ({', '.join(labels)})" for optimizer, labels in found.items())

@@ -14,6 +14,8 @@ NOTED: tuple[Kind, ...] = (
     "split",
     "seeds",
     "start",
+    "xz",
+    "counted",
     "untrained",
     "failed",
     "refused",
@@ -88,7 +90,9 @@ def _others(comparison: Comparison) -> str:
 
 def _rates(comparison: Comparison) -> str:
     """Name the optimizers, and say where the learning rates come from."""
-    rows = comparison.models
+    rows = [row for row in comparison.models if row.counted is None]
+    if not rows:
+        return "counted, not trained: no optimizer and no learning rate"
     where = {
         "setting": "one setting for all",
         "grid": "one grid for all, chosen on validation",

@@ -34,6 +34,10 @@ def describe_end(run: RunSummary) -> str:
         return f"Training stopped after {_steps(result.steps)}: {what}{where}."
     if result.status == "pruned":
         return _describe_pruning(run)
+    if result.counted is not None:
+        words = ["It was counted, not trained" + (f": {result.counted}." if result.counted else ".")]
+        words += [f"Its scores are refused. {result.reason}"] if result.status == "refused" else []
+        return " ".join(words)
     given = getattr(run.recorded.run.training, budget) if budget else None
     words = [f"Training stopped after {_steps(result.steps)}."]
     if budget and given:
@@ -69,10 +73,10 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Corpus": describe_corpus(data, has_test=config.data.has_test),
         "Split": f"{number[0]} of {number[1]}" if number[1] > 1 else "",
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
-        if budget
+        if budget and run.result.counted is None
         else "",
         "Learning rate": f"{lr:g}, {rate}; {run.recorded.settings.get('optimizer', 'adamw')}, {training.schedule}"
-        if isinstance(lr, int | float)
+        if isinstance(lr, int | float) and run.result.counted is None
         else "",
         "Search": _describe_search(run),
         "Context": f"{config.context:,} {'tokens' if data.task else config.data.tokens}",
@@ -114,7 +118,9 @@ def describe_cost(run: RunSummary) -> dict[str, str]:
     sign = "≥ " if result.flops_uncounted else "≈ " if result.flops_fitted else ""
     facts = {
         "parameters": f"{result.parameters:,}" + (f", and {result.buffers:,} in buffers" if result.buffers else ""),
-        "sees": f"{field(result.receptive_field)} tokens before" if result.receptive_field else "all tokens before",
+        "sees": "all tokens before"
+        if result.receptive_field is None
+        else f"{field(result.receptive_field)} tokens before",
         "steps": f"{result.steps:,}",
         "tokens": f"{result.tokens:,}",
         "seconds": f"{result.seconds:,.1f}",
@@ -166,7 +172,7 @@ def next_commands(run: RunSummary, place: str, program: str = "python cli.py") -
         found[f"{program} evaluate {at}"] = "its losses once more"
     found[f"{program} report {at}"] = "its page, drawn again"
     budget = training.budget
-    if result.status == "finished" and budget and (given := getattr(training, budget)):
+    if result.status == "finished" and result.counted is None and budget and (given := getattr(training, budget)):
         number = str(2 * given).removesuffix(".0")
         found[f"{program} train {at} {FLAGS[budget]} {number}"] = "train it on, with twice its budget"
     return found

@@ -84,12 +84,18 @@ def _row(model: ModelRow, unit: float) -> dict[str, Any]:
         "parameters": model.parameters,
         "off size": model.off_size,
         "receptive field": math.inf if model.receptive_field is None else model.receptive_field,
-        "learning rate": model.lr,
+        "learning rate": model.lr if model.counted is None else None,
         "steps": used.steps,
         "tokens": used.tokens,
         "seconds": used.seconds,
         "FLOPs": used.flops,
-        "FLOPs are": "at least" if used.flops_uncounted else "about" if used.flops_fitted else "counted",
+        "FLOPs are": None
+        if used.flops is None and model.counted is not None
+        else "at least"
+        if used.flops_uncounted
+        else "about"
+        if used.flops_fitted
+        else "counted",
         "tokens per second": model.tokens_per_second,
     }
 

@@ -69,6 +69,8 @@ class Fit:
     """Seconds of the first step, if it was compiled."""
     restarted: list[str] = field(default_factory=list)
     """Attributes of the model that were reset when the run continued from a checkpoint, which lacks them."""
+    counted: str | None = None
+    """What a model of counts says of its fit; None for one that was trained."""
 
 
 class Replica:

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from trained_models import COUNTED, TRAINED
 
 from zoo.calls import parse_call
 from zoo.catalog import MODELS
@@ -319,9 +320,9 @@ def test_a_probe_tells_everything_of_every_model(
     corpus: str, cells: Callable[..., list[Cell]], request: pytest.FixtureRequest
 ) -> None:
     data: Corpus = request.getfixturevalue(corpus)
-    prepared = cells(data, *MODELS.names())
+    prepared = cells(data, *TRAINED)
     costs = measure_costs(prepared, data)
-    assert list(costs) == MODELS.names()
+    assert list(costs) == TRAINED
     for cell, cost in zip(prepared, costs.values(), strict=True):
         assert cost.unmeasured == {}
         assert cost.parameters == cell.model.parameters
@@ -334,6 +335,17 @@ def test_a_probe_tells_everything_of_every_model(
         assert (cost.flops_forward == 0) == (cell.config.label == "bigram")
         assert 3 * cost.flops_forward >= cost.flops_training >= cost.flops_forward
         assert Cost.model_validate_json(cost.model_dump_json()) == cost
+
+
+def test_a_model_of_counts_is_probed_with_its_counts_and_has_no_costs_of_training(
+    documents: Corpus, cells: Callable[..., list[Cell]]
+) -> None:
+    prepared = cells(documents, *COUNTED)
+    for cost in measure_costs(prepared, documents).values():
+        assert cost.unmeasured == {}
+        assert cost.evaluation_tokens_per_second > 0
+        assert (cost.flops_training, cost.train_tokens_per_second, cost.peak_bytes) == (None, None, None)
+        assert cost.state_grows is False
 
 
 def test_a_probe_finds_the_same_twice_but_for_time_and_memory(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.models.interface import SequenceModel
 from zoo.training.optimizers.hidden import hidden_matrices
 
@@ -15,7 +15,7 @@ def names(model: SequenceModel) -> set[str]:
     return hidden_matrices(model, model.vocab_size)
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS.entries() if entry.origin == "built in"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_every_built_in_model_has_all_its_matrices_taken_but_embeddings_and_the_head(
     name: str, make_model: Callable[..., SequenceModel]
 ) -> None:

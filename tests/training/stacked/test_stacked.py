@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from trained_models import TRAINED
 
-from zoo.catalog import MODELS
 from zoo.data.rows import Batch, Rows
 from zoo.errors import UsageError
 from zoo.models.interface import SequenceModel
@@ -38,7 +38,7 @@ SETTINGS = Settings(
     dtype="float32",
 )
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
-    *((entry.name, {}) for entry in MODELS.entries() if entry.origin == "built in"),
+    *((name, {}) for name in TRAINED),
     ("transformer", {"tied": True, "positions": "learned", "places": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
@@ -362,7 +362,7 @@ class NumpyNoise(Noise):
     draw = staticmethod(lambda x: float(np.random.rand()))
 
 
-@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("name", TRAINED)
 def test_what_can_be_stacked_is_known_before(name: str, make_model: MakeModel) -> None:
     why = {layout: why_not_stacked(lambda seed: make_model(name, seed=seed), [layout]) for layout in LAYOUTS}
     assert why == {"dense": None, "windows": None, "packed": MIXES if name in BATCH_NORM else None}

@@ -106,7 +106,7 @@ def analyse(
     if fixed:
         family = judge_fixed(by_seed[:, 0], paired, len(names))
     else:
-        family = judge(losses, by_seed.mean(1), paired, baseline=baseline is not None)
+        family = judge(losses, by_seed.mean(1), paired, weights, baseline=baseline is not None)
     withheld = (
         withhold(own, split_in_two(samples, len(names), exact), units)
         for samples, own in ((losses, alone), (by_seed, paired))

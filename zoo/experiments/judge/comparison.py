@@ -20,6 +20,7 @@ from zoo.experiments.judge.target import Targets
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.records.run import SCHEMA_VERSION, DataRecord, Environment
+from zoo.experiments.records.study import Xz
 from zoo.experiments.study.config import StudyConfig
 
 
@@ -51,6 +52,8 @@ class Comparison(Frozen):
     """Error of the intervals: that of the study, or of one of its looks."""
     sequential: Sequential | None = None
     """The looks of a study that stops when it is decided."""
+    xz: Xz | None = None
+    """What a compressor takes for the test text of the first split; None where it is not known."""
     models: tuple[ModelRow, ...]
     tuned: tuple[Tuned, ...] = ()
     """The search of every model, in their order; () without a search."""
@@ -79,6 +82,7 @@ class Comparison(Frozen):
             known["tuned"],
             known["watched"],
             known["leaks"],
+            known["xz"],
         )
     )
     """The sentences that a report adds to these numbers; derived if a stored comparison has none."""

@@ -6,6 +6,8 @@
   a tenth of the error goes to paired t tests (Bonferroni), which find two quiet models beside a wild one.
 - With few documents or splits, estimated variances of pairs are uncertain, and the smallest of many is far too small:
   in the range each pair's variance over documents is at least the median pair's too.
+- Models that do not vary over the seeds, as models of counts, scatter like no others. They take no part in what the
+  others share: a pair with one keeps its own variance over the seeds, and a pair of two has none.
 - Against a baseline, the range is Dunnett's: only the distances of the others from it count.
 - A verdict also requires that the pair's own interval excludes zero, so the two never contradict each other.
 
@@ -19,10 +21,13 @@ import scipy  # its parts are imported when they are first used
 from numpy.typing import NDArray
 
 from zoo.experiments.judge.power import seeds_needed
+from zoo.experiments.judge.seeds import ROUNDING
 from zoo.experiments.judge.tukey import Array, critical_range, range_tail, solve_tail
 from zoo.experiments.judge.uncertainty import Uncertainty
 
 FEWEST_SEEDS = 3
+FEWEST_VARYING = 3
+"""Least number of models that vary over the seeds for a test of whether they scatter alike."""
 OWN_SHARE = 0.1
 """Share of the error that goes to each pair's own t test where models scatter unlike."""
 HALVINGS = 22
@@ -67,10 +72,11 @@ class Family:
         return np.maximum(own, joint)
 
 
-def judge(losses: Array, differences: Array, paired: Uncertainty, *, baseline: bool = False) -> Family:
+def judge(losses: Array, differences: Array, paired: Uncertainty, weights: Array, *, baseline: bool = False) -> Family:
     """Compute the adjusted p of every pair from the losses (K, n) and the pairs' mean differences (P,).
 
     Args:
+        weights: (P, K) of the pairs.
         baseline: the pairs are those of all others with one model.
     """
     models, seeds = losses.shape
@@ -80,13 +86,20 @@ def judge(losses: Array, differences: Array, paired: Uncertainty, *, baseline: b
         return Family(np.ones_like(differences), "none", reason, paired, None, models)
     if models == 2:
         return _judge_two("paired t", differences, paired, seeds)
-    epsilon, alike, variance = _sphericity(losses)
+    varies = find_varying(losses)
+    if varies.sum() < min(models, FEWEST_VARYING):
+        reason = (
+            "Too few models vary over the seeds to share a variance: pairs keep their own, at least the median pair's."
+        )
+        return _judge_own(reason, differences, paired, models, seeds, baseline=baseline)
+    epsilon, alike, variance = _sphericity(losses[varies])
     found = f"(Box's epsilon {epsilon:.2f}, where equal scatter has about {alike:.2f})"
     if epsilon >= alike:
-        pooled = np.full_like(differences, 2 * variance / seeds)
-        ranging = replace(_raise_to_median(paired), seeds=pooled, seeds_freedom=(models - 1) * (seeds - 1))
+        pooled, freedom = _pool(paired, weights, varies, variance, seeds)
+        ranging = replace(_raise_to_median(paired), seeds=pooled, seeds_freedom=freedom)
         p = np.maximum(_own_tail(paired, differences), _tail(ranging, differences, models, baseline=baseline))
-        reason = f"The models scatter alike over the seeds {found}: all pairs share one variance."
+        all_ = "all pairs" if varies.all() else "pairs of two that vary at all"
+        reason = f"The models scatter alike over the seeds {found}: {all_} share one variance."
         method = "Dunnett, pooled" if baseline else "Tukey, pooled"
         return Family(
             np.minimum(p, 1), method, reason, paired, ranging, models, ranging, seeds=seeds, pooled=True,
@@ -106,7 +119,7 @@ def judge_contrasts(losses: Array, contrasts: Array, weights: Array, paired: Unc
     """
     epsilon, alike, variance = _sphericity(losses)
     seeds, models, tests = losses.shape[1], len(losses), len(contrasts)
-    ranging, pooled = _raise_to_median(paired), epsilon >= alike
+    ranging, pooled = _raise_to_median(paired), bool(epsilon >= alike and find_varying(losses).all())
     if pooled:
         shared = (weights**2).sum(1) * variance / seeds
         ranging = replace(ranging, seeds=shared, seeds_freedom=(models - 1) * (seeds - 1))
@@ -141,7 +154,7 @@ def _judge_own(
 ) -> Family:
     """Judge pairs that keep their own variance over the seeds, at least the median pair's."""
     own, ranging = _own_tail(paired, differences), _raise_to_median(paired)
-    ranging = replace(ranging, seeds=np.maximum(paired.seeds, _median(paired.seeds[paired.seeds > 0])))
+    ranging = replace(ranging, seeds=_at_least_median(paired.seeds))
     ranged = _tail(ranging, differences, models, baseline=baseline) / (1 - OWN_SHARE)
     alone = len(own) * _tail(paired, differences, 2) / OWN_SHARE  # far in the tail, where `own` would err
     p = np.maximum(own, np.minimum(ranged, alone))
@@ -175,6 +188,30 @@ def _raise_to_median(paired: Uncertainty) -> Uncertainty:
     return replace(paired, documents=paired.interaction + np.maximum(own, _median(own[paired.documents > 0])))
 
 
+def find_varying(losses: Array) -> NDArray[np.bool_]:
+    """(K,) whether the losses (K, n) of each model differ between any seeds by more than rounding."""
+    varies: NDArray[np.bool_] = np.ptp(losses, axis=1) > ROUNDING * np.abs(losses).max()
+    return varies
+
+
+def _pool(
+    paired: Uncertainty, weights: Array, varies: NDArray[np.bool_], variance: float, seeds: int
+) -> tuple[Array, float | Array]:
+    """The variance over the seeds of pairs (P,), with its degrees of freedom: shared where both models vary."""
+    both = np.abs(weights) @ varies == 2
+    freedom = float((varies.sum() - 1) * (seeds - 1))
+    if both.all():
+        return np.full(len(weights), 2 * variance / seeds), freedom
+    own = np.zeros(len(weights))
+    own[~both] = _at_least_median(paired.seeds[~both])  # what all seeds have in common is in these differences
+    return np.where(both, 2 * variance / seeds, own), np.where(both, freedom, seeds - 1.0)
+
+
+def _at_least_median(variances: Array) -> Array:
+    """Raise the variances of pairs that vary to at least the median of them; one of 0 is of two models of counts."""
+    return np.where(variances > 0, np.maximum(variances, _median(variances[variances > 0])), 0.0)
+
+
 def _median(varying: Array) -> float:
     """The median variance of the pairs that vary, or 0; two equal runs make a pair that does not vary."""
     return float(np.median(varying)) if len(varying) else 0.0
@@ -203,7 +240,10 @@ def planned_seeds(differences: Array, open_: NDArray[np.bool_], family: Family, 
     """Number of seeds that find each open pair to be this different; 0 for others, and where none suffices."""
     needed = np.zeros(differences.shape, dtype=np.int64)
     planned, seeds = family.planned, family.seeds
-    if planned is None or not seeds or not open_.any():
+    if planned is None or not seeds:
+        return needed
+    open_ = open_ & (planned.seeds > 0)
+    if not open_.any():
         return needed
     needed[open_] = seeds_needed(
         differences[open_],

@@ -34,7 +34,9 @@ def summarise_model(
         letters=analysis.letters.get(label, "") if analysis else "",
         seeds=len(_group_by_seed(runs)),
         diverged=diverged,
-        untrained=sum(result.status == "finished" and result.best_step == 0 for result in results),
+        untrained=sum(
+            result.status == "finished" and result.best_step == 0 and result.counted is None for result in results
+        ),
         losses=_test_losses(_group_by_seed(runs)),
         split_losses=_test_losses(dict(enumerate(splits.values(), 1))) if len(splits) > 1 else None,
         test=test,
@@ -47,7 +49,9 @@ def summarise_model(
         receptive_field=first.result.receptive_field,
         off_size=matched.deviation if matched else None,
         used=used,
-        off_budget=0.0 if diverged or failed else _off_budget(record.study.training, used),
+        off_budget=0.0
+        if diverged or failed or first.result.counted is not None
+        else _off_budget(record.study.training, used),
         tokens_per_second=_speed(results, cost),
         optimizer=first.recorded.settings.get("optimizer", "adamw"),
         recipe=first.recorded.recipe,
@@ -65,6 +69,7 @@ def summarise_model(
         reason=next((result.reason for result in [*failed, *refused, *results] if result.reason), None),
         answers=summarise_answers(runs, record.study.alpha),
         auxiliary=_auxiliary(runs),
+        counted=first.result.counted,
     )
 
 

@@ -10,6 +10,7 @@ from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
+from zoo.experiments.records.study import Xz
 from zoo.experiments.study.config import StudyConfig
 
 Kind: TypeAlias = Literal[
@@ -20,6 +21,8 @@ Kind: TypeAlias = Literal[
     "diverged",
     "failed",
     "refused",
+    "xz",
+    "counted",
     "untrained",
     "field",
     "rate",
@@ -54,6 +57,10 @@ ONE_SOURCE = {
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
+XZ = (
+    "xz -9, a compressor that has seen the training text, takes {:.4g} bits for a byte of the test text: "
+    "{:.4f} nats per token."
+)
 FAR_BUDGET = 4.0
 """Ratio of a run's budget to that of its recipe from which the distance is noted."""
 NOTABLE_BUFFERS = 0.1
@@ -80,6 +87,7 @@ def collect_notes(
     tuned: Sequence[Tuned] = (),
     watched: Sequence[Watched] = (),
     leaks: Mapping[str, str] = MappingProxyType({}),
+    xz: Xz | None = None,
 ) -> tuple[Note, ...]:
     """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
     notes = [Note(model=label, kind="leak", text=text) for label, text in leaks.items()]
@@ -91,11 +99,15 @@ def collect_notes(
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
-    notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(models)]
+    if xz is not None:
+        notes.append(Note(model=None, kind="xz", text=XZ.format(xz.bits_per_byte, xz.nats_per_token)))
+    notes += [Note(model=None, kind="counted", text=text) for text in _counted(models)]
+    trained = [row for row in models if row.counted is None]
+    notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(trained)]
     if study.baseline and not (study.lr_grid or study.search.wanted):
         notes.append(Note(model=None, kind="ablation", text=FULL_SETTINGS))
     if study.training.watch or watched:
-        notes += [Note(model=None, kind="watch", text=text) for text in _watch(models, watched)]
+        notes += [Note(model=None, kind="watch", text=text) for text in _watch(trained, watched)]
     averaged = {row.label: row.answers.averaged for row in models if row.answers and row.answers.averaged is not None}
     if averaged:
         losses = ", ".join(f"{label} {value:.3g}" for label, value in averaged.items())
@@ -119,10 +131,27 @@ def _describe_start(study: StudyConfig) -> str:
 
 
 def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
-    grid = sorted(float(rate) for rate in models[0].lr_trials)
+    grid = sorted({float(rate) for row in models for rate in row.lr_trials})
+    if not grid:
+        return "Every model is counted, not trained: no learning rate was tried."
     became = f"extended from {len(study.lr_grid)} rates to {len(grid)}" if len(grid) > len(study.lr_grid) else "kept"
     end = "it was extended no further" if any(row.lr_at_edge for row in models) else "no best rate lies at its edge"
     return f"The grid of learning rates, the same for every model, was {became} ({grid[0]:g} to {grid[-1]:g}): {end}."
+
+
+def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
+    """State which models are counted, and what that means for seeds, budget and cost."""
+    found = [
+        f"{row.label} ({f'{row.counted}; ' if row.counted else ''}{row.buffers or 0:,} numbers)"
+        for row in models
+        if row.counted is not None
+    ]
+    if found:
+        yield (
+            f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new text "
+            "makes them uncertain; they are of the whole training split, whatever the budget, and take no steps or "
+            "FLOPs of training."
+        )
 
 
 def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[str]:
@@ -231,7 +260,7 @@ def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:
             "auxiliary",
             f"{row.label} trains on an auxiliary loss too, {row.auxiliary:.3g} at the end; no loss here includes it.",
         )
-    if row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
+    if row.counted is None and row.buffers and row.buffers > NOTABLE_BUFFERS * row.parameters:
         yield "buffers", f"{row.label}: training changes {row.buffers:,} numbers beside its parameters."
     if text := _flops(row):
         yield "flops", f"{row.label}: {text}."

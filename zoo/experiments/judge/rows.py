@@ -139,6 +139,9 @@ class ModelRow(Frozen):
     auxiliary: float | None = None
     """What an auxiliary loss added to the training loss in the last steps, mean over the runs; None if nothing."""
 
+    counted: str | None = None
+    """What a model of counts says of its fit; None for a model that was trained."""
+
     @property
     def without_mean(self) -> str:
         """Reason for a missing mean: "failed 1 of 3" runs, "refused 1 of 3", "diverged 2 of 3"; "" if there is one."""

@@ -12,7 +12,7 @@ from zoo.experiments.judge.sequential import Sequential
 from zoo.experiments.judge.tukey import LEVEL
 from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.verdict import Wording, count, join, say_verdict
-from zoo.experiments.judge.weaknesses import describe_budget, describe_weaknesses
+from zoo.experiments.judge.weaknesses import describe_budget, describe_losses_to_counting, describe_weaknesses
 from zoo.experiments.study.config import StudyConfig
 
 VARIED = {"both": "", "data": " of data order alone", "weights": " of initial weights alone"}
@@ -50,7 +50,8 @@ def verdict_sentence(
     unit, name = (math.log(2), "bits") if bits else (1.0, "nats")
     seeds, splits = max(model.seeds for model in models), len(models[0].split_losses or ())
     over = count(seeds, "seed") + (VARIED[study.vary] if study else "") + (f" on {splits} splits" if splits else "")
-    after = f" after {describe_budget(study.training)}" if study else ""
+    trained = any(model.counted is None for model in models)
+    after = f" after {describe_budget(study.training)}" if study and trained else ""
     finished = [model.label for model in models if model.test]
     sentences = [f"Leak: {join(leaks)} did better than a perfect model can, see the notes."] if leaks else []
     if not finished:
@@ -69,6 +70,9 @@ def verdict_sentence(
         level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
         sentences += describe_ablation(ablation, words) if ablation else say_verdict(finished[0], pairs, words)
+        sentences += (
+            [] if ablation else describe_losses_to_counting([model for model in models if model.test], pairs, unit)
+        )
         sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
         if sequential:
             sentences.append(sequential.describe())

@@ -96,6 +96,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         correlation=analysis.correlation if analysis else None,
         inflation=inflation,
         caveats=(*(analysis.caveats if analysis else ()), *([sequential.describe_design()] if sequential else [])),
+        xz=record.xz,
         models=tuple(rows),
         tuned=tuned,
         pairs=tuple(pairs),
@@ -103,7 +104,8 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
         targets=summarise_targets(
             record.study.target,
             {row.label: by_label[row.label] for row in rows},
-            {row.label: row.without_mean for row in rows if row.failed or row.refused},
+            {row.label: row.without_mean for row in rows if row.failed or row.refused}
+            | {row.label: "counted, in no steps" for row in rows if row.counted is not None},
             several=several,
         ),
         leaks=leaks,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from zoo.config import TrainingConfig
-from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.rows import ModelRow, PairRow
 from zoo.experiments.judge.tuned import Tuned
+from zoo.experiments.judge.verdict import join
 from zoo.experiments.study.config import Match, StudyConfig
 
 NOTABLE_DEVIATION = 0.02
@@ -45,6 +46,22 @@ def describe_weaknesses(models: Sequence[ModelRow], study: StudyConfig, tuned: S
     if edge := [own.label for own in tuned if own.label in ranked and own.edges and own.count("finished")]:
         found.append(f"the best settings lie at the edge of the searched space for {_name(edge, models)}")
     return [f"But {', and '.join(found)}."] if found else []
+
+
+def describe_losses_to_counting(models: Sequence[ModelRow], pairs: Sequence[PairRow], unit: float) -> list[str]:
+    """At most one sentence: the trained models than which the best model of counts is better; models best first."""
+    counted = next((model.label for model in models if model.counted is not None), None)
+    trained = {model.label for model in models if model.counted is None}
+    lost = [pair for pair in pairs if pair.a == counted and pair.b in trained and pair.verdict == "better"]
+    if not lost:
+        return []
+    by = [f"{abs(pair.difference) / unit:.4f}" for pair in lost]
+    if len(lost) > NAMED:
+        who, much = f"{len(lost)} of {len(trained)} trained models lose", f"{by[0]} to {by[-1]}"
+    else:
+        who = f"{join([pair.b for pair in lost])} {'lose' if len(lost) > 1 else 'loses'}"
+        much = join(by)
+    return [f"{who} to counting: {counted} is better by {much}."]
 
 
 def _name(edge: Sequence[str], models: Sequence[ModelRow]) -> str:

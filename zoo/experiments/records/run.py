@@ -245,6 +245,8 @@ class Result(Frozen):
     losses_sha256: str | None = None
     """None in older records, as is `reproduced`."""
     reproduced: Reproduced | None = None
+    counted: str | None = Field(None, max_length=LONGEST_REASON)
+    """What a model of counts says of its fit, which takes no steps; None for a model that was trained."""
     execution: str = "sequential"
     """How the run was executed: alone, beside others, in a stack; and whether its steps were captured or compiled."""
     compile_seconds: Seconds = 0.0

@@ -77,6 +77,13 @@ class Cost(Frozen):
         return None if self.probed_tokens is None else self.receptive_field == self.declared_field
 
 
+class Xz(Frozen):
+    """What `xz -9` takes for the test text after the training text: see `zoo.data.compression`."""
+
+    bits_per_byte: Amount
+    nats_per_token: Amount
+
+
 class Look(Frozen):
     """An earlier comparison of the same models, under some of the same seeds."""
 
@@ -112,6 +119,8 @@ class StudyRecord(Frozen):
     """Label -> the search of its settings."""
     looked: tuple[Look, ...] = ()
     """Earlier comparisons of the same models, under some of the same seeds."""
+    xz: Xz | None = None
+    """None in older records, and where the text is large or was not probed."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     lengths: Mapping[Place, tuple[LengthScore, ...]] = Field(default_factory=dict)

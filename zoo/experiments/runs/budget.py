@@ -8,6 +8,7 @@ from zoo.config import MOST_STEPS, RunConfig
 from zoo.data.corpus import Corpus
 from zoo.errors import UsageError
 from zoo.experiments.runs.model import FoundModel
+from zoo.models.interface import is_counted
 from zoo.probes.flops import FlopCounter, Layout
 from zoo.surroundings import forbid_changes
 
@@ -31,6 +32,8 @@ def _count_steps(config: RunConfig, model: FoundModel, corpus: Corpus) -> int | 
     training = config.training
     if training.tokens is not None:
         return max(1, round(training.tokens / tokens_per_step(config, corpus)))
+    if training.flops is not None and is_counted(model.kind):
+        return 1
     if training.flops is not None:
         try:
             per_step = flops_per_step(config, model, corpus)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from statistics import median_low
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
@@ -16,7 +16,7 @@ from zoo.experiments.runs.budget import FLOP_BATCHES, row_length
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.timing import Speed, get_speed, measure_evaluation, measure_training
 from zoo.models.build import count_buffers
-from zoo.models.interface import SequenceModel, State
+from zoo.models.interface import SequenceModel, State, is_counted
 from zoo.probes.flops import FlopCounter, Layout
 from zoo.probes.memory import kind_of_memory, peak_memory
 from zoo.probes.receptive_field import find_receptive_field
@@ -57,7 +57,8 @@ def measure_costs(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Cost]:
 
     An exception of a model ends only that measurement, and is recorded in `Cost.unmeasured`.
     """
-    training, evaluation = measure_training(cells, corpus), measure_evaluation(cells, corpus)
+    trained = [cell for cell in cells if not is_counted(cell.model.kind)]
+    training, evaluation = measure_training(trained, corpus), measure_evaluation(cells, corpus)
     rows = cache(lambda length, device: corpus.rows("train", length=length, device=device))
     costs = {}
     gc.collect()  # memory after speed: libraries are initialised by then, and the timed models freed
@@ -90,6 +91,8 @@ def _cost(
             return None
 
     tokens = max(cell.config.context, cell.model.receptive_field or 0, STREAM)
+    if is_counted(cell.model.kind):
+        return _cost_of_counts(cell, fresh, tokens, attempt, evaluation, unmeasured)
     flops = attempt("FLOPs", lambda: count_flops(fresh(), cell, rows))
     state = attempt("state", lambda: measure_state(fresh(), tokens))
     reach = attempt("receptive field", lambda: find_receptive_field(fresh))
@@ -112,6 +115,35 @@ def _cost(
         receptive_field=reach and reach.field,
         probed_tokens=reach and reach.length,
         declared_field=cell.model.receptive_field,
+        unmeasured=unmeasured,
+    )
+
+
+def _cost_of_counts(
+    cell: Cell,
+    fresh: MakeModel,
+    tokens: int,
+    attempt: Callable[[str, Callable[[], Any]], Any],
+    evaluation: Mapping[str, Speed | Exception],
+    unmeasured: dict[str, str],
+) -> Cost:
+    """Cost of a model of counts: no training to measure, and its counts decide how far it looks, up to its bound."""
+    speed = attempt("evaluation speed", lambda: get_speed(evaluation, cell.config.label).tokens_per_second)
+    state, reach = attempt("state", lambda: measure_state(fresh(), tokens)), cell.model.receptive_field
+    return Cost(
+        parameters=cell.model.parameters,
+        flops_forward=None,
+        flops_training=None,
+        train_tokens_per_second=None,
+        evaluation_tokens_per_second=speed,
+        peak_bytes=None,
+        memory=kind_of_memory(cell.device),
+        state_bytes=state and state.bytes,
+        state_tokens=tokens,
+        state_grows=state and state.grows,
+        receptive_field=reach,
+        probed_tokens=None,
+        declared_field=reach,
         unmeasured=unmeasured,
     )
 

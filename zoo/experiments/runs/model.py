@@ -1,5 +1,6 @@
 """Find a run's model by name, build it, and check its logits and training."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,9 +14,10 @@ from zoo.config import Call, Recipe
 from zoo.errors import RunError, StrangerError
 from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.runs.workers import DeathError, run_apart
+from zoo.experiments.study.config import Contestant
 from zoo.interrupt import Interrupted
 from zoo.models.build import build, count_parameters, model_config
-from zoo.models.interface import ModelOptions, SequenceModel
+from zoo.models.interface import ModelOptions, SequenceModel, is_counted
 from zoo.models.recipes import list_recipes
 from zoo.probes.dependence import describe_dependence
 from zoo.surroundings import forbid_changes, random_numbers
@@ -82,6 +84,11 @@ def find_model(call: Call, *, vocab_size: int, context: int) -> FoundModel:
     return FoundModel(call, kind, model_config(kind, call.options, call.name), vocab_size, context)
 
 
+def find_counted(contestants: Sequence[Contestant]) -> set[str]:
+    """Return the labels of the models that are counted instead of trained."""
+    return {own.label for own in contestants if is_counted(MODELS.get(own.model.name))}
+
+
 def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> ResolvedModel:
     """Find the model that `call` names, build it once with a seed and check it.
 
@@ -101,7 +108,8 @@ def resolve_model(call: Call, *, vocab_size: int, context: int, seed: int) -> Re
             "\n  ".join([f"{found.who} failed on tokens: its process {error.death.reason}", *lines])
         ) from None
     with suppress(DeathError):  # if training ends the process, the runs will fail
-        run_apart(lambda: check_training(model, found.who))
+        if not is_counted(found.kind):
+            run_apart(lambda: check_training(model, found.who))
     return ResolvedModel(
         **vars(found),
         recipes=list_recipes(model),

@@ -23,7 +23,7 @@ from zoo.experiments.runs.budget import count_steps, row_length, tokens_per_step
 from zoo.experiments.runs.describe_task import describe_task
 from zoo.experiments.runs.identity import device_name, fingerprint_run, run_name, trial_folder
 from zoo.experiments.runs.model import ResolvedModel, digest_optimizer, resolve_model
-from zoo.models.interface import SequenceModel
+from zoo.models.interface import SequenceModel, is_counted
 from zoo.models.recipes import FORMER, choose_recipe
 from zoo.surroundings import describe_arithmetic
 from zoo.training.checkpoint import load_weights
@@ -137,6 +137,8 @@ def resolve_all(
         place = (key, config.data.rotation, config.training.batch_size)
         if key not in models:
             models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
+        if config.start and is_counted(models[key].kind):
+            raise UsageError(f"Model '{config.model.name}' is counted, not trained: it takes no weights to start from.")
         if place not in steps:
             steps[place] = count_steps(config, models[key], corpus)  # independent of seed and rate
         cells.append(_resolve(config, models[key], steps[place], corpus, study))

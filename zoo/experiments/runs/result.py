@@ -70,6 +70,7 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         weights_sha256=trained.weights_sha256,
         losses_sha256=losses_sha256,
         reproduced=scored.reproduced,
+        counted=fitted.counted,
         execution=_describe_execution(cell, fitted),
         compile_seconds=fitted.compile_seconds,
     )

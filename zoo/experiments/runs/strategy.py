@@ -23,6 +23,7 @@ from zoo.experiments.runs.fastest import estimate_seconds, explain_not_stacked, 
 from zoo.experiments.runs.resolve import Cell
 from zoo.experiments.runs.workers import can_fork, count_cores
 from zoo.experiments.runs.working_folder import lock, lock_of
+from zoo.models.interface import is_counted
 from zoo.training.device import resolve_device
 from zoo.whole_file import write_whole
 
@@ -66,6 +67,8 @@ def choose_ways(cells: Sequence[Cell], corpora: Mapping[str, Corpus], kept: Mapp
         by_label.setdefault(cell.config.label, []).append(cell)
     for label, own in by_label.items():
         ways = list_ways([cell.config for cell in own], beside=len(cells) > 1)
+        if is_counted(own[0].model.kind):  # in seconds, and never as a stack
+            ways = [Way(threads=ways[0].threads)]
         plainest, first = Choice(label=label, way=ways[0], steps_per_second={}), own[0]
         choice = kept.get(choice_key(first.config)) or plainest
         requested = first.config.training.execution == "stacked"

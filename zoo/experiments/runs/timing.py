@@ -13,7 +13,9 @@ from zoo.data.corpus import Corpus
 from zoo.data.rows import DocumentRows, Rows, StreamRows
 from zoo.data.tokens import Tokens
 from zoo.experiments.runs.budget import row_length
+from zoo.experiments.runs.count import fit_to
 from zoo.experiments.runs.resolve import Cell
+from zoo.models.interface import is_counted
 from zoo.surroundings import isolated
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
@@ -81,7 +83,10 @@ def measure_evaluation(cells: Sequence[Cell], corpus: Corpus) -> dict[str, Speed
     rows = cache(lambda length, device: take_validation_part(corpus, length, device))
 
     def prepare(cell: Cell) -> Work:
-        model = cell.build().to(cell.device)
+        model = cell.build()
+        if is_counted(cell.model.kind):
+            fit_to(model, corpus)
+        model.to(cell.device)
         part = rows(row_length(cell.config), cell.device)
 
         def score() -> int:

@@ -16,6 +16,7 @@ from zoo.experiments.records.fingerprint import digest_model
 from zoo.experiments.records.run import TOKENIZER, WEIGHTS, Run, is_done, is_run, read_run
 from zoo.experiments.runs.budget import row_layout, row_length
 from zoo.experiments.runs.checkpoints import Checkpoints
+from zoo.experiments.runs.count import count
 from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.model import digest_optimizer
 from zoo.experiments.runs.resolve import Cell
@@ -24,8 +25,8 @@ from zoo.experiments.runs.score import Scored, score_stored
 from zoo.experiments.runs.working_folder import BusyError, tidy, work_on
 from zoo.interrupt import stoppable
 from zoo.models.build import count_buffers, count_parameters
-from zoo.models.interface import SequenceModel
-from zoo.probes.flops import FlopCounter
+from zoo.models.interface import SequenceModel, is_counted
+from zoo.probes.flops import FlopCounter, Flops
 from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
 from zoo.training.loop import Fit, Progress, fit
@@ -122,6 +123,8 @@ def _train(
     observe: Observe,
 ) -> list[Trained]:
     """Train the models and store their weights in `places`; the models are freed on return."""
+    if is_counted(cells[0].model.kind):
+        return [_count(cell, corpus, rows, place, report) for cell, place in zip(cells, places, strict=True)]
     first = cells[0].config
     models = [cell.build().to(cell.device) for cell in cells]
     for cell, model in zip(cells, models, strict=True):
@@ -141,6 +144,20 @@ def _train(
         )
         for cell, model, fitted, place in zip(cells, models, fits, places, strict=True)
     ]
+
+
+def _count(
+    cell: Cell, corpus: Corpus, rows: Mapping[str, Rows], place: Path, report: Callable[[Cell, Progress], None]
+) -> Trained:
+    """Fit a model of counts, which takes no steps, and store it in `place`."""
+    model, evaluated = cell.build(), cell.build().to(cell.device)
+    with blame(cell.model.who, "in fit_counts", module=cell.model.kind.__module__):
+        fitted = count(
+            model, evaluated, corpus, rows["validation"], device=cell.device, dtype=cell.config.training.dtype
+        )
+    report(cell, Progress(1.0, None, fitted.curve[-1].validation_loss))
+    buffers = count_buffers(model, cell.build())
+    return Trained(fitted, save_weights(model, place / WEIGHTS), buffers, Flops(None))
 
 
 def _report_and_look(report: Callable[[Cell, Progress], None], surroundings: Watch) -> Callable[[Cell, Progress], None]:

@@ -37,7 +37,9 @@ def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
     for index, (before, point) in enumerate(pairwise(curve), 1):
         if point.step <= before.step or point.seconds < before.seconds:
             yield f"point {index} of the curve is not after the one before it: step {point.step}, was {before.step}"
-    if settings.steps is not None:
+    if run.result.counted is not None:
+        yield from compare_values("steps of the curve", [point.step for point in curve], [0])
+    elif settings.steps is not None:
         steps = [step for step in _evaluation_steps(settings, settings.steps) if end is not None and step <= end]
         yield from compare_values("steps of the curve", [point.step for point in curve], steps)
     elif curve and (curve[0].step != 0 or (end is not None and curve[-1].step > end)):
@@ -63,7 +65,7 @@ def _end_differences(run: Run, settings: Settings) -> Iterator[str]:
     result, last = run.result, run.curve[-1]
     yield from compare_values("steps", result.steps, last.step)
     yield from compare_values("tokens", result.tokens, last.tokens)
-    due = 0.0 if result.status == "pruned" else settings.seconds or 0.0
+    due = 0.0 if result.status == "pruned" or result.counted is not None else settings.seconds or 0.0
     if result.seconds != last.seconds or due > last.seconds:
         yield describe("seconds", result.seconds, f"{last.seconds} of the curve, {settings.seconds} of the budget")
 

@@ -13,6 +13,7 @@ from zoo.data.splits import SPLITS
 from zoo.experiments.records.detail import detail_names
 from zoo.experiments.records.reading import LARGEST, read_scores
 from zoo.experiments.records.run import LOSSES, WEIGHTS, Run
+from zoo.experiments.runs.count import fit_to
 from zoo.experiments.runs.floor import find_impossible_score
 from zoo.experiments.runs.score import score_stored
 from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
@@ -24,6 +25,7 @@ from zoo.regular_file import read_regular
 from zoo.surroundings import isolated
 from zoo.training.checkpoint import load_weights
 from zoo.training.evaluation import Score, evaluate
+from zoo.training.model_state import same_bits, state_of
 
 TIES = 1e-3
 """Largest share of tokens of which another one is the likeliest when losses are recomputed."""
@@ -60,6 +62,10 @@ def loss_differences(run: Run, rebuild: Rebuild) -> Iterator[str]:
     if result.best_step is not None and result.status != "refused":  # runs with scores
         yield from _score_differences(run, held, stored, make_best, rebuild)
         initial, start = fresh(), config.start
+        if result.counted is not None:
+            yield from compare_values("counted", result.counted, fit_to(initial, rebuild.corpus(config.data)))
+            unlike = [name for name, kept in state_of(model).items() if not same_bits(kept, state_of(initial)[name])]
+            yield from compare_values("counts", unlike, [])
         if start and Path(start.weights).is_file():
             load_weights(initial, Path(start.weights), start.sha256)
         if not start or Path(start.weights).is_file():

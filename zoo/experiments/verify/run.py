@@ -17,6 +17,7 @@ from zoo.experiments.verify.curve import curve_differences
 from zoo.experiments.verify.diff import compare_values, describe, differences
 from zoo.experiments.verify.losses import loss_differences
 from zoo.experiments.verify.rebuild import Rebuild
+from zoo.models.interface import is_counted
 from zoo.training.loop import Settings
 
 
@@ -97,6 +98,8 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
     result, config = run.result, run.recorded.run
     yield from compare_values("parameters", result.parameters, cell.model.parameters)
     yield from compare_values("receptive field", result.receptive_field, cell.model.receptive_field)
+    if result.status != "failed":
+        yield from compare_values("whether it was counted", result.counted is not None, is_counted(cell.model.kind))
     scored = result.status in ("finished", "pruned")
     if (result.status == "diverged") == (result.diverged_at is None):
         yield f"diverged at: recorded {result.diverged_at}, of a run that is {result.status}"
@@ -116,6 +119,10 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
 def _count_differences(run: Run, settings: Settings, rebuild: Rebuild) -> Iterator[str]:
     """Check tokens and FLOPs against the batches of the seed."""
     result, config = run.result, run.recorded.run
+    if result.counted is not None:
+        yield from compare_values("tokens", result.tokens, rebuild.corpus(config.data).targets["train"])
+        yield from compare_values("FLOPs", result.flops, None)
+        return
     batches = rebuild.batches(config, settings)
     for point in run.curve:
         yield from compare_values(f"tokens of the curve at step {point.step}", point.tokens, batches.tokens(point.step))

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zoo.config import RunConfig, as_json
+from zoo.data.compression import compress_test
 from zoo.errors import RunError
 from zoo.experiments.compare import record_name
 from zoo.experiments.judge.comparison import Comparison
@@ -18,6 +19,7 @@ from zoo.experiments.records.reading import SCHEMA_VERSION, DamagedError, read_j
 from zoo.experiments.records.run import GRID_FOLDER, Run, read_run
 from zoo.experiments.records.study import StudyRecord, read_study
 from zoo.experiments.runs.identity import run_name
+from zoo.experiments.runs.model import find_counted
 from zoo.experiments.runs.rates import Rates, choose_rates, search_rates
 from zoo.experiments.runs.resolve import Cell, in_first_split
 from zoo.experiments.runs.size_matching import match_sizes
@@ -29,6 +31,9 @@ from zoo.experiments.verify.lengths import length_differences
 from zoo.experiments.verify.looks import look_differences
 from zoo.experiments.verify.rebuild import Rebuild
 from zoo.experiments.verify.search import search_differences, search_runs
+
+OTHER_XZ = 0.02
+"""Tolerance in bits per byte: another version of the compressor takes a little more or less."""
 
 
 def record_of(comparison: Path) -> Path:
@@ -85,8 +90,9 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     untuned, searched = record.read_untuned(path.parent), search_runs(record, path.parent)
     for run in [*trials, *searched, *untuned, *runs]:
         rebuild.trust.allow(run.recorded)
-    rounds = record.rounds or ((study.lr_grid,) if study.lr_grid else ())
-    expected_trials = [study.trials(rates) for rates in rounds]
+    rebuild.trust.check(*(model.model.name for model in study.models))
+    rounds, counted = record.rounds or ((study.lr_grid,) if study.lr_grid else ()), find_counted(study.models)
+    expected_trials = [[config for config in study.trials(rates) if config.label not in counted] for rates in rounds]
     yield from _listing_differences("trials", record.trials, trials, list(chain(*expected_trials)))
     yield from compare_values("rounds of the grid", rounds, _search_again(study, trials))
     yield from _listing_differences("runs", record.runs, runs, study.runs())
@@ -104,7 +110,6 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
         yield from compare_values(f"learning rate of {run.directory.name}", lr, rates.get(run.label, lr))
     listed = [read_run(path.parent / trial.run) for own in record.searches.values() for trial in own.trials]
     yield from compare_values("file name", path.name, record_name(record.study, [*trials, *listed, *untuned, *runs]))
-    rebuild.trust.check(*(model.model.name for model in study.models))
     matched = {label: as_json(model) for label, model in match_sizes(record.study, rebuild.corpus(study.data)).items()}
     yield from differences({label: as_json(model) for label, model in record.matched.items()}, matched, "matched")
     *trial_cells, run_cells = (
@@ -122,6 +127,10 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     measured = {cell.config.label: cell for cell in in_first_split(run_cells) if cell.config.label not in failed}
     yield from cost_differences(record, measured, rebuild)
     yield from length_differences(record, path.parent, rebuild)
+    if record.xz is not None:
+        compressed = compress_test(rebuild.corpus(study.data if study.splits == 1 else study.in_splits()[0]))
+        again = None if compressed is None else compressed.bits_per_byte
+        yield from compare_values("xz, bits per byte", record.xz.bits_per_byte, again, tolerance=OTHER_XZ)
 
 
 def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:

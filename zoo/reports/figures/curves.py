@@ -18,10 +18,12 @@ EARLY = 0.25
 
 
 def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "tokens", *, width: float = 960.0) -> str:
-    """Draw the figure; empty if no model has a curve of two points."""
+    """Draw the figure; empty if no model has a curve of two points. Models of counts are horizontal lines."""
     models = [model for model in comparison.models if len(model.curve) > 1]
     if not models:
         return ""
+    end = max(_at(model.curve[-1], against) for model in models)
+    models = [model for model in comparison.models if model in models or (model.curve and model.counted is not None)]
     narrow = width < 600
     left, height = (46.0, 330.0) if narrow else (58.0, 400.0)
     lines = [
@@ -29,14 +31,17 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
             f"{model.label}, diverged" if model.diverged else model.label,
             model.label,
             colour_class(comparison, model.label),
-            [Dot(_at(band, against), band.mean, band.low, band.high) for band in model.curve],
+            [Dot(_at(band, against), band.mean, band.low, band.high) for band in model.curve]
+            if model.counted is None
+            else [Dot(across, model.curve[0].mean, model.curve[0].mean, model.curve[0].mean) for across in (0.0, end)],
             crossed=model.diverged > 0,
+            level=model.counted is not None,
         )
         for model in models
     ]
     names = room_for_names(lines, narrow)
     right, bottom = width - names - 22, height - FOOT
-    across = Scale(0.0, max(own.dots[-1].x for own in lines) or 1.0, left, right)
+    across = Scale(0.0, end or 1.0, left, right)
     up = _height(comparison, models, bottom)
     axes = (
         loss_axis(up, left, right, "validation loss", 7, upright=True),
@@ -60,7 +65,8 @@ def curves(comparison: Comparison, against: Literal["tokens", "seconds"] = "toke
 def bend(comparison: Comparison) -> float | None:
     """The loss above which the axis of the figure is compressed; None if it is not."""
     models = [model for model in comparison.models if len(model.curve) > 1]
-    return getattr(_height(comparison, models, 300.0), "knee", None) if models else None
+    shown = [*models, *(model for model in comparison.models if model.curve and model.counted is not None)]
+    return getattr(_height(comparison, shown, 300.0), "knee", None) if models else None
 
 
 def _height(comparison: Comparison, models: list[ModelRow], bottom: float) -> Scale:

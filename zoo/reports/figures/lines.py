@@ -30,6 +30,7 @@ class Line(NamedTuple):
         colour: CSS class.
         dots: its points.
         crossed: whether it ends because the model diverged, marked by a cross.
+        level: whether it is a level to compare with, drawn in dashes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Line(NamedTuple):
     colour: str
     dots: Sequence[Dot]
     crossed: bool = False
+    level: bool = False
 
 
 def room_for_names(lines: Sequence[Line], narrow: bool) -> float:
@@ -61,7 +63,7 @@ def draw_lines(lines: Sequence[Line], across: Scale, up: Scale, names: float) ->
 
 
 def _curve(own: Line, across: Scale, up: Scale) -> Markup:
-    marks = [path([(across(dot.x), up(dot.y)) for dot in own.dots], "curve")]
+    marks = [path([(across(dot.x), up(dot.y)) for dot in own.dots], "curve level" if own.level else "curve")]
     if any(dot.high > dot.low for dot in own.dots):
         above = [(across(dot.x), up(dot.high)) for dot in own.dots]
         below = [(across(dot.x), up(dot.low)) for dot in reversed(own.dots)]

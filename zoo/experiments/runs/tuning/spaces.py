@@ -13,7 +13,7 @@ from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.search import SEARCHABLE, with_settings
 from zoo.experiments.study.space import DEFAULT_SPACE, Dimension, list_grid, parse_dimension
 from zoo.models.build import build, count_parameters, model_config
-from zoo.models.interface import SequenceModel
+from zoo.models.interface import SequenceModel, is_counted
 from zoo.settings.searched import Searched
 from zoo.training.optimizers.find import find_optimizer
 
@@ -35,12 +35,16 @@ def find_spaces(study: StudyConfig, cells: Sequence[Cell]) -> Spaces:
     spaces = {}
     for cell in cells:
         label = cell.config.label
+        if is_counted(cell.model.kind) and not any(name.startswith(f"{label}.") for name in study.search.space):
+            continue  # it has no settings of training
         given = study.search.dimensions(label)
         space = given if study.search.space else _usual_space(study.training, cell)
         if not space:
             raise UsageError(f"The search has no settings of '{label}'.")
         _check_space(space, cell, study)
         spaces[label] = space
+    if not spaces:
+        raise UsageError("Every model is counted, not trained: there are no settings to search.")
     return spaces
 
 
