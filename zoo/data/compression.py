@@ -25,8 +25,8 @@ class Compressed:
 
 
 def compress_test(corpus: Corpus) -> Compressed | None:
-    """Compress a corpus; None if its text is not in memory or is too large."""
-    if corpus.text is None:
+    """Compress a corpus; None if its text is not in memory, is too large, or has answers instead of next tokens."""
+    if corpus.text is None or corpus.has_answers:
         return None
     train, test = (_join(corpus.text[split], stream=corpus.is_stream) for split in ("train", "test"))
     if len(train) + len(test) > MOST:

@@ -139,6 +139,11 @@ def resolve_all(
             models[key] = resolve_model(config.model, vocab_size=key[1], context=key[2], seed=config.init_seed)
         if config.start and is_counted(models[key].kind):
             raise UsageError(f"Model '{config.model.name}' is counted, not trained: it takes no weights to start from.")
+        if corpus.has_answers and is_counted(models[key].kind):
+            raise UsageError(
+                f"Model '{config.label}' counts which token follows which, and {corpus.name} asks for answers: leave "
+                "it out."
+            )
         if place not in steps:
             steps[place] = count_steps(config, models[key], corpus)  # independent of seed and rate
         cells.append(_resolve(config, models[key], steps[place], corpus, study))
