@@ -19,8 +19,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tables import Table, met
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
 from zoo.data.invented import sample
+from zoo.data.load import load_corpus
 
 MEGABYTES = int(os.environ.get("ZOO_BENCH_MB", "80"))
 STEPS = 500

@@ -26,7 +26,8 @@ from turns import in_turns, ratio
 from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import DataError
 from zoo.models.build import build, count_parameters, model_config
 from zoo.training.evaluation import evaluate

@@ -26,7 +26,7 @@ from tables import Table, duration, met
 from turns import in_turns, ratio
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 
 MEGABYTES = int(os.environ.get("ZOO_BENCH_MB", "200"))
 LENGTH = 7
@@ -37,7 +37,7 @@ BLOCK = 100_000
 """Documents written at a time."""
 RATE, MEMORY = 100, 1000
 """Targets: MB/s, and MB."""
-LOAD = "import sys; from zoo.config import *; from zoo.data.corpus import load_corpus; "
+LOAD = "import sys; from zoo.config import *; from zoo.data.load import load_corpus; "
 LOAD += "load_corpus(DataConfig(corpus=Call(name=sys.argv[1])))"
 
 PREPARED = Table(

@@ -8,7 +8,8 @@ from tables import TABLES
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import DataError
 from zoo.models.build import build, model_config
 from zoo.models.interface import SequenceModel

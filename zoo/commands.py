@@ -233,7 +233,7 @@ def _shorten_name(name: str) -> str:
 def _train_on(
     place: Path, given: Mapping[str, Any], seeds: Sequence[int] | None, console: Console, trust: "Trust"
 ) -> Training:
-    from zoo.data.corpus import load_corpus
+    from zoo.data.load import load_corpus
     from zoo.errors import UsageError
     from zoo.experiments.records.run import read_run
     from zoo.experiments.runs.onward import (

@@ -74,7 +74,7 @@ def test_splits_that_cannot_be_are_refused_before_anything_runs(run_zoo, words, 
 
 
 def test_a_text_that_is_too_large_for_memory_is_split_once(run_zoo, words, monkeypatch):
-    monkeypatch.setattr("zoo.data.corpus.LARGE", 100)
+    monkeypatch.setattr("zoo.data.load.LARGE", 100)
     done = run_zoo(*COMPARE, "--splits", "3")
     assert done.returncode == 1
     assert "several splits need a text that is held in memory" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.tokens import IGNORED
 
 MINE = """

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from zoo.config import DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.compare import record_name
 from zoo.experiments.records.study import read_study

@@ -9,7 +9,8 @@ import pytest
 
 from tests.data.serving import Server
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 
 Load = Callable[..., Corpus]
 

@@ -31,7 +31,7 @@ def cache(publisher: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """An empty cache; text8 and enwik8 are short, published by a server, and count as large."""
     monkeypatch.delenv("ZOO_DATA", raising=False)
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("zoo.data.corpus.LARGE", 100)
+    monkeypatch.setattr("zoo.data.load.LARGE", 100)
     for name, text in TEXTS.items():
         monkeypatch.setitem(archives.ARCHIVES, name, hashlib.sha256(text).hexdigest())
         monkeypatch.setitem(archives.URLS, name, publisher.url)

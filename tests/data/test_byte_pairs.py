@@ -9,7 +9,7 @@ from zoo.byte_level import BYTE_OF, read_token_bytes
 from zoo.config import Call, DataConfig
 from zoo.data import byte_pairs
 from zoo.data.byte_pairs import BytePairs, train_byte_pairs
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError
 

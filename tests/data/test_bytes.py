@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
 from zoo.data.large import prepared
+from zoo.data.load import load_corpus
 
 
 def write(path: Path, text: str) -> DataConfig:
@@ -35,7 +35,7 @@ def test_a_prepared_file_has_the_same_bytes(tmp_path: Path, monkeypatch: pytest.
     text = "".join(f"wörd {number} ∑\n" for number in range(200))
     config = write(tmp_path / "words.txt", text)
     held = load_corpus(config).bytes
-    monkeypatch.setattr("zoo.data.corpus.LARGE", 10)
+    monkeypatch.setattr("zoo.data.load.LARGE", 10)
     monkeypatch.setattr(prepared, "LARGE", 10)
     monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
     corpus = load_corpus(config)

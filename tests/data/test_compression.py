@@ -8,7 +8,8 @@ import pytest
 from zoo.config import DataConfig
 from zoo.data import compression
 from zoo.data.compression import compress_test
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 
 
 def load(tmp_path, text: str, documents: str) -> Corpus:

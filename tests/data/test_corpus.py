@@ -6,7 +6,8 @@ import pytest
 
 from zoo.config import Call, DataConfig
 from zoo.data import invented
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError

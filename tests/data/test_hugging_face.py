@@ -50,7 +50,7 @@ def test_every_row_is_a_document_as_it_is_in_the_file(load: Load, place: Path, n
 @pytest.mark.parametrize("name", ["lines", "columns"])
 def test_a_large_data_set_is_prepared(load: Load, place: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = load(f"hf:{name}")
-    monkeypatch.setattr("zoo.data.corpus.LARGE", 0)
+    monkeypatch.setattr("zoo.data.load.LARGE", 0)
     corpus = load(f"hf:{name}")
     assert corpus.prepared
     for split in ("train", "validation", "test"):

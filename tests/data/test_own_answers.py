@@ -9,7 +9,8 @@ import torch
 
 from zoo.catalog import CORPORA
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.rows import DocumentRows
 from zoo.data.source import Source
 from zoo.data.splits import SPLITS

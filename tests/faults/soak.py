@@ -29,7 +29,7 @@ def main() -> None:
     import torch
 
     from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
-    from zoo.data.corpus import load_corpus
+    from zoo.data.load import load_corpus
     from zoo.experiments.runs.resolve import resolve
     from zoo.experiments.runs.train import execute
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from tests.fuzz.generated import generate
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.errors import ZooError
 
 LINES = st.lists(st.text(max_size=12) | st.text(alphabet="ab \r\t", max_size=12), max_size=40)

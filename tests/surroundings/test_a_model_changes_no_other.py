@@ -18,7 +18,8 @@ from changes import CHANGES, Change
 
 import zoo.training.loss
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.run import Run
 from zoo.experiments.runs.model import find_model

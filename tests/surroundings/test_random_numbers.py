@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.train import execute
 from zoo.surroundings import random_numbers

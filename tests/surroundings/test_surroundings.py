@@ -13,7 +13,7 @@ import torch
 
 from registry import Registry
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.environment import describe_environment
 from zoo.experiments.runs.resolve import resolve

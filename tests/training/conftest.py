@@ -9,7 +9,8 @@ import torch
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.rows import Rows
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.experiments.runs.score import score_stored
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from zoo.catalog import CORPORA, MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.source import Source
 from zoo.models.build import build
 from zoo.models.interface import SequenceModel

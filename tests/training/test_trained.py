@@ -10,7 +10,8 @@ import torch
 from trained_models import TRAINED
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.models.interface import SequenceModel
 from zoo.surroundings import isolated
 from zoo.training.evaluation import evaluate

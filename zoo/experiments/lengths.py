@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.data.longer import lengthen
 from zoo.errors import UsageError
 from zoo.experiments.records.lengths import LengthScore

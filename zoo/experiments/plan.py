@@ -7,7 +7,8 @@ from pathlib import Path
 
 from zoo.calls import Value
 from zoo.config import RunConfig, Way
-from zoo.data.corpus import Corpus, load_corpora
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpora
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.lengths import check_lengths
 from zoo.experiments.records.run import is_done

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from zoo.blame import blame
 from zoo.calls import parse_call
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError, StrangerError, UsageError
 from zoo.experiments.records.run import is_run, read_run
 from zoo.experiments.runs.batch_of_text import ROWS, draw_rows, targets_of

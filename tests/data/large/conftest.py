@@ -15,7 +15,7 @@ def large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., obje
     @contextmanager
     def context(piece: int = 64, **constants: int) -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr("zoo.data.corpus.LARGE", 0)
+            patch.setattr("zoo.data.load.LARGE", 0)
             patch.setattr("zoo.data.large.read_file.PIECE", piece)
             for name, value in constants.items():
                 patch.setattr(f"zoo.data.large.deal.{name}", value)

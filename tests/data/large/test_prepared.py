@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
 from zoo.data.large.permutation import STORED
 from zoo.data.large.prepared import FORMAT
+from zoo.data.load import load_corpus
 from zoo.data.splits import SPLITS
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import DataError, UsageError

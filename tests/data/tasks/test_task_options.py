@@ -15,8 +15,9 @@ from naive_tasks import SMALL, load_task, load_usual
 
 from zoo.catalog import CORPORA
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
 from zoo.data.endless import EndlessRows
+from zoo.data.load import load_corpus
 from zoo.data.task import BLOCK, LETTERS, TEST, TRAIN, VALIDATION, Documents, Line, Task
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError, ZooError

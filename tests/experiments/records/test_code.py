@@ -174,7 +174,7 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.train import execute
 training = TrainingConfig(steps=2, batch_size=4, device="cpu")

@@ -16,7 +16,8 @@ from trained_models import COUNTED, TRAINED
 from zoo.calls import parse_call
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.experiments.records.study import Cost
 from zoo.experiments.runs import cost as costs_of
 from zoo.experiments.runs import timing as speed
@@ -500,7 +501,7 @@ import sys
 from pathlib import Path
 
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.experiments.study.parse import make_study
 from zoo.experiments.runs.resolve import resolve
 from zoo.experiments.runs.cost import measure_peak

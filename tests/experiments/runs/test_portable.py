@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import MINE
 from tests.conftest import ROOT
 from zoo.config import Call, DataConfig, RunConfig, TrainingConfig, Way
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.portable import pack, unpack

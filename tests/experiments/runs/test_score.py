@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import zoo
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import load_corpus
+from zoo.data.load import load_corpus
 from zoo.data.rows import Rows
 from zoo.errors import RunError
 from zoo.experiments.runs.score import Scored, score_stored

@@ -8,7 +8,8 @@ import pytest
 
 from zoo.catalog import MODELS
 from zoo.config import Call, DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.vocabulary import Vocabulary
 from zoo.errors import UsageError
 from zoo.experiments.runs.size_matching import WIDEST, find_width, match_sizes

@@ -7,7 +7,8 @@ import pytest
 
 from zoo.calls import parse_call
 from zoo.config import DataConfig, RunConfig, TrainingConfig, Way
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError, UsageError
 from zoo.experiments.runs import fastest, strategy
 from zoo.experiments.runs.resolve import resolve, resolve_all

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from zoo.blame import blame
 from zoo.config import DataConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError, UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
 from zoo.experiments.runs.budget import row_length

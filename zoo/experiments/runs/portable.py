@@ -12,7 +12,8 @@ import torch
 from pydantic import ValidationError
 
 from zoo.config import Frozen, as_json
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.records.run import Recorded
 from zoo.experiments.runs.identity import device_name

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import torch
 
 from zoo.config import DataConfig, RunConfig
-from zoo.data.corpus import Corpus, load_corpus
+from zoo.data.corpus import Corpus
+from zoo.data.load import load_corpus
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.errors import DataError, RunError
 from zoo.experiments.runs.budget import row_layout, row_length
