@@ -24,8 +24,8 @@ from zoo.whole_file import write_whole
 
 ROOT = Path(zoo.__file__).resolve().parents[1]
 OURS = ("zoo", "registry")
-STARTS = ("zoo/experiments/runs/train.py", "zoo/models/adapt.py")
-"""The module that executes a run, and one that foreign models get from `zoo` by lazy import."""
+STARTS = ("zoo/experiments/runs/train.py", "zoo/data/load.py", "zoo/models/adapt.py")
+"""The module that executes a run, that which loads its text, and one that foreign models get by lazy import."""
 EXCLUDED = {
     "registry": "gives an object for a name; the object's own source is digested",
     "zoo/__init__.py": "public names, and a version that changes with every release",
