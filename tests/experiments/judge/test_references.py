@@ -7,8 +7,8 @@ import pytest
 
 from zoo.experiments.judge.answers import solves, summarise_answers
 from zoo.experiments.judge.leaks import CHANCE, find_leaks
-from zoo.experiments.judge.references import Reference, find_unbeaten, list_references
-from zoo.experiments.judge.rows import Interval
+from zoo.experiments.judge.references import Reference, find_unbeaten, list_references, say_unbeaten
+from zoo.experiments.judge.rows import Interval, ModelRow
 from zoo.experiments.judge.solved import parse_goal
 from zoo.experiments.records.run import DataRecord, Line, Recorded, Result, Run, TaskRecord
 
@@ -57,6 +57,14 @@ def test_lines_come_in_the_order_of_their_losses_and_text_has_its_floor_alone() 
     assert [own.name for own in list_references(data(), 0.5)] == ["floor", "seen", "without memory"]
     assert list_references(data(None), 0.5) == (Reference(name="floor", loss=0.5),)
     assert list_references(data(None), None) == ()
+    assert [own.name for own in list_references(data(None), 0.5, 0.9)] == ["floor", "xz -9"]
+
+
+def test_a_model_that_a_compressor_beats_is_told_so() -> None:
+    model = ModelRow.model_construct(label="m", test=Labelled(1.0).test)
+    lines = list_references(data(None), 0.5, 0.9)
+    assert say_unbeaten([model], lines) == ["m does no better than xz -9, a general compressor (0.9000 nats)."]
+    assert say_unbeaten([model.model_copy(update={"test": Labelled(0.8).test})], lines) == []
 
 
 @pytest.mark.parametrize(

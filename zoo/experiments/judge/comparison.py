@@ -90,7 +90,7 @@ class Comparison(Frozen):
     @property
     def references(self) -> tuple[Reference, ...]:
         """The lines of known predictors on the test split, from the lowest loss to the highest."""
-        return list_references(self.data, self.models[0].floor)
+        return list_references(self.data, self.models[0].floor, self.xz.nats_per_token if self.xz else None)
 
     def bits_per_byte(self, loss: float) -> float | None:
         """Return a loss in nats per token as bits a byte, which other tokens of the same text do not change."""

@@ -7,7 +7,7 @@ from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.verdict import join
 from zoo.experiments.records.run import DataRecord
 
-FLOOR, MEMORYLESS = "floor", "without memory"
+FLOOR, MEMORYLESS, COMPRESSED = "floor", "without memory", "xz -9"
 
 
 class Reference(Frozen):
@@ -18,14 +18,17 @@ class Reference(Frozen):
     accuracy: float | None = None
 
 
-def list_references(data: DataRecord, floor: float | None) -> tuple[Reference, ...]:
+def list_references(data: DataRecord, floor: float | None, compressed: float | None = None) -> tuple[Reference, ...]:
     """List the lines of a corpus from the lowest loss, that of a perfect model, to the highest.
 
     Args:
         floor: the loss of a perfect model on the test split, over all splits.
+        compressed: nats per token of a text that a general compressor takes.
     """
     if data.task is None:
-        return () if floor is None else (Reference(name=FLOOR, loss=floor),)
+        known = {FLOOR: floor, COMPRESSED: compressed}
+        lines = [Reference(name=name, loss=loss) for name, loss in known.items() if loss is not None]
+        return tuple(sorted(lines, key=lambda reference: reference.loss))
     named = {FLOOR: data.task.floor, **data.task.lines, MEMORYLESS: data.task.memoryless}
     found = (Reference(name=name, loss=line.loss, accuracy=line.accuracy) for name, line in named.items())
     return tuple(sorted(found, key=lambda reference: reference.loss))
@@ -60,4 +63,5 @@ def say_unbeaten(
 
 
 def _describe(reference: Reference) -> str:
-    return "a model without memory" if reference.name == MEMORYLESS else f"the line '{reference.name}'"
+    named = {MEMORYLESS: "a model without memory", COMPRESSED: "xz -9, a general compressor"}
+    return named.get(reference.name, f"the line '{reference.name}'")

@@ -86,7 +86,7 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
             looked=looked,
             sequential=sequential,
             ablation=ablation,
-            references=list_references(data, rows[0].floor),
+            references=list_references(data, rows[0].floor, record.xz.nats_per_token if record.xz else None),
             leaks=list(leaks),
         ),
         level=level,

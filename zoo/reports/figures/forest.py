@@ -44,6 +44,8 @@ class Look:
     """Whether scores are losses in nats per token."""
     top: float = TOP
     """Height above the first row."""
+    shows_all: bool = False
+    """Whether the axis shows every line, however far it is."""
 
     @property
     def narrow(self) -> bool:
@@ -69,8 +71,8 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
     label = f"Test loss of every model with its interval, its {dots}, the floor and published figures"
     far = {model.label for model in find_outliers(comparison)}
     known = comparison.references
-    rows_above = len(known) + any(row.published is not None for row in rows) if comparison.data.task else 1
-    look = Look(width, top=TOP + STEP * (rows_above - 1))
+    rows_above = max(1, len(known) + any(row.published is not None for row in rows))
+    look = Look(width, top=TOP + STEP * (rows_above - 1), shows_all=comparison.data.task is not None)
     return draw_forest(rows, "test loss", label, far=far, references=known, look=look)
 
 
@@ -97,7 +99,7 @@ def draw_forest(
     bottom = look.top + height * len(rows) + 6
     names = min(max(text_width(row.label, SIZE) for row in rows) + 14, 250.0)
     start, end = (8.0, width - 8.0) if look.narrow else (names, width - 158.0)
-    scale = _scale([row for row in rows if row.label not in far], references, start, end)
+    scale = _scale([row for row in rows if row.label not in far], references, start, end, look.shows_all)
     ruled = loss_axis(scale, look.top, bottom, axis, 5 if look.narrow else 8, upright=False, units=look.units)
     drawn = [
         _row(row, scale, look.top + height * place + height / 2 + 3, names, look) for place, row in enumerate(rows)
@@ -113,23 +115,24 @@ def _is_published(rows: Sequence[Row]) -> bool:
     return any(row.published is not None for row in rows)
 
 
-def _scale(rows: Sequence[Row], references: Sequence[Reference], start: float, end: float) -> Scale:
-    """The scale that shows all intervals, seeds and published figures, all lines of a task, and the floor if near."""
+def _scale(rows: Sequence[Row], references: Sequence[Reference], start: float, end: float, every: bool) -> Scale:
+    """The scale that shows all intervals, seeds and published figures, and every line or those that are near."""
     shown = [value for row in rows if row.test for value in row.dots]
     shown += [end for row in rows if row.test for end in (row.test.low, row.test.high) if end is not None]
     shown += [row.published for row in rows if row.published is not None]
-    near = max(max(shown) - min(shown), 0.02)
-    shown += [own.loss for own in references if len(references) > 1 or min(shown) - own.loss < near]
+    low, high = min(shown), max(shown)
+    near = max(high - low, 0.02)
+    shown += [own.loss for own in references if every or low - near < own.loss < high + near]
     return covering(shown, start, end)
 
 
 def _beyond(references: Sequence[Reference], scale: Scale, bottom: float, digits: int) -> list[Markup]:
-    """The value of a floor that is beyond the axis, with an arrow."""
-    marks = []
-    for own in references:
-        if not scale.inside(own.loss):
-            x, arrow = (scale.start, "← ") if own.loss < scale.low else (scale.end - 110, "→ ")
-            marks.append(tag("text", arrow, *name_line(own, digits), x=x, y=bottom - 8, class_="note"))
+    """The values of lines that are beyond the axis, with an arrow, above those of other lines."""
+    marks, below = [], sum(scale.inside(own.loss) for own in references)
+    for place, own in enumerate(own for own in references if not scale.inside(own.loss)):
+        x, arrow = (scale.start, "← ") if own.loss < scale.low else (scale.end - 110, "→ ")
+        y = bottom - 8 - STEP * (below + place)
+        marks.append(tag("text", arrow, *name_line(own, digits), x=x, y=y, class_="note"))
     return marks
 
 
