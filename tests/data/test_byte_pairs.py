@@ -92,3 +92,26 @@ def test_settings_that_byte_pairs_cannot_have_are_told(settings: dict[str, str],
 def test_a_file_that_is_no_byte_level_tokenizer_is_told(broken: str) -> None:
     with pytest.raises(ValueError, match=r"no byte-level|not numbered|Expecting"):
         read_token_bytes(broken)
+
+
+@pytest.mark.parametrize("layout", ["line", "none"])
+def test_a_prepared_text_has_the_tokens_and_the_tokenizer_of_the_text_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("".join(f"{own}\n" for own in text(3, 4000).splitlines()), encoding="utf-8")
+    config = DataConfig(corpus=Call(name=str(path)), tokens="bpe:300", documents=layout)
+    held = load_corpus(config)
+    monkeypatch.setattr("zoo.data.load.LARGE", 0)
+    monkeypatch.setattr("zoo.data.large.read_file.PIECE", 4096)
+    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
+    for _ in range(2):  # written, then read from the cache
+        found = load_corpus(config)
+        assert found.prepared is not None
+        assert found.vocabulary == held.vocabulary
+        assert found.bytes == held.bytes
+        for split in ("train", "validation", "test"):
+            assert [own.tolist() for own in found.tokens[split]] == [own.tolist() for own in held.tokens[split]]
+    other = load_corpus(config, Vocabulary(None, train_byte_pairs(["other words"], 260)))
+    assert other.vocabulary != held.vocabulary
+    assert len(other.tokens.test.flat) > len(held.tokens.test.flat)

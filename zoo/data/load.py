@@ -56,11 +56,6 @@ def _load(text: TextFiles | None, configs: Sequence[DataConfig], vocabulary: Voc
                 f"{text.name} is larger than {LARGE >> 20} MB, and several splits need a text that is held in memory. "
                 "Give a smaller file, or leave --splits out."
             )
-        if parse_size(configs[0].tokens):
-            raise UsageError(
-                f"{text.name} is larger than {LARGE >> 20} MB, and byte pairs need a text that is held in memory: give "
-                "a smaller file, or --tokenizer bytes."
-            )
         prepared, has_test = prepare(text, configs[0], vocabulary), configs[0].has_test
         corpus = Corpus(
             text.name, prepared.is_stream, prepared.vocabulary, None, None, has_test=has_test, prepared=prepared

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.cache import cache_directory
 from zoo.config import USUAL_SPLIT, DataConfig
+from zoo.data.byte_pairs import BytePairs
 from zoo.data.large.permutation import STORED
 from zoo.data.large.text import LargeText
 from zoo.data.large.tokenize_file import write_tokens
@@ -54,7 +55,8 @@ def prepare(text: TextFiles, config: DataConfig, vocabulary: Vocabulary | None =
     own = _open_or_write(text, changed, config, digest, None)
     if vocabulary is None or vocabulary == own.vocabulary:
         return own
-    vocabulary.encode(own.vocabulary.characters or "")
+    if vocabulary.pairs is None:
+        vocabulary.encode(own.vocabulary.characters or "")
     return _open_or_write(text, changed, config, digest, vocabulary)
 
 
@@ -79,20 +81,25 @@ def _open_or_write(
                 f"Cannot prepare {text.name} in '{directory.parent}': {error.strerror}. Set ZOO_CACHE_DIR "
                 "to a directory with twice the space of the text."
             ) from None
-    about = json.loads((directory / "text.json").read_text())
-    vocabulary = Vocabulary(about["characters"])
+    vocabulary, is_stream = _read_about(directory)
     tokens = Split(*(Tokens.map_files(directory / split, vocabulary.dtype) for split in places))
     counted = directory / BYTES  # missing where an older version prepared the text
     own = json.loads(counted.read_text()) if counted.is_file() else _count_bytes(directory, places)
     counts = {split: own[place] for split, place in zip(SPLITS, places, strict=True)}
-    return Prepared(digest, about["is_stream"], vocabulary, tokens, counts)
+    return Prepared(digest, is_stream, vocabulary, tokens, counts)
+
+
+def _read_about(directory: Path) -> tuple[Vocabulary, bool]:
+    """Read the vocabulary of a prepared directory, and whether its text is a stream."""
+    about = json.loads((directory / "text.json").read_text())
+    pairs = BytePairs(about["tokenizer"]) if "tokenizer" in about else None
+    return Vocabulary(about["characters"], pairs), about["is_stream"]
 
 
 def _count_bytes(directory: Path, places: Sequence[str]) -> dict[str, int]:
     """Count the bytes of these splits in a prepared directory."""
-    about = json.loads((directory / "text.json").read_text())
-    vocabulary = Vocabulary(about["characters"])
-    ends = int(about["is_stream"])  # the end of a stream is no target
+    vocabulary, is_stream = _read_about(directory)
+    ends = int(is_stream)  # the end of a stream is no target
     return {
         split: Tokens.map_files(directory / split, vocabulary.dtype).count_bytes(vocabulary.byte_lengths) - ends
         for split in dict.fromkeys(places)

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.byte_level import parse_size
 from zoo.config import DataConfig
+from zoo.data.byte_pairs import BytePairs
 from zoo.data.files import LONGEST_DOCUMENT, LONGEST_LISTED, no_text_error, too_few_error, too_long_error
+from zoo.data.large.byte_pairs_of_text import Parts, read_documents_of, read_stream_of, train_on, write_parts
 from zoo.data.large.deal import Deal, deal
 from zoo.data.large.read_file import Codes
 from zoo.data.large.text import LargeText
@@ -41,6 +44,16 @@ def write_tokens(text: LargeText, config: DataConfig, directory: Path, vocabular
     """
     documents = None if config.documents == "none" else _scan_documents(text, config)
     found = documents or _scan_stream(text)
+    if size := parse_size(config.tokens):
+        for split in SPLITS:
+            (directory / split).mkdir(parents=True)
+        if documents:
+            parts = read_documents_of(text, deal(found.size, config, directory))
+        else:
+            parts = read_stream_of(text, split_points(found.size, config.shares))
+        pairs = vocabulary.pairs if vocabulary and vocabulary.pairs else train_on(parts, size)
+        _write_byte_pairs(parts, pairs, directory, is_stream=documents is None)
+        return
     if vocabulary is None:
         vocabulary = Vocabulary(None if text.as_bytes else "".join(map(chr, found.codes)))
     table = _make_table(found.codes, vocabulary)
@@ -53,6 +66,17 @@ def write_tokens(text: LargeText, config: DataConfig, directory: Path, vocabular
         else:
             _write_documents(text, table, writers, deal(found.size, config, directory))
     about = {"is_stream": documents is None, "characters": vocabulary.characters}
+    (directory / "text.json").write_text(json.dumps(about))
+
+
+def _write_byte_pairs(parts: Parts, pairs: BytePairs, directory: Path, *, is_stream: bool) -> None:
+    dtype = Vocabulary(None, pairs).dtype
+    with ExitStack() as files:
+        writers = [files.enter_context(Writer(directory / split, dtype)) for split in SPLITS]
+        for writer in writers:
+            writer.end()
+        write_parts(parts, pairs, dtype, writers, ends=not is_stream)
+    about = {"is_stream": is_stream, "characters": None, "tokenizer": pairs.text}
     (directory / "text.json").write_text(json.dumps(about))
 
 

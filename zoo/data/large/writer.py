@@ -13,7 +13,7 @@ class Writer:
     """Write `tokens` and `starts` of one split; first of all comes `end`, a boundary token."""
 
     def __init__(self, directory: Path, dtype: np.dtype[Any]) -> None:
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         self._flat, self._starts = (directory / "tokens").open("wb"), (directory / "starts").open("wb")
         self._boundary = np.full(1, BOUNDARY, dtype)
         self._length, self._last = 0, 0
