@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from zoo.config import Frozen
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.references import Reference
 from zoo.experiments.judge.rows import Interval, PairRow
 from zoo.experiments.judge.weaknesses import describe_budget
 from zoo.experiments.records.run import SCHEMA_VERSION
@@ -55,6 +56,10 @@ class Scaling(Frozen):
     labels: tuple[str, ...]
     sizes: tuple[AtSize, ...]
     notes: tuple[str, ...]
+    references: tuple[Reference, ...] = ()
+    """The lines of known predictors, from the lowest loss."""
+    is_task: bool = False
+    """Whether figures show all lines, however far they are."""
 
 
 def collect_scaling(comparisons: Sequence[Comparison]) -> Scaling:
@@ -70,6 +75,8 @@ def collect_scaling(comparisons: Sequence[Comparison]) -> Scaling:
             "Each p-value allows for all pairs of its size, and not for the number of sizes.",
             f"No law is fitted to {len(comparisons)} sizes.",
         ),
+        references=comparisons[0].references,
+        is_task=comparisons[0].data.task is not None,
     )
 
 

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from zoo.experiments.judge.scaling import Scaling, SizedModel
 from zoo.reports.figures.palette import MODELS_LIGHT
+from zoo.reports.figures.reference_lines import draw_levels
 from zoo.reports.figures.scale import Scale, covering, horizontal_axis, loss_axis
 from zoo.reports.figures.svg import circle, drawing, line, path, shorten, spread, tag, text, text_width
 from zoo.reports.numbers import plain
@@ -27,7 +28,9 @@ def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *,
     right, bottom = width - names - 22, HEIGHT - FOOT
     every = [point for own in shown.values() for point in own]
     across = covering([point[0] for point in every], LEFT, right, log=True, margin=0.06)
-    up = covering([end for point in every for end in point[2:]], bottom, TOP, margin=0.08)
+    known = [own.loss for own in scaling.references] if scaling.is_task else []
+    up = covering([*known, *(end for point in every for end in point[2:])], bottom, TOP, margin=0.08)
+    levels = draw_levels(scaling.references, up, LEFT, right)
     places = spread([up(own[-1][1]) for own in shown.values()], 16.0, TOP - 12, bottom)
     lines = [
         _line(label, f"m{scaling.labels.index(label) % len(MODELS_LIGHT)}", own, across, up, (right + 18, y), names)
@@ -37,7 +40,8 @@ def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *,
         loss_axis(up, LEFT, right, "test loss", 7, upright=True),
         horizontal_axis(across, TOP, bottom, TITLES[against], plain, 8),
     )
-    return drawing(width, HEIGHT, *axes, *lines, label=f"Test loss against {TITLES[against]}, with intervals")
+    drawn = (*axes, *levels.lines, *lines, *levels.names)
+    return drawing(width, HEIGHT, *drawn, label=f"Test loss against {TITLES[against]}, with intervals")
 
 
 def _points(scaling: Scaling, label: str, against: str) -> list[Point]:

@@ -9,6 +9,7 @@ from zoo.experiments.judge.tuned import Tuned
 from zoo.reports.figures.key import draw_key, draw_sign
 from zoo.reports.figures.lines import FOOT, TOP
 from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.reference_lines import draw_levels, shown_losses
 from zoo.reports.figures.scale import UNITS, Scale, covering, loss_axis
 from zoo.reports.figures.settings import Across, make_across
 from zoo.reports.figures.svg import drawing, line, tag
@@ -39,7 +40,9 @@ def search_settings(comparison: Comparison, *, width: float = 960.0) -> str:
     left, right = (46.0, width - 10) if narrow else (58.0, width - 14)
     columns = 1 if narrow else 2 if len(names) in (2, 4) else min(3, len(names))
     room, high = (right - left - GAP * (columns - 1)) / columns, PLOT + TOP + FOOT
-    plain = cut_scale([loss for tuned in models for loss in tuned.losses], [min(tuned.losses) for tuned in models])
+    known = shown_losses(comparison.data, comparison.references)
+    losses = [loss for tuned in models for loss in tuned.losses]
+    plain = cut_scale([*losses, *known], [*(min(tuned.losses) for tuned in models), *known])
     found = {sign for tuned in models for signs in _signs(tuned, plain) for sign in signs}
     key, top = draw_key(
         [(tuned.label, colour_class(comparison, tuned.label)) for tuned in models],
@@ -59,7 +62,8 @@ def search_settings(comparison: Comparison, *, width: float = 960.0) -> str:
             for best in (False, True)  # the best ones last, so that no other trial hides them
             for lane, tuned in enumerate(own)
         ]  # fmt: skip
-        panels.append(axes + Markup().join(marks))
+        lines = draw_levels(comparison.references, up, start, start + room)
+        panels.append(axes + Markup().join([*lines.lines, *marks, *(lines.names if column == 0 else [])]))
     height = top + -(-len(names) // columns) * high
     return drawing(width, height, key, *panels, label="Validation loss of every trial against each searched setting")
 

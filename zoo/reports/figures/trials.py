@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from zoo.experiments.judge.comparison import Comparison
 from zoo.reports.figures.lines import FOOT, TOP, Dot, Line, draw_lines, room_for_names
 from zoo.reports.figures.palette import colour_class
+from zoo.reports.figures.reference_lines import draw_levels, shown_losses
 from zoo.reports.figures.scale import Scale, horizontal_axis, loss_axis
 from zoo.reports.figures.search import cut_scale
 from zoo.reports.figures.svg import drawing
@@ -26,12 +27,15 @@ def search_trials(comparison: Comparison, *, width: float = 960.0) -> str:
     left, right, bottom = 46.0 if narrow else 58.0, width - names - 22, HEIGHT - FOOT
     most = max(len(tuned.trials) for tuned in comparison.tuned)
     across = Scale(1.0, float(most), left + 8, right)
-    up = cut_scale([dot.y for own in lines for dot in own.dots], [own.dots[-1].y for own in lines], bottom, TOP)
+    known = shown_losses(comparison.data, comparison.references)
+    losses, ends = [dot.y for own in lines for dot in own.dots], [own.dots[-1].y for own in lines]
+    up = cut_scale([*losses, *known], [*ends, *known], bottom, TOP)
+    levels = draw_levels(comparison.references, up, left, right)
     axes = (
         loss_axis(up, left, right, "lowest validation loss", 5, upright=True),
         horizontal_axis(across, TOP, bottom, "trials", plain, min(most, 4 if narrow else 8)),
     )
-    return drawing(width, HEIGHT, *axes, *draw_lines(lines, across, up, names),
+    return drawing(width, HEIGHT, *axes, *levels.lines, *draw_lines(lines, across, up, names), *levels.names,
                    label="Lowest validation loss so far against the number of trials")  # fmt: skip
 
 
