@@ -118,12 +118,13 @@ class DataConfig(Frozen):
         name = corpus.get("name") if isinstance(corpus, dict) else getattr(corpus, "name", corpus)
         return STANDARDS[name] | given if isinstance(name, str) and name in STANDARDS else given
 
-    @field_validator("tokens")
+    @field_validator("tokens", mode="before")
     @classmethod
-    def _tokens_are_known(cls, text: str) -> str:
+    def _tokens_are_known(cls, unit: Any) -> Any:
+        text = str(unit)
         if parse_size(text) is None and text not in ("characters", "bytes"):
             raise ValueError(f"'{shorten(text)}' is no unit of a token: characters, bytes, or bpe:512 for byte pairs")
-        return text
+        return unit
 
     @field_validator("split")
     @classmethod
