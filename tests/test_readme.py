@@ -17,7 +17,16 @@ PYTHON = next(text for language, text in BLOCKS if language == "python")
 FILES = {text.split()[1]: text for language, text in BLOCKS if language == "python" and re.match(r"# \w+\.py\n", text)}
 """Name of a file -> its text, of blocks that begin with a name."""
 
-LONG = ("--data names", "--match", "--seeds 5", "--dry-run", "./mine.py:Mine", "cat *.md")
+LONG = (
+    "--data names",
+    "--data 'recall",
+    "--data 'parity",
+    "--match",
+    "--seeds 5",
+    "--dry-run",
+    "./mine.py:Mine",
+    "cat *.md",
+)
 """Words of slow examples, which need data, many models, or ten seconds."""
 
 SHORTENED = """#!/bin/sh
