@@ -8,6 +8,7 @@ from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.lengths import LengthPoint
 from zoo.experiments.judge.references import find_unbeaten
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.verdict import percent
 from zoo.reports.facts import level
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.numbers import loss, share
@@ -37,6 +38,11 @@ def show_solved_share(row: ModelRow) -> str:
     return f"{own.solved} of {own.seeds} ({share(own.low)} to {share(own.high)})"
 
 
+def solved_level(comparison: Comparison) -> str:
+    """The share of studies in which an interval of solved seeds holds: 95%."""
+    return percent(comparison.study.alpha)
+
+
 def explain_answers(comparison: Comparison) -> list[str]:
     """Explain the columns of answers, and give the exact intervals of solved seeds; nothing for text."""
     if not comparison.data.has_answers:
@@ -45,8 +51,8 @@ def explain_answers(comparison: Comparison) -> list[str]:
     if comparison.data.task:
         found = [f"{row.label} {shown}" for row in comparison.models if (shown := show_solved_share(row))]
         lines.append(
-            f"solved: seeds with {comparison.data.task.goal}, with the exact {level(comparison)} interval of their "
-            f"share: {', '.join(found)}"
+            f"solved: seeds with {comparison.data.task.goal}, with the exact {solved_level(comparison)} interval of "
+            f"their share: {', '.join(found)}"
         )
     return lines
 

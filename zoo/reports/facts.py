@@ -48,7 +48,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
         "Corpus": describe_corpus(data, has_test=study.data.has_test),
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
         f"{training.batch_size} rows a step" if budget else "",
-        "Context": f"{study.context:,} {'tokens' if data.task else study.data.tokens}",
+        "Context": f"{study.context:,} {name_unit(data)}",
         "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
         "Search": describe_found(comparison) if comparison.tuned else "",
         "Splits": _splits(comparison),
@@ -61,6 +61,13 @@ def setting(comparison: Comparison) -> dict[str, str]:
             "parameters" if study.match.kind == "parameters" else "training FLOPs per token"
         )
     return {name: words for name, words in facts.items() if words}
+
+
+def name_unit(data: DataRecord) -> str:
+    """Name what a token of a corpus is, in the plural."""
+    if data.task or data.tokenizer:
+        return "tokens"
+    return "bytes" if data.characters is None else "characters"
 
 
 def describe_corpus(data: DataRecord, *, has_test: bool) -> str:

@@ -6,7 +6,7 @@ import sys
 
 from zoo.experiments.judge.single import RunSummary
 from zoo.experiments.records.run import last_auxiliary_loss
-from zoo.reports.facts import BUDGETS, describe_corpus
+from zoo.reports.facts import BUDGETS, describe_corpus, name_unit
 from zoo.reports.numbers import field, format_flops, loss, share, short, storage
 from zoo.reports.search_facts import format_settings
 
@@ -79,7 +79,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         if isinstance(lr, int | float) and run.result.counted is None
         else "",
         "Search": _describe_search(run),
-        "Context": f"{config.context:,} {'tokens' if data.task else config.data.tokens}",
+        "Context": f"{config.context:,} {name_unit(data)}",
         "Seed": str(config.seed),
         "Start": f"weights of {config.start.name}" if config.start else "",
         "Machine": f"{machine.device}, {machine.threads} thread{'s' * (machine.threads != 1)}, {machine.platform}, "
