@@ -1,4 +1,4 @@
-"""The task `memorize`: answers from a fixed dictionary, which no document shows (Poli et al. 2024, MAD, section 3.1).
+"""The task `memorize`: answers from a fixed dictionary, which no document shows (Poli et al. 2024, MAD).
 
     tokens     C ? A ? C ? B ?        keys, each before its question
     targets    _ y _ x _ y _ z

@@ -5,7 +5,7 @@
 
 Keys of a document are different, and so are its values. Questions come after gaps that follow a power law, as in
 language: a gap g is as likely as g^(power - 1). With `noise`, so many noise tokens stand between the pairs (Poli et al.
-2024, MAD, section 3.1). No answer stands in the input after its question.
+2024, MAD). No answer stands in the input after its question.
 
 Without memory a value is one of all values, equally likely. A model that knows which values the document has, but not
 which belongs to which key, has a loss of ln(pairs): at this line a model remembers, but does not bind.

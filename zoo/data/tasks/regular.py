@@ -1,4 +1,4 @@
-"""The task `regular`: learn a finite automaton from the document it writes (RegBench: Akyürek et al. 2024, section 3).
+"""The task `regular`: learn a finite automaton from the document it writes (RegBench: Akyürek et al. 2024).
 
 Each document is written by one automaton of a pool, drawn anew for every document: from every state `choices` of the
 symbols are possible, equally likely, and each leads to a state. The next token is scored everywhere.
