@@ -78,22 +78,47 @@ def test_a_task_is_compared_on_longer_documents_and_verifies(run_zoo, tmp_path: 
     assert flat(run_zoo("report", str(record.parent)).stdout) == flat(other.stdout)
 
 
-@pytest.mark.parametrize("what", ["lengths", "right"])
+@pytest.mark.parametrize("what", ["lengths", "missing", "twice", "right"])
 def test_a_changed_answer_is_found(run_zoo, tmp_path: Path, what: str) -> None:
     run_zoo("compare", "--models", "bigram", "--data", TASKS["parity"], *SMALL, "--seeds", "1", "--test-length", "2x")
     (record,) = tmp_path.glob("runs/*/study-*.json")
-    if what == "lengths":
+    if what != "right":
         stored = json.loads(record.read_text())
         (scores,) = stored["lengths"].values()
-        scores[0]["loss"] += 0.1
+        if what == "lengths":
+            scores[0]["loss"] += 0.1
+        elif what == "missing":
+            scores.clear()
+        else:
+            scores += scores
         record.write_text(json.dumps(stored))
-        assert "at 2x: loss: recorded" in run_zoo("verify", str(record.parent)).stdout
+        said = run_zoo("verify", str(record.parent)).stdout
+        assert {"lengths": "at 2x: loss: recorded", "missing": "2x asked for, and not there",
+                "twice": "the factors of its lengths are not ascending, each once"}[what] in said  # fmt: skip
         return
     (result,) = tmp_path.glob("runs/*/*/result.json")
     stored = json.loads(result.read_text())
     result.write_text(json.dumps(stored | {"answers": 0.5, "accuracy": stored["accuracy"] + 0.1}))
     found = run_zoo("verify", str(result.parent)).stdout
     assert "accuracy (of its documents)" in found
+
+
+def test_a_text_has_no_answers(run_zoo, tmp_path: Path) -> None:
+    run_zoo("train", "bigram", "--data", "invented(documents=60)", *SMALL)
+    (result,) = tmp_path.glob("runs/*/*/result.json")
+    result.write_text(json.dumps(json.loads(result.read_text()) | {"answers": 0.5, "accuracy": 0.9}))
+    assert "accuracy of text: recorded 0.9" in run_zoo("verify", str(result.parent)).stdout
+    assert "are right" not in run_zoo("report", str(result.parent)).stdout
+
+
+def test_a_model_of_which_a_run_diverged_stays_in_the_table_of_lengths(run_zoo) -> None:
+    small = [*SMALL[:4], "--steps", "30", "--set", "evaluations=2", "--lr", "1e30", "--set", "clip=1e9"]
+    done = run_zoo(
+        "compare", "--models", "bigram", "--data", TASKS["parity"], *small, "--seeds", "1", "--test-length", "2x"
+    )
+    assert "diverged 1/1" in done.stdout
+    assert "bigram cannot: a run did not finish" in flat(done.stdout)
+    assert "share of scored tokens; whole" not in flat(done.stdout)
 
 
 def test_a_task_is_not_sampled_unless_its_targets_are_next_tokens(run_zoo, tmp_path: Path) -> None:

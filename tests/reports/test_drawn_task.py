@@ -52,7 +52,7 @@ def test_every_form_names_every_line_and_who_does_no_better(task: Comparison) ->
 
 
 def test_the_verdict_says_who_does_no_better_and_who_leaks(task: Comparison) -> None:
-    assert "gru does no better than the line 'values seen, binding unknown' (1.3863 nats)." in task.verdict
+    assert "gru is not shown to be better than the line 'values seen, binding unknown' (1.3863 nats)." in task.verdict
     assert "<b>mlp</b> does no better than a model without memory (2.0794 nats)." in task.verdict
     assert task.verdict.startswith("Leak: transformer did better than a perfect model can, see the notes.")
     assert "(2.0000 bits)" in flat(table_of(task, bits=True))

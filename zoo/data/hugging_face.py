@@ -17,7 +17,7 @@ from zoo.errors import DataError, UsageError, shorten
 
 PREFIX = "hf:"
 OPTIONS = ("config", "revision")
-_REFERENCE = re.compile(rf"{PREFIX}(?P<name>.+?)(:(?P<split>[\w.-]+))?")
+_REFERENCE = re.compile(rf"{PREFIX}(?P<name>[^:]+)(:(?P<split>[\w.-]+))?")
 
 
 def is_hugging_face(name: str) -> bool:

@@ -18,6 +18,8 @@ HELD_OUT = 1000
 CHECKED = 8
 """Documents of which the probabilities of an oracle are checked."""
 TRAIN, VALIDATION, TEST = range(3)
+PLACED = "token and position known"
+"""Line of a model without memory that knows where it is."""
 LETTERS = "".join(
     chr(code)
     for first, last in ("09", "AZ", "az", "\u0100\u017f", "\u4e00\u9fff", "\uac00\ud7a3")
@@ -53,7 +55,8 @@ class Goal(NamedTuple):
     value: float
 
     def __str__(self) -> str:
-        return f"{self.measure}{'<=' if self.measure == 'excess' else '>='}{self.value:g}"
+        value = np.format_float_positional(self.value, trim="-")
+        return f"{self.measure}{'<=' if self.measure == 'excess' else '>='}{value}"
 
 
 WHOLE_ANSWERS = Goal("answers", 0.99)
@@ -107,6 +110,10 @@ class Task:
         """Say how the symbols or the documents are wrong; "" if they are not."""
         (tokens, targets), again = self.block(TRAIN, 0, 0), self.block(TRAIN, 0, 0)
         shape, scored = (self.block_size, self.length), targets != IGNORED
+        if self.goal.measure not in ("answers", "accuracy", "excess") or not 0 <= self.goal.value < np.inf:
+            return f"goal {tuple(self.goal)} is none: give answers, accuracy or excess, and a number of 0 or more"
+        if len(self.symbols) < 2:
+            return "one symbol is always right: give two or more"
         if self.documents < 1:
             return f"documents={self.documents} must be 1 or more"
         if list(self.symbols) != sorted(set(self.symbols)):
@@ -138,7 +145,10 @@ class Task:
         return ""
 
     def _find_wrong_line(self) -> str:
-        """Say whether a model needs no memory; "" if it does."""
+        """Say which line is no loss, or whether a model needs no memory; "" if it does."""
+        for name, (loss, accuracy) in {"memoryless": self.memoryless, "floor": self.best, **self.lines}.items():
+            if not 0 <= loss < np.inf or not (accuracy is None or 0 <= accuracy <= 1):
+                return f"line '{name}' has a loss of {loss} and an accuracy of {accuracy}: no finite loss, or no share"
         floor, memoryless = self.best.loss, self.memoryless.loss
         if memoryless > floor + 1e-9:
             return ""
@@ -193,6 +203,8 @@ class Task:
             nats -= float(np.log(predicted[np.arange(len(answers)), answers]).sum())
             right += int((predicted.argmax(axis=1) == answers).sum())
             count += len(answers)
+        if not np.isfinite(nats):
+            raise DataError(f"Task '{self.name}': oracle gives no probability, or 0, for a target of {count:,}.")
         return Line(nats / count, right / count)
 
     def summary(self) -> str:

@@ -65,7 +65,7 @@ class KneserNey(InterpolatedNGrams):
         if order is None:
             losses = score_orders(validation, levels, shorter, tops, self.vocab_size)
             order = min(TRIED[: longest - 1], key=lambda n: losses[n - 1])
-            how = f"the best of 2 to {longest} on validation"
+            how = f"the best of 2 to {longest} on validation" if longest > 2 else f"which context={self.context} allows"
         self.store(levels[:order], [*shorter[: order - 1], tops[order - 1]])
         return f"order {order}, {how}"
 

@@ -45,9 +45,9 @@ def solved_level(comparison: Comparison) -> str:
 
 def explain_answers(comparison: Comparison) -> list[str]:
     """Explain the columns of answers, and give the exact intervals of solved seeds; nothing for text."""
-    if not comparison.data.has_answers:
-        return []
-    lines = ["right: share of scored tokens; whole: of documents with no mistake"]
+    lines = []
+    if any(row.answers and row.answers.accuracy for row in comparison.models):
+        lines.append("right: share of scored tokens; whole: of documents with no mistake")
     if comparison.data.task:
         found = [f"{row.label} {shown}" for row in comparison.models if (shown := show_solved_share(row))]
         lines.append(
@@ -58,7 +58,7 @@ def explain_answers(comparison: Comparison) -> list[str]:
 
 
 def list_reference_rows(comparison: Comparison, unit: float) -> list[list[str]]:
-    """List a row for each line: name, loss, share right, and the models that do no better than this line alone."""
+    """List a row for each line: name, loss, share right, and the models for which it is the highest not beaten."""
     references = comparison.references
     unbeaten = {model.label: find_unbeaten(model, references) for model in comparison.models}
     return [
@@ -92,8 +92,8 @@ def explain_lengths(comparison: Comparison) -> str:
     """Explain the table of lengths, and say why models cannot take some."""
     trained = f"{comparison.lengths[0].points[0].length:,}"
     words = [
-        f"share of scored tokens right in documents of so many tokens, trained on {trained}; in brackets: the "
-        f"{level(comparison)} interval for new seeds"
+        f"share of scored tokens right in documents of so many tokens, trained on {trained}; 2x: with twice the option "
+        f"length; in brackets: the {level(comparison)} interval for new seeds"
     ]
     for own in comparison.lengths:
         if why := next((point.why for point in own.points if point.why), ""):
@@ -108,10 +108,10 @@ def print_lengths(comparison: Comparison, console: Console) -> None:
     console.print(wrap([explain_lengths(comparison)]), style="dim", highlight=False, markup=False)
 
 
-HEADS: Sequence[str] = ("line", "test", "right", "no better")
+HEADS: Sequence[str] = ("line", "test", "right", "not beaten by")
 
 
 def print_references(comparison: Comparison, unit: float, console: Console) -> None:
-    """Print the lines of known predictors, from the best, and which models do no better."""
+    """Print the lines of known predictors, from the best, and which models are not shown to beat them."""
     rows = list_reference_rows(comparison, unit)
-    print_folded(list(HEADS), rows, console, left=("line", "no better"))
+    print_folded(list(HEADS), rows, console, left=("line", "not beaten by"))

@@ -87,7 +87,7 @@ def _losses(comparison: Comparison) -> str:
 def _about(comparison: Comparison) -> str:
     """Explain the columns."""
     words = [f"{facts.means(comparison)}, nats per {'scored ' if comparison.data.has_answers else ''}token."]
-    words += [f"{line[0].upper()}{line[1:]}." for line in explain_answers(comparison)[:1]]
+    words += [f"{line[0].upper()}{line[1:]}." for line in explain_answers(comparison) if line.startswith("right")]
     if comparison.data.task:
         words.append(f"Solved: seeds with {escape(comparison.data.task.goal)}, with the exact interval of their share.")
     if facts.has_intervals(comparison):
@@ -112,7 +112,8 @@ def _references(comparison: Comparison) -> str:
         return ""
     columns = zip(*list_reference_rows(comparison, 1.0), strict=True)
     return write_table(
-        {head: list(map(escape, cells)) for head, cells in zip(HEADS, columns, strict=True)}, left=("line", "no better")
+        {head: list(map(escape, cells)) for head, cells in zip(HEADS, columns, strict=True)},
+        left=("line", "not beaten by"),
     )
 
 

@@ -146,7 +146,7 @@ def list_losses(run: RunSummary) -> list[tuple[str, float, int, float | None]]:
 def describe_answers(run: RunSummary) -> str:
     """Say what the run gets right of a task, and what known predictors reach; "" for text."""
     result, task = run.result, run.recorded.data.task
-    if result.accuracy is None or result.answers is None:
+    if not run.recorded.data.has_answers or result.accuracy is None or result.answers is None:
         return ""
     words = (
         f"Of the scored tokens of test {share(result.accuracy)} are right, of whole documents {share(result.answers)}."

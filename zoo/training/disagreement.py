@@ -10,7 +10,8 @@ from torch import Tensor
 from zoo.models.interface import SequenceModel
 from zoo.tokens import IGNORED
 from zoo.training.evaluation import losses_of
-from zoo.training.foreign_answers import replace_answers, score_beside
+from zoo.training.foreign_answers import replace_answers, run_beside
+from zoo.training.loss import token_losses
 from zoo.training.rescoring import Rescoring, losses_differ, rescore_row
 from zoo.training.reservoir import KeptBatch
 from zoo.training.rounding import ALWAYS_ALLOWED, loss_change
@@ -75,7 +76,8 @@ def compare_answers(
     for batch in batches:
         foreign = replace_answers(batch, model.vocab_size, generator)
         scored = batch.targets != IGNORED
-        before, now = batch.nats[scored], score_beside(model, foreign, batch.targets)[scored]
+        logits = run_beside(model, foreign)
+        before, now = batch.nats[scored], token_losses(logits, batch.targets)[scored]
         far = ~(loss_change(before, now).abs() <= allowed)
         if far.any():
             return _summarize(before[far], now[far], ANSWERS)

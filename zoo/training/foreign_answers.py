@@ -1,7 +1,8 @@
 """Score a batch again with foreign answers beside it: a model that reads its targets follows them.
 
 A task whose perfect model has a loss of 0 cannot be done too well, so no floor shows such a model. Here every target of
-a batch is replaced by another token before the model runs; its losses on the true targets must stay what they were.
+a batch is replaced by another token before the model runs; its losses on the true targets must stay what they were. The
+true ones are kept by callers further out: a model that searches all of its callers for them is beyond this check.
 """
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from zoo.models.interface import SequenceModel
 from zoo.tokens import BOUNDARY, IGNORED
 from zoo.training.evaluation import compute_checked_logits
-from zoo.training.loss import token_losses
 from zoo.training.reservoir import KeptBatch
 
 
@@ -22,12 +22,6 @@ def replace_answers(batch: KeptBatch, vocab_size: int, generator: torch.Generato
     return batch._replace(targets=torch.where(own == IGNORED, IGNORED, foreign))
 
 
-def score_beside(model: SequenceModel, batch: KeptBatch, answers: Tensor) -> Tensor:
-    """(B, T), the losses of `answers` where the model runs beside the targets of `batch`."""
-    logits = _run_beside(model, batch)
-    return token_losses(logits, answers)
-
-
-def _run_beside(model: SequenceModel, batch: KeptBatch) -> Tensor:
-    """Compute logits where only the targets of `batch` are at hand."""
+def run_beside(model: SequenceModel, batch: KeptBatch) -> Tensor:
+    """(B, T, V), the logits where only the targets of `batch` are at hand."""
     return compute_checked_logits(model, batch.tokens)

@@ -10,8 +10,9 @@ import torch
 
 from zoo.blame import StrangerError
 from zoo.data.corpus import Corpus
-from zoo.data.task import BLOCK, TRAIN, Documents, Line, Task
+from zoo.data.task import BLOCK, TRAIN, Documents, Goal, Line, Task
 from zoo.errors import DataError, UsageError
+from zoo.experiments.judge.solved import parse_goal
 from zoo.tokens import IGNORED
 
 Load = Callable[..., Corpus]
@@ -91,7 +92,7 @@ def predict(share: float, width: int = 3) -> Callable[[Any], Any]:
     [
         ({"symbols": "10"}, "symbols must be different characters in ascending order"),
         ({"symbols": "00"}, "symbols must be different characters in ascending order"),
-        ({"symbols": "0"}, "tokens and targets must be 1 to 1, one for each of its symbols"),
+        ({"symbols": "0"}, "one symbol is always right: give two or more"),
         ({"draw": give([0, 1], [1, 1]), "length": 2}, "tokens and targets must be 1 to 2"),
         ({"draw": give([1, 1], [IGNORED, 3]), "length": 2}, "tokens and targets must be 1 to 2"),
         ({"draw": give([1, 1], [IGNORED, IGNORED]), "length": 2}, "a document has no scored token"),
@@ -102,7 +103,7 @@ def predict(share: float, width: int = 3) -> Callable[[Any], Any]:
         ({"draw": restless}, "draw gives other documents the second time: it must depend on its generator alone"),
         ({"documents": 0}, "documents=0 must be 1 or more"),
         ({"memoryless": Line(0.0, None)}, r"a loss of 0\.0000, and one without memory of 0\.0000: that must be more"),
-        ({"memoryless": Line(float("nan"), None)}, "one without memory of nan: that must be more"),
+        ({"memoryless": Line(float("nan"), None)}, "line 'memoryless' has a loss of nan"),
         ({"floor": Line(0.7, None)}, r"a loss of 0\.7000, and one without memory of 0\.6800: that must be more"),
         ({"oracle": predict(1 / 3)}, r"a loss of 1\.0986, and one without memory of 0\.6800: that must be more"),
         ({"oracle": predict(0.5, 2)}, r"oracle gives shape \(8, 6, 2\) for tokens of shape \(8, 6\), not \(8, 6, 3\)"),
@@ -125,3 +126,24 @@ def test_an_oracle_that_is_sure_of_every_answer_has_the_floor_zero() -> None:
     task = make(oracle=answer)
     assert task.best == Line(0.0, 1.0)
     assert task.block(TRAIN, 0, 0).tokens.shape == (BLOCK, 6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"goal": Goal("excess", -1.0)}, "is none: give answers, accuracy or excess"),
+     ({"goal": Goal("best", 0.5)}, "is none: give answers, accuracy or excess"),  # type: ignore[arg-type]
+     ({"lines": {"odd": Line(float("nan"), None)}}, "line 'odd' has a loss of nan"),
+     ({"memoryless": Line(1.0, 1.5)}, "an accuracy of 1.5")],
+)  # fmt: skip
+def test_goals_and_lines_that_are_none_are_told(changes: dict[str, Any], said: str) -> None:
+    def draw(generator: np.random.Generator, count: int) -> Documents:
+        tokens = generator.integers(1, 3, size=(count, 4))
+        return Documents(tokens, tokens)
+
+    with pytest.raises(DataError, match=said):
+        Task(**{"name": "odd", "symbols": "ab", "length": 4, "draw": draw, "memoryless": Line(0.6, 0.5)} | changes)
+
+
+@pytest.mark.parametrize("value", [1e-5, 0.99999999, 0.99, 1.0])
+def test_a_goal_is_written_as_it_is(value: float) -> None:
+    assert parse_goal(str(Goal("excess", value))).value == value

@@ -13,7 +13,7 @@ import pytest
 from naive_tasks import COUNTED, SMALL, draw, load_task
 from numpy.typing import NDArray
 
-from zoo.data.task import TEST, VALIDATION, Array, Documents, Line, Task
+from zoo.data.task import PLACED, TEST, VALIDATION, Array, Documents, Line, Task
 from zoo.tokens import IGNORED
 
 Known = Callable[[Array], Array]
@@ -113,11 +113,17 @@ def seen_values(tokens: Array) -> Array:
     return np.repeat(np.asarray(found)[:, None], tokens.shape[1], axis=1)
 
 
+def place_and_token(tokens: Array) -> Array:
+    """The current token, and its position."""
+    return tokens * tokens.shape[1] + np.arange(tokens.shape[1])
+
+
 LINES: dict[str, dict[str, Known]] = {
     "adding": {"one number known": first_marked},
     "induction": {"symbols counted, order unknown": counts_of_symbols},
     "markov": {"window of 2": window(2)},
-    "modular": {"window of 4": window(4), "window of 16": count_since_reset(16)},
+    "modular": {PLACED: place_and_token, "window of 4": window(4), "window of 16": count_since_reset(16)},
+    "parity": {PLACED: place_and_token},
     "recall": {"values seen, binding unknown": seen_values},
 }
 """Task -> line -> what its predictor knows."""
@@ -156,11 +162,16 @@ def test_without_memory_a_product_is_the_current_element_more_often_than_others(
     nats = -np.log(np.where(tokens == targets, 1 / 4 + 3 / 4 / order, 3 / 4 / order))
     errors = Line(*(4 * standard_error(values, targets > 0) for values in (nats, (tokens == targets).astype(float))))
     assert_near(Line(nats.mean(), (tokens == targets).mean()), task.memoryless, errors)
+    assert (tokens[:, 0] == targets[:, 0]).all()  # where the position is known, the first product is
+    later = np.bincount(targets[:, 1:].ravel(), minlength=order + 1)[1:]  # and all others are any element
+    assert np.abs(later - later.mean()).max() < 5 * sqrt(later.mean())
+    assert task.lines[PLACED] == pytest.approx(Line(0.75 * log(order), 0.25 + 0.75 / order))
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_every_line_is_measured_here_or_exact(name: str) -> None:
-    assert set(load_task(name).lines) - {"automaton given"} == set(LINES.get(name, {}))
+    exact = {"automaton given"} | ({PLACED} if name == "group" else set())
+    assert set(load_task(name).lines) - exact == set(LINES.get(name, {}))
 
 
 @pytest.mark.parametrize(("name", "line"), [(name, line) for name, lines in LINES.items() for line in lines])

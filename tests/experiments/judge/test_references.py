@@ -60,10 +60,22 @@ def test_lines_come_in_the_order_of_their_losses_and_text_has_its_floor_alone() 
     assert [own.name for own in list_references(data(None), 0.5, 0.9)] == ["floor", "xz -9"]
 
 
+def test_a_model_whose_interval_reaches_a_line_is_not_called_no_better() -> None:
+    models = [ModelRow.model_construct(label=label, test=Labelled(mean, high).test)
+              for label, mean, high in (("a", 0.9, 1.1), ("b", 1.1, 1.2), ("c", 0.6, 5.0))]  # fmt: skip
+    assert say_unbeaten(models, LINES) == [
+        "c is not shown to be better than a model without memory (2.0000 nats).",
+        "b does no better than the line 'seen' (1.0000 nats).",
+        "a is not shown to be better than the line 'seen' (1.0000 nats).",
+    ]
+
+
 def test_a_model_that_a_compressor_beats_is_told_so() -> None:
     model = ModelRow.model_construct(label="m", test=Labelled(1.0).test)
     lines = list_references(data(None), 0.5, 0.9)
     assert say_unbeaten([model], lines) == ["m does no better than xz -9, a general compressor (0.9000 nats)."]
+    unsure = ModelRow.model_construct(label="m", test=Labelled(0.8, 1.2).test)
+    assert say_unbeaten([unsure], lines) == []  # the compressor was measured on this very text
     assert say_unbeaten([model.model_copy(update={"test": Labelled(0.8).test})], lines) == []
 
 

@@ -5,17 +5,19 @@
 
 Z60 is commutative, A5 the smallest group that is not solvable, S5 contains it: products in the last two are complete
 for NC1, so that models whose depth does not grow with length cannot compute them, if TC0 is not NC1. Every position is
-scored. The current element alone is the product at the first position, and tells nothing of any other.
+scored. The current element alone is the product at the first position, and tells nothing of any other: a model that
+knows its position too loses (1 - 1/T) ln n.
 """
 
 from itertools import permutations
+from math import log
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from zoo.data.task import HELD_OUT, LETTERS, Documents, Task, shape_line
+from zoo.data.task import HELD_OUT, LETTERS, PLACED, Documents, Line, Task, shape_line
 from zoo.data.tasks.options import HeldOut, Length, TaskSeed, require
 
 Group = Annotated[Literal["Z2", "Z60", "A5", "S5"], Field(description="the group")]
@@ -42,6 +44,7 @@ def load(*, of: Group = "A5", length: Length = 16, documents: HeldOut = HELD_OUT
         length,
         draw,
         shape_line(shares),
+        lines={PLACED: Line((1 - 1 / length) * log(len(table)), 1 / length + other)},
         source="Merrill et al. 2024",
         documents=documents,
         seed=seed,

@@ -14,7 +14,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from zoo.data.task import HELD_OUT, LETTERS, Documents, Line, Task, shape_line
+from zoo.data.task import HELD_OUT, LETTERS, PLACED, Documents, Line, Task, shape_line
 from zoo.data.tasks.options import HeldOut, Length, TaskSeed, require
 
 RESET, FIRST = 1, 2
@@ -38,9 +38,13 @@ def load(
         before = np.maximum.accumulate(np.where(is_reset, totals, 0), axis=1)  # the total at the last reset
         return Documents(np.where(is_reset, RESET, FIRST + digits), FIRST + (totals - before) % modulus)
 
+    first, guess = 1 / length, _guess(resets, modulus)
+    others = (1 - first) * (1 - resets)
+    placed = Line(others * guess.loss, 1 - others * (1 - (guess.accuracy or 0.0)))
+    windows = {f"window of {w}": see_window(w, modulus, resets, length) for w in (4, 16) if w < length}
     return Task(
         "modular", "*" + LETTERS[:modulus], length, draw, see_window(1, modulus, resets, length),
-        lines={f"window of {w}": see_window(w, modulus, resets, length) for w in (4, 16) if w < length},
+        lines={PLACED: placed, **windows},
         source="Delétang et al. 2023", documents=documents, seed=seed,
     )  # fmt: skip
 
@@ -51,6 +55,12 @@ def see_window(window: int, modulus: int, resets: float, length: int) -> Line:
     free = (1 - resets) ** window
     whole = length - window + 1
     known = (1 + (whole - 1) * resets) / whole
-    guess = shape_line(np.array([known + (1 - known) / modulus] + [(1 - known) / modulus] * (modulus - 1)))
+    guess = _guess(known, modulus)
     unknown = whole * free / length
     return Line(unknown * guess.loss, 1 - unknown * (1 - (guess.accuracy or 0.0)))
+
+
+def _guess(known: float, modulus: int) -> Line:
+    """Return what guessing a count reaches that is its digits with probability `known`, and else any number."""
+    other = (1 - known) / modulus
+    return shape_line(np.array([known + other] + [other] * (modulus - 1)))

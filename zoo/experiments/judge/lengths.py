@@ -41,7 +41,9 @@ class Lengths(Frozen):
 def summarise_lengths(
     label: str, runs: Sequence[Run], lengths: Mapping[str, Sequence[LengthScore]], names: Sequence[str], level: float
 ) -> Lengths | None:
-    """Summarise the runs of a model; None if longer documents were not asked for, or a run has no score.
+    """Summarise the runs of a model; None if longer documents were asked of no run.
+
+    A run that did not finish has no score, which is why its model has none.
 
     Args:
         lengths: path of a run -> its scores.
@@ -49,10 +51,18 @@ def summarise_lengths(
         level: error of an interval.
     """
     task = runs[0].recorded.data.task
-    if task is None or not names or not all(name in lengths for name in names):
+    if task is None:
         return None
-    first = [_at_training_length(run, task.length) for run in runs]
-    columns = [first, *map(list, zip(*(lengths[name] for name in names), strict=True))]
+    columns = [[_at_training_length(run, task.length) for run in runs]]
+    found = [{score.factor: score for score in lengths.get(name, ())} for name in names]
+    for factor, length in sorted({(score.factor, score.length) for own in lengths.values() for score in own}):
+        missing = [
+            LengthScore(factor=factor, length=length, why=f"seed {run.recorded.run.seed} {run.result.status}")
+            if run.result.status != "finished"
+            else LengthScore(factor=factor, length=length, why=f"seed {run.recorded.run.seed} was not scored")
+            for run in runs
+        ]
+        columns.append([own.get(factor, lack) for own, lack in zip(found, missing, strict=True)])
     return Lengths(label=label, points=tuple(_summarise(own, level) for own in columns))
 
 
@@ -75,7 +85,7 @@ def _summarise(scores: Sequence[LengthScore], level: float) -> LengthPoint:
     first = scores[0]
     known = [score.accuracy for score in scores if score.accuracy is not None]
     if len(known) < len(scores):
-        why = next((score.why for score in scores if score.why), "a run has no scores")
+        why = next((score.why for score in scores if score.why), "a run did not finish")
         return LengthPoint(factor=first.factor, length=first.length, why=why)
     mean, low, high = fmean(known), None, None
     if len(known) >= FEWEST_SEEDS:

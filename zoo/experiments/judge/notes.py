@@ -57,10 +57,7 @@ ONE_SOURCE = {
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
-XZ = (
-    "xz -9, a compressor that has seen the training text, takes {:.4g} bits for a byte of the test text: "
-    "{:.4f} nats per token."
-)
+XZ = "xz -9, a compressor that has seen the training text, takes {:.4g} bits for a byte of the test text."
 FAR_BUDGET = 4.0
 """Ratio of a run's budget to that of its recipe from which the distance is noted."""
 NOTABLE_BUFFERS = 0.1
@@ -100,7 +97,7 @@ def collect_notes(
     if study.lr_grid_extends and models:
         notes.append(Note(model=None, kind="rate", text=_describe_grid(study, models)))
     if xz is not None:
-        notes.append(Note(model=None, kind="xz", text=XZ.format(xz.bits_per_byte, xz.nats_per_token)))
+        notes.append(Note(model=None, kind="xz", text=XZ.format(xz.bits_per_byte)))
     notes += [Note(model=None, kind="counted", text=text) for text in _counted(models)]
     trained = [row for row in models if row.counted is None]
     notes += [Note(model=None, kind="recipe", text=text) for text in _recipes(trained)]

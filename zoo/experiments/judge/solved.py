@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
+import numpy as np
+
 from zoo.config import Frozen
 from zoo.errors import UsageError
 from zoo.experiments.judge.exact import coin_chance, share_interval
@@ -40,7 +42,7 @@ class Goal:
         return COMPARE[self.comparison](score, self.value)
 
     def __str__(self) -> str:
-        return f"{self.measure}{self.comparison}{self.value:g}"
+        return f"{self.measure}{self.comparison}{np.format_float_positional(self.value, trim='-')}"
 
 
 def parse_goal(text: str) -> Goal:

@@ -11,7 +11,7 @@ Factor = Annotated[int, Field(ge=2, le=1000)]
 
 
 class LengthScore(Frozen):
-    """Scores of the weights that were best on validation, on documents that are `factor` times as long."""
+    """Scores of the weights that were best on validation, on documents with `factor` times the option `length`."""
 
     factor: Factor
     length: Count

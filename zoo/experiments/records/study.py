@@ -29,6 +29,13 @@ def _each_once(places: tuple[str, ...]) -> tuple[str, ...]:
     return places
 
 
+def _each_factor_once(scores: tuple[LengthScore, ...]) -> tuple[LengthScore, ...]:
+    factors = [score.factor for score in scores]
+    if factors != sorted(set(factors)):
+        raise ValueError("the factors of its lengths are not ascending, each once")
+    return scores
+
+
 Places = Annotated[tuple[Place, ...], AfterValidator(_each_once)]
 
 
@@ -123,7 +130,9 @@ class StudyRecord(Frozen):
     """None in older records, and where the text is large or was not probed."""
     costs: Mapping[str, Cost] = Field(default_factory=dict)
     samples: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    lengths: Mapping[Place, tuple[LengthScore, ...]] = Field(default_factory=dict)
+    lengths: Mapping[Place, Annotated[tuple[LengthScore, ...], AfterValidator(_each_factor_once)]] = Field(
+        default_factory=dict
+    )
     """Path of a run -> its scores on longer documents of its task; {} if none were asked for."""
 
     @property

@@ -155,7 +155,7 @@ class StudyConfig(Frozen):
     test_lengths: Annotated[
         tuple[Annotated[int, Field(ge=2, le=1000)], ...],
         Flag("test_length", parse=parse_lengths, metavar="2x,4x,...", after="margin", default=""),
-    ] = Field((), description="Also score the chosen weights on documents of a task that are so much longer.")
+    ] = Field((), description="Also score the chosen weights on documents of a task with a length so much greater.")
     """A question like `target`."""
 
     @model_validator(mode="before")

@@ -16,6 +16,11 @@ def length_differences(record: StudyRecord, directory: Path, rebuild: Rebuild) -
     """Check every score on longer documents."""
     for name in sorted(set(record.lengths) - set(record.runs)):
         yield f"lengths: '{name}' is no run of the study"
+    for name in record.runs:
+        asked = record.study.test_lengths if read_run(directory / name).result.status == "finished" else ()
+        known = {score.factor for score in record.lengths.get(name, ())}
+        if lacking := sorted(set(asked) - known):
+            yield f"lengths of {name}: {', '.join(f'{factor}x' for factor in lacking)} asked for, and not there"
     for name, scores in record.lengths.items():
         if name not in record.runs:
             continue

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.data.splits import SPLITS
 from zoo.errors import RunError
+from zoo.experiments.records.code import digest_harness
 from zoo.experiments.records.run import DIGESTS, GRID_FOLDER, SEARCH_FOLDER, Run
 from zoo.experiments.records.signals import read_signals
 from zoo.experiments.records.tokenizer import read_tokenizer
@@ -71,7 +72,8 @@ def _config_differences(run: Run, cell: Cell) -> Iterator[str]:
         excluded |= {"model_source", "digests"}  # digests of another kind cannot be compared
     excluded |= {name for name in ("optimizer_source", "recipe") if getattr(run.recorded, name) is None}  # older
     stored, again = (recorded.model_dump(mode="json", exclude=excluded) for recorded in (run.recorded, cell.recorded))
-    if not run.recorded.data.bytes:  # an older record, or a task
+    if not run.recorded.data.bytes and not run.recorded.data.has_answers and run.recorded.harness != digest_harness():
+        # an older record
         again["data"].pop("bytes", None)
     yield from differences(stored, again)
     config, place = run.recorded.run, Path(os.path.abspath(run.directory))
@@ -106,6 +108,9 @@ def _result_differences(run: Run, cell: Cell) -> Iterator[str]:
     if result.status != "diverged" and scored == (result.reason is not None):
         yield f"reason: recorded {result.reason}, of a run that is {result.status}"
     due = {"train": config.training.score_train, "validation": True, "test": not config.trial}
+    if not run.recorded.data.has_answers:
+        yield from compare_values("accuracy of text", result.accuracy, None)
+        yield from compare_values("answers of text", result.answers, None)
     numbers: dict[str, tuple[Any, bool]] = {
         f"{split} loss": (getattr(result, f"{split}_loss"), scored and due[split]) for split in SPLITS
     }

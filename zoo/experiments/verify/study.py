@@ -129,8 +129,10 @@ def study_differences(path: Path, rebuild: Rebuild) -> Iterator[str]:
     yield from length_differences(record, path.parent, rebuild)
     if record.xz is not None:
         compressed = compress_test(rebuild.corpus(study.data if study.splits == 1 else study.in_splits()[0]))
-        again = None if compressed is None else compressed.bits_per_byte
-        yield from compare_values("xz, bits per byte", record.xz.bits_per_byte, again, tolerance=OTHER_XZ)
+        for name in ("bits_per_byte", "nats_per_token"):
+            again = None if compressed is None else getattr(compressed, name)
+            near = OTHER_XZ * (again or 0.0) / (compressed.bits_per_byte or 1.0) if compressed else 0.0
+            yield from compare_values(f"xz, {name}", getattr(record.xz, name), again, tolerance=near)
 
 
 def _reported(study: StudyConfig, rates: Mapping[str, float], record: StudyRecord) -> list[RunConfig]:
