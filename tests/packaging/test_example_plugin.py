@@ -12,7 +12,7 @@ import pytest
 from zoo.scaffold import write_package
 
 PLUGIN = Path(__file__).resolve().parents[2] / "examples" / "plugin"
-DATA = ("--data", "dyck(documents=200)", "--steps", "3")
+DATA = ("--data", "brackets(documents=200)", "--steps", "3")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_the_example_is_laid_out_as_what_new_writes(tmp_path: Path) -> None:
     own = {
         path.relative_to(PLUGIN).as_posix() for suffix in ("py", "toml", "md") for path in PLUGIN.rglob(f"*.{suffix}")
     }
-    assert {path.replace("my_model", "min_gru") for path in written} == own - {"dyck.py", "tests/test_dyck.py"}
+    assert {path.replace("my_model", "min_gru") for path in written} == own - {"brackets.py", "tests/test_brackets.py"}
     projects = [tomllib.loads(Path(folder, "pyproject.toml").read_text()) for folder in (package.directory, PLUGIN)]
     for project in projects:
         for changing in ("name", "description", "entry-points"):
@@ -64,7 +64,7 @@ def test_its_own_tests_pass_as_they_stand() -> None:
 def test_its_model_and_its_corpus_are_listed_beside_the_others(zoo) -> None:
     listed = json.loads(zoo("list", "--json"))
     origins = {row["name"]: row["origin"] for rows in listed.values() for row in rows}
-    assert origins["min-gru"] == origins["dyck"] == "min-gru 0.1.0"
+    assert origins["min-gru"] == origins["brackets"] == "min-gru 0.1.0"
     assert origins["gru"] == origins["invented"] == "built in"
 
 
@@ -80,7 +80,7 @@ def test_its_model_and_its_corpus_are_what_they_should_be(zoo) -> None:
     assert [line.split() for line in zoo("list", "min-gru", "--check").splitlines()[1:2]] == [
         ["min-gru", "ok", "min-gru", "0.1.0"]
     ]
-    assert "dyck  ok  min-gru 0.1.0" in zoo("list", "dyck", "--check")
+    assert "brackets  ok  min-gru 0.1.0" in zoo("list", "brackets", "--check")
     assert zoo("check", "min-gru").endswith("min-gru holds the contract.\n")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import product
 
 import pytest
-from dyck import PAIRS, load, log_likelihood, sample
+from brackets import PAIRS, load, log_likelihood, sample
 
 BRACKETS = "".join(PAIRS) + "".join(PAIRS.values())
 

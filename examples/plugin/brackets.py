@@ -21,7 +21,7 @@ RATE = 1.5
 def load(*, documents: Annotated[int, Field(ge=1)] = 10_000, seed: Annotated[int, Field(ge=0)] = 0) -> Source:
     """`documents` words from `seed`, with their exact probabilities."""
     draw = random.Random(seed)
-    return Source("dyck", [sample(draw) for _ in range(documents)], log_likelihood)
+    return Source("brackets", [sample(draw) for _ in range(documents)], log_likelihood)
 
 
 def sample(draw: random.Random) -> str:
