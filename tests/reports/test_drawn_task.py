@@ -70,7 +70,8 @@ def test_every_picture_of_losses_draws_every_line_inside_of_it(task: Comparison,
     drawn = draw(task, width)
     for name in ("forest", "curves-tokens", "curves-seconds", "cost-parameters", "cost-seconds"):
         for line, loss in zip(LINES, (0.0, 1.3863, 1.9, 2.0794), strict=True):
-            assert f'{line} <tspan data-nats="{loss:.9g}">{loss:.4f}</tspan>' in drawn[name], (name, line)
+            shown = line if width > NARROW or name == "forest" else ""  # there is no room for names
+            assert f'{shown} <tspan data-nats="{loss:.9g}">{loss:.4f}</tspan>' in drawn[name], (name, line)
         for place in re.findall(r'class="note"[^>]* x="([-\d.]+)" y="([-\d.]+)"', drawn[name]):
             assert -1 <= float(place[0]) <= width
     assert "without memory" in drawn["lengths"]

@@ -54,7 +54,7 @@ def cost(comparison: Comparison, against: Against = "parameters", *, width: floa
     )
     reaches = [_reach(test) for _, test, _ in points]
     places = [(across(value), max(up(test.mean), TOP)) for value, test, _ in points]
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
+    taken = [*((x - 6, y - 6, x + 6, y + 6) for x, y in places), *known.boxes]
     thin = _boxes(steps)
     thin += [(x - 2, up(high), x + 2, up(low)) for (x, _), (low, high) in zip(places, reaches, strict=True)]
     marks = []

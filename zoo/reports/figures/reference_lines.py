@@ -12,6 +12,8 @@ from zoo.reports.figures.svg import line, tag, text_width
 from zoo.reports.numbers import loss
 
 SIZE = 12.0
+NARROW = 400.0
+"""Width of a plot below which lines have their losses alone, without names."""
 STEP = 15.0
 """Height of a row of names."""
 
@@ -21,6 +23,8 @@ class Levels(NamedTuple):
 
     lines: list[Markup]
     names: list[Markup]
+    boxes: list[tuple[float, float, float, float]]
+    """Left, top, right and bottom of each name, where no other word may stand."""
 
 
 def shown_losses(data: DataRecord, references: Sequence[Reference]) -> list[float]:
@@ -40,18 +44,23 @@ def room_of(reference: Reference) -> float:
 
 
 def draw_levels(references: Sequence[Reference], up: Scale, left: float, right: float) -> Levels:
-    """Draw lines across an upright axis, with their names above them; names at one height stand side by side."""
+    """Draw lines across an upright axis, their names and losses above them; those at one height stand side by side."""
     lines, names, ends = list[Markup](), list[Markup](), dict[float, float]()
+    boxes = list[tuple[float, float, float, float]]()
     for own in references:
         if not up.inside(own.loss):
             continue
+        if right - left < NARROW:
+            own = own.model_copy(update={"name": ""})
         y = up(own.loss)
         taken = [end for place, end in ends.items() if abs(place - y) < STEP]
         x = max([left + 6, *(end + 10 for end in taken)])
         ends[y] = x + room_of(own)
         lines.append(line(left, y, right, y, "floor"))
-        names.append(tag("text", *name_line(own), x=x, y=y + 13 if y < up.end + 16 else y - 4, class_="note"))
-    return Levels(lines, names)
+        base = y + 13 if y < up.end + 16 else y - 4
+        names.append(tag("text", *name_line(own), x=x, y=base, class_="note"))
+        boxes.append((x - 2, base - 12, ends[y], base + 4))
+    return Levels(lines, names, boxes)
 
 
 def draw_flags(
@@ -61,10 +70,9 @@ def draw_flags(
     marks = list[Markup]()
     for place, own in enumerate(references):
         x, y = across(own.loss), top - 8 - STEP * (len(references) - 1 - place)
-        fits = x + 5 + room_of(own) < width
+        start = x + 5 if x + 5 + room_of(own) < width else max(2.0, x - 5 - room_of(own))
         marks += [
             line(x, y - 10, x, bottom, "floor"),
-            tag("text", *name_line(own, digits), x=x + 5 if fits else x - 5, y=y, class_="note",
-                text_anchor=None if fits else "end"),
-        ]  # fmt: skip
+            tag("text", *name_line(own, digits), x=start, y=y, class_="note"),
+        ]
     return marks
