@@ -12,7 +12,7 @@ help:  ## show these targets
 compare: $(VENV)/installed  ## which is better, the MLP or the WaveNet?
 	$(BIN)/python cli.py compare --models mlp,wavenet
 
-test: $(VENV)/installed-dev  ## the test suite, about 5 minutes on two cores
+test: $(VENV)/installed-dev  ## the test suite, without the long tests
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: $(VENV)/installed-dev  ## the tests that need data files, or more time

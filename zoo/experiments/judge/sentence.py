@@ -70,21 +70,27 @@ def verdict_sentence(
         level = sequential.level if sequential else level
         words = Wording(over, after, f"{name} per token", unit, level, margin, " seeds" if splits else "")
         sentences += describe_ablation(ablation, words) if ablation else say_verdict(finished[0], pairs, words)
-        sentences += (
-            [] if ablation else describe_losses_to_counting([model for model in models if model.test], pairs, unit)
-        )
-        sentences += describe_weaknesses([model for model in models if model.test], study, tuned) if study else []
+        ranked = [model for model in models if model.test]
+        sentences += [] if ablation else describe_losses_to_counting(ranked, pairs, unit)
+        sentences += describe_weaknesses(ranked, study, tuned) if study else []
         if sequential:
             sentences.append(sequential.describe())
         elif looked:
             first = " and ".join(map(str, looked))
             sentences.append(f"Seeds were added after a look at {first}: the p-values are too small.")
     sentences += say_unbeaten(models, references, unit, name)
-    sentences += [f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged]
-    sentences += [
-        f"{model.label} is refused {model.among_runs(model.refused)}: its scores are not sound."
-        for model in models
-        if model.refused
-    ]
-    sentences += [f"{model.label} failed {model.among_runs(model.failed)}." for model in models if model.failed]
+    sentences += _say_what_went_wrong(models)
     return " ".join(sentences)
+
+
+def _say_what_went_wrong(models: Sequence[ModelRow]) -> list[str]:
+    """Name the models with runs that diverged, were refused or failed."""
+    return [
+        *(f"{model.label} diverged {model.among_runs(model.diverged)}." for model in models if model.diverged),
+        *(
+            f"{model.label} is refused {model.among_runs(model.refused)}: its scores are not sound."
+            for model in models
+            if model.refused
+        ),
+        *(f"{model.label} failed {model.among_runs(model.failed)}." for model in models if model.failed),
+    ]
