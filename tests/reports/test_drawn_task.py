@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.lengths import Lengths
 from zoo.reports.figures.draw import NARROW, draw
 from zoo.reports.latex import render_latex
 from zoo.reports.markdown import render_markdown
@@ -86,8 +87,8 @@ def test_the_names_of_lines_in_the_forest_are_crossed_by_no_line(task: Compariso
 
 def test_longer_documents_are_a_table_and_a_figure_in_which_a_model_cannot(task: Comparison) -> None:
     shown = flat(table_of(task))
-    assert "transformer 99.0% (98.0% to 100%) 70.0% (50.0% to 90.0%)" in shown
-    assert "gru 99.0% (98.0% to 100%) cannot" in shown
+    assert "transformer 99.0% 70.0% 98.0% to 100% 50.0% to 90.0%" in shown
+    assert "gru 99.0% cannot 98.0% to 100%" in shown
     assert "gru cannot: ValueError: 64 tokens are too many" in shown
     assert "gru, cannot" in draw(task)["lengths"]
     assert "## Longer documents" in render_markdown(task, {})
@@ -106,3 +107,14 @@ def test_text_has_none_of_it(example) -> None:
     assert "solved" not in shown
     assert 'id="lines"' not in page
     assert "right,whole" not in render_csv(example("two"))
+
+
+def test_many_lengths_of_models_with_options_fit_80_columns(task: Comparison) -> None:
+    point = task.lengths[0].points[1]
+    points = [point.model_copy(update={"factor": factor, "length": 32 * factor}) for factor in (1, 2, 4, 8, 16, 32)]
+    names = ("dilated-wavenet(channels=64)", "transformer(channels=64,layers=4)")
+    lengths = tuple(Lengths(label=name, points=tuple(points)) for name in names)
+    shown = table_of(task.model_copy(update={"lengths": lengths}))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert flat(shown).count("50.0% to 90.0%") == len(points) * len(names)
+    assert all(f"{32 * factor:,} ({factor}x)" in shown for factor in (2, 4, 8, 16, 32))

@@ -16,3 +16,8 @@ def test_a_long_label_is_broken_after_its_signs_and_keeps_every_letter(width: in
 
 def test_a_word_that_is_too_long_stays_whole_for_the_table_to_cut() -> None:
     assert fold("a" * 50, 20) == "a" * 50
+
+
+def test_a_part_that_is_too_wide_is_folded_at_hyphens() -> None:
+    assert fold("dilated-wavenet(channels=64)", 12) == "dilated-\nwavenet(\nchannels=64)"
+    assert fold("dilated-wavenet(channels=64)", 16) == "dilated-wavenet(\nchannels=64)"

@@ -13,6 +13,9 @@ from zoo.reports.facts import level
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.numbers import loss, share
 
+WIDE = 4
+"""Most lengths side by side in a terminal."""
+
 
 def show_right(row: ModelRow) -> str:
     """Show the share of scored tokens that are right; "" for text."""
@@ -72,28 +75,29 @@ def list_reference_rows(comparison: Comparison, unit: float) -> list[list[str]]:
     ]
 
 
-def list_length_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """List the head and a row per model: the share right at every length, with its interval; "cannot" where none is."""
+def list_length_rows(comparison: Comparison, interval: str) -> tuple[list[str], list[list[str]]]:
+    """List the head and a row per model: the share right at every length, with its interval as `interval` writes it;
+    "cannot" where none is.
+    """
     points = comparison.lengths[0].points
     head = ["model", *(f"{point.length:,}" + (f" ({point.factor}x)" if point.factor > 1 else "") for point in points)]
-    return head, [[own.label, *map(_show_point, own.points)] for own in comparison.lengths]
+    return head, [[own.label, *(_show_point(point, interval) for point in own.points)] for own in comparison.lengths]
 
 
-def _show_point(point: LengthPoint) -> str:
+def _show_point(point: LengthPoint, interval: str) -> str:
     if point.accuracy is None:
         return "cannot"
-    interval = (
-        f" ({share(point.low)} to {share(point.high)})" if point.low is not None and point.high is not None else ""
-    )
-    return f"{share(point.accuracy)}{interval}"
+    if point.low is None or point.high is None:
+        return share(point.accuracy)
+    return share(point.accuracy) + interval.format(f"{share(point.low)} to {share(point.high)}")
 
 
-def explain_lengths(comparison: Comparison) -> str:
-    """Explain the table of lengths, and say why models cannot take some."""
+def explain_lengths(comparison: Comparison, place: str) -> str:
+    """Explain the table of lengths, whose intervals stand at `place`, and say why models cannot take some."""
     trained = f"{comparison.lengths[0].points[0].length:,}"
     words = [
         f"share of scored tokens right in documents of so many tokens, trained on {trained}; 2x: with twice the option "
-        f"length; in brackets: the {level(comparison)} interval for new seeds"
+        f"length; {place}: the {level(comparison)} interval for new seeds"
     ]
     for own in comparison.lengths:
         if why := next((point.why for point in own.points if point.why), ""):
@@ -102,10 +106,12 @@ def explain_lengths(comparison: Comparison) -> str:
 
 
 def print_lengths(comparison: Comparison, console: Console) -> None:
-    """Print how models do on longer documents."""
-    head, rows = list_length_rows(comparison)
-    print_folded(head, rows, console, left=("model",))
-    console.print(wrap([explain_lengths(comparison)]), style="dim", highlight=False, markup=False)
+    """Print how models do on longer documents, intervals below the shares, at most `WIDE` lengths side by side."""
+    head, rows = list_length_rows(comparison, "\n{}")
+    for first in range(1, len(head), WIDE):
+        kept = slice(first, first + WIDE)
+        print_folded([head[0], *head[kept]], [[row[0], *row[kept]] for row in rows], console, left=("model",))
+    console.print(wrap([explain_lengths(comparison, "below")]), style="dim", highlight=False, markup=False)
 
 
 HEADS: Sequence[str] = ("line", "test", "right", "not beaten by")

@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Sequence
+from itertools import chain
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -31,13 +32,20 @@ def print_folded(
 
 
 def fold(label: str, width: int) -> str:
-    """Break a label into lines of at most `width` columns, after spaces, commas, parentheses and slashes if it can."""
+    """Break a label into lines of at most `width` columns: after spaces, commas, parentheses and slashes, and after
+    hyphens where a part between those is too wide.
+    """
     lines = [""]
-    for part in re.findall(r".*?[ ,(/]|.+$", label):
+    parts = re.findall(r".*?[ ,(/]|.+$", label)
+    for part in chain.from_iterable([part] if cell_len(part.rstrip()) <= width else _split(part) for part in parts):
         if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
             lines.append("")
         lines[-1] += part
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _split(part: str) -> list[str]:
+    return re.findall(r".*?-|.+$", part)
 
 
 def wrap(lines: Sequence[str]) -> str:

@@ -121,9 +121,9 @@ def _lengths(comparison: Comparison) -> list[str]:
     """Write how models do on longer documents; nothing if none were scored."""
     if not comparison.lengths:
         return []
-    head, rows = list_length_rows(comparison)
+    head, rows = list_length_rows(comparison, " ({})")
     columns = {title: [escape(row[place]) for row in rows] for place, title in enumerate(head)}
-    words = explain_lengths(comparison)
+    words = explain_lengths(comparison, "in brackets")
     about = escape(f"{words[0].upper()}{words[1:]}.")
     return ["## Longer documents", write_table(columns, left=("model",)), about]
 
