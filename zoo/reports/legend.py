@@ -60,8 +60,8 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
         lines.append("publ.: the published figure for the column before it")
         lines.append("s: seconds of training, without evaluation")
     else:
-        speed = "tok/s: of training" if comparison.data.has_answers else "tok/s, s: training without evaluation"
-        lines.append(f"sees: receptive field in tokens; {speed}")
+        speed = "; tok/s: of training" if comparison.data.has_answers else "; tok/s, s: training without evaluation"
+        lines.append("sees: receptive field in tokens" + ("" if comparison.data.has_answers and floor else speed))
     return [*lines, _rates(comparison) + _others(comparison)]
 
 

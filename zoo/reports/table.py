@@ -81,7 +81,7 @@ def _columns(unit: float) -> Columns:
         "floor+": lambda row: f"{row.above_floor / unit:+.4f}" if row.above_floor is not None and row.floor else "",
         "params": lambda row: f"{row.parameters:,}",
         "sees": lambda row: "all" if row.receptive_field is None else f"{row.receptive_field:,}",
-        "tok/s": lambda row: short(row.tokens_per_second),
+        "tok/s": lambda row: "" if row.answers and row.floor else short(row.tokens_per_second),
         "s": lambda row: "" if row.answers else f"{row.used.seconds:.1f}",
     }
 
