@@ -118,3 +118,15 @@ def test_many_lengths_of_models_with_options_fit_80_columns(task: Comparison) ->
     assert max(map(len, shown.splitlines())) <= 80
     assert flat(shown).count("50.0% to 90.0%") == len(points) * len(names)
     assert all(f"{32 * factor:,} ({factor}x)" in shown for factor in (2, 4, 8, 16, 32))
+
+
+def test_many_models_that_do_not_beat_a_line_fit_80_columns(task: Comparison) -> None:
+    gru = next(row for row in task.models if row.label == "gru")
+    names = [f"dilated-wavenet(channels={width})" for width in (16, 32, 64, 128)]
+    models = (*task.models, *(gru.model_copy(update={"label": name}) for name in names))
+    shown = table_of(task.model_copy(update={"models": models}))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert re.search(r"values seen, binding unknown +1\.3863", shown)
+    assert flat(shown).count("not beaten by") == 1
+    below = shown[shown.index("not beaten by") :]
+    assert all(below.split("pair ")[0].count(name) == 1 for name in names)

@@ -14,6 +14,9 @@ from rich.text import Text
 NARROWEST = 12
 """Columns that the first column of a table keeps, however wide the others are."""
 
+GAP = 2
+"""Columns between two columns of a table."""
+
 
 def print_folded(
     header: Sequence[str], rows: Sequence[Sequence[str]], console: Console, *, left: Sequence[str]
@@ -23,7 +26,7 @@ def print_folded(
     for number, name in enumerate(header):
         table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=number > 0)
     others = sum(
-        max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) + 2
+        max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) + GAP
         for column in list(zip(header, *rows, strict=True))[1:]
     )
     for first, *rest in rows:
