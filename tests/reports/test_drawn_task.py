@@ -3,6 +3,7 @@
 import io
 import re
 from html import unescape
+from itertools import pairwise
 
 import pytest
 from rich.console import Console
@@ -130,3 +131,17 @@ def test_many_models_that_do_not_beat_a_line_fit_80_columns(task: Comparison) ->
     assert flat(shown).count("not beaten by") == 1
     below = shown[shown.index("not beaten by") :]
     assert all(below.split("pair ")[0].count(name) == 1 for name in names)
+
+
+@pytest.mark.parametrize("width", [960.0, NARROW])
+def test_names_of_lines_at_one_height_share_a_row_in_the_figure_of_lengths(
+    task: Comparison, changed, width: float
+) -> None:
+    assert task.data.task
+    lines = {name: own.model_copy(update={"accuracy": 0.14}) for name, own in task.data.task.lines.items()}
+    data = task.data.model_copy(update={"task": task.data.task.model_copy(update={"lines": lines})})
+    drawn = draw(changed(task, data=data), width)["lengths"]
+    rows = [float(y) for y in re.findall(r'<text x="[^"]*" y="([-\d.]+)" class="note"', drawn)]
+    assert len(rows) == 2
+    assert all(abs(one - other) > 11 for one, other in pairwise(sorted(rows)))
+    assert "values seen, binding unknown, without memory" in drawn

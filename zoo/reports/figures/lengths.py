@@ -12,6 +12,9 @@ from zoo.reports.figures.scale import Scale, horizontal_axis, share_axis
 from zoo.reports.figures.svg import drawing, line, text
 from zoo.reports.numbers import plain
 
+APART = 12.0
+"""Least distance of two lines that have names of their own, in pixels."""
+
 
 def lengths(comparison: Comparison, *, width: float = 960.0) -> str:
     """Draw the figure; empty if no longer documents were scored."""
@@ -56,8 +59,11 @@ def _line_of(comparison: Comparison, own: Lengths) -> Line:
 def _levels(comparison: Comparison, up: Scale, left: float, right: float) -> list[Markup]:
     """The lines of known predictors at the training length, where their shares are known."""
     known = [own for own in comparison.references if own.accuracy is not None and math.isfinite(own.accuracy)]
-    marks = list[Markup]()
-    for own in known:
-        y = up(own.accuracy or 0.0)
-        marks += [line(left, y, right, y, "floor"), text(left + 6, y + 13 if y < TOP + 10 else y - 4, own.name, "note")]
-    return marks
+    heights = sorted((up(own.accuracy or 0.0), own.name) for own in known)
+    marks, named = [line(left, y, right, y, "floor") for y, _ in heights], list[tuple[float, str]]()
+    for y, name in heights:
+        if named and y - named[-1][0] < APART:  # names of lines so near would cover each other
+            named[-1] = named[-1][0], f"{named[-1][1]}, {name}"
+        else:
+            named.append((y, name))
+    return marks + [text(left + 6, y + 13 if y < TOP + 10 else y - 4, names, "note") for y, names in named]
