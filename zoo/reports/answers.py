@@ -10,7 +10,7 @@ from zoo.experiments.judge.references import find_unbeaten
 from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.verdict import percent
 from zoo.reports.facts import level
-from zoo.reports.folded import GAP, NARROWEST, fold, print_folded, wrap
+from zoo.reports.folded import NARROWEST, fold, measure, print_folded, wrap
 from zoo.reports.numbers import loss, share
 
 WIDE = 4
@@ -120,6 +120,6 @@ HEADS: Sequence[str] = ("line", "test", "right", "not beaten by")
 def print_references(comparison: Comparison, unit: float, console: Console) -> None:
     """Print the lines of known predictors, from the best, and which models are not shown to beat them."""
     rows = list_reference_rows(comparison, unit)
-    taken = sum(max(map(len, column)) + GAP for column in list(zip(HEADS, *rows, strict=True))[:-1])
-    folded = [[*row, fold(labels, max(NARROWEST, console.width - taken))] for *row, labels in rows]
+    room = console.width - measure(list(zip(HEADS, *rows, strict=True))[:-1])
+    folded = [[*row, fold(labels, max(NARROWEST, room))] for *row, labels in rows]
     print_folded(list(HEADS), folded, console, left=("line", "not beaten by"))

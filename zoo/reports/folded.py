@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Sequence
-from itertools import chain
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -25,13 +24,15 @@ def print_folded(
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
     for number, name in enumerate(header):
         table.add_column(name, justify="left" if name in left else "right", overflow="fold", no_wrap=number > 0)
-    others = sum(
-        max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) + GAP
-        for column in list(zip(header, *rows, strict=True))[1:]
-    )
+    others = measure(list(zip(header, *rows, strict=True))[1:])
     for first, *rest in rows:
         table.add_row(Text(fold(first, max(NARROWEST, console.width - others))), *map(Text, rest))
     console.print(table)
+
+
+def measure(columns: Sequence[Sequence[str]]) -> int:
+    """Return how wide columns of a table are together, each with its gap."""
+    return sum(max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) + GAP for column in columns)
 
 
 def fold(label: str, width: int) -> str:
@@ -40,15 +41,12 @@ def fold(label: str, width: int) -> str:
     """
     lines = [""]
     parts = re.findall(r".*?[ ,(/]|.+$", label)
-    for part in chain.from_iterable([part] if cell_len(part.rstrip()) <= width else _split(part) for part in parts):
-        if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
+    for part in parts:
+        for piece in [part] if cell_len(part.rstrip()) <= width else re.findall(r".*?-|.+$", part):
+            if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
+                lines.append("")
+            lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _split(part: str) -> list[str]:
-    return re.findall(r".*?-|.+$", part)
 
 
 def wrap(lines: Sequence[str]) -> str:

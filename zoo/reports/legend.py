@@ -60,8 +60,10 @@ def describe_columns(comparison: Comparison, *, bits: bool) -> list[str]:
         lines.append("publ.: the published figure for the column before it")
         lines.append("s: seconds of training, without evaluation")
     else:
-        speed = "; tok/s: of training" if comparison.data.has_answers else "; tok/s, s: training without evaluation"
-        lines.append("sees: receptive field in tokens" + ("" if comparison.data.has_answers and floor else speed))
+        speed = "; tok/s, s: training without evaluation"
+        if comparison.data.has_answers:
+            speed = "" if floor else "; tok/s: of training"
+        lines.append(f"sees: receptive field in tokens{speed}")
     return [*lines, _rates(comparison) + _others(comparison)]
 
 
