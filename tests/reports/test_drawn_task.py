@@ -145,3 +145,14 @@ def test_names_of_lines_at_one_height_share_a_row_in_the_figure_of_lengths(
     assert len(rows) == 2
     assert all(abs(one - other) > 11 for one, other in pairwise(sorted(rows)))
     assert "values seen, binding unknown, without memory" in drawn
+
+
+def test_an_interval_of_lengths_is_explained_where_there_is_one(task: Comparison) -> None:
+    none = {"low": None, "high": None}
+    lengths = tuple(
+        own.model_copy(update={"points": tuple(point.model_copy(update=none) for point in own.points)})
+        for own in task.lengths
+    )
+    words = "below: the 95% interval for new seeds"
+    assert words in flat(table_of(task))
+    assert words not in flat(table_of(task.model_copy(update={"lengths": lengths})))

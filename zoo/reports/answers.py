@@ -97,8 +97,10 @@ def explain_lengths(comparison: Comparison, place: str) -> str:
     trained = f"{comparison.lengths[0].points[0].length:,}"
     words = [
         f"share of scored tokens right in documents of so many tokens, trained on {trained}; 2x: with twice the option "
-        f"length; {place}: the {level(comparison)} interval for new seeds"
+        "length"
     ]
+    if any(point.low is not None for own in comparison.lengths for point in own.points):
+        words.append(f"{place}: the {level(comparison)} interval for new seeds")
     for own in comparison.lengths:
         if why := next((point.why for point in own.points if point.why), ""):
             words.append(f"{own.label} cannot: {why.rstrip('.')}")
