@@ -28,51 +28,63 @@ from zoo.reports.passages import find_near_copies
 
 def render_page(comparison: Comparison) -> str:
     """Render the page of a comparison."""
-    wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
+    verdict_in_bits = verdict_sentence(
+        comparison.models,
+        comparison.pairs,
+        study=comparison.study,
+        tuned=comparison.tuned,
+        looked=comparison.looked,
+        sequential=comparison.sequential,
+        ablation=comparison.ablation,
+        references=comparison.references,
+        leaks=list(comparison.leaks),
+        bits=True,
+    )
     return template("page.html.jinja").render(
-        c=comparison,
-        wide=wide,
-        narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
-        cost_figures=[name for name in wide if name.startswith("cost-")],
-        watch_figures=[name for name in wide if name.startswith("watch-")],
-        profile_figures=[name for name in wide if name.startswith("profile-")],
-        verdict_in_bits=facts.keep_together(
-            verdict_sentence(
-                comparison.models,
-                comparison.pairs,
-                study=comparison.study,
-                tuned=comparison.tuned,
-                looked=comparison.looked,
-                sequential=comparison.sequential,
-                ablation=comparison.ablation,
-                references=comparison.references,
-                leaks=list(comparison.leaks),
-                bits=True,
-            )
-        )
-        or facts.verdict(comparison),
+        verdict_in_bits=facts.keep_together(verdict_in_bits) or facts.verdict(comparison),
         study=comparison.study.model_dump_json(indent=2, exclude_none=True),
-        colour=lambda label: colour_class(comparison, label),
-        pairs=both_ways(comparison.pairs),
-        judged=pairs_of(comparison),
-        finished=[model.label for model in comparison.models if model.test],
-        far=find_outliers(comparison),
-        bend=bend(comparison),
         near_copies=find_near_copies(comparison),
-        **_contents(comparison),
+        **describe_comparison(comparison, draw(comparison), draw(comparison, NARROW)),
         **frame(),
     )
 
 
-def frame() -> dict[str, Markup]:
-    """Style and script of every page, and a Content-Security-Policy that allows only these two."""
-    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
-    script = _asset("page.js")
+def describe_comparison(comparison: Comparison, wide: dict[str, str], narrow: dict[str, str]) -> dict[str, Any]:
+    """Variables of the sections of a comparison, with these figures: name -> markup, in two widths."""
+    return {
+        "c": comparison,
+        "wide": {name: Markup(markup) for name, markup in wide.items()},
+        "narrow": {name: Markup(markup) for name, markup in narrow.items()},
+        "cost_figures": [name for name in wide if name.startswith("cost-")],
+        "watch_figures": [name for name in wide if name.startswith("watch-")],
+        "profile_figures": [name for name in wide if name.startswith("profile-")],
+        "several": comparison.study.splits > 1,
+        "colour": lambda label: colour_class(comparison, label),
+        "pairs": both_ways(comparison.pairs),
+        "judged": pairs_of(comparison),
+        "finished": [model.label for model in comparison.models if model.test],
+        "far": find_outliers(comparison),
+        "bend": bend(comparison),
+        **_contents(comparison),
+    }
+
+
+def frame() -> dict[str, Any]:
+    """Style and script of every page, a Content-Security-Policy that allows only these two, and how sections look."""
+    style = f":root{{{both_variables()}}}{asset('page.css')}{figure_style()}"
+    script = asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": Markup(policy),
+        "anchor": Markup(' id="{}"').format,
+        "heading": Markup("<h3>{}</h3>").format,
+        "units": Markup('<span class="nats">nats</span><span class="bits">bits</span>'),
+    }
 
 
 @lru_cache
@@ -106,7 +118,8 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Read a file of this room."""
     return files("zoo.reports").joinpath(name).read_text(encoding="utf-8")
 
 
