@@ -13,7 +13,7 @@ import torch
 
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import UsageError, ZooError
+from zoo.errors import RunError, UsageError, ZooError
 from zoo.experiments.judge.ablation import Ablated, Effect
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import Answers, ModelRow, RunRow
@@ -25,11 +25,12 @@ from zoo.experiments.runs.trust import Trust
 from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
 from zoo.probes.values import Layer, Signals, Traced
+from zoo.reports import notebook
 from zoo.reports.conformance import conformance_lines
 from zoo.reports.console import PlainConsole
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.figures.run import draw_run
-from zoo.reports.figures.scaling import scaling_figure
+from zoo.reports.figures.scaling import draw_scaling
 from zoo.reports.run_page import page_of
 from zoo.reports.scaling import print_scaling
 from zoo.reports.table import print_comparison
@@ -110,6 +111,13 @@ class TrainedRun:
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
         return f"TrainedRun({', '.join([model, *outcome, str(self.directory)])})"
 
+    def _repr_html_(self) -> str | None:
+        """Losses, curve and setting in a notebook; None if the run no longer exists."""
+        try:
+            return notebook.render_run(summarise_run(self.directory), self.report)
+        except RunError:
+            return None
+
 
 def _check_tokens(model: SequenceModel, given: tuple[Any, ...]) -> None:
     """Check that a run's model is called with tokens (B, T) of its vocabulary.
@@ -144,6 +152,9 @@ class Checked:
     def __repr__(self) -> str:
         return click.unstyle("\n".join(conformance_lines(self.document)))
 
+    def _repr_html_(self) -> str:
+        return notebook.render_check(self.document)
+
 
 @dataclass(frozen=True)
 class TracedModel:
@@ -164,16 +175,28 @@ class TracedModel:
     def __repr__(self) -> str:
         return _capture(lambda console: print_trace(self.traced, self.layers, console), 80)
 
+    def _repr_html_(self) -> str:
+        return notebook.render_trace(self.traced)
+
 
 @dataclass(frozen=True)
 class Figure:
     """An SVG figure, which a notebook displays."""
 
     name: str
-    svg: str = field(repr=False)
+    drawing: str = field(repr=False)
+
+    @property
+    def svg(self) -> str:
+        """The figure as a file of its own, light or dark as the reader's system is."""
+        return standalone(self.drawing)
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        """The figure in a notebook, light or dark as the notebook is."""
+        return notebook.render_figure(self.drawing)
 
     def save(self, path: str | Path) -> Path:
         """Write the figure to a file and return its path.
@@ -191,7 +214,7 @@ class Figure:
 def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
     if name not in figures:
         raise UsageError(f"No figure '{name}' of this {what}. Figures: {', '.join(figures) or 'none'}.")
-    return Figure(name, standalone(figures[name]))
+    return Figure(name, figures[name])
 
 
 def _capture(draw: Callable[[PlainConsole], None], width: int) -> str:
@@ -235,6 +258,10 @@ class Compared:
 
     def __repr__(self) -> str:
         return self.table()
+
+    def _repr_html_(self) -> str:
+        """Verdict, tables and figures in a notebook."""
+        return notebook.render_comparison(self.comparison, self.report)
 
     def plot(self, figure: str = "forest") -> Figure:
         """Draw a figure of the report.
@@ -292,17 +319,17 @@ class ComparedSizes:
     def __repr__(self) -> str:
         return self.table()
 
+    def _repr_html_(self) -> str:
+        """Verdicts, tables and figures in a notebook."""
+        return notebook.render_scaling(self.scaling, self.report)
+
     def plot(self, against: str = "parameters") -> Figure:
         """Draw the test losses against "parameters" or training "flops".
 
         Raises:
             UsageError: there is no such figure; the message lists the figures.
         """
-        drawn = {
-            "parameters": scaling_figure(self.scaling, "parameters"),
-            "flops": scaling_figure(self.scaling, "flops"),
-        }
-        return _choose(against, {name: markup for name, markup in drawn.items() if markup}, "comparison of sizes")
+        return _choose(against, draw_scaling(self.scaling), "comparison of sizes")
 
 
 NOTHING = {"receptive_field": math.inf}
