@@ -1,6 +1,5 @@
 """Results of the functions of `zoo.api`, for notebooks: a run, a comparison, a check and a figure."""
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +23,11 @@ from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
 from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
+from zoo.output import notify
 from zoo.probes.values import Layer, Signals, Traced
 from zoo.reports import notebook
 from zoo.reports.conformance import conformance_lines
-from zoo.reports.console import PlainConsole
+from zoo.reports.console import capture
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.figures.run import draw_run
 from zoo.reports.figures.scaling import draw_scaling
@@ -97,7 +97,7 @@ class TrainedRun:
         """
         model, notice = load_model(self.record, Trust(everything=self._trust))
         if notice:
-            click.echo(notice, err=True)
+            notify(notice)
         model.register_forward_pre_hook(_check_tokens)
         return model
 
@@ -173,7 +173,7 @@ class TracedModel:
         return self.traced.signals
 
     def __repr__(self) -> str:
-        return _capture(lambda console: print_trace(self.traced, self.layers, console), 80)
+        return capture(lambda console: print_trace(self.traced, self.layers, console), 80)
 
     def _repr_html_(self) -> str:
         return notebook.render_trace(self.traced)
@@ -217,13 +217,6 @@ def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
     return Figure(name, figures[name])
 
 
-def _capture(draw: Callable[[PlainConsole], None], width: int) -> str:
-    """The text that a function prints on a console of a width, without colours."""
-    text = io.StringIO()
-    draw(PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False))
-    return text.getvalue().rstrip("\n")
-
-
 class Compared:
     """A finished comparison, shown as its table.
 
@@ -254,7 +247,7 @@ class Compared:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and the verdict as `compare` prints them."""
-        return _capture(lambda console: print_comparison(self.comparison, bits=bits, console=console), width)
+        return capture(lambda console: print_comparison(self.comparison, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()
@@ -314,7 +307,7 @@ class ComparedSizes:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and verdicts as `compare --sizes` prints them."""
-        return _capture(lambda console: print_scaling(self.scaling, bits=bits, console=console), width)
+        return capture(lambda console: print_scaling(self.scaling, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()

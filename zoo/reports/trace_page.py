@@ -15,7 +15,7 @@ from zoo.whole_file import write_whole
 
 WIDE, NARROW = 860.0, 350.0
 FEW = 12
-"""Most innermost layers of a network whose picture a notebook shows unasked."""
+"""Most innermost layers of a network that a notebook shows as a picture first, of larger ones the calls."""
 
 
 def render_trace(traced: Traced) -> str:
