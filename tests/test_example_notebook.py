@@ -50,6 +50,8 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         (folder := place / "work").mkdir()
         notebook = nbformat.read(NOTEBOOK, as_version=4)
         cell(notebook, "parameters").source = QUICK
+        search = "from zoo.experiments.runs.tuning.suggest import require_optuna\nrequire_optuna()"
+        notebook.cells.append(nbformat.v4.new_code_cell(search, id="search"))
         # Sockets of files: a kernel over TCP warns that others could listen.
         manager = AsyncKernelManager(kernel_name="this", transport="ipc", ip=str(place / "k"))
         client = Client(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(folder)}})
@@ -71,7 +73,7 @@ def test_it_is_stored_valid_and_without_outputs() -> None:
 
 
 @pytest.mark.slow
-def test_no_cell_writes_to_standard_error_or_warns(executed: Client) -> None:
+def test_no_cell_warns_or_writes_to_standard_error_not_even_for_want_of_widgets(executed: Client) -> None:
     outputs = [output for own in executed.nb.cells for output in own.get("outputs", [])]
     assert [output for output in outputs if output.output_type in ("stream", "error")] == []
 

@@ -97,10 +97,11 @@ def test_it_ends_in_a_line_that_opens_to_all_lines(notebook: Notebook, clock: Si
         console = LiveConsole(display)
         for number in range(20):
             console.print(f"<b>run</b> {number}", highlight=False, markup=False, soft_wrap=True)
-            display.count(reused=number < 5)
+            display.count(Path(f"{number}"), "failed" if number == 7 else "finished", reused=number < 5)
+            display.count(Path(f"{number}"), "finished", reused=True)  # told twice, as after a search
         clock.now += 12.3
     page, plain = notebook.read(), notebook.displays[-1]["data"]["text/plain"]
-    assert plain == "20 runs, 5 of them already there, in 12.3 s"
+    assert plain == "20 runs, 5 of them already there, in 12.3 s, 1 failed"
     assert [tag for tag, _ in page.elements] == ["div", "details", "summary", "pre"]
     assert page.text == plain + "\n".join(f"<b>run</b> {number}" for number in range(20))
 
@@ -142,7 +143,7 @@ def test_a_call_that_is_refused_leaves_no_display(notebook: Notebook) -> None:
 def test_a_call_that_stops_says_so(notebook: Notebook, task: Any) -> None:
     def stop(display: LiveDisplay) -> None:
         display.show(task[0].tasks[0])
-        display.count(reused=False)
+        display.count(Path("a"), "finished", reused=False)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), LiveDisplay() as display:

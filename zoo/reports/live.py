@@ -8,8 +8,10 @@ import os
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr
+from pathlib import Path
 from types import TracebackType
 
 from markupsafe import Markup
@@ -49,7 +51,7 @@ class LiveDisplay:
         self._lines: list[str] = []
         self._notices: list[str] = []
         self._state, self._share = "preparing", 0.0
-        self._runs = self._reused = 0
+        self._runs: dict[Path, tuple[str, bool]] = {}  # directory -> status, and whether it was there before
         self._shell, self._id = find_kernel(), uuid.uuid4().hex
         self._began, self._next, self._shown = time.monotonic(), 0.0, False
         self._errors = Lines(self._notices.append, self._update)
@@ -83,9 +85,9 @@ class LiveDisplay:
         self._next = 0.0
         self._update()
 
-    def count(self, *, reused: bool) -> None:
-        """Count a finished run."""
-        self._runs, self._reused = self._runs + 1, self._reused + reused
+    def count(self, directory: Path, status: str, *, reused: bool) -> None:
+        """Count the run in a directory, once."""
+        self._runs.setdefault(directory, (status, reused))
 
     def _update(self) -> None:
         if time.monotonic() < self._next:
@@ -103,12 +105,15 @@ class LiveDisplay:
         self._publish(inside + _block(self._notices[-MOST:]), "\n".join([line, *self._notices[-MOST:]]))
 
     def _describe_end(self, stopped: bool) -> str:
-        runs = f"{self._runs:,} run{'' if self._runs == 1 else 's'}"
-        there = "already there" if self._reused == self._runs else f"{self._reused:,} of them already there"
-        took = f"{time.monotonic() - self._began:.1f} s"
+        number, took = len(self._runs), f"{time.monotonic() - self._began:.1f} s"
+        runs = f"{number:,} run{'' if number == 1 else 's'}"
         if stopped:
-            return f"stopped after {f'{runs} and ' if self._runs else ''}{took}"
-        return f"{runs}, {there}, in {took}" if self._reused else f"{runs} in {took}"
+            return f"stopped after {f'{runs} and ' if number else ''}{took}"
+        reused = sum(before for _, before in self._runs.values())
+        there = "" if not reused else ", already there" if reused == number else f", {reused:,} of them already there"
+        ends = Counter(status for status, _ in self._runs.values() if status not in ("finished", "pruned"))
+        other = "".join(f", {count:,} {status}" for status, count in ends.items())
+        return f"{runs}{there}, in {took}{other}" if reused else f"{runs} in {took}{other}"
 
     def _publish(self, inside: Markup, plain: str) -> None:
         data = {"text/html": Markup('<div style="{}">{}</div>').format(TEXT, inside), "text/plain": plain}

@@ -70,7 +70,7 @@ class ProgressBar(Listener):
         self._done += 1
         self._spent.pop(cell.directory, None)
         if self._live:
-            self._live.count(reused=reused)
+            self._live.count(cell.directory, run.result.status, reused=reused)
         self._update(completed=self._done)
         result, name = run.result, _name(cell)
         if result.status == "diverged":
