@@ -144,6 +144,12 @@ def test_it_fits_its_cell(browser: Chromium, open_page: Open, displays: str, wid
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_a_figure_of_odd_numbers_stays_inside(browser: Chromium, open_page: Open) -> None:
+    figure = '<svg class="figure" width="100" height="20" viewBox="0 0 100 20"><rect width="9" height="9999"/></svg>'
+    open_page(notebook.render_figure(figure))
+    assert browser.run("document.documentElement.scrollHeight") < 2000
+
+
 def test_numbers_of_a_column_end_at_one_place(browser: Chromium, open_page: Open, displays: str) -> None:
     open_page(displays)
     ends = browser.run(
