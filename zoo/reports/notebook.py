@@ -18,6 +18,7 @@ from zoo.experiments.judge.scaling import Scaling
 from zoo.experiments.judge.single import RunSummary
 from zoo.probes.values import Traced
 from zoo.reports.conformance import describe_verdict
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.draw import NARROW, draw, figure_style
 from zoo.reports.figures.palette import both_variables
 from zoo.reports.figures.run import draw_run
@@ -44,8 +45,9 @@ FIGURES = (
 """Figures of a comparison that are shown: one of each kind, since nothing switches between several."""
 
 
-def render_comparison(comparison: Comparison, page: Path | None = None) -> str:
+def render_comparison(whole: Comparison, page: Path | None = None) -> str:
     """Render a comparison, with the path of its page."""
+    comparison = excerpt(whole)
     wide, narrow = (draw(comparison, width, FIGURES) for width in (WIDE, NARROW))
     return _render("comparison", path=page, **describe_comparison(comparison, wide, narrow))
 

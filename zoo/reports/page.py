@@ -16,8 +16,10 @@ from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import answers, effects, facts, numbers, passages, search_facts, target_facts
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
+from zoo.reports.figures.forest import MOST_DOTS
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
@@ -25,14 +27,18 @@ from zoo.reports.method import describe_method
 from zoo.reports.pairs import both_ways, pairs_of
 from zoo.reports.passages import find_near_copies
 
+MOST_OF_STUDY = 1 << 16
+"""Characters of the longest study that a page quotes."""
 
-def render_page(comparison: Comparison) -> str:
+
+def render_page(whole: Comparison) -> str:
     """Render the page of a comparison."""
+    comparison = excerpt(whole)
     verdict_in_bits = verdict_sentence(
-        comparison.models,
-        comparison.pairs,
+        whole.models,
+        whole.pairs,
         study=comparison.study,
-        tuned=comparison.tuned,
+        tuned=whole.tuned,
         looked=comparison.looked,
         sequential=comparison.sequential,
         ablation=comparison.ablation,
@@ -42,7 +48,9 @@ def render_page(comparison: Comparison) -> str:
     )
     return template("page.html.jinja").render(
         verdict_in_bits=facts.keep_together(verdict_in_bits) or facts.verdict(comparison),
-        study=comparison.study.model_dump_json(indent=2, exclude_none=True),
+        models=len(whole.models),
+        runs=len(whole.runs),
+        study=_quote_study(whole),
         near_copies=find_near_copies(comparison),
         **describe_comparison(comparison, draw(comparison), draw(comparison, NARROW)),
         **frame(),
@@ -59,6 +67,7 @@ def describe_comparison(comparison: Comparison, wide: dict[str, str], narrow: di
         "watch_figures": [name for name in wide if name.startswith("watch-")],
         "profile_figures": [name for name in wide if name.startswith("profile-")],
         "several": comparison.study.splits > 1,
+        "most_dots": MOST_DOTS,
         "colour": lambda label: colour_class(comparison, label),
         "pairs": both_ways(comparison.pairs),
         "judged": pairs_of(comparison),
@@ -67,6 +76,12 @@ def describe_comparison(comparison: Comparison, wide: dict[str, str], narrow: di
         "bend": bend(comparison),
         **_contents(comparison),
     }
+
+
+def _quote_study(comparison: Comparison) -> str:
+    """The study as JSON, or where it is if it is too long for a page."""
+    text = comparison.study.model_dump_json(indent=2, exclude_none=True)
+    return text if len(text) <= MOST_OF_STUDY else f"{comparison.record} has it: {len(text):,} characters."
 
 
 def frame() -> dict[str, Any]:
