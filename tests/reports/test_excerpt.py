@@ -78,5 +78,5 @@ def test_many_seeds_are_drawn_by_their_percentiles() -> None:
 
 def test_a_list_of_many_names_is_cut_and_counts_the_others() -> None:
     names = [f"n{place}" for place in range(25)]
-    assert list_some(names[:20]) == ", ".join(names[:20])
-    assert list_some(names) == join(names) == f"{', '.join(names[:10])} and 15 others"
+    assert list_some(names[:12]) == ", ".join(names[:12])
+    assert list_some(names) == join(names) == f"{', '.join(names[:6])} and 19 others"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.tukey import LEVEL
 
-MOST_NAMED, NAMED_OF_MANY = 20, 10
+MOST_NAMED, NAMED_OF_MANY = 12, 6
 """Most names that a sentence lists, and how many it lists of more."""
 
 
@@ -78,12 +78,12 @@ def count(number: int, what: str) -> str:
 
 
 def list_some(labels: Sequence[str]) -> str:
-    """List labels: a, b, c; of more than twenty the first ones, and the number of the others."""
+    """List labels: a, b, c; of more than a dozen the first ones, and the number of the others."""
     return ", ".join(labels) if len(labels) <= MOST_NAMED else join(labels)
 
 
 def join(labels: Sequence[str]) -> str:
-    """Join labels: a, b and c; of more than twenty the first ones and the number of the others."""
+    """Join labels: a, b and c; of more than a dozen the first ones and the number of the others."""
     if len(labels) > MOST_NAMED:
         return f"{', '.join(labels[:NAMED_OF_MANY])} and {len(labels) - NAMED_OF_MANY} others"
     return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
