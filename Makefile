@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help compare test test-slow test-all check docs faults fuzz bench bench-long simulate settings clean
+.PHONY: help compare test test-slow test-all check docs faults fuzz bench bench-long simulate scale settings clean
 
 help:  ## show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,10 @@ simulate: $(VENV)/installed  ## how often verdicts err, on simulated studies: do
 	mv docs/results/simulations-looks.md.new docs/results/simulations-looks.md
 	OMP_NUM_THREADS=1 $(BIN)/python studies/simulate_target.py > docs/results/time-to-a-loss.md.new
 	mv docs/results/time-to-a-loss.md.new docs/results/time-to-a-loss.md
+
+scale: $(VENV)/installed  ## runs, report and verify on up to 100,000 records: docs/results/scale.md, in half an hour
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python studies/measure_scale.py > docs/results/scale.md.new
+	mv docs/results/scale.md.new docs/results/scale.md
 
 settings: $(VENV)/installed  ## the table of settings: docs/settings.md
 	$(BIN)/python -c 'from zoo.experiments.study.settings import SETTINGS; from zoo.settings.table import render_page; \

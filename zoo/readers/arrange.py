@@ -83,7 +83,8 @@ def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Design:
         raise DataError(f"There is one model in {where} ('{labels[0]}'), and two are needed: nothing can be compared.")
     if len(labels) > MOST_MODELS:
         raise DataError(
-            f"There are {len(labels):,} models in {where}, and at most {MOST_MODELS} are judged together: leave out some."
+            f"There are {len(labels):,} models in {where}, and at most {MOST_MODELS} are judged together: leave out "
+            "some."
         )
     seeds, seed = _number(scores.seeds, len(model))
     items, item = _number(scores.items, len(model))
