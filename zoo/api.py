@@ -12,7 +12,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
@@ -47,7 +47,7 @@ from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
 from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
-from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
+from zoo.results import Checked, Compared, ComparedSizes, ExportedModel, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
 
 P = ParamSpec("P")
@@ -376,6 +376,37 @@ def sample(
     found = load(run)
     choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
+
+
+@_check_arguments
+def export(
+    run: SkipValidation[TrainedRun | Place],
+    *,
+    to: Literal["torch-export", "onnx"],
+    streaming: bool = False,
+    out: Place | None = None,
+    trust: bool = False,
+    progress: bool = True,
+) -> ExportedModel:
+    """Write the model of a run for other programs, with a model card; checked against the model at other sizes.
+
+    Args:
+        to: "torch-export", a program of torch.export; or "onnx".
+        streaming: one step of a stream, with its state as inputs and outputs, instead of the forward pass.
+        out: folder to write, which must not exist. [beside the run]
+        trust: as for `load`.
+        progress: as for `train`.
+
+    Raises:
+        RunError, UsageError: no such run, the folder exists, packages are missing, or the model cannot be exported.
+    """
+    from zoo.exporting.export import export_run
+
+    place, console = load(run).directory, _make_console(progress)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    return ExportedModel(
+        export_run(place, to=to, streaming=streaming, out=Path(out) if out else None, trust=trust, say=say)
+    )
 
 
 @_check_arguments

@@ -36,7 +36,6 @@ def write_card(
         files: the other files of the export.
     """
     what = "One step of a stream" if streaming else "The forward pass"
-    shapes = ", ".join(f"{rows} × {length}" for rows, length in checked.shapes)
     facts = describe_setting(run)
     parts = [
         f"# {escape(run.label)}, trained on {escape(run.recorded.data.name)}",
@@ -46,8 +45,7 @@ def write_card(
         f"## Loss\n\n{describe_loss(run, place)}",
         f"## Call it\n\n{describe_call(streaming)}\n\n{fence(snippet.rstrip(), 'python')}",
         f"## Vocabulary\n\n{describe_vocabulary(vocabulary)}",
-        f"## Check\n\nIts logits are those of the model on rows × tokens {shapes}, other sizes than it was traced with: "
-        f"they differ by {checked.difference:.2g} at most, relative to the largest logit where that is above 1.",
+        f"## Check\n\n{describe_check(checked)}",
         f"## Files\n\n{list_files(files)}\n\nThe weights of the run: `{run.result.weights_sha256}`.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -93,6 +91,15 @@ def describe_vocabulary(vocabulary: Vocabulary) -> str:
     if vocabulary.characters is None:
         return f"{count}; token i + 1 is the byte i."
     return f"{count}; the others are these characters, from 1 on:\n\n{fence(ascii(vocabulary.characters))}"
+
+
+def describe_check(checked: Checked) -> str:
+    """Say on which tokens the file was compared with the model, and what that found."""
+    shapes = ", ".join(f"{rows} × {length}" for rows, length in checked.shapes)
+    return (
+        f"The logits of the file were compared with the model's on rows × tokens {shapes}, other numbers than it was "
+        f"traced with. They differ by {checked.difference:.2g} at most, relative to the largest where that is above 1."
+    )
 
 
 def list_files(files: Sequence[Path]) -> str:

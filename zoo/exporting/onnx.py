@@ -1,6 +1,6 @@
 """Write a captured program as ONNX, and run the file in ONNX Runtime."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,19 @@ def write(program: ExportedProgram, form: Form, path: Path, about: Mapping[str, 
     )
     assert translated is not None
     model = translated.model
-    given = zip(model.graph.inputs, form.axes, strict=True)
-    translated.rename_axes({value.shape[axis]: name for value, axes in given for axis, name in axes.items()})
+    translated.rename_axes(_name_sizes(model.graph.inputs, form))
     ir.passes.common.DeduplicateInitializersPass(size_limit=MOST_SHARED)(model)
     ir.passes.common.ClearMetadataAndDocStringPass()(model)
     model.metadata_props.update(about)
     translated.save(path)
+
+
+def _name_sizes(inputs: Sequence[Any], form: Form) -> dict[Any, str]:
+    """Symbols of the sizes that vary -> their names."""
+    named = {
+        value.shape[axis]: name for value, axes in zip(inputs, form.axes, strict=True) for axis, name in axes.items()
+    }
+    return {symbol: name for symbol, name in named.items() if not isinstance(symbol, int)}
 
 
 def load(path: Path, form: Form) -> Callable[..., Any]:
