@@ -29,9 +29,9 @@ class Branching(SequenceModel):
 
     def forward(self, tokens):
         logits = self.table(tokens)
-        if logits.sum() > 0:
-            return logits
-        return logits + 0
+        if tokens.max() > 1000:
+            return logits * 2
+        return logits
 """
 
 
@@ -57,8 +57,8 @@ def test_a_program_gives_the_logits_of_the_run_at_any_number_of_rows_and_tokens(
     assert run_card(made.card) == (f"{run.vocabulary.decode([best])!r}\n" if best else "the end\n")
 
 
-def test_a_step_gives_the_logits_of_the_stream_from_an_empty_past_on(trained, tmp_path, run_card) -> None:
-    run = trained("transformer")
+def test_a_step_gives_the_logits_of_the_stream(trained, tmp_path, run_card) -> None:
+    run = trained("bow")
     made = zoo.export(run, to="torch-export", streaming=True, out=tmp_path / "made", progress=False)
     assert [path.name for path in made.files] == ["README.md", "model.pt2", "state.npz"]
     best = int(run.model(torch.tensor([[0, 1, 2]]))[0, -1].argmax())
@@ -66,7 +66,7 @@ def test_a_step_gives_the_logits_of_the_stream_from_an_empty_past_on(trained, tm
 
 
 def test_a_file_says_what_it_is_and_the_card_has_loss_and_digests(run_zoo, tmp_path) -> None:
-    trained = run_zoo("train", "bigram", *SHORT).stdout.strip()
+    trained = run_zoo("train", "bigram", *SHORT).stdout.splitlines()[-1]
     done = run_zoo("export", trained, "--to", "torch-export")
     assert (done.returncode, done.stdout) == (0, f"{trained}-torch-export\n")
     assert len(done.stderr.splitlines()) == 3
@@ -85,14 +85,16 @@ def test_a_file_says_what_it_is_and_the_card_has_loss_and_digests(run_zoo, tmp_p
 
 def test_what_torch_cannot_export_is_told_in_its_words_and_leaves_nothing(run_zoo, tmp_path) -> None:
     (tmp_path / "mine.py").write_text(BRANCHING)
-    trained = run_zoo("train", "./mine.py:Branching", *SHORT).stdout.strip()
+    trained = run_zoo("train", "./mine.py:Branching", *SHORT).stdout.splitlines()[-1]
     before = files(tmp_path)
     for out in ((), ("--out", "new/folder")):
-        done = run_zoo("export", trained, "--to", "torch-export", *out)
+        done = run_zoo("export", trained, "--to", "torch-export", "--trust", *out)
         assert done.returncode == 1
         told = done.stderr.splitlines()[1:]
-        assert told[0].startswith("Error: Model './mine.py:Branching' failed when exported to torch-export: GuardOnData")
-        assert told[1].strip() == "mine.py, line 14, in forward: if logits.sum() > 0:"
+        assert told[0].startswith(
+            "Error: Model './mine.py:Branching' failed when exported to torch-export: GuardOnData"
+        )
+        assert told[1].strip() == "mine.py, line 14, in forward: if tokens.max() > 1000:"
         assert files(tmp_path) == before
         assert not (tmp_path / "new").exists()
 
@@ -127,6 +129,7 @@ zoo.export(sys.argv[1], to="torch-export", out="runs/made")
 """
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_only_what_clean_finds(trained, tmp_path: Path) -> None:
     place = str(trained("bigram").directory)
     done = subprocess.run([sys.executable, "-c", KILLED, place], cwd=tmp_path, env=os.environ, check=False)
