@@ -18,7 +18,7 @@ SMALL = {
     "rnn": "rnn(embedding=4,hidden=8)",
     "gru": "gru(embedding=4,hidden=8,layers=2)",
     "lstm": "lstm(embedding=4,hidden=8)",
-    "transformer": "transformer(channels=8,heads=2,layers=2)",
+    "transformer": "transformer(channels=8,heads=2,layers=1)",
     "kneser-ney": "kneser-ney(order=3)",
 }
 """Name -> a small model of it; a model without options is small."""
@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained
     def train(name: str) -> TrainedRun:
         call = SMALL.get(name, name)
         quiet = {"report": False, "progress": False}
-        return zoo.train(call, data="invented(documents=200)", steps=2, threads=1, out=folder, **quiet)
+        return zoo.train(call, data="invented(documents=200)", steps=2, context=4, threads=1, out=folder, **quiet)
 
     return train
 

@@ -45,7 +45,7 @@ def test_onnx_prints_nothing_of_its_own_and_says_what_it_is(trained, run_process
 
     run = trained("mlp")
     done = run_process("export", str(run.directory), "--to", "onnx", "--out", "made")
-    assert done.stderr.splitlines()[0] == "exporting mlp(embedding=4,hidden=8) on invented(documents=200) to onnx"
+    assert done.stderr.splitlines()[0] == "exporting mlp(embedding=4,hidden=8) on invented to onnx"
     assert [line.partition(":")[0] for line in done.stderr.splitlines()[1:]] == ["checked", "card"]
     assert done.stdout == "made\n"
     model = onnx.load(tmp_path / "made" / "model.onnx")

@@ -129,6 +129,39 @@ zoo.export(sys.argv[1], to="torch-export", out="runs/made")
 """
 
 
+@pytest.mark.parametrize("tokenizer", ["bytes", "bpe:300"])
+def test_a_card_encodes_other_tokens_than_characters(tokenizer: str, tmp_path, run_card) -> None:
+    quiet = {"threads": 1, "report": False, "progress": False}
+    run = zoo.train("bigram", data="invented(documents=200)", tokenizer=tokenizer, steps=2, out=tmp_path, **quiet)
+    made = zoo.export(run, to="torch-export", out=tmp_path / "made", progress=False)
+    assert (tmp_path / "made" / "tokenizer.json").exists() == (tokenizer != "bytes")
+    best = int(run.model(torch.tensor([[0, *run.vocabulary.encode("a").tolist()]]))[0, -1].argmax())
+    said = run.vocabulary.decode([best])
+    assert run_card(made.card) == (f"{said.encode() if tokenizer == 'bytes' else said!r}\n" if best else "the end\n")
+
+
+WITHOUT_STATE = (
+    BRANCHING.replace("if tokens.max() > 1000:", "if False:")
+    + """
+    def begin(self, batch_size):
+        return {}
+
+    def prefill(self, tokens, state):
+        return self.table(tokens[:, -1]), {}
+"""
+)
+
+
+def test_a_step_may_have_no_state(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "without.py").write_text(WITHOUT_STATE)
+    quiet = {"threads": 1, "report": False, "progress": False}
+    run = zoo.train("./without.py:Branching", data="invented(documents=200)", steps=2, **quiet)
+    made = zoo.export(run, to="torch-export", streaming=True, trust=True, progress=False)
+    assert made.directory.name.endswith("-torch-export-step")
+    assert made.difference == 0
+
+
 @pytest.mark.slow
 def test_a_killed_export_leaves_only_what_clean_finds(trained, tmp_path: Path) -> None:
     place = str(trained("bigram").directory)

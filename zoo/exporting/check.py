@@ -69,7 +69,7 @@ def _compare(
     model: SequenceModel, exported: Callable[..., Any], form: Form, tokens: Tensor
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the exported logits and the model's, of all positions or of every step."""
-    if not form.fresh:
+    if form.fresh is None:
         yield exported(tokens), model(tokens)
         return
     rows = len(tokens)

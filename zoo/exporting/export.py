@@ -119,7 +119,7 @@ def _write(
         raise
     except Exception as error:
         raise _refuse(run, to, str(error) if isinstance(error, ZooError) else describe_error(error)) from error
-    if form.fresh:
+    if form.fresh is not None:
         (folder / FRESH).write_bytes(_pack(form.fresh))
     if tokenizer := read_tokenizer(run.directory, run.recorded.data):
         (folder / TOKENIZER).write_text(tokenizer, encoding="utf-8")

@@ -1,7 +1,7 @@
 """What is exported: a module, example arguments, and which of their sizes may vary."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -38,39 +38,37 @@ class Form:
     Attributes:
         module: (B, T) -> (B, T, V); or of a step (B,) and a state -> (B, V) and the next state.
         example: its arguments, with which it is traced.
-        sizes: for each argument, axis -> the name of a size that may vary.
-        fresh: the state of one new stream, in order of its names; {} for rows.
+        axes: of every input tensor, axis -> the name of its size, where it may vary.
+        fresh: of a step, the state of one new stream, in order of its names; None for rows.
     """
 
     module: nn.Module
     example: tuple[Any, ...]
-    sizes: tuple[Any, ...]
-    fresh: State = field(default_factory=dict)
+    axes: Sequence[Mapping[int, str]]
+    fresh: State | None = None
 
     @property
     def inputs(self) -> list[str]:
         """Names of all input tensors."""
-        return ["tokens", *self.fresh]
+        return ["tokens", *(self.fresh or {})]
 
     @property
     def outputs(self) -> list[str]:
         """Names of all output tensors."""
-        return ["logits", *(f"next_{name}" for name in self.fresh)]
-
-    @property
-    def axes(self) -> list[dict[int, str]]:
-        """Of every input tensor, axis -> the name of its size, where it may vary."""
-        return [self.sizes[0], *(self.sizes[1].values() if self.fresh else ())]
+        return ["logits", *(f"next_{name}" for name in self.fresh or {})]
 
     def dimensions(self) -> tuple[Any, ...]:
-        """The sizes as torch.export takes them."""
-        return torch.utils._pytree.tree_map_only(str, _make_dimension, self.sizes)
+        """The sizes that may vary, as torch.export takes them; a past may be empty."""
+        names = {name for axes in self.axes for name in axes.values()}
+        known = {name: Dim(name, min=0 if name.startswith("past") else 1) for name in names}
+        tokens, *state = [{axis: known[name] for axis, name in axes.items()} for axes in self.axes]
+        return (tokens,) if self.fresh is None else (tokens, dict(zip(self.fresh, state, strict=True)))
 
 
 def rows_of(model: SequenceModel, *, plain: bool = False) -> Form:
     """Describe the forward pass of a model, for any number of rows and tokens; `plain`: of operations that ONNX has."""
     example = torch.zeros(EXAMPLE, dtype=torch.long)
-    return Form(Rows(model, plain=plain), (example,), ({0: "batch", 1: "length"},))
+    return Form(Rows(model, plain=plain), (example,), [{0: "batch", 1: "length"}])
 
 
 @torch.no_grad()
@@ -84,17 +82,9 @@ def step_of(model: SequenceModel, *, plain: bool = False) -> Form:
     grown = {name: _find_grown(tensor.shape, state[name].shape) for name, tensor in fresh.items()}
     sizes = sorted({state[name].shape[axis] for name, axes in grown.items() for axis in axes})
     named = {size: f"past{number or ''}" for number, size in enumerate(sizes)}
-    axes = {name: {0: "batch", **{axis: named[state[name].shape[axis]] for axis in grown[name]}} for name in fresh}
-    return Form(module, (tokens, state), ({0: "batch"}, axes), module.begin(1))
+    axes = [{0: "batch", **{axis: named[state[name].shape[axis]] for axis in grown[name]}} for name in fresh]
+    return Form(module, (tokens, state), [{0: "batch"}, *axes], module.begin(1))
 
 
 def _find_grown(before: Sequence[int], after: Sequence[int]) -> list[int]:
     return [axis for axis, sizes in enumerate(zip(before, after, strict=True)) if len(set(sizes)) > 1]
-
-
-_DIMENSIONS: dict[str, Any] = {}
-
-
-def _make_dimension(name: str) -> Any:
-    """The dimension of a name; a past may be empty."""
-    return _DIMENSIONS.setdefault(name, Dim(name, min=0 if name.startswith("past") else 1))

@@ -66,6 +66,6 @@ def load(path: Path, form: Form) -> Callable[..., Any]:
     def run(tokens: Tensor, state: State | None = None) -> Any:
         given = {"tokens": tokens, **(state or {})}
         logits, *after = map(torch.from_numpy, session.run(None, {name: given[name].numpy() for name in given}))
-        return logits if state is None else (logits, dict(zip(form.fresh, after, strict=True)))
+        return logits if state is None else (logits, dict(zip(state, after, strict=True)))
 
     return run
