@@ -11,6 +11,7 @@ import torch
 
 import zoo
 from zoo.catalog import MODELS
+from zoo.errors import RunError
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +55,16 @@ def test_onnx_prints_nothing_of_its_own_and_says_what_it_is(trained, run_process
     assert about["fingerprint"] == run.record.recorded.fingerprint
 
 
+def test_an_operation_that_onnx_lacks_is_named(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gamma.py").write_text(GAMMA)
+    quiet = {"threads": 1, "report": False, "progress": False}
+    run = zoo.train("./gamma.py:Gamma", data="invented(documents=200)", steps=2, **quiet)
+    with pytest.raises(RunError, match=r"Gamma' cannot be exported to onnx: \w+: .*igamma"):
+        zoo.export(run, to="onnx", out="made", trust=True, progress=False)
+    assert not [path for path in tmp_path.iterdir() if "made" in path.name]
+
+
 def test_a_model_from_elsewhere_with_growing_tokens_as_its_state_is_exported(tmp_path: Path, monkeypatch) -> None:
     """A module of torch, adapted: its state is all tokens so far."""
     monkeypatch.chdir(tmp_path)
@@ -68,6 +79,22 @@ def test_a_model_from_elsewhere_with_growing_tokens_as_its_state_is_exported(tmp
             assert made.difference < 1e-4
     assert "elsewhere" not in sys.modules
 
+
+GAMMA = """
+import torch
+from torch import nn
+
+from zoo import SequenceModel
+
+
+class Gamma(SequenceModel):
+    def __init__(self, config, *, vocab_size, context):
+        super().__init__(config, vocab_size=vocab_size, context=context)
+        self.table = nn.Embedding(vocab_size, vocab_size)
+
+    def forward(self, tokens):
+        return torch.igamma(torch.ones(()), self.table(tokens).exp())
+"""
 
 ELSEWHERE = """
 from torch import nn

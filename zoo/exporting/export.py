@@ -102,7 +102,7 @@ def _capture(model: SequenceModel, run: Run, *, to: Format, streaming: bool) -> 
     except ZooError:
         raise
     except Exception as error:
-        raise _refuse(run, to, describe_error(error)) from error
+        raise _refuse(run, to, error) from error
 
 
 def _write(
@@ -118,7 +118,7 @@ def _write(
     except OSError:
         raise
     except Exception as error:
-        raise _refuse(run, to, str(error) if isinstance(error, ZooError) else describe_error(error)) from error
+        raise _refuse(run, to, error) from error
     if form.fresh is not None:
         (folder / FRESH).write_bytes(_pack(form.fresh))
     if tokenizer := read_tokenizer(run.directory, run.recorded.data):
@@ -142,7 +142,12 @@ def _name(run: Run) -> str:
     return f"Model '{run.recorded.run.model.name}'"
 
 
-def _refuse(run: Run, to: str, why: str) -> RunError:
+def _refuse(run: Run, to: str, error: Exception) -> RunError:
+    """The error for the user: what the check found, or what torch said first; it wraps that in general advice."""
+    first: BaseException = error
+    while first.__cause__ is not None and not isinstance(first, ZooError):
+        first = first.__cause__
+    why = str(error) if isinstance(error, ZooError) else describe_error(first)
     return RunError(f"{_name(run)} cannot be exported to {to}: {why.rstrip('.')}.")
 
 
