@@ -1,7 +1,6 @@
 """Every built-in model is exported, in both formats and both forms, in one process."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,10 +26,10 @@ def test_a_built_in_model_is_exported(name: str, to, streaming: bool, trained, t
     assert run_card(made.card) == (f"{run.vocabulary.decode([best])!r}\n" if best else "the end\n")
 
 
-@pytest.mark.parametrize("name", ["gru", "lstm"])
-def test_a_second_export_takes_any_length_too(name: str, trained, tmp_path: Path) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    run = trained(name)
+def test_a_second_export_takes_any_length_too(trained, tmp_path: Path) -> None:
+    import onnxruntime
+
+    run = trained("gru")
     for number in range(2):
         made = zoo.export(run, to="onnx", out=tmp_path / str(number), progress=False)
         session = onnxruntime.InferenceSession(str(made.directory / "model.onnx"))
@@ -74,10 +73,7 @@ def test_a_model_from_elsewhere_with_growing_tokens_as_its_state_is_exported(tmp
     )
     trust = {"trust": True, "progress": False}  # the folder of the test may be within one of runs
     for to in ("torch-export", "onnx"):
-        for streaming in (False, True):
-            made = zoo.export(run, to=to, streaming=streaming, out=f"{to}-{streaming}", **trust)
-            assert made.difference < 1e-4
-    assert "elsewhere" not in sys.modules
+        assert zoo.export(run, to=to, streaming=True, out=to, **trust).difference < 1e-4
 
 
 GAMMA = """

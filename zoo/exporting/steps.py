@@ -16,8 +16,8 @@ from zoo.models.interpolated import InterpolatedNGrams
 from zoo.models.transformer import Transformer
 from zoo.models.wavenet import WaveNet
 
-TAKEN = ("tokens", "logits")
-"""Names of the input and of the output of a step that are no state."""
+TAKEN = ("tokens", "logits", "file", "allow_pickle")
+"""Names that no tensor of a state may have: those of a step, and of arguments of `numpy.savez`."""
 
 
 class Step(nn.Module):
