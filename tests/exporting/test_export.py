@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.errors import UsageError
+from zoo.errors import RunError, UsageError
 from zoo.experiments.leftovers import find_leftovers, remove
 
 SHORT = ("--data", "invented(documents=200)", "--steps", "2")
@@ -138,6 +138,20 @@ def test_a_card_encodes_other_tokens_than_characters(tokenizer: str, tmp_path, r
     best = int(run.model(torch.tensor([[0, *run.vocabulary.encode("a").tolist()]]))[0, -1].argmax())
     said = run.vocabulary.decode([best])
     assert run_card(made.card) == (f"{said.encode() if tokenizer == 'bytes' else said!r}\n" if best else "the end\n")
+
+
+FIXED = BRANCHING.replace("if tokens.max() > 1000:", "if len(tokens) > 1000:")
+
+
+def test_a_number_that_a_model_fixes_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fixed.py").write_text(FIXED)
+    quiet = {"threads": 1, "report": False, "progress": False}
+    run = zoo.train("./fixed.py:Branching", data="invented(documents=200)", steps=2, **quiet)
+    with pytest.raises(
+        RunError, match="UserError: You marked batch as dynamic but your code specialized it to be a const"
+    ):
+        zoo.export(run, to="torch-export", trust=True, progress=False)
 
 
 WITHOUT_STATE = (

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import zoo
@@ -13,6 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "export.md"
 PLACE = "runs/gru-on-names/gru-seed1-0123456789"
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_run_load_in_plain_torch(tmp_path: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len([line for line in blocks[0].splitlines() if line]) == 10

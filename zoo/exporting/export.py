@@ -147,8 +147,16 @@ def _refuse(run: Run, to: str, error: Exception) -> RunError:
     first: BaseException = error
     while first.__cause__ is not None and not isinstance(first, ZooError):
         first = first.__cause__
-    why = str(error) if isinstance(error, ZooError) else describe_error(first)
+    why = str(error) if isinstance(error, ZooError) else _describe(first)
     return RunError(f"{_name(run)} cannot be exported to {to}: {why.rstrip('.')}.")
+
+
+def _describe(error: BaseException) -> str:
+    """Type and message in one line; of a list of faults, as torch.export gives for fixed sizes, the first."""
+    faults = [line.strip() for line in str(error).splitlines() if line.strip().startswith("- ")]
+    if not faults:
+        return describe_error(error)
+    return f"{type(error).__name__}: {faults[0].removeprefix('- ').partition('. ')[0]}"
 
 
 def _pack(state: State) -> bytes:
