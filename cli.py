@@ -770,6 +770,42 @@ def sample(run: str, streams: bool, trust: bool, as_json: bool, **options: Any) 
         print_samples(samples.draw(**options))
 
 
+@cli.command(short_help="Write the model of a run for other programs.")
+@click.argument("run", type=click.Path())
+@click.option(
+    "--to",
+    "form",
+    required=True,
+    type=click.Choice(["torch-export", "onnx"]),
+    help="A program of torch.export, or ONNX.",
+)
+@click.option("--streaming", is_flag=True, help="One step of a stream, with its state as inputs and outputs.")
+@click.option("--out", type=click.Path(), help="Folder to write, which must not exist. [beside the run]")
+@TRUST
+@JSON
+def export(run: str, form: Any, streaming: bool, out: str | None, trust: bool, as_json: bool) -> None:
+    """Write the model of RUN (a run directory) for other programs, with a model card.
+
+    It takes any number of rows and tokens. The written file is checked against the model at other numbers of both.
+    """
+    from zoo.exporting.export import export_run
+    from zoo.reports.outcome import print_path
+
+    place = Path(out) if out is not None else None
+    made = export_run(Path(run), to=form, streaming=streaming, out=place, trust=trust, say=print_notice)
+    if as_json:
+        return print_json(made.document)
+    print_notice(f"checked: its logits are the model's within {made.checked.difference:.2g}")
+    print_path("card", made.card)
+    click.echo(made.directory)
+    return None
+
+
+def print_notice(line: str) -> None:
+    """Print a line on standard error."""
+    click.echo(one_line(line), err=True)
+
+
 @cli.command("runs", short_help="List finished runs with their results.")
 @click.argument("pattern", default="*")
 @OUT

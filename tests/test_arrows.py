@@ -53,12 +53,22 @@ FACES = {"zoo.commands", "zoo.api", "zoo.results"}
 RUNNING = {"zoo.experiments.compare", "zoo.experiments.forecast", "zoo.experiments.runs", "zoo.experiments.verify"}
 FORBIDDEN = {
     "zoo": {"cli"},
-    "zoo/experiments": {"zoo.reports", "zoo.conformance", *FACES},
+    "zoo/experiments": {"zoo.reports", "zoo.conformance", "zoo.exporting", *FACES},
     "zoo/experiments/judge": {"zoo.experiments.records.environment", "zoo.experiments.records.fingerprint"},
+    "zoo/exporting": {"zoo.conformance", "zoo.readers", *FACES},
     "zoo/experiments/verify": {"zoo.experiments.forecast", "zoo.experiments.describe"},
     "zoo/experiments/*.py": {"zoo.experiments.verify"},
-    "zoo/conformance": {"zoo.reports", *FACES},
-    "zoo/reports": {*RUNNING, *FACES, "zoo.training", "zoo.data", "zoo.models", "zoo.layers", "zoo.probes"},
+    "zoo/conformance": {"zoo.reports", "zoo.exporting", *FACES},
+    "zoo/reports": {
+        *RUNNING,
+        *FACES,
+        "zoo.exporting",
+        "zoo.training",
+        "zoo.data",
+        "zoo.models",
+        "zoo.layers",
+        "zoo.probes",
+    },
 }
 EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples while they are drawn
     "zoo/reports/progress.py": {"zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"},

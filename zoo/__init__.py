@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.api import ablate, check, compare, compare_sizes, evaluate, load, sample, trace, train
+    from zoo.api import ablate, check, compare, compare_sizes, evaluate, export, load, sample, trace, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
     from zoo.commands import judge
     from zoo.config import Recipe
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel, State
     from zoo.naming import register
-    from zoo.results import Compared, ComparedSizes, TrainedRun
+    from zoo.results import Compared, ComparedSizes, ExportedModel, TrainedRun
     from zoo.settings.searched import Searched
     from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 
@@ -28,6 +28,7 @@ _HOME = {
     "Compared": "zoo.results",
     "ComparedSizes": "zoo.results",
     "Documents": "zoo.data.task",
+    "ExportedModel": "zoo.results",
     "Goal": "zoo.data.task",
     "Line": "zoo.data.task",
     "MODELS": "zoo.catalog",
@@ -48,6 +49,7 @@ _HOME = {
     "compare": "zoo.api",
     "compare_sizes": "zoo.api",
     "evaluate": "zoo.api",
+    "export": "zoo.api",
     "judge": "zoo.commands",
     "load": "zoo.api",
     "register": "zoo.naming",
@@ -64,6 +66,7 @@ __all__ = [
     "Compared",
     "ComparedSizes",
     "Documents",
+    "ExportedModel",
     "Goal",
     "Line",
     "ModelOptions",
@@ -82,6 +85,7 @@ __all__ = [
     "compare",
     "compare_sizes",
     "evaluate",
+    "export",
     "judge",
     "load",
     "register",

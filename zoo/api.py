@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
@@ -49,7 +49,7 @@ from zoo.output import find_kernel
 from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
 from zoo.reports.live import LiveConsole, LiveDisplay
-from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
+from zoo.results import Checked, Compared, ComparedSizes, ExportedModel, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
 
 P = ParamSpec("P")
@@ -367,6 +367,36 @@ def sample(
     found = load(run)
     choice = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
     return draw_samples(found.record, found.model, count=count, prompt=prompt, length=length, **choice)
+
+
+@_check_arguments
+def export(
+    run: SkipValidation[TrainedRun | Place],
+    *,
+    to: Literal["torch-export", "onnx"],
+    streaming: bool = False,
+    out: Place | None = None,
+    trust: bool = False,
+    progress: bool = True,
+) -> ExportedModel:
+    """Write the model of a run for other programs, with a model card; checked against the model at other sizes.
+
+    Args:
+        to: "torch-export", a program of torch.export; or "onnx".
+        streaming: one step of a stream, with its state as inputs and outputs, instead of the forward pass.
+        out: folder to write, which must not exist. [beside the run]
+        trust: as for `load`.
+        progress: as for `train`.
+
+    Raises:
+        RunError, UsageError: no such run, the folder exists, packages are missing, or the model cannot be exported.
+    """
+    from zoo.exporting.export import export_run
+
+    place, folder = load(run).directory, Path(out) if out else None
+    with _open_console(progress) as console:
+        say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        return ExportedModel(export_run(place, to=to, streaming=streaming, out=folder, trust=trust, say=say))
 
 
 @_check_arguments

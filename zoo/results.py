@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import torch
@@ -35,6 +35,9 @@ from zoo.reports.run_page import page_of
 from zoo.reports.scaling import print_scaling
 from zoo.reports.table import print_comparison
 from zoo.reports.trace import print_trace
+
+if TYPE_CHECKING:
+    from zoo.exporting.export import Export
 
 
 class TrainedRun:
@@ -177,6 +180,36 @@ class TracedModel:
 
     def _repr_html_(self) -> str:
         return notebook.render_trace(self.traced)
+
+
+@dataclass(frozen=True, repr=False)
+class ExportedModel:
+    """A model written for other programs: its folder, its card and the result of its check."""
+
+    export: "Export" = field(repr=False)
+
+    @property
+    def directory(self) -> Path:
+        """Folder with the model and its card."""
+        return self.export.directory
+
+    @property
+    def files(self) -> list[Path]:
+        """All files in it."""
+        return [self.directory / name for name in self.export.files]
+
+    @property
+    def card(self) -> Path:
+        """The model card, in Markdown."""
+        return self.export.card
+
+    @property
+    def difference(self) -> float:
+        """Largest difference of the file's logits from the model's, relative to the largest where that is above 1."""
+        return self.export.checked.difference
+
+    def __repr__(self) -> str:
+        return f"ExportedModel({self.directory}: {', '.join(self.export.files)})"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ COMMANDS = {
     "sample": ["absent"],
     "report": ["absent"],
     "verify": ["absent"],
+    "export": ["absent", "--to", "torch-export"],
     "train": ["bigram", "--print-config"],
     "compare": ["--models", "bigram,mlp", "--print-config"],
 }

@@ -19,6 +19,8 @@ OPTIONAL = {
     "tokenizers": "bpe",
     "zstandard": "zstd",
     "datasets": "hf",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
 }
 """Distribution that the sources import -> extra that declares it."""
 

@@ -1,0 +1,1 @@
+"""Write the model of a run for other programs: as a program of torch.export, or as ONNX."""
