@@ -49,6 +49,7 @@ from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
 from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
+from zoo.trackers.find import FoundTracker, find_trackers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,6 +77,7 @@ def train(
     out: Place = "runs",
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -92,6 +94,7 @@ def train(
         out: folder of runs.
         fresh: train a new run even if the same run exists.
         storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
+        track: one or more trackers that the runs are sent to, as on the command line: "mlflow(uri=http://...)".
         report: draw samples, and write the run's page beside its directory.
         progress: show progress and results on standard error.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
@@ -108,7 +111,17 @@ def train(
     begin = start.directory if isinstance(start, TrainedRun) else start
     console = _make_console(progress)
     study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
-    outcome = _run(study, out, fresh=fresh, storage=storage, progress=progress, report=False, origin=origin)
+    outcome = _run(
+        study,
+        out,
+        fresh=fresh,
+        storage=storage,
+        track=track,
+        progress=progress,
+        report=False,
+        samples=report,
+        origin=origin,
+    )
     if report:
         finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
@@ -127,6 +140,7 @@ def compare(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -145,6 +159,7 @@ def compare(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
 
@@ -158,6 +173,7 @@ def compare(
         out,
         fresh=fresh,
         storage=storage,
+        track=track,
         progress=progress,
         report=report,
         stop_at_first_failure=stop_at_first_failure,
@@ -182,6 +198,7 @@ def ablate(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -204,6 +221,7 @@ def ablate(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`; tune=8 gives every variant its own learning rate.
 
@@ -233,6 +251,7 @@ def ablate(
             out,
             fresh=fresh,
             storage=storage,
+            track=track,
             progress=progress,
             report=report,
             stop_at_first_failure=stop_at_first_failure,
@@ -254,6 +273,7 @@ def compare_sizes(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> ComparedSizes:
@@ -271,6 +291,7 @@ def compare_sizes(
         stop_at_first_failure: as for `compare`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`, without `match`.
 
@@ -279,9 +300,11 @@ def compare_sizes(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
-    console = _make_console(progress)
+    console, trackers = _make_console(progress), _find_trackers(track)
     plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
-    scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
+    scaling, outcomes, page = run_sizes(
+        plans, out, console, stop_at_first_failure=stop_at_first_failure, trackers=trackers
+    )
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
 
@@ -483,13 +506,26 @@ def _run(
     *,
     fresh: bool,
     storage: str | None,
+    track: str | Sequence[str] | None,
     progress: bool,
     report: bool,
+    samples: bool = False,
     stop_at_first_failure: bool = False,
     origin: Run | None = None,
 ) -> Outcome:
-    console = _make_console(progress)
+    console, trackers = _make_console(progress), _find_trackers(track)
     plan = plan_study(study, out, console, fresh=fresh, storage=storage)
     if origin and not fresh:
         begin_at_origin(plan, origin, console)
-    return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)
+    return run_plan(
+        plan,
+        console,
+        report=report,
+        samples=samples,
+        stop_at_first_failure=stop_at_first_failure,
+        trackers=trackers,
+    )
+
+
+def _find_trackers(track: str | Sequence[str] | None) -> tuple[FoundTracker, ...]:
+    return find_trackers([track] if isinstance(track, str) else track or ())
