@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.naming import register
     from zoo.results import Compared, ComparedSizes, TrainedRun
     from zoo.settings.searched import Searched
+    from zoo.trackers.interface import TrackedRun, Tracker, TrackerOptions
     from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 
 __version__ = "0.1.0"
@@ -41,6 +42,9 @@ _HOME = {
     "Source": "zoo.data.source",
     "State": "zoo.models.interface",
     "Task": "zoo.data.task",
+    "TrackedRun": "zoo.trackers.interface",
+    "Tracker": "zoo.trackers.interface",
+    "TrackerOptions": "zoo.trackers.interface",
     "TrainedRun": "zoo.results",
     "ablate": "zoo.api",
     "adapt": "zoo.models.adapt",
@@ -75,6 +79,9 @@ __all__ = [
     "Source",
     "State",
     "Task",
+    "TrackedRun",
+    "Tracker",
+    "TrackerOptions",
     "TrainedRun",
     "ablate",
     "adapt",

@@ -19,6 +19,8 @@ OPTIONAL = {
     "tokenizers": "bpe",
     "zstandard": "zstd",
     "datasets": "hf",
+    "tensorboard": "tensorboard",
+    "mlflow-skinny": "mlflow",
 }
 """Distribution that the sources import -> extra that declares it."""
 

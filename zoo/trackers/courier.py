@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,7 @@ from zoo.trackers.find import FoundTracker
 STARTING = 20.0
 """Seconds that a tracker may take at the end to import its library and open its store."""
 SILENT = 5.0
-"""Seconds without an answer, at the end, after which a tracker counts as dead."""
+"""Seconds at the end in which nothing is sent, after which a tracker counts as dead."""
 LONGEST = 60.0
 """Seconds that the end may take in all while a tracker answers, before the rest is left for later."""
 CLOSE = "close"
@@ -44,6 +45,7 @@ class Courier:
         """The first thing that went wrong."""
         self._asked: dict[str, None] = {}
         self._ready = self._closed = False
+        self._heard = self._closing = 0.0
         self._dead = ""
         self._waiting, self._out, self._in = deque[bytes](), b"", b""
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
@@ -67,37 +69,6 @@ class Courier:
         if not self._dead and (kind != "point" or len(self._waiting) < WAITING):
             self._put({"kind": kind, "key": key, **values})
 
-    def close(self, *, silent: float = SILENT, longest: float = LONGEST) -> None:
-        """Wait until all is sent or the tracker is dead, and end the process.
-
-        Args:
-            silent: seconds without an answer after which the tracker counts as dead.
-            longest: seconds that it may take in all.
-        """
-        try:
-            self.send("close", CLOSE)
-            self._wait(silent, longest)
-        finally:
-            self._asked.pop(CLOSE, None)
-            self._end()
-
-    def _wait(self, silent: float, longest: float) -> None:
-        """Wait until everything is answered, or the tracker is dead."""
-        started = heard = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._from, selectors.EVENT_READ)
-            while self._asked and not self._dead:
-                now = time.monotonic()
-                patience = silent if self._ready else min(max(silent, STARTING), longest)
-                if now - heard >= patience:
-                    return self._die(f"no answer within {now - heard:.0f} s")
-                if now - started >= longest:
-                    return self._die(f"it takes longer than {longest:.0f} s")
-                selector.select(0.05 if self._waiting or self._out else 0.5)
-                if self._pump():
-                    heard = time.monotonic()
-        return None
-
     @property
     def unsent(self) -> int:
         """Number of runs and summaries that were not sent."""
@@ -117,10 +88,10 @@ class Courier:
         self._waiting.append(json.dumps(message).encode() + b"\n")
         self._pump()
 
-    def _pump(self) -> bool:
-        """Write what the pipe takes, and read what has come; return whether something has."""
+    def _pump(self) -> None:
+        """Write what the pipe takes, and read what has come."""
         if self._dead:
-            return False
+            return
         try:
             while self._waiting or self._out:
                 self._out = self._out or self._waiting.popleft()
@@ -130,25 +101,24 @@ class Courier:
             pass
         except OSError:
             self._die("its process has ended")
-        return self._read()
+        self._read()
 
-    def _read(self) -> bool:
-        came = False
+    def _read(self) -> None:
         with suppress(BlockingIOError):
             while not self._closed:
                 data = os.read(self._from.fileno(), 1 << 16)
                 self._closed = not data
                 self._in += data
-                came = came or bool(data)
         *lines, self._in = self._in.split(b"\n")
         for line in lines:
             self._take(json.loads(line))
         if self._closed:
             self._die("its process has ended")
-        return came
 
     def _take(self, answer: dict[str, Any]) -> None:
-        self.trouble = self.trouble or answer.get("why", "")
+        self.trouble = self.trouble or answer["why"]
+        if not answer["why"]:
+            self._heard = time.monotonic()
         if "ready" in answer:
             self._ready, self.where = answer["ready"], answer.get("where", "")
             if not self._ready:
@@ -166,7 +136,16 @@ class Courier:
         self._dead = self._dead or why
         self.trouble = self.trouble or why
 
+    def _give_up(self, now: float, silent: float, longest: float) -> None:
+        """Count the tracker as dead if it is silent or slow at the end."""
+        patience = silent if self._ready else min(max(silent, STARTING), longest)
+        if now - self._heard >= patience:
+            self._die(f"no answer within {now - self._heard:.0f} s")
+        elif now - self._closing >= longest:
+            self._die(f"it takes longer than {longest:.0f} s")
+
     def _end(self) -> None:
+        self._asked.pop(CLOSE, None)
         with suppress(OSError):
             self._to.close()
         with suppress(subprocess.TimeoutExpired):
@@ -174,3 +153,27 @@ class Courier:
         self._process.kill()
         self._process.wait()
         self._from.close()
+
+
+def close_all(couriers: Sequence[Courier], *, silent: float, longest: float) -> None:
+    """Wait until everything is sent or the trackers are dead, and end their processes.
+
+    Args:
+        silent: seconds without anything sent after which a tracker counts as dead.
+        longest: seconds that it may take in all.
+    """
+    try:
+        with selectors.DefaultSelector() as selector:
+            for courier in couriers:
+                courier._closing = courier._heard = time.monotonic()
+                courier.send("close", CLOSE)
+                selector.register(courier._from, selectors.EVENT_READ, courier)
+            while busy := [courier for courier in couriers if courier._asked and not courier._dead]:
+                blocked = any(courier._waiting or courier._out for courier in busy)
+                selector.select(0.05 if blocked else 0.5)
+                for courier in busy:
+                    courier._pump()
+                    courier._give_up(time.monotonic(), silent, longest)
+    finally:
+        for courier in couriers:
+            courier._end()

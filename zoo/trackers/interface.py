@@ -98,6 +98,8 @@ class Tracker:
 
     def __init__(self, config: TrackerOptions, folder: Path) -> None:
         self.config, self.folder = config, folder
+        self.where = ""
+        """Where the user finds what was sent: an address, or a command."""
 
     def has(self, run: TrackedRun, digest: str) -> bool:
         """Whether the run is there and has ended with this digest; nothing is then sent."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.trackers.contents import list_contents, locate_run
-from zoo.trackers.courier import Courier
+from zoo.trackers.courier import Courier, close_all
 from zoo.trackers.find import FoundTracker
 
 SILENT = 60.0
@@ -43,5 +43,5 @@ def send_records(directory: Path, trackers: Sequence[FoundTracker]) -> Iterator[
             if study:
                 courier.send("study", str(study.absolute()))
         finally:
-            courier.close(silent=SILENT, longest=inf)
+            close_all([courier], silent=SILENT, longest=inf)
         yield Sent(str(tracker), courier.sent, courier.there, courier.unsent, courier.trouble, courier.where)

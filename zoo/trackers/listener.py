@@ -8,7 +8,7 @@ from types import TracebackType
 from zoo.experiments.records.run import Run
 from zoo.experiments.runs.batch import Listener
 from zoo.experiments.runs.resolve import Cell
-from zoo.trackers.courier import Courier
+from zoo.trackers.courier import LONGEST, SILENT, Courier, close_all
 from zoo.trackers.find import FoundTracker
 from zoo.training.loop import Progress
 
@@ -38,11 +38,10 @@ class Tracking(Listener):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for courier in self._couriers:
-            if error is None:
-                courier.close()
-            else:
-                courier.close(silent=1.0, longest=2.0)
+        if error is None:
+            close_all(self._couriers, silent=SILENT, longest=LONGEST)
+        else:
+            close_all(self._couriers, silent=1.0, longest=2.0)
         self._tell_troubles()
         for courier in self._couriers:
             if courier.unsent:
@@ -61,7 +60,8 @@ class Tracking(Listener):
     def progressed(self, cell: Cell, progress: Progress) -> None:
         self._inner.progressed(cell, progress)
         steps = cell.settings.steps
-        if progress.validation_loss is None or steps is None or cell.directory in self._ended or not self._couriers:
+        counted = progress.spent > 0 and progress.train_loss is None
+        if progress.validation_loss is None or steps is None or counted or cell.directory in self._ended:
             return  # a run with a budget in seconds does not say its step: it is sent when it has ended
         values = {"loss/validation": progress.validation_loss}
         if progress.train_loss is not None:

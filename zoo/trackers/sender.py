@@ -38,7 +38,7 @@ def main() -> None:
         tracker = find_tracker(first["tracker"]).make(Path(first["folder"]))
     except Exception as error:
         return answer({"ready": False, "why": describe(error)})
-    answer({"ready": True, "where": hide_secrets(getattr(tracker, "where", ""))})
+    answer({"ready": True, "where": hide_secrets(tracker.where), "why": ""})
     delivery = Delivery(tracker)
     for message in messages:
         try:
