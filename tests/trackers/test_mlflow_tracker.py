@@ -1,6 +1,7 @@
 """MLflow's own client finds what the records have, in a database and in a folder of files, offline."""
 
 import json
+import os
 import socket
 import time
 from pathlib import Path
@@ -130,6 +131,47 @@ def test_a_failed_run_has_failed(run_process, tmp_path: Path) -> None:
     sent = read_runs(f"file:{tmp_path / 'store'}", next((tmp_path / "runs").iterdir()).name)[name]
     assert (sent["status"], sent["tags"]["zoo.status"]) == ("FAILED", "failed")
     assert "ValueError: no" in sent["tags"]["zoo.reason"]
+
+
+LOG_CONNECTIONS = """
+import socket
+import sys
+
+connect, find = socket.socket.connect, socket.getaddrinfo
+
+
+def log(*words):
+    with open({log!r}, "a") as file:
+        print(*words, file=file)
+
+
+def log_connect(self, address):
+    log(*address[:2])
+    return connect(self, address)
+
+
+def log_find(host, port, *options, **others):
+    log(host, port)
+    return find(host, port, *options, **others)
+
+
+socket.socket.connect, socket.getaddrinfo = log_connect, log_find
+"""
+
+
+def test_nothing_is_sent_to_anyone_else(run_process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "CI", "PYTEST_CURRENT_TEST"):  # all switch telemetry off
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(LOG_CONNECTIONS.format(log=str(tmp_path / "log")))
+    path = os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])
+    command = ["train", "bigram", *DATA, "--steps", "6", "--track"]
+    assert "2 sent" in run_process(*command, "mlflow", env={"PYTHONPATH": path}).stderr
+    assert not (tmp_path / "log").exists()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        run_process(*command, f"mlflow(uri=http://127.0.0.1:{port})", "--fresh", env={"PYTHONPATH": path})
+    assert set((tmp_path / "log").read_text().splitlines()) == {f"127.0.0.1 {port}"}
 
 
 def test_a_server_that_never_answers_costs_a_few_seconds_at_the_end(run_process, tmp_path: Path) -> None:
