@@ -830,9 +830,9 @@ def track(directory: str, trackers: tuple[str, ...]) -> None:
     DIRECTORY is a run's directory, a study's folder, or one of the study-*.json in it. What is sent is the same as with
     --track while they train. Exit code 1 if anything was not sent.
     """
-    from zoo.commands import send_later
+    from zoo import commands
 
-    outcomes = send_later(directory, trackers)
+    outcomes = commands.track(directory, trackers)
     for own in outcomes:
         there = f", {own.there} there already" if own.there else ""
         lost = f", {own.unsent} not sent: {own.trouble}" if own.unsent else f"; {own.where}" if own.where else ""

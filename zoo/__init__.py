@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.api import ablate, check, compare, compare_sizes, evaluate, load, sample, trace, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
-    from zoo.commands import judge
+    from zoo.commands import judge, track
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.data.task import Documents, Goal, Line, Task
@@ -57,6 +57,7 @@ _HOME = {
     "register": "zoo.naming",
     "sample": "zoo.api",
     "trace": "zoo.api",
+    "track": "zoo.commands",
     "train": "zoo.api",
 }
 
@@ -94,6 +95,7 @@ __all__ = [
     "register",
     "sample",
     "trace",
+    "track",
     "train",
 ]
 

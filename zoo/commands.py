@@ -117,8 +117,15 @@ def _track(progress: "Listener", trackers: "Sequence[FoundTracker]", folder: Pat
     return Tracking(progress, trackers, folder, tell)
 
 
-def send_later(directory: Place, trackers: Sequence[str]) -> "list[Sent]":
+def track(directory: Place, to: "str | Sequence[str]") -> "list[Sent]":
     """Send a run, or all runs and the summary of a study, from their records to trackers that lack them.
+
+    Args:
+        directory: a run's directory, a study's folder, or a study's record.
+        to: one or more trackers, as for `train`.
+
+    Returns:
+        For each tracker, how many were sent, were there already, and were not sent, and why.
 
     Raises:
         RegistryError, ZooError: there is no such run, study or tracker.
@@ -126,7 +133,7 @@ def send_later(directory: Place, trackers: Sequence[str]) -> "list[Sent]":
     from zoo.trackers.find import find_trackers
     from zoo.trackers.later import send_records
 
-    return list(send_records(Path(directory), find_trackers(trackers)))
+    return list(send_records(Path(directory), find_trackers([to] if isinstance(to, str) else to)))
 
 
 def run_sizes(

@@ -75,6 +75,8 @@ def test_a_call_from_python_sends_too(tmp_path: Path, monkeypatch: pytest.Monkey
     zoo.train("bigram", **options)
     zoo.compare(["bigram", "mlp"], seeds=1, report=False, **options)
     assert [call["call"] for call in read_calls(tmp_path / "lines.jsonl")].count("end") == 2 + 3
+    (sent,) = zoo.track(tmp_path / "runs" / "bigram-mlp-on-invented(documents=200)", lines)
+    assert (sent.sent, sent.there, sent.unsent) == (0, 3, 0)
 
 
 @pytest.mark.slow
