@@ -19,7 +19,8 @@ def test_the_tracker_of_the_page_writes_what_it_says(run_zoo, tmp_path: Path) ->
     done = run_zoo("train", "bigram", *DATA, "--steps", "6", "--track", "./json_lines.py:JSONLines(folder=logs)")
     assert "2 sent" in done.stderr
     run = Path(done.stdout.splitlines()[-1])
-    first, *points, last = map(json.loads, (tmp_path / "logs" / run.parent.name / f"{run.name}.jsonl").open())
+    text = (tmp_path / "logs" / run.parent.name / f"{run.name}.jsonl").read_text()
+    first, *points, last = map(json.loads, text.splitlines())
     assert first["settings"]["training.steps"] == 6
     assert [point["step"] for point in points if "loss/validation" in point][-1] == 6
     assert last["status"] == "finished"

@@ -181,7 +181,7 @@ def test_tracking_starts_no_thread_because_workers_are_forked(run_zoo, monkeypat
 def test_an_interrupted_run_is_sent_as_interrupted_and_whole_after_it_was_continued(
     run_process, tmp_path: Path, lines: str
 ) -> None:
-    command = ["train", "mlp", *DATA, "--steps", "600", "--track", lines]
+    command = ["train", "bigram", *DATA, "--steps", "2000", "--track", lines]
     child = subprocess.Popen([sys.executable, str(ROOT / "cli.py"), *command], cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not any(call["call"] == "log" for call in read_calls(tmp_path / "lines.jsonl")):
