@@ -16,8 +16,10 @@ from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import answers, effects, facts, numbers, passages, search_facts, target_facts
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
+from zoo.reports.figures.forest import MOST_DOTS
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
@@ -25,9 +27,13 @@ from zoo.reports.method import describe_method
 from zoo.reports.pairs import both_ways, pairs_of
 from zoo.reports.passages import find_near_copies
 
+MOST_OF_STUDY = 1 << 16
+"""Characters of the longest study that a page quotes."""
 
-def render_page(comparison: Comparison) -> str:
+
+def render_page(whole: Comparison) -> str:
     """Render the page of a comparison."""
+    comparison = excerpt(whole)
     wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
     return template("page.html.jinja").render(
         c=comparison,
@@ -38,10 +44,10 @@ def render_page(comparison: Comparison) -> str:
         profile_figures=[name for name in wide if name.startswith("profile-")],
         verdict_in_bits=facts.keep_together(
             verdict_sentence(
-                comparison.models,
-                comparison.pairs,
+                whole.models,
+                whole.pairs,
                 study=comparison.study,
-                tuned=comparison.tuned,
+                tuned=whole.tuned,
                 looked=comparison.looked,
                 sequential=comparison.sequential,
                 ablation=comparison.ablation,
@@ -51,7 +57,10 @@ def render_page(comparison: Comparison) -> str:
             )
         )
         or facts.verdict(comparison),
-        study=comparison.study.model_dump_json(indent=2, exclude_none=True),
+        models=len(whole.models),
+        most_dots=MOST_DOTS,
+        runs=len(whole.runs),
+        study=_quote_study(whole),
         colour=lambda label: colour_class(comparison, label),
         pairs=both_ways(comparison.pairs),
         judged=pairs_of(comparison),
@@ -62,6 +71,12 @@ def render_page(comparison: Comparison) -> str:
         **_contents(comparison),
         **frame(),
     )
+
+
+def _quote_study(comparison: Comparison) -> str:
+    """The study as JSON, or where it is if it is too long for a page."""
+    text = comparison.study.model_dump_json(indent=2, exclude_none=True)
+    return text if len(text) <= MOST_OF_STUDY else f"{comparison.record} has it: {len(text):,} characters."
 
 
 def frame() -> dict[str, Markup]:

@@ -7,6 +7,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.cost import cost
 from zoo.reports.figures.curves import curves
 from zoo.reports.figures.effects import draw_effects
@@ -54,7 +55,8 @@ def figure_style() -> str:
 
 def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
     """Draw every figure that has numbers: name -> markup."""
-    drawn = {name: figure(comparison, width) for name, figure in FIGURES.items()}
+    shown = excerpt(comparison)
+    drawn = {name: figure(shown, width) for name, figure in FIGURES.items()}
     return {name: markup for name, markup in drawn.items() if markup}
 
 
