@@ -29,7 +29,7 @@ from zoo.trackers.listener import Tracking
 MOST, LONGEST = 0.01, 7.0
 """Targets: share of a run's time, and seconds of the wait for a dead server."""
 SETTINGS = {
-    "data": "invented(documents=8000)", "steps": 2_000, "evaluations": 40, "execution": "sequential", "threads": 1,
+    "data": "invented(documents=8000)", "steps": 1_000, "evaluations": 20, "execution": "sequential", "threads": 1,
 }  # fmt: skip
 TABLE = Table(
     *("trackers", "tracker", "a run without", "with", "median ratio", "its processor time without", "with"),

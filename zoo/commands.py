@@ -102,7 +102,7 @@ def run_plan(
             record, _ = add_samples(path, record)
         if tracking:
             tracking.send_study(path)
-    return _summarise(path, record, report=report)
+        return _summarise(path, record, report=report)  # while the last runs are sent
 
 
 def _track(progress: "Listener", trackers: "Sequence[FoundTracker]", folder: Path, console: Console) -> "Tracking":
