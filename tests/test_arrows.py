@@ -68,6 +68,7 @@ EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples w
         *("zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"),
     },
     "zoo/reports/samples.py": {"zoo.experiments.runs.samples"},
+    "zoo/reports/notebook.py": {"zoo.probes.values"},
     "zoo/reports/trace.py": {"zoo.probes.values"},
     "zoo/reports/trace_page.py": {"zoo.probes.values"},
     "zoo/reports/figures/embedding.py": {"zoo.probes.values"},

@@ -4,14 +4,15 @@
     zoo.sample(run, prompt="ma")
     zoo.compare(["mlp", "wavenet(hidden=96)", Mine], seeds=5)
 
-Flags of the command line, and settings given by `--set`, are keywords here. Progress goes to standard error. A wrong
-name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
+Flags of the command line, and settings given by `--set`, are keywords here. Progress goes to standard error, in
+a notebook to a display. A wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
 """
 
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -22,7 +23,6 @@ from rich.console import Console
 from registry import Registry
 from zoo.catalog import CORPORA, MODELS, OPTIMIZERS, expand_names, require_models
 from zoo.commands import (
-    Outcome,
     Place,
     begin_at_origin,
     describe_ablation,
@@ -37,7 +37,7 @@ from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
-from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.run import read_run
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
@@ -45,8 +45,10 @@ from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
 from zoo.experiments.tracing import trace_named
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
+from zoo.output import find_kernel
 from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
+from zoo.reports.live import LiveConsole, LiveDisplay
 from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
 from zoo.trackers.find import FoundTracker, find_trackers
@@ -96,7 +98,7 @@ def train(
         storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
         track: one or more trackers that the runs are sent to, as on the command line: "mlflow(uri=http://...)".
         report: draw samples, and write the run's page beside its directory.
-        progress: show progress and results on standard error.
+        progress: show progress: on standard error, in a notebook as one display.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
             train_tokens, seconds or flops.
 
@@ -109,21 +111,15 @@ def train(
     check_names(settings, _list_keywords(train))
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
-    console = _make_console(progress)
-    study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
-    outcome = _run(
-        study,
-        out,
-        fresh=fresh,
-        storage=storage,
-        track=track,
-        progress=progress,
-        report=False,
-        samples=report,
-        origin=origin,
-    )
-    if report:
-        finish_run(outcome)
+    given, trackers = _name_objects(settings), _find_trackers(track)
+    with _open_console(progress) as console:
+        study, origin = describe_training(name, given, console, seed=seed, start=begin, trust=trust)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        if origin and not fresh:
+            begin_at_origin(plan, origin, console)
+        outcome = run_plan(plan, console, report=False, samples=report, trackers=trackers)
+        if report:
+            finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 
 
@@ -168,17 +164,11 @@ def compare(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, **own)
-    outcome = _run(
-        study,
-        out,
-        fresh=fresh,
-        storage=storage,
-        track=track,
-        progress=progress,
-        report=report,
-        stop_at_first_failure=stop_at_first_failure,
-    )
-    return Compared(*outcome)
+    trackers = _find_trackers(track)
+    with _open_console(progress) as console:
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        stop = stop_at_first_failure
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -245,18 +235,11 @@ def ablate(
         splits=splits,
         target=target,
     )
-    return Compared(
-        *_run(
-            study,
-            out,
-            fresh=fresh,
-            storage=storage,
-            track=track,
-            progress=progress,
-            report=report,
-            stop_at_first_failure=stop_at_first_failure,
-        )
-    )
+    trackers = _find_trackers(track)
+    with _open_console(progress) as console:
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        stop = stop_at_first_failure
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -300,11 +283,12 @@ def compare_sizes(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
-    console, trackers = _make_console(progress), _find_trackers(track)
-    plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
-    scaling, outcomes, page = run_sizes(
-        plans, out, console, stop_at_first_failure=stop_at_first_failure, trackers=trackers
-    )
+    trackers = _find_trackers(track)
+    with _open_console(progress) as console:
+        plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
+        scaling, outcomes, page = run_sizes(
+            plans, out, console, stop_at_first_failure=stop_at_first_failure, trackers=trackers
+        )
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
 
@@ -495,36 +479,15 @@ def _name_objects(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **names}
 
 
-def _make_console(progress: bool) -> Console:
+@contextmanager
+def _open_console(progress: bool) -> Iterator[Console]:
+    """Open the console of a call: a live display in a notebook, standard error elsewhere."""
+    if progress and find_kernel():
+        with LiveDisplay() as display:
+            yield LiveConsole(display)
+        return
     terminal = sys.stderr.isatty()  # explicit: notebooks set FORCE_COLOR, which rich takes for a terminal
-    return PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
-
-
-def _run(
-    study: StudyConfig,
-    out: Place,
-    *,
-    fresh: bool,
-    storage: str | None,
-    track: str | Sequence[str] | None,
-    progress: bool,
-    report: bool,
-    samples: bool = False,
-    stop_at_first_failure: bool = False,
-    origin: Run | None = None,
-) -> Outcome:
-    console, trackers = _make_console(progress), _find_trackers(track)
-    plan = plan_study(study, out, console, fresh=fresh, storage=storage)
-    if origin and not fresh:
-        begin_at_origin(plan, origin, console)
-    return run_plan(
-        plan,
-        console,
-        report=report,
-        samples=samples,
-        stop_at_first_failure=stop_at_first_failure,
-        trackers=trackers,
-    )
+    yield PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
 
 
 def _find_trackers(track: str | Sequence[str] | None) -> tuple[FoundTracker, ...]:

@@ -34,43 +34,48 @@ MOST_OF_STUDY = 1 << 16
 def render_page(whole: Comparison) -> str:
     """Render the page of a comparison."""
     comparison = excerpt(whole)
-    wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
+    verdict_in_bits = verdict_sentence(
+        whole.models,
+        whole.pairs,
+        study=comparison.study,
+        tuned=whole.tuned,
+        looked=comparison.looked,
+        sequential=comparison.sequential,
+        ablation=comparison.ablation,
+        references=comparison.references,
+        leaks=list(comparison.leaks),
+        bits=True,
+    )
     return template("page.html.jinja").render(
-        c=comparison,
-        wide=wide,
-        narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
-        cost_figures=[name for name in wide if name.startswith("cost-")],
-        watch_figures=[name for name in wide if name.startswith("watch-")],
-        profile_figures=[name for name in wide if name.startswith("profile-")],
-        verdict_in_bits=facts.keep_together(
-            verdict_sentence(
-                whole.models,
-                whole.pairs,
-                study=comparison.study,
-                tuned=whole.tuned,
-                looked=comparison.looked,
-                sequential=comparison.sequential,
-                ablation=comparison.ablation,
-                references=comparison.references,
-                leaks=list(comparison.leaks),
-                bits=True,
-            )
-        )
-        or facts.verdict(comparison),
+        verdict_in_bits=facts.keep_together(verdict_in_bits) or facts.verdict(comparison),
         models=len(whole.models),
-        most_dots=MOST_DOTS,
         runs=len(whole.runs),
         study=_quote_study(whole),
-        colour=lambda label: colour_class(comparison, label),
-        pairs=both_ways(comparison.pairs),
-        judged=pairs_of(comparison),
-        finished=[model.label for model in comparison.models if model.test],
-        far=find_outliers(comparison),
-        bend=bend(comparison),
         near_copies=find_near_copies(comparison),
-        **_contents(comparison),
+        **describe_comparison(comparison, draw(comparison), draw(comparison, NARROW)),
         **frame(),
     )
+
+
+def describe_comparison(comparison: Comparison, wide: dict[str, str], narrow: dict[str, str]) -> dict[str, Any]:
+    """Variables of the sections of a comparison, with these figures: name -> markup, in two widths."""
+    return {
+        "c": comparison,
+        "wide": {name: Markup(markup) for name, markup in wide.items()},
+        "narrow": {name: Markup(markup) for name, markup in narrow.items()},
+        "cost_figures": [name for name in wide if name.startswith("cost-")],
+        "watch_figures": [name for name in wide if name.startswith("watch-")],
+        "profile_figures": [name for name in wide if name.startswith("profile-")],
+        "several": comparison.study.splits > 1,
+        "most_dots": MOST_DOTS,
+        "colour": lambda label: colour_class(comparison, label),
+        "pairs": both_ways(comparison.pairs),
+        "judged": pairs_of(comparison),
+        "finished": [model.label for model in comparison.models if model.test],
+        "far": find_outliers(comparison),
+        "bend": bend(comparison),
+        **_contents(comparison),
+    }
 
 
 def _quote_study(comparison: Comparison) -> str:
@@ -79,15 +84,22 @@ def _quote_study(comparison: Comparison) -> str:
     return text if len(text) <= MOST_OF_STUDY else f"{comparison.record} has it: {len(text):,} characters."
 
 
-def frame() -> dict[str, Markup]:
-    """Style and script of every page, and a Content-Security-Policy that allows only these two."""
-    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
-    script = _asset("page.js")
+def frame() -> dict[str, Any]:
+    """Style and script of every page, a Content-Security-Policy that allows only these two, and how sections look."""
+    style = f":root{{{both_variables()}}}{asset('page.css')}{figure_style()}"
+    script = asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": Markup(policy),
+        "anchor": Markup(' id="{}"').format,
+        "heading": Markup("<h3>{}</h3>").format,
+        "units": Markup('<span class="nats">nats</span><span class="bits">bits</span>'),
+    }
 
 
 @lru_cache
@@ -121,7 +133,8 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Read a file of this room."""
     return files("zoo.reports").joinpath(name).read_text(encoding="utf-8")
 
 

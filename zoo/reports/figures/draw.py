@@ -1,7 +1,7 @@
 """Draw the figures of a comparison, for the page and as separate files."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 
 from markupsafe import Markup
@@ -53,10 +53,10 @@ def figure_style() -> str:
     return files("zoo.reports.figures").joinpath("figure.css").read_text(encoding="utf-8") + model_rules()
 
 
-def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
-    """Draw every figure that has numbers: name -> markup."""
+def draw(comparison: Comparison, width: float = WIDE, names: Iterable[str] = tuple(FIGURES)) -> dict[str, str]:
+    """Draw every figure, or those named, that has numbers: name -> markup."""
     shown = excerpt(comparison)
-    drawn = {name: figure(shown, width) for name, figure in FIGURES.items()}
+    drawn = {name: FIGURES[name](shown, width) for name in names}
     return {name: markup for name, markup in drawn.items() if markup}
 
 
