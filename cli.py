@@ -86,6 +86,12 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--stop-at-first-failure", is_flag=True, help="End the study when a run fails."),
         click.option("--fresh", is_flag=True, help="Train new runs even if the same runs exist."),
         click.option("--storage", metavar="URL", help="Database of a search, for Optuna. [a file beside the runs]"),
+        click.option(
+            "--track",
+            multiple=True,
+            metavar="TRACKER",
+            help="Also send the runs to a tracker: tensorboard, 'mlflow(uri=...)', or another of `list`. Repeatable.",
+        ),
         click.option("--dry-run", is_flag=True, help="Show what would be trained, its size, and about how long."),
         click.option("--print-config", is_flag=True, help="Print the whole study; saved to a file, it runs the same."),
         BITS,
@@ -327,7 +333,7 @@ def train(model: str, seed: int | None, start: str | None, trust: bool, **flags:
 
     console = PlainConsole(stderr=True)
     training = describe_training(model, read_flags(flags), console, seed=seed, start=start, trust=trust)
-    outcome = _run(training.study, flags, report=False, origin=training.origin)
+    outcome = _run(training.study, flags, report=False, samples=True, origin=training.origin)
     if outcome:
         from zoo.commands import finish_run
         from zoo.reports.outcome import print_next, print_path
@@ -529,6 +535,9 @@ def _compare(
 
 def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) -> None:
     """Run a study at several sizes and print the results; or print only its configurations or forecasts."""
+    from zoo.trackers.find import find_trackers
+
+    trackers = find_trackers(flags["track"])
     studies = study.at_sizes(sizes)
     if flags["print_config"]:
         return print_json([one.model_dump(mode="json", exclude_none=True) for one in studies])
@@ -547,7 +556,7 @@ def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) ->
                 for plan in plans for row in forecast(plan)]  # fmt: skip
         return print_json(rows) if flags["as_json"] else print_forecast(rows)
     stop = flags["stop_at_first_failure"]
-    scaling, outcomes, page = run_sizes(plans, flags["out"], console, stop_at_first_failure=stop)
+    scaling, outcomes, page = run_sizes(plans, flags["out"], console, stop_at_first_failure=stop, trackers=trackers)
     if flags["as_json"]:
         print_json(scaling.model_dump(mode="json"))
     else:
@@ -569,10 +578,14 @@ def _run(
     flags: dict[str, Any],
     *,
     report: bool,
+    samples: bool = False,
     origin: "Run | None" = None,
     form: str | None = None,
 ) -> "Outcome | None":
     """Run a study and print the results; or print only its configuration or a forecast, and return None."""
+    from zoo.trackers.find import find_trackers
+
+    trackers = find_trackers(flags["track"])
     if flags["print_config"]:
         print_json(study.model_dump(mode="json", exclude_none=True))
         return None
@@ -592,7 +605,7 @@ def _run(
     if origin and not flags["fresh"]:
         begin_at_origin(plan, origin, console)
     stop = flags["stop_at_first_failure"]
-    outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop)
+    outcome = run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers, samples=samples)
     print_outcome(*outcome, bits=flags["bits"], as_json=flags["as_json"], form=form)
     return outcome
 
@@ -840,6 +853,28 @@ def report(directory: str, bits: bool, as_json: bool, form: str | None) -> None:
         print_run(str(place), summary, page, bits=bits, as_json=as_json, form=form)
     else:
         print_outcome(*draw_report(directory), bits=bits, as_json=as_json, form=form)
+
+
+@cli.command(short_help="Send finished runs to a tracker.")
+@click.argument("directory", type=click.Path())
+@click.option(
+    "--to", "trackers", multiple=True, required=True, metavar="TRACKER", help="tensorboard, 'mlflow(uri=...)', ..."
+)
+def track(directory: str, trackers: tuple[str, ...]) -> None:
+    """Send a run, or all runs and the summary of a study, from their records to trackers that lack them.
+
+    DIRECTORY is a run's directory, a study's folder, or one of the study-*.json in it. What is sent is the same as with
+    --track while they train. Exit code 1 if anything was not sent.
+    """
+    from zoo import commands
+
+    outcomes = commands.track(directory, trackers)
+    for own in outcomes:
+        there = f", {own.there} there already" if own.there else ""
+        lost = f", {own.unsent} not sent: {own.trouble}" if own.unsent else f"; {own.where}" if own.where else ""
+        click.echo(one_line(f"{own.tracker}: {own.sent} sent{there}{lost}"))
+    if any(own.unsent for own in outcomes):
+        raise click.exceptions.Exit(1)
 
 
 @cli.command(short_help="Compute the numbers of runs again and compare.")

@@ -51,27 +51,23 @@ ALLOWED = {
 """Room -> our modules that it may import."""
 FACES = {"zoo.commands", "zoo.api", "zoo.results"}
 RUNNING = {"zoo.experiments.compare", "zoo.experiments.forecast", "zoo.experiments.runs", "zoo.experiments.verify"}
+MACHINERY = {"zoo.training", "zoo.data", "zoo.models", "zoo.layers", "zoo.probes"}
 FORBIDDEN = {
     "zoo": {"cli"},
-    "zoo/experiments": {"zoo.reports", "zoo.conformance", "zoo.exporting", *FACES},
+    "zoo/experiments": {"zoo.reports", "zoo.conformance", "zoo.exporting", "zoo.trackers", *FACES},
     "zoo/experiments/judge": {"zoo.experiments.records.environment", "zoo.experiments.records.fingerprint"},
-    "zoo/exporting": {"zoo.conformance", "zoo.readers", *FACES},
+    "zoo/exporting": {"zoo.conformance", "zoo.readers", "zoo.trackers", *FACES},
     "zoo/experiments/verify": {"zoo.experiments.forecast", "zoo.experiments.describe"},
     "zoo/experiments/*.py": {"zoo.experiments.verify"},
-    "zoo/conformance": {"zoo.reports", "zoo.exporting", *FACES},
-    "zoo/reports": {
-        *RUNNING,
-        *FACES,
-        "zoo.exporting",
-        "zoo.training",
-        "zoo.data",
-        "zoo.models",
-        "zoo.layers",
-        "zoo.probes",
-    },
+    "zoo/conformance": {"zoo.reports", "zoo.exporting", "zoo.trackers", *FACES},
+    "zoo/reports": {*RUNNING, *FACES, "zoo.exporting", "zoo.trackers", *MACHINERY},
+    "zoo/trackers": {*RUNNING, *FACES, "zoo.exporting", *MACHINERY},
 }
 EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples while they are drawn
     "zoo/reports/progress.py": {"zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"},
+    "zoo/trackers/listener.py": {
+        *("zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"),
+    },
     "zoo/reports/samples.py": {"zoo.experiments.runs.samples"},
     "zoo/reports/notebook.py": {"zoo.probes.values"},
     "zoo/reports/trace.py": {"zoo.probes.values"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.api import ablate, check, compare, compare_sizes, evaluate, export, load, sample, trace, train
     from zoo.catalog import CORPORA, MODELS, OPTIMIZERS
-    from zoo.commands import judge
+    from zoo.commands import judge, track
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.data.task import Documents, Goal, Line, Task
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.naming import register
     from zoo.results import Compared, ComparedSizes, ExportedModel, TrainedRun
     from zoo.settings.searched import Searched
+    from zoo.trackers.interface import TrackedRun, Tracker, TrackerOptions
     from zoo.training.optimizers.interface import Block, Optimizer, OptimizerOptions
 
 __version__ = "0.1.0"
@@ -42,6 +43,9 @@ _HOME = {
     "Source": "zoo.data.source",
     "State": "zoo.models.interface",
     "Task": "zoo.data.task",
+    "TrackedRun": "zoo.trackers.interface",
+    "Tracker": "zoo.trackers.interface",
+    "TrackerOptions": "zoo.trackers.interface",
     "TrainedRun": "zoo.results",
     "ablate": "zoo.api",
     "adapt": "zoo.models.adapt",
@@ -55,6 +59,7 @@ _HOME = {
     "register": "zoo.naming",
     "sample": "zoo.api",
     "trace": "zoo.api",
+    "track": "zoo.commands",
     "train": "zoo.api",
 }
 
@@ -78,6 +83,9 @@ __all__ = [
     "Source",
     "State",
     "Task",
+    "TrackedRun",
+    "Tracker",
+    "TrackerOptions",
     "TrainedRun",
     "ablate",
     "adapt",
@@ -91,6 +99,7 @@ __all__ = [
     "register",
     "sample",
     "trace",
+    "track",
     "train",
 ]
 

@@ -51,6 +51,7 @@ from zoo.reports.console import PlainConsole
 from zoo.reports.live import LiveConsole, LiveDisplay
 from zoo.results import Checked, Compared, ComparedSizes, ExportedModel, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
+from zoo.trackers.find import FoundTracker, find_trackers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,6 +79,7 @@ def train(
     out: Place = "runs",
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -94,6 +96,7 @@ def train(
         out: folder of runs.
         fresh: train a new run even if the same run exists.
         storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
+        track: one or more trackers that the runs are sent to, as on the command line: "mlflow(uri=http://...)".
         report: draw samples, and write the run's page beside its directory.
         progress: show progress: on standard error, in a notebook as one display.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
@@ -108,13 +111,13 @@ def train(
     check_names(settings, _list_keywords(train))
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
-    given = _name_objects(settings)
+    given, trackers = _name_objects(settings), _find_trackers(track)
     with _open_console(progress) as console:
         study, origin = describe_training(name, given, console, seed=seed, start=begin, trust=trust)
         plan = plan_study(study, out, console, fresh=fresh, storage=storage)
         if origin and not fresh:
             begin_at_origin(plan, origin, console)
-        outcome = run_plan(plan, console, report=False)
+        outcome = run_plan(plan, console, report=False, samples=report, trackers=trackers)
         if report:
             finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
@@ -133,6 +136,7 @@ def compare(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -151,6 +155,7 @@ def compare(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
 
@@ -159,9 +164,11 @@ def compare(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, **own)
+    trackers = _find_trackers(track)
     with _open_console(progress) as console:
         plan = plan_study(study, out, console, fresh=fresh, storage=storage)
-        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure))
+        stop = stop_at_first_failure
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -181,6 +188,7 @@ def ablate(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -203,6 +211,7 @@ def ablate(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`; tune=8 gives every variant its own learning rate.
 
@@ -226,9 +235,11 @@ def ablate(
         splits=splits,
         target=target,
     )
+    trackers = _find_trackers(track)
     with _open_console(progress) as console:
         plan = plan_study(study, out, console, fresh=fresh, storage=storage)
-        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure))
+        stop = stop_at_first_failure
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -245,6 +256,7 @@ def compare_sizes(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    track: str | Sequence[str] | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> ComparedSizes:
@@ -262,6 +274,7 @@ def compare_sizes(
         stop_at_first_failure: as for `compare`.
         fresh: as for `train`.
         storage: as for `train`.
+        track: as for `train`.
         progress: as for `train`.
         settings: as for `train`, without `match`.
 
@@ -270,9 +283,12 @@ def compare_sizes(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
+    trackers = _find_trackers(track)
     with _open_console(progress) as console:
         plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
-        scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
+        scaling, outcomes, page = run_sizes(
+            plans, out, console, stop_at_first_failure=stop_at_first_failure, trackers=trackers
+        )
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
 
@@ -502,3 +518,7 @@ def _open_console(progress: bool) -> Iterator[Console]:
         return
     terminal = sys.stderr.isatty()  # explicit: notebooks set FORCE_COLOR, which rich takes for a terminal
     yield PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
+
+
+def _find_trackers(track: str | Sequence[str] | None) -> tuple[FoundTracker, ...]:
+    return find_trackers([track] if isinstance(track, str) else track or ())

@@ -1,4 +1,4 @@
-"""Registries of models, corpora, optimizers and readers, with their built-in names. Imports no torch."""
+"""Registries of models, corpora, optimizers, readers and trackers, with their built-in names. Imports no torch."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zoo.data.source import CorpusLoader
     from zoo.models.interface import SequenceModel
     from zoo.readers.interface import Reader
+    from zoo.trackers.interface import Tracker
     from zoo.training.optimizers.interface import Optimizer
 
 
@@ -50,6 +51,14 @@ def _find_optimizer_problem(loaded: object) -> str | None:
 def _find_reader_problem(loaded: object) -> str | None:
     methods = all(callable(getattr(loaded, name, None)) for name in ("recognises", "read"))
     return None if methods else "is not a class with the methods recognises and read (zoo.readers.Reader)"
+
+
+def _find_tracker_problem(loaded: object) -> str | None:
+    from zoo.trackers.interface import Tracker, TrackerOptions
+
+    if not (isinstance(loaded, type) and issubclass(loaded, Tracker)):
+        return "is not a subclass of zoo.Tracker"
+    return None if issubclass(loaded.Config, TrackerOptions) else "has a Config that is not a zoo.TrackerOptions"
 
 
 def _restore_after_import(entry: Entry) -> AbstractContextManager[None]:
@@ -130,6 +139,17 @@ READERS: "Registry[type[Reader]]" = Registry(
 )
 
 
+TRACKERS: "Registry[type[Tracker]]" = Registry(
+    "tracker",
+    "zoo.trackers",
+    {
+        "mlflow": "zoo.trackers.mlflow:MLflow",
+        "tensorboard": "zoo.trackers.tensorboard:TensorBoard",
+    },
+    _find_tracker_problem,
+)
+
+
 def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str, list[dict[str, str | None]]]:
     """Kind -> rows of name, origin, target and problem.
 
@@ -145,6 +165,7 @@ def list_names(pattern: str, *, check_timeout: float | None = None) -> dict[str,
         ("corpora", CORPORA, "zoo.catalog:CORPORA"),
         ("optimizers", OPTIMIZERS, "zoo.catalog:OPTIMIZERS"),
         ("readers", READERS, "zoo.catalog:READERS"),
+        ("trackers", TRACKERS, "zoo.catalog:TRACKERS"),
     ):
         if is_file_reference(pattern):
             entries = [MODELS.find(pattern)] if kind == "models" else []

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from zoo.experiments.plan import Plan
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
+    from zoo.experiments.runs.batch import Listener
     from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.config import StudyConfig
     from zoo.reports.judged.shown import JudgedScores
+    from zoo.trackers.find import FoundTracker
+    from zoo.trackers.later import Sent
+    from zoo.trackers.listener import Tracking
 
 Place = str | os.PathLike[str]
 
@@ -65,32 +69,87 @@ def plan_study(
     return plan
 
 
-def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_failure: bool = False) -> Outcome:
+def run_plan(
+    plan: "Plan",
+    console: Console,
+    *,
+    report: bool,
+    stop_at_first_failure: bool = False,
+    trackers: "Sequence[FoundTracker]" = (),
+    samples: bool = False,
+) -> Outcome:
     """Train the missing runs, with progress on `console`; with `report`, measure costs and write the report.
+
+    Args:
+        trackers: where runs are sent while they train, and the study in the end; what fails there changes nothing.
+        samples: draw samples of a single run, so that they are sent too.
 
     Raises:
         RegistryError, ZooError: as `run_study`.
     """
-    from zoo.experiments.compare import add_probes, run_study, run_until_decided
+    from zoo.experiments.compare import add_probes, add_samples, run_study, run_until_decided
     from zoo.experiments.lengths import add_lengths
     from zoo.reports.progress import ProgressBar
 
-    with ProgressBar(console, stop_at_first_failure=stop_at_first_failure) as progress:
-        path, record = (run_until_decided if plan.study.looks else run_study)(plan, progress)
+    with ExitStack() as stack:
+        progress = stack.enter_context(ProgressBar(console, stop_at_first_failure=stop_at_first_failure))
+        tracking = stack.enter_context(_track(progress, trackers, plan.directory, console)) if trackers else None
+        path, record = (run_until_decided if plan.study.looks else run_study)(plan, tracking or progress)
         record = add_lengths(path, record)
         if report:
             progress.measuring()
             record = add_probes(plan, path, record)
-    return _summarise(path, record, report=report)
+        elif samples and tracking and os.access(path.parent, os.W_OK):
+            record, _ = add_samples(path, record)
+        if tracking:
+            tracking.send_study(path)
+        return _summarise(path, record, report=report)  # while the last runs are sent
+
+
+def _track(progress: "Listener", trackers: "Sequence[FoundTracker]", folder: Path, console: Console) -> "Tracking":
+    from zoo.trackers.listener import Tracking
+
+    def tell(line: str) -> None:
+        if console.quiet:
+            click.echo(line, err=True)
+        else:
+            console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    return Tracking(progress, trackers, folder, tell)
+
+
+def track(directory: Place, to: "str | Sequence[str]") -> "list[Sent]":
+    """Send a run, or all runs and the summary of a study, from their records to trackers that lack them.
+
+    Args:
+        directory: a run's directory, a study's folder, or a study's record.
+        to: one or more trackers, as for `train`.
+
+    Returns:
+        For each tracker, how many were sent, were there already, and were not sent, and why.
+
+    Raises:
+        RegistryError, ZooError: there is no such run, study or tracker.
+    """
+    from zoo.trackers.find import find_trackers
+    from zoo.trackers.later import send_records
+
+    return list(send_records(Path(directory), find_trackers([to] if isinstance(to, str) else to)))
 
 
 def run_sizes(
-    plans: Sequence["Plan"], out: Place, console: Console, *, stop_at_first_failure: bool = False
+    plans: Sequence["Plan"],
+    out: Place,
+    console: Console,
+    *,
+    stop_at_first_failure: bool = False,
+    trackers: "Sequence[FoundTracker]" = (),
 ) -> tuple["Scaling", list[Outcome], Path]:
     """Run one study at several sizes and write their joint report.
 
     Args:
         plans: the plan at each size, smallest first.
+        trackers: as for `run_plan`; each size is a group.
 
     Returns:
         The sizes as one `Scaling`, the outcome at each size, and the file of the joint report.
@@ -102,7 +161,10 @@ def run_sizes(
     from zoo.experiments.runs.identity import file_name
     from zoo.reports.scaling import write_scaling
 
-    outcomes = [run_plan(plan, console, report=True, stop_at_first_failure=stop_at_first_failure) for plan in plans]
+    outcomes = [
+        run_plan(plan, console, report=True, stop_at_first_failure=stop_at_first_failure, trackers=trackers)
+        for plan in plans
+    ]
     scaling = collect_scaling([outcome.comparison for outcome in outcomes])
     whole = plans[0].study.name.rpartition("-")[0]
     return scaling, outcomes, write_scaling(scaling, Path(out) / f"{file_name(whole)}-sizes")

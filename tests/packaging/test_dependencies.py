@@ -21,6 +21,8 @@ OPTIONAL = {
     "datasets": "hf",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
+    "tensorboard": "tensorboard",
+    "mlflow-skinny": "mlflow",
 }
 """Distribution that the sources import -> extra that declares it."""
 
