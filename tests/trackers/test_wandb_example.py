@@ -54,7 +54,9 @@ def read_wandb(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_example_writes_runs_of_one_group_with_all_points(run_process, tmp_path: Path) -> None:
+def test_the_example_writes_runs_of_one_group_with_all_points(run_process, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     command = ["train", "bigram", *DATA, "--steps", "12", "--track", f"{EXAMPLE}:WandB(mode=offline)"]
     done = run_process(*command)
     assert done.returncode == 0, done.stderr
@@ -70,3 +72,4 @@ def test_the_example_writes_runs_of_one_group_with_all_points(run_process, tmp_p
     assert own["settings"]["training.steps"] == 12
     assert own["summary"]["test_loss"] == run.result.test_loss
     assert own["exit"] == 0
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -21,6 +21,8 @@ STARTING = 20.0
 """Seconds that a tracker may take at the end to import its library and open its store."""
 SILENT = 5.0
 """Seconds at the end in which nothing is sent, after which a tracker counts as dead."""
+ENDING = 3.0
+"""Seconds for the exit hooks of a library, which remove temporary files, once everything is sent."""
 LONGEST = 60.0
 """Seconds that the end may take in all while a tracker answers, before the rest is left for later."""
 CLOSE = "close"
@@ -149,7 +151,7 @@ class Courier:
         with suppress(OSError):
             self._to.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.0 if self._dead else 1.0)
+            self._process.wait(0.0 if self._dead else ENDING)
         self._process.kill()
         self._process.wait()
         self._from.close()

@@ -109,5 +109,4 @@ def _read_messages() -> Iterator[Message]:
 
 
 if __name__ == "__main__":
-    main()
-    os._exit(0)  # a library's threads and exit hooks may hang
+    main()  # then exit hooks of the library remove its temporary files; the timer ends what hangs
