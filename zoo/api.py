@@ -38,6 +38,8 @@ from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.runs.engines.choose import choose_engine
+from zoo.experiments.runs.engines.interface import Engine
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
@@ -76,6 +78,10 @@ def train(
     out: Place = "runs",
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -92,6 +98,10 @@ def train(
         out: folder of runs.
         fresh: train a new run even if the same run exists.
         storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
+        engine: "local", this machine; or "ray", a cluster.
+        address: of the cluster: "auto", "local" (one for this call), "host:port" or "ray://host:port". [auto]
+        cell_cpus: CPUs of a run on Ray. [its threads]
+        cell_gpus: GPUs of a run on Ray, or a fraction of one. [1 on CUDA]
         report: draw samples, and write the run's page beside its directory.
         progress: show progress and results on standard error.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
@@ -108,7 +118,16 @@ def train(
     begin = start.directory if isinstance(start, TrainedRun) else start
     console = _make_console(progress)
     study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
-    outcome = _run(study, out, fresh=fresh, storage=storage, progress=progress, report=False, origin=origin)
+    outcome = _run(
+        study,
+        out,
+        fresh=fresh,
+        storage=storage,
+        engine=choose_engine(engine, address, cell_cpus, cell_gpus),
+        progress=progress,
+        report=False,
+        origin=origin,
+    )
     if report:
         finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
@@ -127,6 +146,10 @@ def compare(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -145,6 +168,10 @@ def compare(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
 
@@ -158,6 +185,7 @@ def compare(
         out,
         fresh=fresh,
         storage=storage,
+        engine=choose_engine(engine, address, cell_cpus, cell_gpus),
         progress=progress,
         report=report,
         stop_at_first_failure=stop_at_first_failure,
@@ -182,6 +210,10 @@ def ablate(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     report: bool = True,
     progress: bool = True,
     **settings: Any,
@@ -204,6 +236,10 @@ def ablate(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         progress: as for `train`.
         settings: as for `train`; tune=8 gives every variant its own learning rate.
 
@@ -233,6 +269,7 @@ def ablate(
             out,
             fresh=fresh,
             storage=storage,
+            engine=choose_engine(engine, address, cell_cpus, cell_gpus),
             progress=progress,
             report=report,
             stop_at_first_failure=stop_at_first_failure,
@@ -254,6 +291,10 @@ def compare_sizes(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> ComparedSizes:
@@ -271,6 +312,10 @@ def compare_sizes(
         stop_at_first_failure: as for `compare`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         progress: as for `train`.
         settings: as for `train`, without `match`.
 
@@ -280,7 +325,10 @@ def compare_sizes(
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
     console = _make_console(progress)
-    plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
+    chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+    plans = [
+        plan_study(one, out, console, fresh=fresh, storage=storage, engine=chosen) for one in study.at_sizes(sizes)
+    ]
     scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
@@ -483,13 +531,14 @@ def _run(
     *,
     fresh: bool,
     storage: str | None,
+    engine: Engine,
     progress: bool,
     report: bool,
     stop_at_first_failure: bool = False,
     origin: Run | None = None,
 ) -> Outcome:
     console = _make_console(progress)
-    plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+    plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=engine)
     if origin and not fresh:
         begin_at_origin(plan, origin, console)
     return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)
