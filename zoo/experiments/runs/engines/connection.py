@@ -46,6 +46,8 @@ def join(found: Found | None) -> ModuleType:
             ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL, **beside)
     except Exception as error:
         raise RunError(f"Cannot join the Ray cluster at '{where}': {_in_one_line(error)}") from None
+    # whatever `log_to_driver` says, a thread prints the log of a node that died on standard output
+    vars(import_module("ray._private.worker"))["print_to_stdstream"] = lambda *_, **__: None
     return ray
 
 

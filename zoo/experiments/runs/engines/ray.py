@@ -172,7 +172,7 @@ class _Journey:
             while self._flights:
                 ready, _ = self._ray.wait(list(self._flights), timeout=SECONDS)
                 for task in ready:
-                    self._land(task, self._flights.pop(task), finish)
+                    self._land(task, self._flights.pop(task), report, finish)
                 self._look(report)
         finally:
             self._cancel()
@@ -189,7 +189,7 @@ class _Journey:
         shipment = load_shipment(self._units[flight.number], self._mark)
         self._flights[task.remote(shipment, flight.number, board)] = flight
 
-    def _land(self, task: Any, flight: Flight, finish: Finish) -> None:
+    def _land(self, task: Any, flight: Flight, report: Report, finish: Finish) -> None:
         unit, errors = self._units[flight.number], self._ray.exceptions
         deaths = (errors.WorkerCrashedError, errors.NodeDiedError, errors.LocalRayletDiedError,
                   errors.ObjectLostError, errors.OutOfMemoryError)  # fmt: skip
@@ -197,6 +197,7 @@ class _Journey:
             returned = self._ray.get(task)
         except deaths as error:
             if flight.tries < MOST_TRIES:
+                report(unit[0], Progress(0.0, None, None, "its worker died, so it is sent again"))
                 self._send(replace(flight, tries=flight.tries + 1))
                 return
             with suppress(BusyError):
