@@ -23,6 +23,7 @@ NOTED: tuple[Kind, ...] = (
     "budget",
     "field",
     "execution",
+    "hardware",
     "watch",
     "buffers",
     "auxiliary",
