@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 DYING = """
 import os
+import sys
 
 from torch import nn
 
@@ -32,7 +33,7 @@ class Dying(SequenceModel):
         self.table = nn.Embedding(vocab_size, vocab_size)
 
     def forward(self, tokens):
-        if tokens.numel() > 400:
+        if "default_worker" in sys.argv[0]:
             os._exit(3)
         return self.table(tokens)
 """
@@ -51,7 +52,7 @@ def test_a_model_that_ends_its_process_is_a_failed_run_beside_the_others(
     study: Study, on_ray: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "dying.py").write_text(DYING)
-    compared = study(["bigram", "./dying.py:Dying"], seeds=1, batch_size=200, **on_ray)
+    compared = study(["bigram", "./dying.py:Dying"], seeds=1, **on_ray)
     assert {row.label: row.status for row in compared.comparison.runs} == {"bigram": "finished", "Dying": "failed"}
     (reason,) = (row.reason for row in compared.comparison.runs if row.reason)
     assert "its process died on 3 workers of the cluster" in reason
@@ -170,7 +171,7 @@ def test_a_cluster_with_a_token_is_joined_with_it_and_refuses_without(tmp_path: 
 
 
 def test_a_second_study_reads_what_the_first_one_ran(study: Study, on_ray: dict[str, Any]) -> None:
-    first = study(["bigram"], **on_ray)
+    first = study(["bigram"], seeds=2, **on_ray)
     before = {path: path.stat().st_mtime_ns for path in first.directory.rglob("result.json")}
-    assert losses_of(study(["bigram"], **on_ray)) == losses_of(first)
+    assert losses_of(study(["bigram"], seeds=2, **on_ray)) == losses_of(first)
     assert {path: path.stat().st_mtime_ns for path in first.directory.rglob("result.json")} == before

@@ -162,7 +162,7 @@ class _Journey:
         self._flights: dict[Any, Flight] = {}
         head = next((node for node in nodes if node.is_head), nodes[0])
         actor = ray.remote(Board).options(num_cpus=0, scheduling_strategy=_at(ray, head, soft=True))
-        self._board, self._news, self._looked = actor.remote(), None, 0.0
+        self._board, self._news = actor.remote(), None
 
     def make(self, report: Report, finish: Finish) -> None:
         """Send all units, and finish each that comes back."""
@@ -171,9 +171,9 @@ class _Journey:
                 self._send(Flight(number))
             while self._flights:
                 ready, _ = self._ray.wait(list(self._flights), timeout=SECONDS)
+                self._look(report, patience=1.0 if ready else 0.0)
                 for task in ready:
                     self._land(task, self._flights.pop(task), report, finish)
-                self._look(report)
         finally:
             self._cancel()
 
@@ -213,11 +213,10 @@ class _Journey:
                 receive(unit, returned)
                 finish(unit)
 
-    def _look(self, report: Report) -> None:
+    def _look(self, report: Report, patience: float) -> None:
         """Report what the board has; without the board, which may die with its node, the study goes on."""
-        if self._news is None and time.monotonic() - self._looked >= SECONDS:
-            self._news, self._looked = self._board.take.remote(), time.monotonic()
-        if self._news is None or not self._ray.wait([self._news], timeout=0)[0]:
+        self._news = self._news or self._board.take.remote()
+        if not self._ray.wait([self._news], timeout=patience)[0]:
             return
         with suppress(self._ray.exceptions.RayError):
             for (number, cell), progress in self._ray.get(self._news).items():

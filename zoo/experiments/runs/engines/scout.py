@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -41,12 +42,13 @@ def find_cluster(address: str) -> Found:
     first = _scout(address, "disabled")
     if first != "token":
         return Found(first, demands_token=False)
-    if (second := _scout(address, "token")) == "token":
-        raise RunError(
-            f"The Ray cluster at '{address}' demands a token, and the one here is missing or another: put it in "
-            "~/.ray/auth_token, or in RAY_AUTH_TOKEN."
-        )
-    return Found(second, demands_token=True)
+    with suppress(RunError):  # without any token Ray ends the process
+        if (second := _scout(address, "token")) != "token":
+            return Found(second, demands_token=True)
+    raise RunError(
+        f"The Ray cluster at '{address}' demands a token, and the one here is missing or another: put it in "
+        "~/.ray/auth_token, or in RAY_AUTH_TOKEN."
+    )
 
 
 def demands_token(address: str) -> bool:
