@@ -106,30 +106,27 @@ def start(tmp_path: Path, *words: str, **environment: str) -> "subprocess.Popen[
     )
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGKILL, -9)])
-def test_a_driver_that_is_stopped_or_killed_continues_where_it_was(
-    study: Study, on_ray: dict[str, Any], tmp_path: Path, number: int, code: int
+def test_a_driver_that_is_stopped_and_then_killed_continues_where_it_was(
+    study: Study, on_ray: dict[str, Any], tmp_path: Path
 ) -> None:
     words = ["--steps", "1500", "--checkpoint-every", "0.2"]
-    driver = start(tmp_path, *words, "--engine", "ray", "--address", on_ray["address"])
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/*/.*.partial/checkpoint-*")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    driver.send_signal(number)
-    _, complaint = driver.communicate(timeout=30)
-    assert driver.returncode == code, complaint
-    assert not list(tmp_path.glob("runs/*/*/result.json"))
-    again = start(tmp_path, *words, "--engine", "ray", "--address", on_ray["address"])
-    place, said = again.communicate(timeout=60)
-    assert again.returncode == 0, said
+    cluster, seen = ["--engine", "ray", "--address", on_ray["address"]], set[Path]()
+    for number, code in ((signal.SIGTERM, 75), (signal.SIGKILL, -9)):
+        driver, deadline = start(tmp_path, *words, *cluster), time.monotonic() + 60
+        while not (new := set(tmp_path.glob("runs/*/.*.partial/checkpoint-*")) - seen) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        driver.send_signal(number)
+        _, complaint = driver.communicate(timeout=30)
+        assert driver.returncode == code, complaint
+        assert not list(tmp_path.glob("runs/*/*/result.json"))
+        seen |= new | set(tmp_path.glob("runs/*/.*.partial/checkpoint-*"))
+    (place, said), (other, trouble) = (
+        start(tmp_path, *words, *where).communicate(timeout=60) for where in (cluster, ["--out", "alone"])
+    )
     assert "continues from step" in said
-    alone = start(tmp_path, *words, "--out", "alone")
-    other, said = alone.communicate(timeout=60)
-    assert alone.returncode == 0, said
-    losses = [
-        json.loads((tmp_path / path.strip() / "result.json").read_text())["losses_sha256"] for path in (place, other)
-    ]
-    assert losses[0] == losses[1]
+    paths = (tmp_path / path.strip() / "result.json" for path in (place, other))
+    one, alone = (json.loads(path.read_text())["losses_sha256"] for path in paths)
+    assert one == alone, trouble
 
 
 NODES = """

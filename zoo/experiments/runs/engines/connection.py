@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from zoo import interrupt
 from zoo.errors import RunError
 from zoo.experiments.runs.engines.scout import Found
 
@@ -42,7 +43,7 @@ def join(found: Found | None) -> ModuleType:
     where = found.address if found else "local"
     beside: dict[str, Any] = {} if found else {"include_dashboard": False}
     try:
-        with _silent(), _own_signals():
+        with _silent(), interrupt.held(), _own_signals():
             ray.init(address=where, log_to_driver=False, logging_level=logging.CRITICAL, **beside)
     except Exception as error:
         raise RunError(f"Cannot join the Ray cluster at '{where}': {_in_one_line(error)}") from None
@@ -61,7 +62,7 @@ def use_token(demanded: bool) -> None:
 
 def leave(ray: ModuleType) -> None:
     """Leave the cluster; one that `join` started ends."""
-    with _silent(), _own_signals():
+    with _silent(), interrupt.held(), _own_signals():
         ray.shutdown()
 
 

@@ -18,7 +18,7 @@ from zoo.experiments.runs.engines.demand import Demand, Node, find_demand, fits,
 from zoo.experiments.runs.engines.interface import Finish, Report, Unit
 from zoo.experiments.runs.engines.returned import Returned, receive
 from zoo.experiments.runs.engines.scout import Found, find_cluster
-from zoo.experiments.runs.engines.shipment import load_shipment
+from zoo.experiments.runs.engines.shipment import check_travels, load_shipment
 from zoo.experiments.runs.engines.unit import execute_unit, is_finished
 from zoo.experiments.runs.engines.worker import describe_software, work
 from zoo.experiments.runs.failure import record_deaths
@@ -84,6 +84,8 @@ class RayEngine:
             if is_finished(unit) and execute_unit(unit, corpus, report):
                 finish(unit)
         todo = [unit for unit in units if not is_finished(unit)]
+        for unit in todo:
+            check_travels(unit[0])
         if todo:
             ray = self._join()
             nodes = list_nodes(ray.nodes())

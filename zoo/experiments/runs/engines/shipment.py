@@ -47,12 +47,7 @@ class Shipment:
 
 
 def load_shipment(unit: Unit, mark: str) -> Shipment:
-    """Load what a worker needs for a unit.
-
-    Raises:
-        UsageError: a model, corpus or optimizer exists in this process alone.
-    """
-    check_travels(unit[0])
+    """Load what a worker needs for a unit."""
     hidden = unit[0].directory.with_name(f".{unit[0].directory.name}.partial")
     return Shipment(
         cells=tuple(map(pack, unit)),
