@@ -19,6 +19,7 @@ OPTIONAL = {
     "tokenizers": "bpe",
     "zstandard": "zstd",
     "datasets": "hf",
+    "ray": "cluster",
 }
 """Distribution that the sources import -> extra that declares it."""
 
