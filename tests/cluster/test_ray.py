@@ -123,7 +123,7 @@ def test_a_driver_that_is_stopped_and_then_killed_continues_where_it_was(
     (place, said), (other, trouble) = (
         start(tmp_path, *words, *where).communicate(timeout=60) for where in (cluster, ["--out", "alone"])
     )
-    assert "continues from step" in said
+    assert "goes on at step" in said
     paths = (tmp_path / path.strip() / "result.json" for path in (place, other))
     one, alone = (json.loads(path.read_text())["losses_sha256"] for path in paths)
     assert one == alone, trouble
@@ -162,7 +162,7 @@ def test_a_cluster_with_a_token_is_joined_with_it_and_refuses_without(tmp_path: 
         joined = start(tmp_path, *words, HOME=str(home))
         _, complaint = joined.communicate(timeout=60)
         assert joined.returncode == 0, complaint
-        assert "oken" not in complaint
+        assert "RAY_AUTH" not in complaint
     finally:
         nodes.communicate("")
 
