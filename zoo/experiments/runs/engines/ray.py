@@ -93,7 +93,11 @@ class RayEngine:
             for demand in dict.fromkeys(demands):
                 self._inspect(ray, nodes, demand)
             with _Mark(todo[0][0].study) as mark:
-                _Journey(ray, todo, demands, nodes, mark).make(report, finish)
+                journey = _Journey(ray, todo, demands, nodes, mark)
+                try:
+                    journey.make(report, finish)
+                except ray.exceptions.RayError as error:
+                    raise RunError(f"The Ray cluster at '{self._address}' is gone: {_last_line(error)}") from None
 
     def close(self) -> None:
         """Leave the cluster; a "local" one ends."""
@@ -140,10 +144,10 @@ class RayEngine:
 
 
 class _Mark:
-    """A file in a study's folder by which a worker knows that it sees this very folder."""
+    """A file in a study's folder by which a worker knows that it sees this very folder; `clean` removes a left one."""
 
     def __init__(self, study: Path) -> None:
-        self._path = study / f".{secrets.token_hex(8)}.shared"
+        self._path = study / f".shared-{secrets.token_hex(8)}.partial"
 
     def __enter__(self) -> str:
         self._path.parent.mkdir(parents=True, exist_ok=True)
