@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,34 +95,43 @@ def test_a_model_of_this_process_alone_is_refused(study: Study, on_ray: dict[str
         zoo.MODELS.unregister("here-alone")
 
 
-def start(tmp_path: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, str(ROOT / "cli.py"), "train", "gru", "--data", "words.txt", "--threads", "1", *words]
-    return subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the training of a gru on words.txt; what still runs at the end of the test is killed."""
+    command = [sys.executable, str(ROOT / "cli.py"), "train", "gru", "--data", "words.txt", "--threads", "1"]
+    started = []
+
+    def start(*words: str, **environment: str) -> "subprocess.Popen[str]":
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        driver = subprocess.Popen([*command, *words], cwd=tmp_path, env={**os.environ, **environment}, **pipes)
+        started.append(driver)
+        return driver
+
+    yield start
+    for driver in started:
+        driver.kill()
+        driver.communicate()
 
 
 def test_a_driver_that_is_stopped_and_then_killed_continues_where_it_was(
-    study: Study, on_ray: dict[str, Any], tmp_path: Path
+    study: Study, on_ray: dict[str, Any], tmp_path: Path, start: Start
 ) -> None:
     words = ["--steps", "1500", "--checkpoint-every", "0.2"]
     cluster, seen = ["--engine", "ray", "--address", on_ray["address"]], set[Path]()
     for number, code in ((signal.SIGTERM, 75), (signal.SIGKILL, -9)):
-        driver, deadline = start(tmp_path, *words, *cluster), time.monotonic() + 60
+        driver, deadline = start(*words, *cluster), time.monotonic() + 120
         while not (new := set(tmp_path.glob("runs/*/.*.partial/checkpoint-*")) - seen) and time.monotonic() < deadline:
             time.sleep(0.05)
         driver.send_signal(number)
-        _, complaint = driver.communicate(timeout=30)
+        _, complaint = driver.communicate(timeout=60)
         assert driver.returncode == code, complaint
         assert not list(tmp_path.glob("runs/*/*/result.json"))
         seen |= new | set(tmp_path.glob("runs/*/.*.partial/checkpoint-*"))
     (place, said), (other, trouble) = (
-        start(tmp_path, *words, *where).communicate(timeout=60) for where in (cluster, ["--out", "alone"])
+        start(*words, *where).communicate(timeout=120) for where in (cluster, ["--out", "alone"])
     )
     assert "goes on at step" in said
     paths = (tmp_path / path.strip() / "result.json" for path in (place, other))
@@ -139,7 +149,9 @@ nodes.shutdown()
 """
 
 
-def test_a_cluster_with_a_token_is_joined_with_it_and_refuses_without(tmp_path: Path, study: Study) -> None:
+def test_a_cluster_with_a_token_is_joined_with_it_and_refuses_without(
+    tmp_path: Path, study: Study, start: Start
+) -> None:
     home = tmp_path / "home"
     (home / ".ray").mkdir(parents=True)
     token = "0123456789abcdef" * 4
@@ -154,13 +166,13 @@ def test_a_cluster_with_a_token_is_joined_with_it_and_refuses_without(tmp_path: 
         address = nodes.stdout.readline().strip()
         assert demands_token(address)
         words = ("--steps", "5", "--engine", "ray", "--address", address)
-        without = start(tmp_path, *words, HOME=str(home))
-        _, complaint = without.communicate(timeout=60)
+        without = start(*words, HOME=str(home))
+        _, complaint = without.communicate(timeout=120)
         assert (without.returncode, complaint.count("\n")) == (1, 1)
         assert "demands a token, and the one here is missing or another" in complaint
         (home / ".ray" / "auth_token").write_text(token)
-        joined = start(tmp_path, *words, HOME=str(home))
-        _, complaint = joined.communicate(timeout=60)
+        joined = start(*words, HOME=str(home))
+        _, complaint = joined.communicate(timeout=120)
         assert joined.returncode == 0, complaint
         assert "RAY_AUTH" not in complaint
     finally:

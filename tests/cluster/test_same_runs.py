@@ -54,7 +54,7 @@ def _far_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let workers see neither the study's folder nor the driver's: all paths there begin with /elsewhere."""
     from dataclasses import replace
 
-    from zoo.experiments.runs.engines import ray as engine
+    from zoo.experiments.runs.engines import journey as engine
 
     load = engine.load_shipment
 
