@@ -22,22 +22,24 @@ address=$(srun --nodes 1 --ntasks 1 --nodelist "$head" hostname --ip-address)
 address=${address%% *}:$port             # a host may have several addresses
 
 umask 077
-folder=$(mktemp -d "${TMPDIR:-/tmp}/zoo-ray.XXXXXX")
+folder=/tmp/zoo-ray-${SLURM_JOB_ID:-$$}    # on every node; TMPDIR may be too long for the names of Ray's sockets
+mkdir "$folder"
 RAY_AUTH_TOKEN=$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN RAY_USAGE_STATS_ENABLED=0
 
 workers=()
 # shellcheck disable=SC2329  # the trap calls it
 leave() {
-    for worker in "${workers[@]}"; do kill -TERM "$worker" 2>/dev/null || true; done
-    wait
-    rm -rf "$folder"
+    kill -TERM "${workers[@]}" 2>/dev/null || true
+    for _ in $(seq 20); do kill -0 "${workers[@]}" 2>/dev/null || break; sleep 0.5; done
+    kill -KILL "${workers[@]}" 2>/dev/null || true
+    srun --overlap rm -rf "$folder" || true
 }
 trap leave EXIT
 
 start() {                                # start NODE WORDS...: a node of the cluster that lasts as long as its srun
     srun --nodes 1 --ntasks 1 --nodelist "$1" --overlap \
-        ray start --block --num-cpus "$cpus" --num-gpus "$gpus" --disable-usage-stats "${@:2}" \
+        ray start --block --temp-dir "$folder" --num-cpus "$cpus" --num-gpus "$gpus" --disable-usage-stats "${@:2}" \
         > "$folder/$1.log" 2>&1 &
     workers+=($!)
 }
@@ -45,9 +47,10 @@ start() {                                # start NODE WORDS...: a node of the cl
 start "$head" --head --node-ip-address "${address%:*}" --port "$port" --include-dashboard=false
 for node in "${nodes[@]:1}"; do start "$node" --address "$address"; done
 
-ready=false
+ready=false alive=0
 for _ in $(seq 120); do                  # a node of the cluster is up within seconds
-    alive=$(python -c '
+    for worker in "${workers[@]}"; do kill -0 "$worker" 2>/dev/null || break 2; done
+    alive=$(timeout 20 python -c '
 import sys, ray
 ray.init(sys.argv[1], log_to_driver=False, logging_level="CRITICAL")
 print(sum(node["Alive"] for node in ray.nodes()))
@@ -56,7 +59,7 @@ print(sum(node["Alive"] for node in ray.nodes()))
     sleep 1
 done
 if [ "$ready" != true ]; then
-    echo "The Ray cluster has $alive of ${#nodes[@]} nodes after two minutes; the last lines of each:" >&2
+    echo "The Ray cluster has $alive of ${#nodes[@]} nodes; the last lines of each:" >&2
     tail -n 5 "$folder"/*.log >&2
     exit 1
 fi

@@ -52,11 +52,10 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "SLURM_JOB_ID": "4242",
+        "SLURM_JOB_ID": str(port),
         "SLURM_JOB_NODELIST": "node-[a-b]",
         "SLURM_CPUS_PER_TASK": "1",
         "RAY_PORT": str(port),
-        "TMPDIR": str(tmp_path),
         "ZOO": f"{sys.executable} {ROOT / 'cli.py'}",
     }
 
@@ -83,6 +82,6 @@ def test_the_script_runs_a_study_on_both_nodes_and_leaves_nothing(environment: d
     assert done.returncode == 0, done.stderr
     assert "test, valid: nats per token, mean of 2 seeds" in done.stdout
     assert len(list(tmp_path.glob("runs/*/*/result.json"))) == 4
-    assert not list(tmp_path.glob("zoo-ray.*"))
+    assert not Path(f"/tmp/zoo-ray-{environment['SLURM_JOB_ID']}").exists()
     with socket.socket() as closed:
         assert closed.connect_ex(("127.0.0.1", int(environment["RAY_PORT"]))) != 0
