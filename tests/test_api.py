@@ -317,6 +317,10 @@ def test_a_figure_is_that_of_the_report(compared: zoo.Compared, tmp_path: Path) 
         (lambda: zoo.train("gru", data=["a"]), "A corpus is given by its name, or .* list is neither"),
         (lambda: zoo.compare("gru,lstm"), "No study file 'gru,lstm'. Models are given in a list"),
         (lambda: zoo.compare([]), "no models to compare"),
+        (
+            lambda: zoo.compare([f"mlp(hidden={width})" for width in range(1, 302)]),
+            "301 models have 45,150 pairs to judge: compare at most 300",
+        ),
         (lambda: zoo.compare(["gru", "gru"]), "two models are called 'gru'"),
         (lambda: zoo.compare(["gru"], seeds=0), "seeds=.*: .* at least 1"),
         (lambda: zoo.compare(["gru"], recipe="one"), "chooses a recipe of a study file"),

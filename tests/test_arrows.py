@@ -63,6 +63,7 @@ FORBIDDEN = {
 EXCEPTIONS = {  # types: what is reported of a run in progress, and of samples while they are drawn
     "zoo/reports/progress.py": {"zoo.training.loop", "zoo.experiments.runs.batch", "zoo.experiments.runs.resolve"},
     "zoo/reports/samples.py": {"zoo.experiments.runs.samples"},
+    "zoo/reports/notebook.py": {"zoo.probes.values"},
     "zoo/reports/trace.py": {"zoo.probes.values"},
     "zoo/reports/trace_page.py": {"zoo.probes.values"},
     "zoo/reports/figures/embedding.py": {"zoo.probes.values"},

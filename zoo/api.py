@@ -4,14 +4,15 @@
     zoo.sample(run, prompt="ma")
     zoo.compare(["mlp", "wavenet(hidden=96)", Mine], seeds=5)
 
-Flags of the command line, and settings given by `--set`, are keywords here. Progress goes to standard error. A wrong
-name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
+Flags of the command line, and settings given by `--set`, are keywords here. Progress goes to standard error, in
+a notebook to a display. A wrong name or value raises one of the project's own errors, `ZooError` or `RegistryError`.
 """
 
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
@@ -22,7 +23,6 @@ from rich.console import Console
 from registry import Registry
 from zoo.catalog import CORPORA, MODELS, OPTIMIZERS, expand_names, require_models
 from zoo.commands import (
-    Outcome,
     Place,
     begin_at_origin,
     describe_ablation,
@@ -37,9 +37,8 @@ from zoo.config import Positive, Seed
 from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
-from zoo.experiments.records.run import Run, read_run
+from zoo.experiments.records.run import read_run
 from zoo.experiments.runs.engines.choose import choose_engine
-from zoo.experiments.runs.engines.interface import Engine
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
@@ -47,8 +46,10 @@ from zoo.experiments.study.settings import SETTINGS, check_names, nest_corpus
 from zoo.experiments.tracing import trace_named
 from zoo.models.interface import SequenceModel
 from zoo.naming import name_of
+from zoo.output import find_kernel
 from zoo.probes.values import Form
 from zoo.reports.console import PlainConsole
+from zoo.reports.live import LiveConsole, LiveDisplay
 from zoo.results import Checked, Compared, ComparedSizes, TracedModel, TrainedRun
 from zoo.settings.signature import show_settings
 
@@ -103,7 +104,7 @@ def train(
         cell_cpus: CPUs of a run on Ray. [its threads]
         cell_gpus: GPUs of a run on Ray, or a fraction of one. [1 on CUDA]
         report: draw samples, and write the run's page beside its directory.
-        progress: show progress and results on standard error.
+        progress: show progress: on standard error, in a notebook as one display.
         settings: the settings below; `data` may be a function that returns a Source. Give one budget: steps,
             train_tokens, seconds or flops.
 
@@ -116,20 +117,16 @@ def train(
     check_names(settings, _list_keywords(train))
     name = os.fspath(model.directory) if isinstance(model, TrainedRun) else name_of(model, MODELS)
     begin = start.directory if isinstance(start, TrainedRun) else start
-    console = _make_console(progress)
-    study, origin = describe_training(name, _name_objects(settings), console, seed=seed, start=begin, trust=trust)
-    outcome = _run(
-        study,
-        out,
-        fresh=fresh,
-        storage=storage,
-        engine=choose_engine(engine, address, cell_cpus, cell_gpus),
-        progress=progress,
-        report=False,
-        origin=origin,
-    )
-    if report:
-        finish_run(outcome)
+    given = _name_objects(settings)
+    with _open_console(progress) as console:
+        study, origin = describe_training(name, given, console, seed=seed, start=begin, trust=trust)
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
+        if origin and not fresh:
+            begin_at_origin(plan, origin, console)
+        outcome = run_plan(plan, console, report=False)
+        if report:
+            finish_run(outcome)
     return load(outcome.directory / outcome.comparison.runs[0].directory)
 
 
@@ -180,17 +177,10 @@ def compare(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare, settings, models=models, **own)
-    outcome = _run(
-        study,
-        out,
-        fresh=fresh,
-        storage=storage,
-        engine=choose_engine(engine, address, cell_cpus, cell_gpus),
-        progress=progress,
-        report=report,
-        stop_at_first_failure=stop_at_first_failure,
-    )
-    return Compared(*outcome)
+    with _open_console(progress) as console:
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -263,18 +253,10 @@ def ablate(
         splits=splits,
         target=target,
     )
-    return Compared(
-        *_run(
-            study,
-            out,
-            fresh=fresh,
-            storage=storage,
-            engine=choose_engine(engine, address, cell_cpus, cell_gpus),
-            progress=progress,
-            report=report,
-            stop_at_first_failure=stop_at_first_failure,
-        )
-    )
+    with _open_console(progress) as console:
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
+        return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure))
 
 
 @show_settings(SETTINGS, before="out", types=TYPES)
@@ -324,12 +306,12 @@ def compare_sizes(
     """
     own = {"seeds": seeds, "splits": splits, "target": target, "recipe": recipe, "name": name}
     study = _build_study(compare_sizes, settings, models=models, **own)
-    console = _make_console(progress)
-    chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
-    plans = [
-        plan_study(one, out, console, fresh=fresh, storage=storage, engine=chosen) for one in study.at_sizes(sizes)
-    ]
-    scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
+    with _open_console(progress) as console:
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plans = [
+            plan_study(one, out, console, fresh=fresh, storage=storage, engine=chosen) for one in study.at_sizes(sizes)
+        ]
+        scaling, outcomes, page = run_sizes(plans, out, console, stop_at_first_failure=stop_at_first_failure)
     return ComparedSizes(scaling, [Compared(*outcome) for outcome in outcomes], page)
 
 
@@ -520,25 +502,12 @@ def _name_objects(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, **names}
 
 
-def _make_console(progress: bool) -> Console:
+@contextmanager
+def _open_console(progress: bool) -> Iterator[Console]:
+    """Open the console of a call: a live display in a notebook, standard error elsewhere."""
+    if progress and find_kernel():
+        with LiveDisplay() as display:
+            yield LiveConsole(display)
+        return
     terminal = sys.stderr.isatty()  # explicit: notebooks set FORCE_COLOR, which rich takes for a terminal
-    return PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)
-
-
-def _run(
-    study: StudyConfig,
-    out: Place,
-    *,
-    fresh: bool,
-    storage: str | None,
-    engine: Engine,
-    progress: bool,
-    report: bool,
-    stop_at_first_failure: bool = False,
-    origin: Run | None = None,
-) -> Outcome:
-    console = _make_console(progress)
-    plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=engine)
-    if origin and not fresh:
-        begin_at_origin(plan, origin, console)
-    return run_plan(plan, console, report=report, stop_at_first_failure=stop_at_first_failure)
+    yield PlainConsole(stderr=True, quiet=not progress, force_jupyter=False, force_terminal=terminal)

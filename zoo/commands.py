@@ -11,7 +11,6 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from zoo.experiments.judge.comparison import Comparison
-    from zoo.experiments.judge.judgement import Judged
     from zoo.experiments.judge.scaling import Scaling
     from zoo.experiments.judge.single import RunSummary
     from zoo.experiments.plan import Plan
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.experiments.runs.engines.interface import Engine
     from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.config import StudyConfig
+    from zoo.reports.judged.shown import JudgedScores
 
 Place = str | os.PathLike[str]
 
@@ -90,6 +90,7 @@ def run_plan(plan: "Plan", console: Console, *, report: bool, stop_at_first_fail
             path, record = (run_until_decided if plan.study.looks else run_study)(plan, progress)
         record = add_lengths(path, record)
         if report:
+            progress.measuring()
             record = add_probes(plan, path, record)
     return _summarise(path, record, report=report)
 
@@ -333,7 +334,7 @@ def judge(
     alpha: float = 0.05,
     solved: str | None = None,
     planned: float | None = None,
-) -> "Judged":
+) -> "JudgedScores":
     """Judge scores that somebody else measured.
 
     Args:
@@ -353,11 +354,12 @@ def judge(
     """
     from zoo.errors import UsageError
     from zoo.experiments.judge.criterion import Criterion
-    from zoo.experiments.judge.judgement import Judged, judge_design
+    from zoo.experiments.judge.judgement import judge_design
     from zoo.experiments.judge.solved import parse_goal
     from zoo.readers.arrange import arrange
     from zoo.readers.interface import Columns
     from zoo.readers.read import digest_files, read_scores
+    from zoo.reports.judged.shown import JudgedScores
 
     goal = parse_goal(solved) if solved else None
     paths = [Path(file) for file in files]
@@ -373,7 +375,7 @@ def judge(
     except ValueError as error:
         raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
     designs = arrange(scores, higher=higher, unpaired=unpaired, ordered=ordered)
-    return Judged(
+    return JudgedScores(
         title=" and ".join(path.name for path in paths[:3]) + (f" and {len(paths) - 3} more" * (len(paths) > 3)),
         sources=digest_files(paths),
         notes=scores.notes,
@@ -434,11 +436,11 @@ def evaluate_run(
         RunError, DataError, UsageError: no such run, no such text, or characters outside the run's vocabulary.
     """
     from zoo.experiments.runs.evaluate import evaluate_again
-    from zoo.output import one_line
+    from zoo.output import notify, one_line
 
     document, notices = evaluate_again(str(run), splits, device=device, data=data, trust=trust)
     for notice in notices:
-        click.echo(one_line(notice), err=True)
+        notify(one_line(notice))
     return document
 
 

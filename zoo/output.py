@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +36,17 @@ def bounded_text(error: object) -> str:
 def one_line(text: str) -> str:
     """Text for a terminal as one line of bounded length."""
     return bounded_text(text).replace("\n", "\\n")
+
+
+def find_kernel() -> Any:
+    """Return the shell of the Jupyter kernel that this process is, which shows displays; None elsewhere."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell if hasattr(shell, "kernel") else None
+
+
+def notify(line: str) -> None:
+    """Print a notice on standard error; in a notebook, which shows that as an alarm, as ordinary output."""
+    click.echo(line, err=find_kernel() is None)
 
 
 def can_write(stream: Any) -> bool:

@@ -1,6 +1,5 @@
 """Results of the functions of `zoo.api`, for notebooks: a run, a comparison, a check and a figure."""
 
-import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import torch
 
 from zoo.config import RunConfig
 from zoo.data.vocabulary import Vocabulary
-from zoo.errors import UsageError, ZooError
+from zoo.errors import RunError, UsageError, ZooError
 from zoo.experiments.judge.ablation import Ablated, Effect
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import Answers, ModelRow, RunRow
@@ -24,12 +23,14 @@ from zoo.experiments.runs.load import load_model
 from zoo.experiments.runs.trust import Trust
 from zoo.experiments.runs.vocabulary import read_vocabulary
 from zoo.models.interface import SequenceModel
+from zoo.output import notify
 from zoo.probes.values import Layer, Signals, Traced
+from zoo.reports import notebook
 from zoo.reports.conformance import conformance_lines
-from zoo.reports.console import PlainConsole
+from zoo.reports.console import capture
 from zoo.reports.figures.draw import draw, standalone
 from zoo.reports.figures.run import draw_run
-from zoo.reports.figures.scaling import scaling_figure
+from zoo.reports.figures.scaling import draw_scaling
 from zoo.reports.run_page import page_of
 from zoo.reports.scaling import print_scaling
 from zoo.reports.table import print_comparison
@@ -96,7 +97,7 @@ class TrainedRun:
         """
         model, notice = load_model(self.record, Trust(everything=self._trust))
         if notice:
-            click.echo(notice, err=True)
+            notify(notice)
         model.register_forward_pre_hook(_check_tokens)
         return model
 
@@ -109,6 +110,13 @@ class TrainedRun:
             outcome = [f"{result.status}: {result.reason}"]
         model = f"{self.config.label} on {self.record.recorded.data.name}, seed {self.config.seed}"
         return f"TrainedRun({', '.join([model, *outcome, str(self.directory)])})"
+
+    def _repr_html_(self) -> str | None:
+        """Losses, curve and setting in a notebook; None if the run no longer exists."""
+        try:
+            return notebook.render_run(summarise_run(self.directory), self.report)
+        except RunError:
+            return None
 
 
 def _check_tokens(model: SequenceModel, given: tuple[Any, ...]) -> None:
@@ -144,6 +152,9 @@ class Checked:
     def __repr__(self) -> str:
         return click.unstyle("\n".join(conformance_lines(self.document)))
 
+    def _repr_html_(self) -> str:
+        return notebook.render_check(self.document)
+
 
 @dataclass(frozen=True)
 class TracedModel:
@@ -162,7 +173,10 @@ class TracedModel:
         return self.traced.signals
 
     def __repr__(self) -> str:
-        return _capture(lambda console: print_trace(self.traced, self.layers, console), 80)
+        return capture(lambda console: print_trace(self.traced, self.layers, console), 80)
+
+    def _repr_html_(self) -> str:
+        return notebook.render_trace(self.traced)
 
 
 @dataclass(frozen=True)
@@ -170,10 +184,19 @@ class Figure:
     """An SVG figure, which a notebook displays."""
 
     name: str
-    svg: str = field(repr=False)
+    drawing: str = field(repr=False)
+
+    @property
+    def svg(self) -> str:
+        """The figure as a file of its own, light or dark as the reader's system is."""
+        return standalone(self.drawing)
 
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_html_(self) -> str:
+        """The figure in a notebook, light or dark as the notebook is."""
+        return notebook.render_figure(self.drawing)
 
     def save(self, path: str | Path) -> Path:
         """Write the figure to a file and return its path.
@@ -191,14 +214,7 @@ class Figure:
 def _choose(name: str, figures: Mapping[str, str], what: str) -> Figure:
     if name not in figures:
         raise UsageError(f"No figure '{name}' of this {what}. Figures: {', '.join(figures) or 'none'}.")
-    return Figure(name, standalone(figures[name]))
-
-
-def _capture(draw: Callable[[PlainConsole], None], width: int) -> str:
-    """The text that a function prints on a console of a width, without colours."""
-    text = io.StringIO()
-    draw(PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False))
-    return text.getvalue().rstrip("\n")
+    return Figure(name, figures[name])
 
 
 class Compared:
@@ -231,10 +247,14 @@ class Compared:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and the verdict as `compare` prints them."""
-        return _capture(lambda console: print_comparison(self.comparison, bits=bits, console=console), width)
+        return capture(lambda console: print_comparison(self.comparison, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()
+
+    def _repr_html_(self) -> str:
+        """Verdict, tables and figures in a notebook."""
+        return notebook.render_comparison(self.comparison, self.report)
 
     def plot(self, figure: str = "forest") -> Figure:
         """Draw a figure of the report.
@@ -287,10 +307,14 @@ class ComparedSizes:
 
     def table(self, *, bits: bool = False, width: int = 80) -> str:
         """The tables and verdicts as `compare --sizes` prints them."""
-        return _capture(lambda console: print_scaling(self.scaling, bits=bits, console=console), width)
+        return capture(lambda console: print_scaling(self.scaling, bits=bits, console=console), width)
 
     def __repr__(self) -> str:
         return self.table()
+
+    def _repr_html_(self) -> str:
+        """Verdicts, tables and figures in a notebook."""
+        return notebook.render_scaling(self.scaling, self.report)
 
     def plot(self, against: str = "parameters") -> Figure:
         """Draw the test losses against "parameters" or training "flops".
@@ -298,11 +322,7 @@ class ComparedSizes:
         Raises:
             UsageError: there is no such figure; the message lists the figures.
         """
-        drawn = {
-            "parameters": scaling_figure(self.scaling, "parameters"),
-            "flops": scaling_figure(self.scaling, "flops"),
-        }
-        return _choose(against, {name: markup for name, markup in drawn.items() if markup}, "comparison of sizes")
+        return _choose(against, draw_scaling(self.scaling), "comparison of sizes")
 
 
 NOTHING = {"receptive_field": math.inf}

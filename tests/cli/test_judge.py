@@ -39,6 +39,15 @@ def crossed(models: dict[str, float], seeds: int, items: int, seed: int = 0) -> 
     ]
 
 
+def test_more_models_than_can_be_judged_together_are_refused_in_a_line(run_zoo, write) -> None:
+    rows = [(f"m{model}", seed, 2.0) for model in range(301) for seed in (1, 2)]
+    done = run_zoo("judge", write("model,seed,loss", rows))
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: There are 301 models in the file, and at most 300 are judged together: leave out some.\n"
+    )
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_study_is_judged_as_compare_judged_it_to_the_last_digit(zoo_json, words, tmp_path, stream: bool) -> None:
     text = ["--data", str(words), *(["--documents", "none", "--length", "8"] if stream else [])]

@@ -286,7 +286,7 @@ def _row(
         untrained=0, losses=losses, test=test, validation=None if missing else _spread([v + 0.0024 for v in known]),
         train=_spread([v - 0.2 for v in known]) if published and not missing else None, floor=floor,
         above_floor=test.mean - floor if test and floor is not None else None, parameters=size,
-        receptive_field=None if place == 1 else 8 - place // 3,
+        receptive_field=None if place == 1 else max(8 - place // 3, 1),
         off_size=0.004 * place - 0.01 if matched else None, off_budget=0.0,
         used=Used(steps=7000 - place, tokens=6.4e6, seconds=seconds, flops=6.0 * size * 6.4e6 if costs else None),
         tokens_per_second=6.4e6 / seconds, lr=0.003, lr_from="grid" if grid else "recipe", lr_trials=trials,
@@ -300,7 +300,7 @@ def _interval(values: list[float]) -> Interval:
     if sd is None or len(values) < 3:
         return Interval(mean=fmean(values), sd=sd, low=None, high=None, seeds_se=None, documents_se=None)
     seeds_se, documents_se = sd / len(values) ** 0.5, 0.0006
-    reach = T95[len(values) - 1] * (seeds_se**2 + documents_se**2) ** 0.5
+    reach = T95.get(len(values) - 1, 1.96) * (seeds_se**2 + documents_se**2) ** 0.5
     mean = fmean(values)
     return Interval(mean=mean, sd=sd, low=mean - reach, high=mean + reach, seeds_se=seeds_se, documents_se=documents_se)
 
@@ -327,8 +327,8 @@ def _cost(size: int, seconds: float, place: int) -> Cost:
         parameters=size, flops_forward=2.0 * size, flops_training=6.0 * size, train_tokens_per_second=6.4e6 / seconds,
         evaluation_tokens_per_second=2e7 / seconds, peak_bytes=(300 + 21 * place) * 1_000_000, memory="RSS",
         state_bytes=512 * (place + 1), state_tokens=64, state_grows=place == 1,
-        receptive_field=3 if place == 3 else None if place == 1 else 8 - place // 3,
-        declared_field=None if place == 1 else 8 - place // 3, probed_tokens=64,
+        receptive_field=3 if place == 3 else None if place == 1 else max(8 - place // 3, 1),
+        declared_field=None if place == 1 else max(8 - place // 3, 1), probed_tokens=64,
     )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ def test_page_and_document_draw_every_note_and_the_table_those_of_its_kinds(note
         "published",
         "counted",
         "xz",
+        "excerpt",
     }
     for note in noted.notes:
         assert page.count(note.text) == document.count(note.text) == 1

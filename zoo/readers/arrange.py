@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import DataError
 from zoo.experiments.judge.judgement import Design
+from zoo.experiments.study.config import MOST_MODELS
 from zoo.readers.interface import Names, Numbers, Scores
 
 NAMED = 4
@@ -80,6 +81,10 @@ def _arrange_task(task: str, scores: Scores, unpaired: bool) -> Design:
     labels, model = _number(scores.models)
     if len(labels) < 2:
         raise DataError(f"There is one model in {where} ('{labels[0]}'), and two are needed: nothing can be compared.")
+    if len(labels) > MOST_MODELS:
+        raise DataError(
+            f"There are {len(labels):,} models in {where}, and at most {MOST_MODELS} are judged together: leave out some."
+        )
     seeds, seed = _number(scores.seeds, len(model))
     items, item = _number(scores.items, len(model))
     totals = np.full((len(labels), len(seeds), len(items)), np.nan)

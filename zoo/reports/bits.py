@@ -2,6 +2,7 @@
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.verdict import list_some
 from zoo.reports.numbers import half_width
 
 
@@ -18,4 +19,4 @@ def show_bits_per_byte(comparison: Comparison, row: ModelRow) -> str:
 def list_bits_per_byte(comparison: Comparison) -> list[str]:
     """List the test losses of all models in bits a byte, on one line; nothing where they are unknown."""
     found = [f"{row.label} {shown}" for row in comparison.models if (shown := show_bits_per_byte(comparison, row))]
-    return [f"bits a byte: {', '.join(found)}"] if found else []
+    return [f"bits a byte: {list_some(found)}"] if found else []

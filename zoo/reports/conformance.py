@@ -1,7 +1,7 @@
 """Print the result of `check`: a line per check, its findings below, and a sentence at the end."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -26,10 +26,11 @@ def conformance_lines(document: dict[str, Any]) -> Iterator[str]:
             text = finding["text"] if plain else f"{finding['kind']}: {finding['text']}"
             yield click.style(_indented(text, column + 8), dim=not plain)
     yield ""
-    yield click.style(_verdict(document), bold=True)
+    yield click.style(describe_verdict(document), bold=True)
 
 
-def _verdict(document: dict[str, Any]) -> str:
+def describe_verdict(document: Mapping[str, Any]) -> str:
+    """Say whether the model holds the contract, or what it breaks."""
     failed = [check["name"] for check in document["checks"] if check["status"] == "failed"]
     if not failed:
         return f"{document['model']} holds the contract."

@@ -1,6 +1,7 @@
 """A console that escapes control characters in tables."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console
@@ -16,3 +17,10 @@ class PlainConsole(Console):
         """Render to segments with escaped text; rich's own control codes stay."""
         for segment in super().render(*args, **options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def capture(draw: Callable[[PlainConsole], None], width: int) -> str:
+    """Return the text that a function prints on a console of a width, without colours."""
+    text = io.StringIO()
+    draw(PlainConsole(file=text, width=width, color_system=None, force_terminal=False, force_jupyter=False))
+    return text.getvalue().rstrip("\n")

@@ -106,13 +106,16 @@ def print_runs(rows: list[dict[str, Any]], *, bits: bool) -> None:
         console.print("no finished runs")
         return
     console.print(f"{'test':>8}  {'valid':>8}  {'params':>10}  run", style="bold")
-    for row in rows:
-        if row["status"] != "finished":
-            console.print(f"{row['status']:<28}  {row['run']}")
-            continue
-        given = (row[key] for key in ("test_loss", "validation_loss"))
-        losses = (f"{'':8}" if loss is None else f"{loss / unit:8.4f}" for loss in given)
-        console.print("  ".join([*losses, f"{row['parameters']:>10,}", row["run"]]))
+    console.print("\n".join(_describe_run(row, unit) for row in rows))
+
+
+def _describe_run(row: dict[str, Any], unit: float) -> str:
+    """Describe a run in a line: its losses and size, or its status, and its path."""
+    if row["status"] != "finished":
+        return f"{row['status']:<28}  {row['run']}"
+    given = (row[key] for key in ("test_loss", "validation_loss"))
+    losses = (f"{'':8}" if loss is None else f"{loss / unit:8.4f}" for loss in given)
+    return "  ".join([*losses, f"{row['parameters']:>10,}", row["run"]])
 
 
 def print_forecast(rows: list[dict[str, Any]]) -> None:

@@ -1,11 +1,11 @@
 """Words for page and document: the setting of a comparison, its means and intervals, environment and commands."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
-from zoo.experiments.judge.verdict import percent
+from zoo.experiments.judge.verdict import MOST_NAMED, list_some, percent
 from zoo.experiments.records.run import DataRecord
 from zoo.reports.numbers import short, storage
 from zoo.reports.search_facts import describe_found
@@ -49,7 +49,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {name_unit(data)}",
-        "Seeds": f"{', '.join(map(str, study.seeds))}; the same for every model",
+        "Seeds": f"{_list_seeds(study.seeds)}; the same for every model",
         "Search": describe_found(comparison) if comparison.tuned else "",
         "Splits": _splits(comparison),
         "Machine": _distinct(f"{machine.device}, {_count(machine.threads, 'thread')}, {machine.platform}, "
@@ -61,6 +61,13 @@ def setting(comparison: Comparison) -> dict[str, str]:
             "parameters" if study.match.kind == "parameters" else "training FLOPs per token"
         )
     return {name: words for name, words in facts.items() if words}
+
+
+def _list_seeds(seeds: Sequence[int]) -> str:
+    """List seeds: 1 to 1,000 if they are neighbours."""
+    if len(seeds) > MOST_NAMED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]:,} to {seeds[-1]:,}"
+    return list_some([str(seed) for seed in seeds])
 
 
 def name_unit(data: DataRecord) -> str:
@@ -103,7 +110,7 @@ def optimizers(comparison: Comparison) -> str:
         return "none"
     if len(found) == 1:
         return next(iter(found))
-    return ", ".join(f"{optimizer} ({', '.join(labels)})" for optimizer, labels in found.items())
+    return ", ".join(f"{optimizer} ({list_some(labels)})" for optimizer, labels in found.items())
 
 
 def means(comparison: Comparison) -> str:

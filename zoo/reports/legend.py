@@ -4,11 +4,13 @@ import math
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Kind
+from zoo.experiments.judge.verdict import list_some
 from zoo.reports.answers import explain_answers
 from zoo.reports.bits import list_bits_per_byte
 from zoo.reports.facts import has_intervals, level, new_sample, optimizers
 
 NOTED: tuple[Kind, ...] = (
+    "excerpt",
     "leak",
     "published",
     "split",
@@ -105,5 +107,5 @@ def _rates(comparison: Comparison) -> str:
     if rows[0].lr_from in ("grid", "search") and rows[0].split_losses:
         origin += " of the first split"
     rates = {row.lr for row in rows}
-    shown = f"{rates.pop():g}" if len(rates) == 1 else ", ".join(f"{row.label} {row.lr:g}" for row in rows)
+    shown = f"{rates.pop():g}" if len(rates) == 1 else list_some([f"{row.label} {row.lr:g}" for row in rows])
     return f"optimizer {optimizers(comparison)}; learning rate from {origin}: {shown}"

@@ -8,6 +8,7 @@ from zoo.reports import facts
 from zoo.reports.answers import HEADS, explain_answers, explain_lengths, list_length_rows, list_reference_rows
 from zoo.reports.columns import LEFT, loss_columns
 from zoo.reports.effects import write_effects
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.svg import clean
 from zoo.reports.markup import escape, fence, write_table
 from zoo.reports.method import describe_method
@@ -40,6 +41,7 @@ CAPTIONS = {
 
 def render_markdown(comparison: Comparison, figures: Mapping[str, str]) -> str:
     """Render the document; `figures` maps names of figures to their paths relative to it."""
+    comparison = excerpt(comparison)
     dots = "its splits" if comparison.study.splits > 1 else "its seeds"
     drawn = {
         name: f"![{CAPTIONS.get(name, name).replace('its seeds', dots)}]({path})" for name, path in figures.items()

@@ -16,8 +16,10 @@ from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import answers, effects, facts, numbers, passages, search_facts, target_facts
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.curves import bend
 from zoo.reports.figures.draw import NARROW, draw, figure_style
+from zoo.reports.figures.forest import MOST_DOTS
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import both_variables, colour_class
 from zoo.reports.figures.svg import clean
@@ -25,54 +27,79 @@ from zoo.reports.method import describe_method
 from zoo.reports.pairs import both_ways, pairs_of
 from zoo.reports.passages import find_near_copies
 
+MOST_OF_STUDY = 1 << 16
+"""Characters of the longest study that a page quotes."""
 
-def render_page(comparison: Comparison) -> str:
+
+def render_page(whole: Comparison) -> str:
     """Render the page of a comparison."""
-    wide = {name: Markup(markup) for name, markup in draw(comparison).items()}
+    comparison = excerpt(whole)
+    verdict_in_bits = verdict_sentence(
+        whole.models,
+        whole.pairs,
+        study=comparison.study,
+        tuned=whole.tuned,
+        looked=comparison.looked,
+        sequential=comparison.sequential,
+        ablation=comparison.ablation,
+        references=comparison.references,
+        leaks=list(comparison.leaks),
+        bits=True,
+    )
     return template("page.html.jinja").render(
-        c=comparison,
-        wide=wide,
-        narrow={name: Markup(markup) for name, markup in draw(comparison, NARROW).items()},
-        cost_figures=[name for name in wide if name.startswith("cost-")],
-        watch_figures=[name for name in wide if name.startswith("watch-")],
-        profile_figures=[name for name in wide if name.startswith("profile-")],
-        verdict_in_bits=facts.keep_together(
-            verdict_sentence(
-                comparison.models,
-                comparison.pairs,
-                study=comparison.study,
-                tuned=comparison.tuned,
-                looked=comparison.looked,
-                sequential=comparison.sequential,
-                ablation=comparison.ablation,
-                references=comparison.references,
-                leaks=list(comparison.leaks),
-                bits=True,
-            )
-        )
-        or facts.verdict(comparison),
-        study=comparison.study.model_dump_json(indent=2, exclude_none=True),
-        colour=lambda label: colour_class(comparison, label),
-        pairs=both_ways(comparison.pairs),
-        judged=pairs_of(comparison),
-        finished=[model.label for model in comparison.models if model.test],
-        far=find_outliers(comparison),
-        bend=bend(comparison),
+        verdict_in_bits=facts.keep_together(verdict_in_bits) or facts.verdict(comparison),
+        models=len(whole.models),
+        runs=len(whole.runs),
+        study=_quote_study(whole),
         near_copies=find_near_copies(comparison),
-        **_contents(comparison),
+        **describe_comparison(comparison, draw(comparison), draw(comparison, NARROW)),
         **frame(),
     )
 
 
-def frame() -> dict[str, Markup]:
-    """Style and script of every page, and a Content-Security-Policy that allows only these two."""
-    style = f":root{{{both_variables()}}}{_asset('page.css')}{figure_style()}"
-    script = _asset("page.js")
+def describe_comparison(comparison: Comparison, wide: dict[str, str], narrow: dict[str, str]) -> dict[str, Any]:
+    """Variables of the sections of a comparison, with these figures: name -> markup, in two widths."""
+    return {
+        "c": comparison,
+        "wide": {name: Markup(markup) for name, markup in wide.items()},
+        "narrow": {name: Markup(markup) for name, markup in narrow.items()},
+        "cost_figures": [name for name in wide if name.startswith("cost-")],
+        "watch_figures": [name for name in wide if name.startswith("watch-")],
+        "profile_figures": [name for name in wide if name.startswith("profile-")],
+        "several": comparison.study.splits > 1,
+        "most_dots": MOST_DOTS,
+        "colour": lambda label: colour_class(comparison, label),
+        "pairs": both_ways(comparison.pairs),
+        "judged": pairs_of(comparison),
+        "finished": [model.label for model in comparison.models if model.test],
+        "far": find_outliers(comparison),
+        "bend": bend(comparison),
+        **_contents(comparison),
+    }
+
+
+def _quote_study(comparison: Comparison) -> str:
+    """The study as JSON, or where it is if it is too long for a page."""
+    text = comparison.study.model_dump_json(indent=2, exclude_none=True)
+    return text if len(text) <= MOST_OF_STUDY else f"{comparison.record} has it: {len(text):,} characters."
+
+
+def frame() -> dict[str, Any]:
+    """Style and script of every page, a Content-Security-Policy that allows only these two, and how sections look."""
+    style = f":root{{{both_variables()}}}{asset('page.css')}{figure_style()}"
+    script = asset("page.js")
     policy = (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": Markup(policy),
+        "anchor": Markup(' id="{}"').format,
+        "heading": Markup("<h3>{}</h3>").format,
+        "units": Markup('<span class="nats">nats</span><span class="bits">bits</span>'),
+    }
 
 
 @lru_cache
@@ -106,7 +133,8 @@ def template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Read a file of this room."""
     return files("zoo.reports").joinpath(name).read_text(encoding="utf-8")
 
 

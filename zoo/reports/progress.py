@@ -1,7 +1,8 @@
-"""Report the progress of a study on standard error: a bar on a terminal, and a line per run everywhere."""
+"""Report the progress of a study: a bar on a terminal and in a notebook, and a line per run everywhere."""
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from zoo.experiments.records.run import Run, last_auxiliary_loss
 from zoo.experiments.runs.batch import Listener
 from zoo.experiments.runs.resolve import Cell
+from zoo.reports.live import LiveConsole
 from zoo.training.loop import Progress as Step
 
 
@@ -17,6 +19,7 @@ class ProgressBar(Listener):
 
     def __init__(self, console: Console, *, stop_at_first_failure: bool = False) -> None:
         self._console, self.stop_at_first_failure = console, stop_at_first_failure
+        self._live = console.display if isinstance(console, LiveConsole) else None
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=12),
@@ -41,8 +44,13 @@ class ProgressBar(Listener):
     ) -> None:
         self._bar.stop()
 
+    def measuring(self) -> None:
+        """Say in a notebook that costs are measured, which the bar does not count."""
+        if self._live:
+            self._live.say("measuring costs")
+
     def planned(self, runs: int) -> None:
-        self._bar.update(self._task, total=runs)
+        self._update(total=runs)
 
     def progressed(self, cell: Cell, progress: Step) -> None:
         where = cell.directory
@@ -52,8 +60,7 @@ class ProgressBar(Listener):
             self._validation[where] = f" valid {progress.validation_loss:.3f}"
         self._spent[where] = progress.spent
         loss = f"train {progress.train_loss:.3f}" if progress.train_loss is not None else ""
-        self._bar.update(
-            self._task,
+        self._update(
             description=f"{cell.config.label[:24]}{_split(cell)} seed {cell.config.seed}",
             completed=self._done + sum(self._spent.values()),
             loss=loss + self._validation.get(where, ""),
@@ -62,7 +69,9 @@ class ProgressBar(Listener):
     def finished(self, cell: Cell, run: Run, *, reused: bool) -> None:
         self._done += 1
         self._spent.pop(cell.directory, None)
-        self._bar.update(self._task, completed=self._done)
+        if self._live:
+            self._live.count(cell.directory, run.result.status, reused=reused)
+        self._update(completed=self._done)
         result, name = run.result, _name(cell)
         if result.status == "diverged":
             last = run.curve[-1] if run.curve else None
@@ -83,6 +92,11 @@ class ProgressBar(Listener):
 
     def waiting(self, cell: Cell) -> None:
         self._print(f"{_name(cell)}: another process works on it")
+
+    def _update(self, **state: Any) -> None:
+        self._bar.update(self._task, **state)
+        if self._live:
+            self._live.show(self._bar.tasks[self._task])
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -34,19 +35,9 @@ def render_run_page(run: RunSummary) -> str:
     """Render the page of a run."""
     from zoo.reports.page import frame, template  # late import: training must not wait for jinja2
 
-    config, machine = run.recorded.run, run.environment
-    losses = run_facts.list_losses(run)
+    machine = run.environment
     commit = "outside of a checkout" if machine.commit is None else machine.commit
     return template("run.html.jinja").render(
-        run=run,
-        words=run_facts,
-        title=f"{run.label} on {run.recorded.data.name}, seed {config.seed}",
-        headline=losses[0] if losses and run.result.status == "finished" else None,
-        losses=losses,
-        floor=any(floor is not None for *_, floor in losses),
-        bent=is_bent(run),
-        wide={name: Markup(markup) for name, markup in draw_run(run).items()},
-        narrow={name: Markup(markup) for name, markup in draw_run(run, NARROW).items()},
         commands=run_facts.next_commands(run, f"runs/{run.folder}/{run.name}")
         | {f"python cli.py verify {shlex.quote(f'runs/{run.folder}/{run.name}')}": "computes its numbers again"},
         environment={
@@ -55,6 +46,23 @@ def render_run_page(run: RunSummary) -> str:
             "corpus": f"{run.recorded.data.name}, SHA-256 {run.recorded.data.digest}",
         },
         configuration=run.recorded.run.model_dump_json(indent=2, exclude_none=True),
-        colour=lambda _: "m0",
+        **describe_run(run, draw_run(run), draw_run(run, NARROW)),
         **frame(),
     )
+
+
+def describe_run(run: RunSummary, wide: dict[str, str], narrow: dict[str, str]) -> dict[str, Any]:
+    """Variables of the sections of a run, with these figures: name -> markup, in two widths."""
+    losses = run_facts.list_losses(run)
+    return {
+        "run": run,
+        "words": run_facts,
+        "title": f"{run.label} on {run.recorded.data.name}, seed {run.recorded.run.seed}",
+        "headline": losses[0] if losses and run.result.status == "finished" else None,
+        "losses": losses,
+        "floor": any(floor is not None for *_, floor in losses),
+        "bent": is_bent(run),
+        "wide": {name: Markup(markup) for name, markup in wide.items()},
+        "narrow": {name: Markup(markup) for name, markup in narrow.items()},
+        "colour": lambda _: "m0",
+    }

@@ -13,7 +13,7 @@ from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.scaling import Scaling, SizedModel
 from zoo.experiments.judge.verdict import format_chance
 from zoo.reports.figures.draw import standalone
-from zoo.reports.figures.scaling import scaling_figure
+from zoo.reports.figures.scaling import draw_scaling
 from zoo.reports.markup import escape
 from zoo.reports.numbers import short
 from zoo.whole_file import write_whole
@@ -66,11 +66,7 @@ def print_scaling(scaling: Scaling, console: Console, *, bits: bool) -> None:
 def write_scaling(scaling: Scaling, directory: Path) -> Path:
     """Write sizes.md, sizes.json and the figures, each whole or not at all; returns the path of sizes.md."""
     directory.mkdir(parents=True, exist_ok=True)
-    drawn = {
-        f"loss-{against}.svg": standalone(markup)
-        for against in ("parameters", "flops")
-        if (markup := scaling_figure(scaling, against))
-    }
+    drawn = {f"loss-{against}.svg": standalone(markup) for against, markup in draw_scaling(scaling).items()}
     texts = {"sizes.json": scaling.model_dump_json(indent=2) + "\n", **drawn, "sizes.md": _render(scaling, list(drawn))}
     for name, text in texts.items():
         write_whole(directory / name, text)

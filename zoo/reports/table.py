@@ -12,6 +12,7 @@ from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports import facts
 from zoo.reports.answers import print_lengths, print_references, show_right, show_solved, show_whole
 from zoo.reports.effects import print_effects
+from zoo.reports.excerpt import excerpt
 from zoo.reports.folded import print_folded, wrap
 from zoo.reports.legend import describe_columns, select_notes
 from zoo.reports.numbers import short
@@ -25,8 +26,9 @@ FEW_PAIRS = 10
 """Most pairs that are all shown; of more, only those with the best model."""
 
 
-def print_comparison(comparison: Comparison, *, bits: bool, console: Console) -> None:
+def print_comparison(whole: Comparison, *, bits: bool, console: Console) -> None:
     """Print models, best first, legend, notes, search, pairs, target losses; the verdict last, where one looks."""
+    comparison = excerpt(whole)
     unit = math.log(2) if bits else 1.0
     rows = comparison.models
     columns = _study_columns(unit) if any(row.published for row in rows) else _columns(unit)
@@ -53,13 +55,13 @@ def print_comparison(comparison: Comparison, *, bits: bool, console: Console) ->
         console.print()
         print_targets(comparison, unit, console)
     sentence = verdict_sentence(
-        rows,
-        comparison.pairs,
+        whole.models,
+        whole.pairs,
         study=comparison.study,
-        tuned=comparison.tuned,
+        tuned=whole.tuned,
         looked=comparison.looked,
         sequential=comparison.sequential,
-        ablation=comparison.ablation,
+        ablation=whole.ablation,
         references=comparison.references,
         leaks=list(comparison.leaks),
         bits=bits,
@@ -122,7 +124,8 @@ def _print_pairs(comparison: Comparison, unit: float, console: Console) -> None:
     print_folded(header, rows, console, left=("pair", "verdict"))
     lines = []
     if len(shown) < len(pairs):
-        lines.append(f"the report shows all {len(pairs)} pairs")
+        cut = any(note.kind == "excerpt" for note in comparison.notes)
+        lines.append(f"the report shows all {len(pairs)} pairs{' of these models' * cut}")
     brought = "" if comparison.correlation is None else f"; correlation over seeds {comparison.correlation:.2f}"
     allowed = f"; p and verdict allow for all pairs ({comparison.method})" if len(pairs) > 1 else ""
     lines.append(f"difference: test loss ± {_describe_interval(comparison, unit)}{allowed}{brought}")

@@ -39,3 +39,10 @@ def test_more_groups_than_the_alphabet_has_letters_are_still_told_apart() -> Non
     labels = [f"{place:02}" for place in range(60)]
     letters = compact_letters(labels, combinations(labels, 2))
     assert len(set(letters.values())) == 60
+
+
+def test_models_that_would_have_dozens_of_letters_have_none() -> None:
+    """Of 60 models each differs from the one opposite alone: 2^30 groups, and none of them says anything."""
+    labels = [f"{place:02}" for place in range(60)]
+    letters = compact_letters(labels, [(labels[place], labels[place + 30]) for place in range(30)])
+    assert set(letters.values()) == {""}

@@ -27,7 +27,7 @@ from zoo.experiments.judge.estimates import (
 )
 from zoo.experiments.judge.family import FEWEST_SEEDS, Family, judge, judge_contrasts, judge_fixed
 from zoo.experiments.judge.letters import compact_letters
-from zoo.experiments.judge.pairs import find_interval, judge_pairs
+from zoo.experiments.judge.pairs import find_intervals, judge_pairs
 from zoo.experiments.judge.seeds import ROUNDING, split_in_two
 from zoo.experiments.judge.tukey import Array
 from zoo.experiments.judge.uncertainty import Uncertainty, Units, pair_weights, uncertainties
@@ -96,9 +96,10 @@ def analyse(
     losses = summed.sum(2) / counts.sum()
     means = losses.mean(1)
     exact = ROUNDING * float(np.abs(losses).max())
-    scatter = summed - means[:, None, None] * counts
     weights = pair_weights(len(names), None if baseline is None else names.index(baseline))
-    alone, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact, weights=weights)
+    alone, paired = uncertainties(
+        summed, counts, means=means, units=units, inflation=inflation, exact=exact, weights=weights
+    )
     if fixed:
         alone, paired = replace(alone, fixed=True), replace(paired, fixed=True)
     by_seed = weights @ losses
@@ -146,8 +147,9 @@ def find_contrasts_of(
     summed, counts = np.asarray(nats, dtype=float), np.asarray(tokens, dtype=float)
     losses = summed.sum(2) / counts.sum()
     exact = ROUNDING * float(np.abs(losses).max())
-    scatter = summed - losses.mean(1)[:, None, None] * counts
-    _, paired = uncertainties(scatter, counts, units=units, inflation=inflation, exact=exact, weights=weights)
+    _, paired = uncertainties(
+        summed, counts, means=losses.mean(1), units=units, inflation=inflation, exact=exact, weights=weights
+    )
     by_seed = weights @ losses
     by_seed[np.abs(by_seed) <= SAME * np.abs(losses).max()] = 0.0
     means = by_seed.mean(1)
@@ -232,7 +234,7 @@ def _checked(labels: Sequence[str], nats: ArrayLike, tokens: ArrayLike) -> tuple
         raise ValueError(f"tokens must be (documents,) = {summed.shape[2:]}, got {counts.shape}")
     if len(names) != len(summed) or len(set(names)) < len(names):
         raise ValueError(f"labels must be {len(summed)} different names, got {names}")
-    if not np.isfinite(summed).all():
+    if not np.isfinite(summed.sum(2)).all():
         raise ValueError("nats must be finite: leave out the models that diverged")
     if not (np.isfinite(counts).all() and counts.min() >= 1):
         raise ValueError(f"every document needs at least one target, got {counts.min():g}")
@@ -243,8 +245,9 @@ def _estimates(
     names: Sequence[str], means: Array, uncertainty: Uncertainty, withheld: Sequence[str], level: float
 ) -> dict[str, Estimate]:
     estimates = {}
+    intervals = find_intervals(uncertainty, means, withheld, level)
     for k, (name, mean, why) in enumerate(zip(names, means.tolist(), withheld, strict=True)):
-        low, high = find_interval(uncertainty, k, mean, why, level)
+        low, high = intervals[k]
         effective = float(uncertainty.effective[k])
         estimates[name] = Estimate(mean, low, high, *uncertainty.standard_errors(k), effective, why)
     return estimates

@@ -3,26 +3,39 @@
 import string
 from collections.abc import Iterable, Sequence
 
+MOST_LETTERS = 26
+"""Most letters of a model: nobody reads more."""
+MOST_COLUMNS = 200
+
 
 def compact_letters(ranked: Sequence[str], different: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Assign letters to every model; `ranked` has the best first, which gets an `a`.
 
-    Two models share a letter exactly when their pair is not in `different`.
+    Two models share a letter exactly when their pair is not in `different`. Where a model would have more than
+    `MOST_LETTERS`, or there are more than `MOST_COLUMNS`, no model has any. A column, the models with one letter, is a
+    number with a bit for each.
     """
-    rank = {label: place for place, label in enumerate(ranked)}
-    columns = [frozenset(ranked)]
-    for pair in different:
-        torn = [column for column in columns if column.issuperset(pair)]
-        whole = [column for column in columns if column not in torn]
-        columns = _absorb([*whole, *(column - {label} for column in torn for label in pair)])
-    columns.sort(key=lambda column: sorted(rank[label] for label in column))
-    return {label: "".join(_letter(place) for place, c in enumerate(columns) if label in c) for label in ranked}
+    bits = {label: 1 << place for place, label in enumerate(ranked)}
+    columns = [(1 << len(ranked)) - 1]
+    for a, b in different:
+        pair = bits[a] | bits[b]
+        torn = [column for column in columns if column & pair == pair]
+        whole = [column for column in columns if column & pair != pair]
+        halves = dict.fromkeys(column & ~bits[label] for column in torn for label in (a, b))
+        columns = whole + [half for half in halves if not _is_within(half, whole) and not _is_within(half, halves)]
+        if len(columns) > MOST_COLUMNS:
+            return dict.fromkeys(ranked, "")
+    columns.sort(key=lambda column: [place for place in range(len(ranked)) if column >> place & 1])
+    letters = {
+        label: "".join(_letter(place) for place, column in enumerate(columns) if column & bits[label])
+        for label in ranked
+    }
+    return letters if max(map(len, letters.values())) <= MOST_LETTERS else dict.fromkeys(ranked, "")
 
 
-def _absorb(columns: list[frozenset[str]]) -> list[frozenset[str]]:
-    """Drop columns contained in another one."""
-    distinct = list(dict.fromkeys(columns))
-    return [column for column in distinct if not any(column < other for other in distinct)]
+def _is_within(column: int, others: Iterable[int]) -> bool:
+    """Whether another column has all models of this one."""
+    return any(column & other == column and column != other for other in others)
 
 
 def _letter(place: int) -> str:

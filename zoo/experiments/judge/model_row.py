@@ -75,16 +75,18 @@ def summarise_model(
 
 def group_by_split(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Rotation -> the runs of that split."""
-    return {
-        rotation: [run for run in runs if run.recorded.run.data.rotation == rotation]
-        for rotation in dict.fromkeys(run.recorded.run.data.rotation for run in runs)
-    }
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recorded.run.data.rotation, []).append(run)
+    return groups
 
 
 def _group_by_seed(runs: Sequence[Run]) -> dict[int, list[Run]]:
     """Seed -> its runs, one per split."""
-    seeds = dict.fromkeys(run.recorded.run.seed for run in runs)
-    return {seed: [run for run in runs if run.recorded.run.seed == seed] for seed in seeds}
+    groups: dict[int, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.recorded.run.seed, []).append(run)
+    return groups
 
 
 def _test(label: str, runs: Sequence[Run], analysis: Analysis | None) -> Interval | None:

@@ -8,6 +8,7 @@ from zoo.calls import Value
 from zoo.config import Frozen
 from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.tuned import Tuned
+from zoo.experiments.judge.verdict import list_some
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.records.run import Environment
@@ -42,6 +43,7 @@ Kind: TypeAlias = Literal[
     "hardware",
     "leak",
     "published",
+    "excerpt",
 ]
 
 FULL_SETTINGS = (
@@ -110,7 +112,7 @@ def collect_notes(
         notes += [Note(model=None, kind="watch", text=text) for text in _watch(trained, watched)]
     averaged = {row.label: row.answers.averaged for row in models if row.answers and row.answers.averaged is not None}
     if averaged:
-        losses = ", ".join(f"{label} {value:.3g}" for label, value in averaged.items())
+        losses = list_some([f"{label} {value:.3g}" for label, value in averaged.items()])
         notes.append(
             Note(model=None, kind="published", text=f"Averaged over all positions, as published figures are: {losses}.")
         )
@@ -161,7 +163,7 @@ def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
     ]
     if found:
         yield (
-            f"Counted, not trained: {', '.join(found)}. Counts are the same under every seed, so only new text "
+            f"Counted, not trained: {list_some(found)}. Counts are the same under every seed, so only new text "
             "makes them uncertain; they are of the whole training split, whatever the budget, and take no steps or "
             "FLOPs of training."
         )
@@ -170,7 +172,7 @@ def _counted(models: Sequence[ModelRow]) -> Iterator[str]:
 def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[str]:
     """State what watching took, what it could not measure, and which runs are older than the request."""
     if watched:
-        taken = ", ".join(f"{own.label} {own.seconds:.1f} s" for own in watched)
+        taken = list_some([f"{own.label} {own.seconds:.1f} s" for own in watched])
         yield f"Watching took, beside training, in the run of the first seed: {taken}."
     for own in watched:
         if own.problem:
@@ -178,7 +180,7 @@ def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[s
     seen = {own.label for own in watched}
     without = [row.label for row in models if row.label not in seen and not row.failed]
     if without:
-        yield f"Trained before without --watch, so without signals: {', '.join(without)}. --fresh trains again."
+        yield f"Trained before without --watch, so without signals: {list_some(without)}. --fresh trains again."
 
 
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
@@ -263,7 +265,7 @@ def _recipes(models: Sequence[ModelRow]) -> Iterator[str]:
         if targets is not None and not 1 / FAR_BUDGET < spent / targets < FAR_BUDGET:
             found.setdefault(f"found for {targets:,} targets and used for {spent:,.0f}", []).append(row.label)
     for what, labels in found.items():
-        yield f"Recipes {what}: {', '.join(labels)}."
+        yield f"Recipes {what}: {list_some(labels)}."
 
 
 def _measurements(row: ModelRow) -> Iterator[tuple[Kind, str]]:

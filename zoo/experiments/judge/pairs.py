@@ -34,8 +34,9 @@ def judge_pairs(
     halves = family.half_widths(level) if (joint or margin is not None) and family.planned is not None else None
     pairs = []
     chances = _pair_chances(family, flipped, seeds, withheld, level)
+    intervals = find_intervals(paired, differences, withheld, level)
     for i, ((a, b), difference, p, why) in enumerate(zip(names, differences.tolist(), chances, withheld, strict=True)):
-        low, high = find_interval(paired, i, difference, why, level)
+        low, high = intervals[i]
         seeds_se, documents_se = paired.standard_errors(i)
         found: Verdict = "none" if p is None else "undecided"
         if p is not None and p < level:
@@ -102,10 +103,11 @@ def _pair_chances(
     return p
 
 
-def find_interval(
-    uncertainty: Uncertainty, index: int, mean: float, withheld: str, level: float
-) -> tuple[float | None, float | None]:
-    """The interval of the mean with this index; (None, None) where it is withheld or there are too few seeds."""
-    if withheld or (uncertainty.fewest_seeds < FEWEST_SEEDS and not uncertainty.fixed):
-        return None, None
-    return uncertainty.interval(index, mean, level)
+def find_intervals(
+    uncertainty: Uncertainty, means: Array, withheld: Sequence[str], level: float
+) -> list[tuple[float | None, float | None]]:
+    """The interval of every mean; (None, None) where it is withheld or there are too few seeds."""
+    few = uncertainty.fewest_seeds < FEWEST_SEEDS and not uncertainty.fixed
+    halves = uncertainty.half_widths(level)
+    ends = zip((means - halves).tolist(), (means + halves).tolist(), withheld, strict=True)
+    return [(None, None) if few or why else (low, high) for low, high, why in ends]

@@ -12,6 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.experiments.judge.blocks import split
 from zoo.experiments.judge.tukey import LEVEL, Array
 
 SPLIT = 0.02
@@ -64,15 +65,23 @@ def sign_flips(by_seed: Array, level: float = LEVEL) -> Array | None:
     seeds = by_seed.shape[1]
     if seeds < fewest_to_reject(1, level):
         return None
-    sums = np.abs(by_seed @ _flips(seeds))
-    return (sums >= sums[:, :1] * (1 - ROUNDING)).mean(1)
+    signs = _flips(seeds)
+    return np.concatenate([_share_as_far(by_seed[part], signs) for part in split(len(by_seed), signs.shape[1])])
+
+
+def _share_as_far(by_seed: Array, signs: NDArray[np.int8]) -> Array:
+    columns = split(signs.shape[1], len(signs))
+    sums = np.abs(np.hstack([by_seed @ signs[:, part].astype(float) for part in columns]))
+    share: Array = (sums >= sums[:, :1] * (1 - ROUNDING)).mean(1)
+    return share
 
 
 @lru_cache
-def _flips(seeds: int) -> Array:
+def _flips(seeds: int) -> NDArray[np.int8]:
     """(n, 2^(n - 1)) signs without mirror images, the unflipped ones first; a random sample for more than 16 seeds."""
     if seeds <= EXACT_FLIPS:
-        return np.array([(1, *rest) for rest in product((1, -1), repeat=seeds - 1)], dtype=float).T
-    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(seeds, 2 ** (EXACT_FLIPS - 1)))
-    signs[:, 0] = 1
+        return np.array([(1, *rest) for rest in product((1, -1), repeat=seeds - 1)], dtype=np.int8).T
+    random, signs = np.random.default_rng(0), np.ones((seeds, 2 ** (EXACT_FLIPS - 1)), dtype=np.int8)
+    for row in signs:
+        row[1:] = random.choice([-1.0, 1.0], size=len(row))[1:]
     return signs

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zoo.errors import RunError
 from zoo.experiments.judge.ablation import Scores, analyse_against, summarise_ablation
 from zoo.experiments.judge.analysis import Analysis, analyse, letters_of
+from zoo.experiments.judge.blocks import make_array
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.contrasts import find_contrasts
 from zoo.experiments.judge.criterion import Criterion
@@ -42,7 +43,9 @@ def summarise(path: Path, record: StudyRecord) -> Comparison:
     runs = record.read_runs(path.parent)
     trials = record.read_trials(path.parent)
     labels = list(dict.fromkeys(run.label for run in runs))
-    by_label = {label: [run for run in runs if run.label == label] for label in labels}
+    by_label: dict[str, list[Run]] = {label: [] for label in labels}
+    for run in runs:
+        by_label[run.label].append(run)
     sound = {label: own for label, own in by_label.items() if all(run.result.test_loss is not None for run in own)}
     units: Units = "series" if runs[0].recorded.data.is_stream else "documents"
     inflation = _inflation(by_label[labels[0]])
@@ -205,12 +208,22 @@ def _read_scores(
 
 def _block(models: Sequence[Sequence[Run]]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Read every document's nats (K, n, D) and tokens (D,) from the runs on one split."""
-    losses = [[read_losses(run.directory, "test") for run in own] for own in models]
-    seeds = {tuple(run.recorded.run.seed for run in own) for own in models}
-    documents = {tokens.tobytes() for own in losses for _, tokens in own}
-    if len(seeds) > 1 or len(documents) > 1:
+    if len({tuple(run.recorded.run.seed for run in own) for own in models}) > 1:
         raise RunError(UNLIKE)
-    return np.array([[nats for nats, _ in own] for own in losses]), losses[0][0][1]
+    _, tokens = read_losses(models[0][0].directory, "test")
+    nats = make_array(len(models), len(models[0]), len(tokens))
+    for k, own in enumerate(models):
+        for n, run in enumerate(own):
+            nats[k, n] = _read_like(run, tokens)
+    return nats, tokens
+
+
+def _read_like(run: Run, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Read the losses of a run, whose documents must have these tokens."""
+    nats, own = read_losses(run.directory, "test")
+    if not np.array_equal(own, tokens):
+        raise RunError(UNLIKE)
+    return nats
 
 
 def _judge_looks(

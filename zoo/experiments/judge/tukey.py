@@ -11,8 +11,12 @@ import numpy as np
 import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.experiments.judge.blocks import MOST, split
+
 Array: TypeAlias = NDArray[np.float64]
 
+NODES = 6400
+"""Most numbers that the tail of one range takes."""
 LEVEL = 0.05
 """Significance level of a comparison that names no other."""
 
@@ -34,6 +38,19 @@ def range_tail(
     degrees of freedom would be right at one level only, and far off in the tail. scipy's studentised range takes
     milliseconds per number.
     """
+    if np.size(q) > max(1, MOST // NODES):
+        whole = np.broadcast_to(share, np.shape(q)), np.broadcast_to(freedom, np.shape(q))
+        return np.concatenate([
+            range_tail(
+                np.asarray(q)[part],
+                models,
+                freedom if np.ndim(freedom) == 0 else whole[1][part],
+                share=whole[0][part],
+                rest_freedom=rest_freedom,
+                baseline=baseline,
+            )
+            for part in split(len(np.asarray(q)), NODES)
+        ])  # fmt: skip
     q, share = np.asarray(q, dtype=float)[..., None], np.asarray(share, dtype=float)[..., None]
     ratio, weight = _variance_ratios(np.asarray(freedom, dtype=float), 100)
     variance = share * ratio

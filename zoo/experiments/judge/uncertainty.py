@@ -13,7 +13,8 @@ a mean are one projection of every model's scatter:
 - A `test set` is not taken for a sample of anything: seeds alone count.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -21,6 +22,7 @@ import numpy as np
 import scipy  # its parts are imported when they are first used
 from numpy.typing import ArrayLike
 
+from zoo.experiments.judge.blocks import split
 from zoo.experiments.judge.long_memory import SLOW, slow, variance_of_sum, waves
 from zoo.experiments.judge.tukey import LEVEL, Array
 
@@ -77,11 +79,6 @@ class Uncertainty:
         quantiles: Array = scipy.special.stdtrit(self.freedom, 1 - level / 2)
         return quantiles * np.sqrt(self.total)
 
-    def interval(self, index: int, mean: float, level: float = LEVEL) -> tuple[float, float]:
-        """The interval of the mean with this index."""
-        half = float(self.half_widths(level)[index])
-        return mean - half, mean + half
-
     def standard_errors(self, index: int) -> tuple[float | None, float | None]:
         """Standard errors over new seeds, and over new documents."""
         seeds = float(np.sqrt(self.seeds[index])) if np.any(self.seeds_freedom) else None
@@ -98,9 +95,10 @@ def shared_freedom(share: Array, seeds_freedom: ArrayLike, documents_freedom: fl
 
 
 def uncertainties(
-    scatter: Array,
+    nats: Array,
     tokens: Array,
     *,
+    means: Array | None = None,
     units: Units,
     inflation: float = 1.0,
     exact: float = 0.0,
@@ -108,15 +106,18 @@ def uncertainties(
 ) -> tuple[Uncertainty, Uncertainty]:
     """Estimate the uncertainties of every model's mean and of every contrast of means, in nats a token.
 
+    Takes memory for a part of the seeds and a part of the contrasts at a time, so `nats` may be a file that is mapped.
+
     Args:
-        scatter: (K, n, D) nats of every document less its tokens times the model's mean loss.
+        nats: (K, n, D) nats of every document.
         tokens: (D,) number of targets of every document.
+        means: (K,) mean loss of every model, of which the tokens' share is subtracted; None: that was done.
         units: documents, or the stretches of a series.
         inflation: factor of the documents' and the interaction's variance, where documents are not independent.
         exact: standard errors up to this are rounding, and set to 0.
         weights: (M, K) of the contrasts; None: the differences of all pairs.
     """
-    models, seeds, documents = scatter.shape
+    models, seeds, documents = nats.shape
     weights = pair_weights(models) if weights is None else weights
     total, series, sampled = tokens.sum(), units == "series", units != "test set"
     number = total**2 / (tokens**2).sum()
@@ -125,19 +126,27 @@ def uncertainties(
     def project(own: Array) -> Array:
         return waves(own) / total if series else own * leverage
 
-    by_seed = scatter.sum(2) / total
-    projected = project(scatter)
-    by_document = projected.mean(1)
-    rest = projected - by_document[:, None] - by_seed[:, :, None] * project(tokens)
-    rest = (slow(rest) if series else rest).reshape(models, -1)
-    squares = rest @ rest.T
-    own = squares.diagonal()
-    independent = scatter.mean(1) * leverage
+    def scatter() -> Iterator[tuple[slice, Array]]:
+        for part in split(seeds, models * documents):
+            own = np.asarray(nats[:, part])
+            yield part, own if means is None else own - means[:, None, None] * tokens
+
+    by_seed, sums, whole = np.empty((models, seeds)), 0.0, 0.0
+    for part, own in scatter():
+        by_seed[:, part] = own.sum(2) / total
+        sums, whole = sums + project(own).sum(1), whole + own.sum(1)
+    by_document, independent = sums / seeds, whole / seeds * leverage
+    squares = np.zeros((models, models))
+    for part, own in scatter():
+        rest = project(own) - by_document[:, None] - by_seed[:, part, None] * project(tokens)
+        rest = (slow(rest) if series else rest).reshape(models, -1)
+        squares += rest @ rest.T
+    alone = squares.diagonal()
     freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0) if sampled else 0.0
     crossed = seeds * max(freedom[0], 1)
 
-    def uncertainty(of_seeds: Array, of_documents: Array, alone: Array, of_both: Array) -> Uncertainty:
-        seed, document, single, waved, both = (
+    def uncertainty(of_seeds: Array, of_documents: Array, single: Array, of_both: Array) -> Uncertainty:
+        seed, document, one, waved, both = (
             np.where((variance > exact**2) & counted, variance, 0.0)
             for variance, counted in (
                 ((of_seeds**2).sum(1) / crossed, True),
@@ -145,22 +154,41 @@ def uncertainties(
                     (variance_of_sum(of_documents, documents) if series else (of_documents**2).sum(1)) * inflation,
                     sampled,
                 ),
-                ((alone**2).sum(1) * inflation, sampled),
+                ((single**2).sum(1) * inflation, sampled),
                 (((slow(of_documents) if series else of_documents) ** 2).sum(1) * inflation, sampled),
                 (np.maximum(of_both, 0) * inflation / crossed, sampled),
             )
         )
         effective, seen = (
-            number * np.minimum(np.divide(single, own, out=np.ones_like(single), where=own > 0), 1)
+            number * np.minimum(np.divide(one, own, out=np.ones_like(one), where=own > 0), 1)
             for own in (document, waved)
         )
         if not sampled:
             effective = seen = np.full_like(seed, number)
         return Uncertainty(seed, document, both, *freedom, effective, seen)
 
-    between = np.einsum("mk,kl,ml->m", weights, squares, weights)
-    seed, document, alone = (weights @ part for part in (by_seed, by_document, independent))
-    return uncertainty(by_seed, by_document, independent, own), uncertainty(seed, document, alone, between)
+    def contrast(own: Array) -> Uncertainty:
+        between = np.einsum("mk,kl,ml->m", own, squares, own)
+        return uncertainty(own @ by_seed, own @ by_document, own @ independent, between)
+
+    contrasts = [contrast(weights[part]) for part in split(len(weights), documents + seeds + models)]
+    return uncertainty(by_seed, by_document, independent, alone), join(contrasts)
+
+
+def join(parts: Sequence[Uncertainty]) -> Uncertainty:
+    """Put the uncertainties of parts of the means, or contrasts, together."""
+
+    def whole(name: str) -> Array:
+        return np.concatenate([getattr(own, name) for own in parts])
+
+    return replace(
+        parts[0],
+        seeds=whole("seeds"),
+        documents=whole("documents"),
+        interaction=whole("interaction"),
+        effective=whole("effective"),
+        seen=whole("seen"),
+    )
 
 
 def pair_weights(models: int, baseline: int | None = None) -> Array:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from zoo.experiments.judge.rows import PairRow
 from zoo.experiments.judge.tukey import LEVEL
 
+MOST_NAMED, NAMED_OF_MANY = 12, 6
+"""Most names that a sentence lists, and how many it lists of more."""
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -74,8 +77,15 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def list_some(labels: Sequence[str]) -> str:
+    """List labels: a, b, c; of more than a dozen the first ones, and the number of the others."""
+    return ", ".join(labels) if len(labels) <= MOST_NAMED else join(labels)
+
+
 def join(labels: Sequence[str]) -> str:
-    """Join labels: a, b and c."""
+    """Join labels: a, b and c; of more than a dozen the first ones and the number of the others."""
+    if len(labels) > MOST_NAMED:
+        return f"{', '.join(labels[:NAMED_OF_MANY])} and {len(labels) - NAMED_OF_MANY} others"
     return f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
 
 

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
+    AfterValidator,
     BaseModel,
     Field,
     SerializerFunctionWrapHandler,
@@ -35,7 +36,8 @@ from safetensors.numpy import save
 from zoo.config import Frozen, Recipe, RunConfig, TrainingConfig
 from zoo.errors import RunError, describe_faults
 from zoo.experiments.records.reading import SCHEMA_VERSION as SCHEMA_VERSION
-from zoo.experiments.records.reading import DamagedError, read_json, read_lines, read_record, read_scores
+from zoo.experiments.records.reading import DamagedError, read_equal, read_json, read_lines, read_record, read_scores
+from zoo.experiments.records.shared import share, share_fields
 from zoo.experiments.records.values import Count, Loss, Operations, Parameters, Seconds, Share, Steps
 from zoo.whole_file import write_whole
 
@@ -133,13 +135,27 @@ class DataRecord(Frozen):
         return numbers
 
 
+def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Check that settings are those of a loop."""
+    if lacking := sorted(NEEDED - {name for name, value in settings.items() if value is not None}):
+        raise ValueError(f"settings lack '{lacking[0]}'")
+    if unknown := sorted(settings.keys() - KNOWN):
+        raise ValueError(f"settings have '{unknown[0]:.40}', which no loop has")
+    window = {"length" if name == "window" else name: value for name, value in settings.items()}
+    try:
+        TrainingConfig.model_validate(window, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"of the settings {describe_faults(error)}") from None
+    return settings
+
+
 class Recorded(Frozen):
     """Settings of a run as requested and as resolved."""
 
     schema_version: int = SCHEMA_VERSION
     fingerprint: str
-    run: RunConfig
-    data: DataRecord
+    run: Annotated[RunConfig, share_fields(RunConfig, "model", "data", "training")]
+    data: Annotated[DataRecord, share()]
     model_source: str
     harness: str | None = None
     """Digest of the code that executes every run; None in older records."""
@@ -149,24 +165,10 @@ class Recorded(Frozen):
     """Digest of the source of a corpus that is code in a file, `./mine.py:load`; None for others."""
     optimizer_source: str | None = None
     """Digest of the source of the optimizer; None in older records, whose harness has it."""
-    settings: dict[str, Any]
-    recipe: Recipe | None = None
+    settings: Annotated[dict[str, Any], AfterValidator(_check_settings), share()]
+    recipe: Annotated[Recipe | None, share()] = None
     """The recipe that gave the settings that nobody set; None in older records."""
     lr_from: Literal["recipe", "setting", "grid", "search"]
-
-    @field_validator("settings")
-    @classmethod
-    def _settings_are_those_of_a_loop(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        if lacking := sorted(NEEDED - {name for name, value in settings.items() if value is not None}):
-            raise ValueError(f"settings lack '{lacking[0]}'")
-        if unknown := sorted(settings.keys() - KNOWN):
-            raise ValueError(f"settings have '{unknown[0]:.40}', which no loop has")
-        window = {"length" if name == "window" else name: value for name, value in settings.items()}
-        try:
-            TrainingConfig.model_validate(window, strict=True)
-        except ValidationError as error:
-            raise ValueError(f"of the settings {describe_faults(error)}") from None
-        return settings
 
 
 class CurvePoint(Frozen):
@@ -291,15 +293,19 @@ def is_done(directory: Path) -> bool:
 
 def find_runs(directory: Path) -> list[Path]:
     """Find the runs below a directory, sorted, without unfinished ones, whose names begin with a dot."""
-    found = (path.parent for path in directory.glob("**/result.json"))
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts))
+    found = []
+    for folder, below, files in os.walk(directory):
+        below[:] = [name for name in below if not name.startswith(".")]
+        if "result.json" in files:
+            found.append(folder)
+    return [Path(folder) for folder in sorted(found, key=lambda folder: folder.split(os.sep))]
 
 
 def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
     """List a row for each run below `out` whose path matches the shell pattern; a damaged one has the fault."""
-    rows = []
+    rows, above = [], len(Path(out).parts)
     for path in find_runs(Path(out)):
-        name = str(path.relative_to(out))
+        name = os.sep.join(path.parts[above:])
         if not fnmatch.fnmatchcase(name, pattern):
             continue
         try:
@@ -327,7 +333,7 @@ def read_run(directory: Path) -> Run:
         return Run(
             directory=directory,
             recorded=read_record(directory / "config.json", Recorded),
-            environment=read_record(directory / "environment.json", Environment),
+            environment=read_equal(directory / "environment.json", Environment),
             curve=tuple(read_lines(directory / "curve.jsonl", CurvePoint)),
             result=read_record(directory / "result.json", Result),
         )

@@ -25,6 +25,8 @@ from zoo.settings.values import AUTO, LOOKS, parse_lengths, parse_looks, parse_m
 
 FEWEST_SPLITS = 3
 """Minimum number of splits, if several: two leave one degree of freedom, and a half-width of 13 standard errors."""
+MOST_MODELS = 300
+"""Maximum models whose pairs are judged: 44,850 pairs, a comparison.json of 30 MB."""
 LAST_SEED = 2**63 - 1
 MOST_TARGETS = 8
 """Maximum number of target losses of a comparison."""
@@ -198,6 +200,9 @@ class StudyConfig(Frozen):
             raise ValueError(f"two models are called '{twice[0]}': the table could not tell them apart")
         if not labels:
             raise ValueError("no models to compare")
+        if len(labels) > MOST_MODELS and not self.baseline:
+            raise ValueError(f"{len(labels):,} models have {len(labels) * (len(labels) - 1) // 2:,} pairs to judge: "
+                             f"compare at most {MOST_MODELS}, or let sweep try settings of fewer models")  # fmt: skip
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} name one twice, which would count as two runs: give it once")
         if (self.lr_grid and sorted(set(self.lr_grid)) != list(self.lr_grid)) or len(self.lr_grid) == 1:

@@ -1,6 +1,6 @@
 """Rebuild the inputs of runs for verification: corpora, splits, models, batches and FLOP counters, each once."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,8 @@ from zoo.training.loop import Settings, draw
 
 Value = TypeVar("Value")
 CPU = torch.device("cpu")
+MOST_HELD = 1024
+"""Maximum number of rebuilt things that are held."""
 MOST_STEPS = 10**8
 """Maximum steps whose batches are drawn again, half an hour; a forged record could claim any number."""
 
@@ -66,6 +68,8 @@ class Batches:
 class Rebuild:
     """Cache of corpora, splits, models and batches rebuilt for verification, each when it is first needed.
 
+    It holds the last `MOST_HELD` of them, so memory does not grow with the number of runs.
+
     Args:
         device: where losses are recomputed.
         trust: decides which files may be imported for records.
@@ -73,7 +77,7 @@ class Rebuild:
 
     def __init__(self, device: torch.device, trust: Trust | None = None) -> None:
         self.device, self.trust = device, trust or Trust()
-        self._cache: dict[Hashable, Any] = {}
+        self._cache: OrderedDict[Hashable, Any] = OrderedDict()
 
     def corpus(self, data: DataConfig) -> Corpus:
         """Read the text again, in its own vocabulary.
@@ -137,5 +141,9 @@ class Rebuild:
 
     def _once(self, key: Hashable, make: Callable[[], Value]) -> Value:
         if key not in self._cache:
-            self._cache[key] = make()
+            value = make()
+            self._cache[key] = value  # `make` may have added others
+            if len(self._cache) > MOST_HELD:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
         return self._cache[key]

@@ -1,12 +1,13 @@
 """Draw the figures of a comparison, for the page and as separate files."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 
 from markupsafe import Markup
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.reports.excerpt import excerpt
 from zoo.reports.figures.cost import cost
 from zoo.reports.figures.curves import curves
 from zoo.reports.figures.effects import draw_effects
@@ -52,9 +53,10 @@ def figure_style() -> str:
     return files("zoo.reports.figures").joinpath("figure.css").read_text(encoding="utf-8") + model_rules()
 
 
-def draw(comparison: Comparison, width: float = WIDE) -> dict[str, str]:
-    """Draw every figure that has numbers: name -> markup."""
-    drawn = {name: figure(comparison, width) for name, figure in FIGURES.items()}
+def draw(comparison: Comparison, width: float = WIDE, names: Iterable[str] = tuple(FIGURES)) -> dict[str, str]:
+    """Draw every figure, or those named, that has numbers: name -> markup."""
+    shown = excerpt(comparison)
+    drawn = {name: FIGURES[name](shown, width) for name in names}
     return {name: markup for name, markup in drawn.items() if markup}
 
 

@@ -18,6 +18,8 @@ from zoo.reports.numbers import half_width, loss
 
 SIZE = 13.0
 TOP, FOOT = 34.0, 46.0
+MOST_DOTS = 100
+"""Most seeds or splits that have a dot each."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
             model.label,
             colour_class(comparison, model.label),
             model.test,
-            [value for value in (model.split_losses or model.losses).values() if value is not None],
+            _choose_dots([value for value in (model.split_losses or model.losses).values() if value is not None]),
             model.letters,
             model.without_mean,
             model.published.validation if model.published else None,
@@ -74,6 +76,14 @@ def forest(comparison: Comparison, *, width: float = 960.0) -> str:
     rows_above = max(1, len(known) + any(row.published is not None for row in rows))
     look = Look(width, top=TOP + STEP * (rows_above - 1), shows_all=comparison.data.task is not None)
     return draw_forest(rows, "test loss", label, far=far, references=known, look=look)
+
+
+def _choose_dots(values: Sequence[float]) -> Sequence[float]:
+    """Return the values, or of many their percentiles, from the lowest to the highest."""
+    if len(values) <= MOST_DOTS:
+        return values
+    ordered = sorted(values)
+    return [ordered[round(place * (len(ordered) - 1) / 100)] for place in range(101)]
 
 
 def draw_forest(

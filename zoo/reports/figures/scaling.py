@@ -18,6 +18,15 @@ Point = tuple[float, float, float, float]
 """Value on the horizontal axis, and mean, low and high of the loss."""
 
 
+def draw_scaling(scaling: Scaling, width: float = 960.0) -> dict[str, str]:
+    """Draw both figures, if they have numbers: "parameters" and "flops" -> markup."""
+    drawn = {
+        "parameters": scaling_figure(scaling, "parameters", width=width),
+        "flops": scaling_figure(scaling, "flops", width=width),
+    }
+    return {name: markup for name, markup in drawn.items() if markup}
+
+
 def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *, width: float = 960.0) -> str:
     """Draw the figure; empty if no model has a loss at two sizes."""
     points = {label: _points(scaling, label, against) for label in scaling.labels}
@@ -38,7 +47,7 @@ def scaling_figure(scaling: Scaling, against: Literal["parameters", "flops"], *,
     ]
     axes = (
         loss_axis(up, LEFT, right, "test loss", 7, upright=True),
-        horizontal_axis(across, TOP, bottom, TITLES[against], plain, 8),
+        horizontal_axis(across, TOP, bottom, TITLES[against], plain, 4 if width < 600 else 8),
     )
     drawn = (*axes, *levels.lines, *lines, *levels.names)
     return drawing(width, HEIGHT, *drawn, label=f"Test loss against {TITLES[against]}, with intervals")

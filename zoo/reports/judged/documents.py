@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -38,6 +39,11 @@ def render_page(judged: Judged) -> str:
     """Render the page."""
     from zoo.reports.page import frame, template
 
+    return template("judged.html.jinja").render(**describe_judged(judged, WIDE), **frame())
+
+
+def describe_judged(judged: Judged, width: float) -> dict[str, Any]:
+    """Variables of the sections of judged scores, with figures of this width, and narrow ones."""
     tasks = [
         {
             "j": judgement,
@@ -45,15 +51,19 @@ def render_page(judged: Judged) -> str:
             "pairs": both_ways(judgement.pairs),
             "finished": [model.label for model in judgement.models],
             "any_permutation": any(pair.p_permutation is not None for pair in judgement.pairs),
-            "forest": {"wide": Markup(_forest(judgement, WIDE)), "narrow": Markup(_forest(judgement, NARROW))},
+            "forest": {"wide": Markup(_forest(judgement, width)), "narrow": Markup(_forest(judgement, NARROW))},
             "colour": partial(_colour, judgement),
             "switched": partial(_plain, words.digits_of(judgement)),
         }
         for judgement in judged.tasks
     ]
-    return template("judged.html.jinja").render(
-        document=judged, tasks=tasks, words=words, spread_of=_spread, describe_pair=_describe_pair, **frame()
-    )
+    return {
+        "document": judged,
+        "tasks": tasks,
+        "words": words,
+        "spread_of": _spread,
+        "describe_pair": _describe_pair,
+    }
 
 
 def _spread(shown: Callable[..., str], test: Interval) -> str:

@@ -125,7 +125,9 @@ def require_optuna() -> Any:
         ZooError: it is not installed.
     """
     try:
-        import optuna
+        with warnings.catch_warnings():  # tqdm misses widgets in a notebook, for bars that nothing shows
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            import optuna
     except ModuleNotFoundError:
         raise ZooError("A search needs Optuna, which is not installed: pip install 'sequence-zoo[tune]'.") from None
     return optuna
