@@ -38,6 +38,7 @@ from zoo.settings.values import (
 if TYPE_CHECKING:
     from zoo.commands import Outcome
     from zoo.experiments.records.run import Run
+    from zoo.experiments.runs.engines.interface import Engine
     from zoo.experiments.study.config import StudyConfig
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -99,7 +100,41 @@ def take_run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
     for option in reversed(options):
         command = option(command)
+    return take_engine_options(command)
+
+
+def take_engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator that adds where runs are executed: what trains takes these options."""
+    options = [
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            type=click.Choice(["local", "ray"]),
+            help="Execute runs on this machine, or on a Ray cluster.",
+        ),
+        click.option("--address", metavar="ADDRESS", help="Cluster: auto, local, HOST:PORT or ray://HOST:PORT. [auto]"),
+        click.option(
+            "--cell-cpus", type=make_type(parse_positive), metavar="FLOAT", help="CPUs of a run on Ray. [its threads]"
+        ),
+        click.option(
+            "--cell-gpus",
+            type=make_type(parse_not_negative),
+            metavar="FLOAT",
+            help="GPUs of a run on Ray, or a fraction of one. [1 on CUDA]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
     return command
+
+
+def choose_engine(flags: dict[str, Any]) -> "Engine":
+    """Return the engine of `take_engine_options`; a dry run needs no cluster."""
+    from zoo.experiments.runs.engines.choose import choose_engine as choose
+
+    engine = choose(flags["engine"], flags["address"], flags["cell_cpus"], flags["cell_gpus"])
+    return choose() if flags["dry_run"] else engine
 
 
 def take_study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -547,7 +582,8 @@ def _run_sizes(study: "StudyConfig", sizes: list[int], flags: dict[str, Any]) ->
     from zoo.reports.scaling import print_scaling
 
     console = PlainConsole(stderr=True)
-    plans = [plan_study(one, flags["out"], console, fresh=flags["fresh"], storage=flags["storage"]) for one in studies]
+    engine, where = choose_engine(flags), {"fresh": flags["fresh"], "storage": flags["storage"]}
+    plans = [plan_study(one, flags["out"], console, engine=engine, **where) for one in studies]
     if flags["dry_run"]:
         from zoo.experiments.forecast import forecast
         from zoo.reports.description import print_forecast
@@ -594,7 +630,8 @@ def _run(
     from zoo.reports.outcome import print_outcome
 
     console = PlainConsole(stderr=True)
-    plan = plan_study(study, flags["out"], console, fresh=flags["fresh"], storage=flags["storage"])
+    where = {"fresh": flags["fresh"], "storage": flags["storage"], "engine": choose_engine(flags)}
+    plan = plan_study(study, flags["out"], console, **where)
     if flags["dry_run"]:
         from zoo.experiments.forecast import forecast
         from zoo.reports.description import print_forecast

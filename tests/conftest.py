@@ -15,7 +15,8 @@ import pytest
 import torch
 
 import cli
-from zoo.experiments.runs import batch, strategy, workers  # noqa: F401  (strategy: before `run_zoo` patches what it takes)
+from zoo.experiments.runs import strategy, workers  # noqa: F401  (strategy: before `run_zoo` patches what it takes)
+from zoo.experiments.runs.engines import local
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -72,7 +73,7 @@ def run_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunZoo:
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
             patch.setenv("COLUMNS", "80")
-            for module in (batch, workers):
+            for module in (local, workers):
                 patch.setattr(module, "can_fork", lambda: False)
             patch.setattr(sys, "argv", ["zoo", *words])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8"))

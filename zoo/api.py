@@ -38,6 +38,7 @@ from zoo.conformance.contract import check_model
 from zoo.data.source import CorpusLoader
 from zoo.errors import UsageError, describe_faults
 from zoo.experiments.records.run import read_run
+from zoo.experiments.runs.engines.choose import choose_engine
 from zoo.experiments.runs.samples import draw_samples
 from zoo.experiments.study.config import StudyConfig
 from zoo.experiments.study.parse import build_study
@@ -79,6 +80,10 @@ def train(
     out: Place = "runs",
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
@@ -96,6 +101,10 @@ def train(
         out: folder of runs.
         fresh: train a new run even if the same run exists.
         storage: URL of the database of a search, as Optuna takes it. [a file beside the runs]
+        engine: "local", this machine; or "ray", a cluster.
+        address: of the cluster: "auto", "local" (one for this call), "host:port" or "ray://host:port". [auto]
+        cell_cpus: CPUs of a run on Ray. [its threads]
+        cell_gpus: GPUs of a run on Ray, or a fraction of one. [1 on CUDA]
         track: one or more trackers that the runs are sent to, as on the command line: "mlflow(uri=http://...)".
         report: draw samples, and write the run's page beside its directory.
         progress: show progress: on standard error, in a notebook as one display.
@@ -114,7 +123,8 @@ def train(
     given, trackers = _name_objects(settings), _find_trackers(track)
     with _open_console(progress) as console:
         study, origin = describe_training(name, given, console, seed=seed, start=begin, trust=trust)
-        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
         if origin and not fresh:
             begin_at_origin(plan, origin, console)
         outcome = run_plan(plan, console, report=False, samples=report, trackers=trackers)
@@ -136,6 +146,10 @@ def compare(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
@@ -155,6 +169,10 @@ def compare(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         track: as for `train`.
         progress: as for `train`.
         settings: as for `train`.
@@ -166,7 +184,8 @@ def compare(
     study = _build_study(compare, settings, models=models, **own)
     trackers = _find_trackers(track)
     with _open_console(progress) as console:
-        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
         stop = stop_at_first_failure
         return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
@@ -188,6 +207,10 @@ def ablate(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     track: str | Sequence[str] | None = None,
     report: bool = True,
     progress: bool = True,
@@ -211,6 +234,10 @@ def ablate(
         out: as for `train`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         track: as for `train`.
         progress: as for `train`.
         settings: as for `train`; tune=8 gives every variant its own learning rate.
@@ -237,7 +264,8 @@ def ablate(
     )
     trackers = _find_trackers(track)
     with _open_console(progress) as console:
-        plan = plan_study(study, out, console, fresh=fresh, storage=storage)
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plan = plan_study(study, out, console, fresh=fresh, storage=storage, engine=chosen)
         stop = stop_at_first_failure
         return Compared(*run_plan(plan, console, report=report, stop_at_first_failure=stop, trackers=trackers))
 
@@ -256,6 +284,10 @@ def compare_sizes(
     stop_at_first_failure: bool = False,
     fresh: bool = False,
     storage: str | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    cell_cpus: float | None = None,
+    cell_gpus: float | None = None,
     track: str | Sequence[str] | None = None,
     progress: bool = True,
     **settings: Any,
@@ -274,6 +306,10 @@ def compare_sizes(
         stop_at_first_failure: as for `compare`.
         fresh: as for `train`.
         storage: as for `train`.
+        engine: as for `train`.
+        address: as for `train`.
+        cell_cpus: as for `train`.
+        cell_gpus: as for `train`.
         track: as for `train`.
         progress: as for `train`.
         settings: as for `train`, without `match`.
@@ -285,7 +321,10 @@ def compare_sizes(
     study = _build_study(compare_sizes, settings, models=models, **own)
     trackers = _find_trackers(track)
     with _open_console(progress) as console:
-        plans = [plan_study(one, out, console, fresh=fresh, storage=storage) for one in study.at_sizes(sizes)]
+        chosen = choose_engine(engine, address, cell_cpus, cell_gpus)
+        plans = [
+            plan_study(one, out, console, fresh=fresh, storage=storage, engine=chosen) for one in study.at_sizes(sizes)
+        ]
         scaling, outcomes, page = run_sizes(
             plans, out, console, stop_at_first_failure=stop_at_first_failure, trackers=trackers
         )

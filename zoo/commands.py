@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.experiments.records.run import Run
     from zoo.experiments.records.study import StudyRecord
     from zoo.experiments.runs.batch import Listener
+    from zoo.experiments.runs.engines.interface import Engine
     from zoo.experiments.runs.trust import Trust
     from zoo.experiments.study.config import StudyConfig
     from zoo.reports.judged.shown import JudgedScores
@@ -51,19 +52,28 @@ class RunOutcome(NamedTuple):
 
 
 def plan_study(
-    study: "StudyConfig", out: Place, console: Console, *, fresh: bool, storage: str | None = None
+    study: "StudyConfig",
+    out: Place,
+    console: Console,
+    *,
+    fresh: bool,
+    storage: str | None = None,
+    engine: "Engine | None" = None,
 ) -> "Plan":
     """Plan a study; prints its corpus, and sizes that cannot be reached, on `console`.
 
     Args:
         storage: URL of the database of a search, as Optuna takes it; None: a file in the study's folder.
+        engine: what executes the runs; None: this machine.
 
     Raises:
         RegistryError, ZooError: as `make_plan`.
     """
     from zoo.experiments.plan import make_plan
 
-    plan = make_plan(study, Path(out), fresh=fresh, storage=storage)
+    if engine:
+        engine.check()
+    plan = make_plan(study, Path(out), fresh=fresh, storage=storage, engine=engine)
     for line in (plan.summary(), *plan.notices()):
         console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
     return plan
@@ -94,7 +104,8 @@ def run_plan(
     with ExitStack() as stack:
         progress = stack.enter_context(ProgressBar(console, stop_at_first_failure=stop_at_first_failure))
         tracking = stack.enter_context(_track(progress, trackers, plan.directory, console)) if trackers else None
-        path, record = (run_until_decided if plan.study.looks else run_study)(plan, tracking or progress)
+        with closing(plan.engine):
+            path, record = (run_until_decided if plan.study.looks else run_study)(plan, tracking or progress)
         record = add_lengths(path, record)
         if report:
             progress.measuring()

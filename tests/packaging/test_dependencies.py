@@ -23,6 +23,7 @@ OPTIONAL = {
     "onnxscript": "onnx",
     "tensorboard": "tensorboard",
     "mlflow-skinny": "mlflow",
+    "ray": "cluster",
 }
 """Distribution that the sources import -> extra that declares it."""
 

@@ -54,7 +54,7 @@ def run_study(plan: Plan, listener: Listener) -> tuple[Path, StudyRecord]:
         listener.planned(planned + len(cells))
         if not plan.fresh:
             copy_same_runs(trials)
-        return execute_all(trials, plan.corpus, listener)
+        return execute_all(trials, plan.corpus, listener, plan.engine)
 
     listener.planned(len(plan.trials()) + len(cells))
     search = search_rates(plan.study, try_all)
@@ -122,11 +122,11 @@ def _execute_splits(plan: Plan, cells: Sequence[Cell], listener: Listener) -> li
     """Execute the cells of every split in turn, or copy their runs from other studies."""
     if not plan.fresh:
         copy_same_runs(cells)
-    return [
-        run
-        for rotation, corpus in plan.corpora.items()
-        for run in execute_all([cell for cell in cells if cell.config.data.rotation == rotation], corpus, listener)
-    ]
+    runs = list[Run]()
+    for rotation, corpus in plan.corpora.items():
+        own = [cell for cell in cells if cell.config.data.rotation == rotation]
+        runs += execute_all(own, corpus, listener, plan.engine)
+    return runs
 
 
 def add_probes(plan: Plan, path: Path, record: StudyRecord) -> StudyRecord:

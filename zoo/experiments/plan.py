@@ -14,6 +14,8 @@ from zoo.experiments.lengths import check_lengths
 from zoo.experiments.records.run import is_done
 from zoo.experiments.records.search import SearchRecord
 from zoo.experiments.runs.elsewhere import explain_similar_runs
+from zoo.experiments.runs.engines.interface import Engine
+from zoo.experiments.runs.engines.local import LocalEngine
 from zoo.experiments.runs.identity import file_name
 from zoo.experiments.runs.model import find_counted
 from zoo.experiments.runs.rates import MOST_ROUNDS, Rates
@@ -48,6 +50,8 @@ class Plan:
     """All models that were resolved so far."""
     kept_choices: Mapping[str, Choice] = field(default_factory=dict)
     """The choices of ways that were in the folder."""
+    engine: Engine = field(default_factory=LocalEngine)
+    """What executes the runs."""
 
     @property
     def corpus(self) -> Corpus:
@@ -165,13 +169,21 @@ def describe_search(plan: Plan) -> list[str]:
     return [f"search: {budget} for {', '.join(labels)}: {space}" for space, labels in by_space.items()]
 
 
-def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: str | None = None) -> Plan:
+def make_plan(
+    study: StudyConfig,
+    out: Path,
+    *,
+    fresh: bool = False,
+    storage: str | None = None,
+    engine: Engine | None = None,
+) -> Plan:
     """Plan a study: load its text, match sizes, resolve its runs, choose their ways of execution.
 
     Args:
         out: folder of all studies.
         fresh: whether to begin a new folder beside an existing one.
         storage: URL of the database of a search.
+        engine: what executes the runs; None: this machine.
 
     Raises:
         DataError: the text cannot be read.
@@ -194,7 +206,8 @@ def make_plan(study: StudyConfig, out: Path, *, fresh: bool = False, storage: st
         cells[0].build()  # report weights that do not fit now, not after training
     kept = read_ways(directory)
     choices = choose_ways(cells, corpora, kept)
-    return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models, kept)
+    engine = engine or LocalEngine()
+    return Plan(study, corpora, matched, directory, cells, choices, fresh, spaces, storage, models, kept, engine)
 
 
 def study_directory(out: Path, name: str, *, fresh: bool) -> Path:

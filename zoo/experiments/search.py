@@ -45,7 +45,7 @@ def search_settings(plan: Plan, listener: Listener) -> dict[str, SearchRecord]:
             return {tuner.label: tuner.record(plan.directory) for tuner in tuners}
         done += len(todo)
         listener.planned(max(done, len(tuners) * (plan.study.search.most_trials or 0)) + 2 * len(plan.runs({})))
-        execute_all(todo, plan.corpus, listener)
+        execute_all(todo, plan.corpus, listener, plan.engine)
 
 
 def _read_searches(plan: Plan) -> dict[str, SearchRecord]:

@@ -176,7 +176,10 @@ def environment(comparison: Comparison) -> dict[str, str]:
             f"zoo {machine.zoo}, Python {machine.python}, torch {machine.torch}" for machine in machines
         ),
         "machine": _distinct(
-            f"{machine.platform}, {machine.device}, {_count(machine.threads, 'thread')}" for machine in machines
+            ", ".join(
+                filter(None, [machine.platform, machine.processor, machine.device, _count(machine.threads, "thread")])
+            )
+            for machine in machines
         ),
         "corpus": f"{comparison.data.name}, SHA-256 {comparison.data.digest}",
     }

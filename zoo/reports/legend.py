@@ -25,6 +25,7 @@ NOTED: tuple[Kind, ...] = (
     "budget",
     "field",
     "execution",
+    "hardware",
     "watch",
     "buffers",
     "auxiliary",

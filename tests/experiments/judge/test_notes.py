@@ -8,6 +8,7 @@ import pytest
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import Note, collect_notes
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.records.run import Environment
 
 RESULTS = Path(__file__).resolve().parents[3] / "docs/results"
 
@@ -111,6 +112,18 @@ def test_notes_on_the_whole_comparison_name_no_model(stored: Comparison) -> None
     assert notes[0].text.startswith("There is no test split: validation, which chose the weights, stands in for it")
     assert notes[1].text == "Few documents."
     assert notes[2].text == f"{run.label}: stack of 3, unlike runs alone: it draws."
+
+
+def test_runs_on_unlike_hardware_are_noted_and_older_records_are_not(stored: Comparison) -> None:
+    one, other, older = (
+        Environment(zoo="0.1.0", python="3.12.3", torch="2.13.0", platform="Linux", device="cpu AVX2", threads=1,
+                    commit=None, dirty=None, processor=processor)
+        for processor in ("EPYC 7742", "Xeon 8480", None)
+    )  # fmt: skip
+    (note,) = collect_notes(stored.study, (), (), (), environments=(one, other, older))
+    assert note.kind == "hardware"
+    assert note.text.startswith("The runs were made on unlike hardware: EPYC 7742, Xeon 8480. Their seconds")
+    assert collect_notes(stored.study, (), (), (), environments=(one, older)) == ()
 
 
 def test_a_comparison_that_was_stored_without_notes_gets_them_when_it_is_read() -> None:

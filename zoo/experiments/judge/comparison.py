@@ -83,6 +83,7 @@ class Comparison(Frozen):
             known["watched"],
             known["leaks"],
             known["xz"],
+            known["environments"],
         )
     )
     """The sentences that a report adds to these numbers; derived if a stored comparison has none."""

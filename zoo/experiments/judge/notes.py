@@ -11,6 +11,7 @@ from zoo.experiments.judge.tuned import Tuned
 from zoo.experiments.judge.verdict import list_some
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
+from zoo.experiments.records.run import Environment
 from zoo.experiments.records.study import Xz
 from zoo.experiments.study.config import StudyConfig
 
@@ -39,6 +40,7 @@ Kind: TypeAlias = Literal[
     "unmeasured",
     "watch",
     "execution",
+    "hardware",
     "leak",
     "published",
     "excerpt",
@@ -87,6 +89,7 @@ def collect_notes(
     watched: Sequence[Watched] = (),
     leaks: Mapping[str, str] = MappingProxyType({}),
     xz: Xz | None = None,
+    environments: Sequence[Environment] = (),
 ) -> tuple[Note, ...]:
     """Collect the notes on the comparison, on each model in the order of the ranking, its search and its execution."""
     notes = [Note(model=label, kind="leak", text=text) for label, text in leaks.items()]
@@ -119,7 +122,20 @@ def collect_notes(
     notes += [Note(model=own.label, kind=kind, text=text) for own in tuned for kind, text in _search(own)]
     unlike = dict.fromkeys((run.label, run.execution) for run in runs if "unlike" in run.execution)
     notes += [Note(model=label, kind="execution", text=f"{label}: {execution}.") for label, execution in unlike]
+    notes += [Note(model=None, kind="hardware", text=text) for text in _hardware(environments)]
     return tuple(notes)
+
+
+def _hardware(environments: Sequence[Environment]) -> Iterator[str]:
+    """State that runs were made on unlike machines, as far as their records tell."""
+    processors = dict.fromkeys(own.processor for own in environments if own.processor)
+    devices = dict.fromkeys(own.device for own in environments)
+    unlike = [name for found in (processors, devices) if len(found) > 1 for name in found]
+    if unlike:
+        yield (
+            f"The runs were made on unlike hardware: {', '.join(unlike)}. Their seconds and speeds are not comparable, "
+            "and their losses may differ in the last digits."
+        )
 
 
 def _describe_start(study: StudyConfig) -> str:

@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 import zoo
 from zoo.experiments.records.run import Environment
 from zoo.surroundings import describe_arithmetic
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def describe_environment(device: str, threads: int) -> Environment:
@@ -25,7 +28,19 @@ def describe_environment(device: str, threads: int) -> Environment:
         commit=commit,
         dirty=dirty,
         arithmetic=describe_arithmetic(),
+        processor=find_processor(),
     )
+
+
+@cache
+def find_processor() -> str | None:
+    """Return the model of the CPU as the system names it, or None."""
+    with suppress(OSError):  # Linux; `platform.processor` is empty there
+        for line in CPUINFO.read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("model name", "Model", "cpu model"):
+                return " ".join(value.split())[:200] or None
+    return platform.processor()[:200] or None
 
 
 @cache

@@ -196,6 +196,8 @@ class Environment(Frozen):
     dirty: bool | None
     arithmetic: tuple[str, ...] = ()
     """The globals of torch that change numbers, as "torch's default dtype: float32"; empty in older records."""
+    processor: Annotated[str, Field(max_length=200)] | None = None
+    """Model of the CPU; None in older records, and where the system does not tell."""
 
 
 class Reproduced(Frozen):

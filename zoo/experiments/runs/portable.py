@@ -5,7 +5,7 @@ properties of the machine that count, and the folder of the study. The receiver 
 executes the cell only if the fingerprint is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -39,11 +39,16 @@ def pack(cell: Cell) -> str:
     return _make_portable(cell).model_dump_json(indent=2)
 
 
-def unpack(text: str, trust: Trust | None = None) -> tuple[Cell, Corpus]:
+def unpack(
+    text: str,
+    trust: Trust | None = None,
+    load: Callable[[Recorded], Corpus] = lambda recorded: load_corpus(recorded.run.data),
+) -> tuple[Cell, Corpus]:
     """Restore a cell from its text, with its corpus, ready for `execute`.
 
     Args:
         trust: files that may be imported; default: those whose source the cell was made with.
+        load: loads the corpus of a cell.
 
     Raises:
         RunError: the text is not a cell, or it would be another run here; the message says what differs.
@@ -56,7 +61,7 @@ def unpack(text: str, trust: Trust | None = None) -> tuple[Cell, Corpus]:
     config, trust = there.recorded.run, trust or Trust()
     trust.allow(there.recorded)
     trust.check_run(config)
-    corpus = load_corpus(config.data)
+    corpus = load(there.recorded)
     (cell,) = resolve_all([config], {config.data.rotation: corpus}, Path(there.study))
     if cell.recorded.fingerprint != there.recorded.fingerprint:
         unlike = "; ".join(_list_differences(there, _make_portable(cell)))

@@ -45,8 +45,16 @@ def count_cores() -> int:
 
 
 def can_fork() -> bool:
-    """Return whether this process can fork: on Linux, without CUDA and without threads that a model started."""
-    return sys.platform == "linux" and not torch.cuda.is_available() and not interrupt.find_new_threads()
+    """Return whether this process can fork: on Linux, without CUDA, Ray, and threads that a model started."""
+    if sys.platform != "linux" or torch.cuda.is_available() or is_in_cluster():
+        return False
+    return not interrupt.find_new_threads()
+
+
+def is_in_cluster() -> bool:
+    """Return whether this process has joined a Ray cluster, whose threads hold locks that a forked child would keep."""
+    ray = sys.modules.get("ray")
+    return ray is not None and getattr(ray, "is_initialized", bool)()
 
 
 def release_threads() -> bool:
