@@ -435,6 +435,12 @@ def test_one_model_has_an_estimate_and_no_pairs() -> None:
     assert analysis.estimates["a"].low is not None
 
 
+def test_one_model_whose_seeds_are_split_in_two_is_told_of_without_a_pair() -> None:
+    found = analyse(["one"], *simple(np.array([[2.0, 2.0001, 2.5]])))
+    assert found.estimates["one"].withheld == SPLIT_SEEDS
+    assert any("fall into two groups, where no t interval holds (one)" in caveat for caveat in found.caveats)
+
+
 def test_one_stretch_of_a_stream_gives_a_mean_and_no_verdict() -> None:
     analysis = analyse("ab", *nats_of(np.random.default_rng(14), equal(2), 4, count=1), units="series")
     assert (analysis.pairs[0].documents_se, analysis.pairs[0].verdict, analysis.pairs[0].p) == (None, "none", None)

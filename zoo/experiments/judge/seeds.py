@@ -54,7 +54,7 @@ def _normal_gaps(seeds: int) -> Array:
 
 def fewest_to_reject(pairs: int, level: float = LEVEL) -> int:
     """Least number of seeds with which sign flips can reject, corrected for this number of pairs."""
-    return 1 + math.ceil(math.log2(pairs / level))
+    return 1 + math.ceil(math.log2(max(pairs, 1) / level))
 
 
 def sign_flips(by_seed: Array, level: float = LEVEL) -> Array | None:
