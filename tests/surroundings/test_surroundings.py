@@ -41,6 +41,16 @@ def test_what_is_changed_and_left_as_it_was_is_no_change() -> None:
     assert before.restore() == []
 
 
+def test_restored_precisions_agree_with_torchs_older_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    """torch 2.13 has two flags for one thing, and refuses to read the older one, as torch.export does, if they differ."""
+    for allowed in (False, True):
+        with restore_and_report("'./some.py:Mine'", "at import"):
+            torch.backends.cudnn.allow_tf32 = allowed
+        assert torch.backends.cudnn.allow_tf32 is True
+        torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),))
+    assert "float32 precision (cuda conv) from tf32 to none" in capsys.readouterr().err
+
+
 def test_filters_that_a_library_adds_for_its_own_warnings_are_no_change() -> None:
     class OwnWarning(UserWarning):
         pass

@@ -66,7 +66,8 @@ def _read_precisions() -> dict[str, str]:
 def _set_precisions(precisions: Mapping[str, str]) -> None:
     if "matmul" in precisions:
         torch.set_float32_matmul_precision(precisions["matmul"])  # first: it sets some of the others
-    for where, what in PRECISIONS:
+    _C._set_cudnn_allow_tf32(precisions["cuda conv"] == precisions["cuda rnn"] == "tf32")
+    for where, what in PRECISIONS:  # without the older flag torch 2.13 would refuse to read it, as torch.export does
         _C._set_fp32_precision_setter(where, what, precisions[f"{where} {what}"])
 
 
