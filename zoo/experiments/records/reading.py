@@ -5,6 +5,8 @@ A faulty file raises a `DamagedError`, which names the file and the fault.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -132,6 +134,11 @@ def read_lines(path: Path, kind: type[Record]) -> list[Record]:
         raise DamagedError(path, f"it is not UTF-8, {error.reason} at byte {error.start:,}") from None
     if len(lines) > LONGEST_CURVE:
         raise DamagedError(path, f"it has {len(lines):,} lines, and at most {LONGEST_CURVE:,} are read")
+    if all(line.startswith("{") and line.endswith("}") for line in lines):
+        with suppress(ValidationError):  # all lines at once, in a third of the time; then one by one, to name a bad one
+            found = _list_of(kind).validate_json(f"[{','.join(lines)}]")
+            if len(found) == len(lines):
+                return [share_names(record) for record in found]
     found = []
     for number, line in enumerate(lines, 1):
         try:
@@ -139,6 +146,11 @@ def read_lines(path: Path, kind: type[Record]) -> list[Record]:
         except ValidationError as error:
             raise DamagedError(path, f"line {number}: {describe_faults(error)}") from None
     return found
+
+
+@cache
+def _list_of(kind: type[Record]) -> TypeAdapter[list[Record]]:
+    return TypeAdapter(list[kind])  # type: ignore[valid-type]
 
 
 def read_choices(path: Path, kind: TypeAdapter[Any]) -> Any:

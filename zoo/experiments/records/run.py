@@ -301,6 +301,10 @@ def find_runs(directory: Path) -> list[Path]:
     return [Path(folder) for folder in sorted(found, key=lambda folder: folder.split(os.sep))]
 
 
+LISTED = ("status", "parameters", "tokens", "validation_loss", "test_loss")
+"""What a listing has of the results."""
+
+
 def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
     """List a row for each run below `out` whose path matches the shell pattern; a damaged one has the fault."""
     rows, above = [], len(Path(out).parts)
@@ -313,8 +317,9 @@ def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
         except RunError as error:
             rows.append({"run": name, "status": "damaged", "fault": str(error)})
             continue
-        chosen = run.result.model_dump(include={"status", "validation_loss", "test_loss", "parameters", "tokens"})
-        rows.append({"run": name, "corpus": run.recorded.data.name, **chosen})
+        rows.append(
+            {"run": name, "corpus": run.recorded.data.name, **{key: getattr(run.result, key) for key in LISTED}}
+        )
     return rows
 
 
@@ -330,7 +335,7 @@ def read_run(directory: Path) -> Run:
         what = "is not a finished run" if os.path.isdir(directory) else "does not exist"
         raise RunError(f"'{directory}' {what} (a run has a result.json).{hint}")
     try:
-        return Run(
+        return Run.model_construct(  # all parts are checked
             directory=directory,
             recorded=read_record(directory / "config.json", Recorded),
             environment=read_equal(directory / "environment.json", Environment),
