@@ -19,13 +19,13 @@ KINDS = {
 UNITS = {1 << 30: "GiB", 1 << 20: "MiB", 1 << 10: "KiB", 1: "bytes"}
 
 
-def require_regular(path: Path) -> os.stat_result:
+def require_regular(path: Path | str) -> os.stat_result:
     """Status of a regular file; follows links. Does not open the file, since opening a pipe or device may block or act.
 
     Raises:
         OSError: the file does not exist or is of another kind.
     """
-    status = path.stat()
+    status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         kind = KINDS.get(stat.S_IFMT(status.st_mode), "of another kind")
         raise OSError(errno.EINVAL, f"it is {kind}, and only a regular file is read", str(path))
@@ -42,7 +42,7 @@ def open_regular(path: Path) -> io.BufferedReader:
     return path.open("rb")
 
 
-def read_regular(path: Path, most: int) -> bytes:
+def read_regular(path: Path | str, most: int) -> bytes:
     """Read a regular file of at most `most` bytes.
 
     Raises:
@@ -50,7 +50,7 @@ def read_regular(path: Path, most: int) -> bytes:
     """
     size = require_regular(path).st_size
     if size <= most:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             data = file.read(size + 1)
             if len(data) > size:  # the file has grown, or is in /proc, where sizes are 0
                 data += file.read(most + 1 - len(data))

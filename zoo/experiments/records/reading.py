@@ -39,9 +39,9 @@ _known: dict[tuple[type[BaseModel], bytes], Any] = {}
 class DamagedError(RunError):
     """A file that is not a valid record; `reason` says why."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"'{path}' is damaged: {reason}.")
-        self.path, self.reason = path, reason
+        self.path, self.reason = Path(path), reason
 
 
 class Kind(NamedTuple):
@@ -71,7 +71,7 @@ ARRAYS = {
 """Array name after that of the split -> its constraints."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path | str) -> Any:
     """Read the JSON document in a file.
 
     Raises:
@@ -80,7 +80,7 @@ def read_json(path: Path) -> Any:
     return _parse(path, _read(path))
 
 
-def _parse(path: Path, data: bytes) -> Any:
+def _parse(path: Path | str, data: bytes) -> Any:
     try:
         text = data.decode()
         document = json.loads(text)
@@ -95,7 +95,7 @@ def _parse(path: Path, data: bytes) -> Any:
         raise DamagedError(path, f"it is no JSON: {str(error).splitlines()[0]}") from None
 
 
-def read_record(path: Path, kind: type[Record]) -> Record:
+def read_record(path: Path | str, kind: type[Record]) -> Record:
     """Read the record in a file.
 
     Raises:
@@ -104,7 +104,7 @@ def read_record(path: Path, kind: type[Record]) -> Record:
     return _make(path, _read(path), kind)
 
 
-def read_equal(path: Path, kind: type[Record]) -> Record:
+def read_equal(path: Path | str, kind: type[Record]) -> Record:
     """As `read_record`, but files of the same bytes give the same object."""
     data = _read(path)
     if (kind, data) not in _known:
@@ -114,7 +114,7 @@ def read_equal(path: Path, kind: type[Record]) -> Record:
     return _known[kind, data]
 
 
-def _make(path: Path, data: bytes, kind: type[Record]) -> Record:
+def _make(path: Path | str, data: bytes, kind: type[Record]) -> Record:
     document = _parse(path, data)
     version = document.get("schema_version", SCHEMA_VERSION) if isinstance(document, dict) else SCHEMA_VERSION
     if version != SCHEMA_VERSION or isinstance(version, bool):
@@ -122,7 +122,7 @@ def _make(path: Path, data: bytes, kind: type[Record]) -> Record:
     return share_names(_validate(path, kind.model_validate, document))
 
 
-def read_lines(path: Path, kind: type[Record]) -> list[Record]:
+def read_lines(path: Path | str, kind: type[Record]) -> list[Record]:
     """Read the records of a file with one per line.
 
     Raises:
@@ -202,14 +202,14 @@ def read_scores(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path | str) -> bytes:
     try:
         return read_regular(path, LARGEST)
     except OSError as error:
         raise DamagedError(path, str(error.strerror or error)) from None
 
 
-def _validate(path: Path, validate: Callable[[Any], Any], document: Any) -> Any:
+def _validate(path: Path | str, validate: Callable[[Any], Any], document: Any) -> Any:
     try:
         return validate(document)
     except ValidationError as error:
