@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
+from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import MOST_NAMED, list_some, percent
 from zoo.experiments.records.run import DataRecord
 from zoo.reports.numbers import short, storage
@@ -32,6 +33,22 @@ def title(comparison: Comparison) -> str:
 def verdict(comparison: Comparison) -> str:
     """The verdict, or a sentence that one model alone has none."""
     return keep_together(comparison.verdict or "One model alone: there is nothing to compare.")
+
+
+def verdict_in(comparison: Comparison, *, bits: bool) -> str:
+    """The verdict with losses in bits or nats; "" for one model alone."""
+    return verdict_sentence(
+        comparison.models,
+        comparison.pairs,
+        study=comparison.study,
+        tuned=comparison.tuned,
+        looked=comparison.looked,
+        sequential=comparison.sequential,
+        ablation=comparison.ablation,
+        references=comparison.references,
+        leaks=list(comparison.leaks),
+        bits=bits,
+    )
 
 
 def keep_together(words: str) -> str:

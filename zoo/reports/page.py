@@ -13,7 +13,6 @@ from markupsafe import Markup
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.notes import STATUSES
 from zoo.experiments.judge.rows import PairRow
-from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.experiments.judge.verdict import format_chance, pair_words
 from zoo.reports import answers, effects, facts, numbers, passages, search_facts, target_facts
 from zoo.reports.excerpt import excerpt
@@ -34,20 +33,8 @@ MOST_OF_STUDY = 1 << 16
 def render_page(whole: Comparison) -> str:
     """Render the page of a comparison."""
     comparison = excerpt(whole)
-    verdict_in_bits = verdict_sentence(
-        whole.models,
-        whole.pairs,
-        study=comparison.study,
-        tuned=whole.tuned,
-        looked=comparison.looked,
-        sequential=comparison.sequential,
-        ablation=comparison.ablation,
-        references=comparison.references,
-        leaks=list(comparison.leaks),
-        bits=True,
-    )
     return template("page.html.jinja").render(
-        verdict_in_bits=facts.keep_together(verdict_in_bits) or facts.verdict(comparison),
+        verdict_in_bits=facts.keep_together(facts.verdict_in(whole, bits=True)) or facts.verdict(whole),
         models=len(whole.models),
         runs=len(whole.runs),
         study=_quote_study(whole),

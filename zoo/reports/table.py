@@ -8,7 +8,6 @@ from rich.console import Console
 
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow, Spread
-from zoo.experiments.judge.sentence import verdict_sentence
 from zoo.reports import facts
 from zoo.reports.answers import print_lengths, print_references, show_right, show_solved, show_whole
 from zoo.reports.effects import print_effects
@@ -54,18 +53,7 @@ def print_comparison(whole: Comparison, *, bits: bool, console: Console) -> None
     if comparison.targets:
         console.print()
         print_targets(comparison, unit, console)
-    sentence = verdict_sentence(
-        whole.models,
-        whole.pairs,
-        study=comparison.study,
-        tuned=whole.tuned,
-        looked=comparison.looked,
-        sequential=comparison.sequential,
-        ablation=whole.ablation,
-        references=comparison.references,
-        leaks=list(comparison.leaks),
-        bits=bits,
-    )
+    sentence = facts.verdict_in(whole, bits=bits)
     if sentence:
         console.print()
         console.print(textwrap.fill(sentence, 80), style="bold", highlight=False, markup=False)
