@@ -5,8 +5,7 @@
 RUNS is the folder of a real comparison. OUT becomes one of any size, with every file that a comparison of that size
 would have. The losses of every document are those of a real run, plus effects of model, seed and both, drawn at random:
 so reports have intervals, verdicts and pairs to show. The weights are links to those of the real run, which `verify`
-finds not to have these losses; `--as-is` copies the losses too, so that all runs of a model are equal and `verify`
-agrees with them.
+finds not to have these losses.
 """
 
 import argparse
@@ -29,7 +28,7 @@ MODEL, SEED, BOTH = 0.02, 0.01, 0.05
 """Standard deviations of the effects, in nats per token: of a model, of a seed, and of a document under both."""
 
 
-def simulate(source: Path, out: Path, models: int, seeds: int, *, as_is: bool = False) -> Path:
+def simulate(source: Path, out: Path, models: int, seeds: int) -> Path:
     """Write the records of a study of `models` × `seeds` runs into `out`; return the path of its record."""
     path = find_study(source)
     record = read_study(path)
@@ -45,8 +44,8 @@ def simulate(source: Path, out: Path, models: int, seeds: int, *, as_is: bool = 
         if old.label in record.costs:
             costs[name] = record.costs[old.label]
         ways[name] = record.ways[old.label]
-        effect = 0.0 if as_is else np.random.default_rng(number).normal(0, MODEL)
-        runs += [write_copy(by_label[old.label], out, name, seed, effect, as_is) for seed in range(1, seeds + 1)]
+        effect = np.random.default_rng(number).normal(0, MODEL)
+        runs += [write_copy(by_label[old.label], out, name, seed, effect) for seed in range(1, seeds + 1)]
     study = record.study.model_copy(update={"models": tuple(contestants), "seeds": tuple(range(1, seeds + 1))})
     runs.sort(key=lambda run: run.recorded.run.seed)
     described = StudyRecord(
@@ -61,8 +60,8 @@ def simulate(source: Path, out: Path, models: int, seeds: int, *, as_is: bool = 
     return place
 
 
-def write_copy(run: Run, out: Path, label: str, seed: int, effect: float, as_is: bool) -> Run:
-    """Write the records of `run` under another label and seed, with other losses unless `as_is`; return them."""
+def write_copy(run: Run, out: Path, label: str, seed: int, effect: float) -> Run:
+    """Write the records of `run` under another label and seed, with other losses; return them."""
     config = run.recorded.run.model_copy(update={"label": label, "seed": seed})
     recorded = run.recorded.model_copy(update={"run": config, "fingerprint": fingerprint([label, seed])})
     place = out / run_name(config, recorded.fingerprint)
@@ -70,23 +69,19 @@ def write_copy(run: Run, out: Path, label: str, seed: int, effect: float, as_is:
     for name in ("curve.jsonl", "environment.json"):
         shutil.copyfile(run.directory / name, place / name)
     os.link(run.directory / WEIGHTS, place / WEIGHTS)
-    result = run.result
-    if as_is:
-        os.link(run.directory / LOSSES, place / LOSSES)
-    else:
-        random = np.random.default_rng([seed, len(label), *label.encode()])
-        drawn = effect + np.random.default_rng(seed).normal(0, SEED) + random.normal(0, SEED)
-        scores = read_scores(run.directory / LOSSES)
-        for split in ("validation", "test"):
-            tokens = scores[f"{split}.tokens"]
-            scores[f"{split}.nats"] = scores[f"{split}.nats"] + tokens * (drawn + random.normal(0, BOTH, len(tokens)))
-        losses = {
-            f"{split}_loss": float(scores[f"{split}.nats"].sum() / scores[f"{split}.tokens"].sum())
-            for split in ("validation", "test")
-        }
-        data = save(scores)
-        (place / LOSSES).write_bytes(data)  # the functions of records would wait for the disk
-        result = result.model_copy(update={**losses, "losses_sha256": hashlib.sha256(data).hexdigest()})
+    random = np.random.default_rng([seed, len(label), *label.encode()])
+    drawn = effect + np.random.default_rng(seed).normal(0, SEED) + random.normal(0, SEED)
+    scores = read_scores(run.directory / LOSSES)
+    for split in ("validation", "test"):
+        tokens = scores[f"{split}.tokens"]
+        scores[f"{split}.nats"] = scores[f"{split}.nats"] + tokens * (drawn + random.normal(0, BOTH, len(tokens)))
+    losses = {
+        f"{split}_loss": float(scores[f"{split}.nats"].sum() / scores[f"{split}.tokens"].sum())
+        for split in ("validation", "test")
+    }
+    data = save(scores)
+    (place / LOSSES).write_bytes(data)  # the functions of records would wait for the disk
+    result = run.result.model_copy(update={**losses, "losses_sha256": hashlib.sha256(data).hexdigest()})
     for name, value in (("config.json", recorded), ("result.json", result)):
         (place / name).write_text(value.model_dump_json(indent=2) + "\n")
     return run.model_copy(update={"directory": place, "recorded": recorded, "result": result})
@@ -98,6 +93,5 @@ if __name__ == "__main__":
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the simulated one; must not exist")
     parser.add_argument("--models", type=int, default=100, help="number of models (100)")
     parser.add_argument("--seeds", type=int, default=100, help="number of seeds (100)")
-    parser.add_argument("--as-is", action="store_true", help="keep the losses of the real runs")
     given = parser.parse_args()
-    print(simulate(given.source, given.out, given.models, given.seeds, as_is=given.as_is))
+    print(simulate(given.source, given.out, given.models, given.seeds))

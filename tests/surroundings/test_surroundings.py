@@ -42,7 +42,7 @@ def test_what_is_changed_and_left_as_it_was_is_no_change() -> None:
 
 
 def test_restored_precisions_agree_with_torchs_older_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    """torch 2.13 has two flags for one thing, and refuses to read the older one, as torch.export does, if they differ."""
+    """torch 2.13 has two flags for one thing; if they differ it refuses to read the older one, as torch.export does."""
     for allowed in (False, True):
         with restore_and_report("'./some.py:Mine'", "at import"):
             torch.backends.cudnn.allow_tf32 = allowed
