@@ -27,8 +27,10 @@ COMMANDS = {
     "judge": ["judge", "STUDY"],
     "evaluate": ["evaluate", "RUN"],
     "sample": ["sample", "RUN"],
+    "export": ["export", "RUN", "--to", "torch-export", "--out", "exported"],
     "runs": ["runs", "--out", "STUDY/.."],
     "report": ["report", "STUDY"],
+    "track": ["track", "STUDY", "--to", "tensorboard"],
     "verify": ["verify", "RUN"],
     "clean": ["clean", "--dry-run", "--out", "STUDY/.."],
 }
