@@ -61,6 +61,7 @@ def test_page_and_document_draw_every_note_and_the_table_those_of_its_kinds(note
         "counted",
         "xz",
         "excerpt",
+        "hardware",
     }
     for note in noted.notes:
         assert page.count(note.text) == document.count(note.text) == 1
