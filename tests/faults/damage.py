@@ -31,7 +31,7 @@ WHOLE_COMMANDS = 8
 FREE = {
     "result.json": {"seconds", "tested_at", "compile_seconds", "execution", "reproduced"},
     "curve.jsonl": {"seconds", "train_loss", "validation_loss"},
-    "environment.json": {"zoo", "python", "platform", "commit", "dirty"},
+    "environment.json": {"zoo", "python", "platform", "processor", "commit", "dirty"},
     "config.json": {"checkpoint_every", "harness"},
     "study": {"train_tokens_per_second", "evaluation_tokens_per_second", "peak_bytes", "memory", "samples"},
     "comparison.json": {"folder"},
