@@ -4,6 +4,7 @@ import pytest
 
 from tests.reports.conftest import make_comparison
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.notes import Note
 from zoo.experiments.judge.verdict import join, list_some
 from zoo.reports.console import PlainConsole
 from zoo.reports.excerpt import MOST_MODELS, MOST_RUNS, excerpt
@@ -46,8 +47,21 @@ def test_runs_that_did_not_finish_are_shown_first(large: Comparison) -> None:
     runs = [run.model_copy(update={"status": "diverged"} if run.seed == 10 else {}) for run in large.runs]
     shown = excerpt(large.model_copy(update={"runs": tuple(runs)})).runs
     assert len(shown) == MOST_RUNS
-    assert sum(run.status == "diverged" for run in shown) == MOST_MODELS
+    assert sum(run.status == "diverged" for run in shown) == len(large.models)
     assert [*shown] == [run for run in runs if run in shown]
+
+
+def test_models_that_failed_are_told_of_though_they_rank_last(large: Comparison) -> None:
+    *others, last = large.models
+    failed = last.model_copy(update={"test": None, "failed": 1, "reason": "ValueError: too wide"})
+    runs = [run.model_copy(update={"status": "failed"} if run.label == last.label else {}) for run in large.runs]
+    note = Note(model=last.label, kind="failed", text=f"{last.label} failed under 1 of 8 seeds and is ranked nowhere.")
+    whole = large.model_copy(update={"models": (*others, failed), "runs": tuple(runs), "notes": (*large.notes, note)})
+    table = " ".join(shown_in_table(whole).split())
+    for text in (render_page(whole), render_markdown(whole, {}), table):
+        assert "; 1 of the others diverged, failed or were refused; 200 of 400 runs" in text
+        assert note.text in text
+    assert [run.label for run in excerpt(whole).runs].count(last.label) == 10
 
 
 def test_every_report_says_what_it_leaves_out(large: Comparison) -> None:

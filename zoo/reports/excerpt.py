@@ -1,21 +1,24 @@
 """Choose what a report shows of a large comparison: the best models, the pairs among them, and some of the runs."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from zoo.experiments.judge.comparison import Comparison
-from zoo.experiments.judge.notes import Note
-from zoo.experiments.judge.rows import RunRow
+from zoo.experiments.judge.notes import Kind, Note
+from zoo.experiments.judge.rows import ModelRow, RunRow
 
 MOST_MODELS, MOST_VARIANTS = 30, 100
 """Most models that a report shows, and most variants of an ablation, which has no pairs."""
 MOST_RUNS = 200
+TOLD: tuple[Kind, ...] = ("leak", "failed", "refused", "diverged")
+"""Kinds of notes that are kept of models that are not shown: up to `MOST_MODELS`."""
 
 
 def excerpt(comparison: Comparison) -> Comparison:
     """Return the part of a comparison that a report shows, with a note on what it leaves out.
 
     That is all of it up to `MOST_MODELS` and `MOST_RUNS`. Of more models the best are shown, and the baseline of an
-    ablation; of more runs those that did not finish first. Verdict, intervals and p are those of the whole.
+    ablation; of more runs those that did not finish first, of any model. Verdict, intervals and p are of the whole.
     """
     most = MOST_VARIANTS if comparison.ablation else MOST_MODELS
     if len(comparison.models) <= most and len(comparison.runs) <= MOST_RUNS:
@@ -26,7 +29,8 @@ def excerpt(comparison: Comparison) -> Comparison:
         if place < most or model.label == comparison.study.baseline
     )
     labels = {model.label for model in models}
-    runs = _choose_runs([run for run in comparison.runs if run.label in labels])
+    runs = _choose_runs(comparison.runs, labels)
+    told = [note for note in comparison.notes if note.model not in {None, *labels} and note.kind in TOLD][:MOST_MODELS]
     targets = comparison.targets
     if targets:
         targets = targets.model_copy(
@@ -51,24 +55,28 @@ def excerpt(comparison: Comparison) -> Comparison:
             "watched": tuple(own for own in comparison.watched if own.label in labels),
             "targets": targets,
             "notes": (
-                Note(model=None, kind="excerpt", text=_describe(comparison, len(models), len(runs))),
-                *(note for note in comparison.notes if note.model is None or note.model in labels),
+                Note(model=None, kind="excerpt", text=_describe(comparison, models, len(runs))),
+                *(note for note in comparison.notes if note.model in {None, *labels} or note in told),
             ),
         }
     )
 
 
-def _choose_runs(runs: Sequence[RunRow]) -> tuple[RunRow, ...]:
-    """The runs that did not finish, and the first others, in their order."""
-    order = sorted(range(len(runs)), key=lambda place: (runs[place].status == "finished", place))
-    return tuple(runs[place] for place in sorted(order[:MOST_RUNS]))
+def _choose_runs(runs: Sequence[RunRow], labels: AbstractSet[str]) -> tuple[RunRow, ...]:
+    """The runs that did not finish, and the first others of the models with these labels, in their order."""
+    ended = [place for place, run in enumerate(runs) if run.status != "finished"]
+    others = [place for place, run in enumerate(runs) if run.status == "finished" and run.label in labels]
+    return tuple(runs[place] for place in sorted([*ended, *others][:MOST_RUNS]))
 
 
-def _describe(comparison: Comparison, models: int, runs: int) -> str:
+def _describe(comparison: Comparison, models: Sequence[ModelRow], runs: int) -> str:
+    """Say what is shown, and what of the rest did not finish."""
+    lost = sum(row.test is None for row in comparison.models) - sum(row.test is None for row in models)
     among = "" if comparison.ablation else ", with the pairs among them"
-    known = (
-        (models, len(comparison.models), f"the best {models:,} of {len(comparison.models):,} models{among}"),
-        (runs, len(comparison.runs), f"{runs:,} of {len(comparison.runs):,} runs"),
-    )
-    parts = "; ".join(words for shown, all_, words in known if shown < all_)
-    return f"Shown: {parts}. comparison.json has all, and --csv prints all models."
+    without = f"; {lost:,} of the others diverged, failed or were refused" if lost else ""
+    parts = []
+    if len(models) < len(comparison.models):
+        parts.append(f"the best {len(models):,} of {len(comparison.models):,} models{among}{without}")
+    if runs < len(comparison.runs):
+        parts.append(f"{runs:,} of {len(comparison.runs):,} runs")
+    return f"Shown: {'; '.join(parts)}. comparison.json has all, and --csv prints all models."
