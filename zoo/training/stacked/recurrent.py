@@ -50,6 +50,24 @@ def is_recurrent(func: Any, args: Sequence[Any]) -> bool:
     return not bidirectional and len(weights) == layers * (4 if biases else 2)
 
 
+def compute_layer(
+    cell: Cell,
+    x: Tensor,
+    state: State,
+    time: int,
+    of_input: Tensor,
+    of_hidden: Tensor,
+    input_bias: Tensor | None = None,
+    hidden_bias: Tensor | None = None,
+) -> tuple[Tensor, State]:
+    """Run one layer: outputs (B, T, H) and the state after T; the products with the inputs of all steps are one."""
+    outputs = []
+    for inputs in F.linear(x.flatten(0, 1), of_input, input_bias).unflatten(0, x.shape[:2]).unbind(time):
+        state = cell(inputs, F.linear(state[0], of_hidden, hidden_bias), *state)
+        outputs.append(state[0])
+    return torch.stack(outputs, time), state
+
+
 def compute_recurrent(
     func: Any,
     x: Tensor,
@@ -61,10 +79,12 @@ def compute_recurrent(
     train: bool,
     _: bool,
     batch_first: bool,
+    *,
+    run_layer: Callable[..., tuple[Tensor, State]] = compute_layer,
 ) -> tuple[Tensor, ...]:
     """Return what a function of `CELLS` returns for its arguments: outputs (B, T, H) and states (layers, B, H) after T.
 
-    Without `batch_first`, x and outputs have time before the batch.
+    Without `batch_first`, x and outputs have time before the batch. `run_layer` may replace `compute_layer`.
     """
     time, each = int(batch_first), len(weights) // layers
     befores = before if func is torch.lstm else (before,)
@@ -73,24 +93,6 @@ def compute_recurrent(
         if layer:
             x = F.dropout(x, dropout, train)
         state = tuple(tensor[layer] for tensor in befores)
-        x, state = _layer(CELLS[func], x, state, time, *weights[layer * each : (layer + 1) * each])
+        x, state = run_layer(CELLS[func], x, state, time, *weights[layer * each : (layer + 1) * each])
         after.append(state)
     return x, *map(torch.stack, zip(*after, strict=True))
-
-
-def _layer(
-    cell: Cell,
-    x: Tensor,
-    state: State,
-    time: int,
-    of_input: Tensor,
-    of_hidden: Tensor,
-    input_bias: Tensor | None = None,
-    hidden_bias: Tensor | None = None,
-) -> tuple[Tensor, State]:
-    """Run one layer; the products with the inputs of all steps are one."""
-    outputs = []
-    for inputs in F.linear(x.flatten(0, 1), of_input, input_bias).unflatten(0, x.shape[:2]).unbind(time):
-        state = cell(inputs, F.linear(state[0], of_hidden, hidden_bias), *state)
-        outputs.append(state[0])
-    return torch.stack(outputs, time), state
