@@ -121,27 +121,7 @@ def uncertainties(
     weights = pair_weights(models) if weights is None else weights
     total, series, sampled = tokens.sum(), units == "series", units != "test set"
     number = total**2 / (tokens**2).sum()
-    leverage = _leverage(tokens)
-
-    def project(own: Array) -> Array:
-        return waves(own) / total if series else own * leverage
-
-    def scatter() -> Iterator[tuple[slice, Array]]:
-        for part in split(seeds, models * documents):
-            own = np.asarray(nats[:, part])
-            yield part, own if means is None else own - means[:, None, None] * tokens
-
-    by_seed, sums, whole = np.empty((models, seeds)), 0.0, 0.0
-    for part, own in scatter():
-        by_seed[:, part] = own.sum(2) / total
-        sums, whole = sums + project(own).sum(1), whole + own.sum(1)
-    by_document, independent = sums / seeds, whole / seeds * leverage
-    squares = np.zeros((models, models))
-    for part, own in scatter():
-        rest = project(own) - by_document[:, None] - by_seed[:, part, None] * project(tokens)
-        rest = (slow(rest) if series else rest).reshape(models, -1)
-        squares += rest @ rest.T
-    alone = squares.diagonal()
+    by_seed, by_document, independent, squares = _find_effects(nats, tokens, means, series=series)
     freedom = seeds - 1, float(min(SLOW, documents - 1)) if series else max(number - 1, 0.0) if sampled else 0.0
     crossed = seeds * max(freedom[0], 1)
 
@@ -172,7 +152,36 @@ def uncertainties(
         return uncertainty(own @ by_seed, own @ by_document, own @ independent, between)
 
     contrasts = [contrast(weights[part]) for part in split(len(weights), documents + seeds + models)]
-    return uncertainty(by_seed, by_document, independent, alone), join(contrasts)
+    return uncertainty(by_seed, by_document, independent, squares.diagonal()), join(contrasts)
+
+
+def _find_effects(
+    nats: Array, tokens: Array, means: Array | None, *, series: bool
+) -> tuple[Array, Array, Array, Array]:
+    """Find the effects of seeds (K, n), of documents or waves (K, J), of independent documents (K, D), and of both.
+
+    The last are (K, K) sums of products. Arguments as for `uncertainties`.
+    """
+    (models, seeds, documents), total, leverage = nats.shape, tokens.sum(), _leverage(tokens)
+
+    def project(own: Array) -> Array:
+        return waves(own) / total if series else own * leverage
+
+    def scatter() -> Iterator[tuple[slice, Array]]:
+        for part in split(seeds, models * documents):
+            own = np.asarray(nats[:, part])
+            yield part, own if means is None else own - means[:, None, None] * tokens
+
+    by_seed, projected, summed = np.empty((models, seeds)), 0.0, 0.0
+    for part, own in scatter():
+        by_seed[:, part] = own.sum(2) / total
+        projected, summed = projected + project(own).sum(1), summed + own.sum(1)
+    by_document, squares = projected / seeds, np.zeros((models, models))
+    for part, own in scatter():
+        rest = project(own) - by_document[:, None] - by_seed[:, part, None] * project(tokens)
+        rest = (slow(rest) if series else rest).reshape(models, -1)
+        squares += rest @ rest.T
+    return by_seed, by_document, summed / seeds * leverage, squares
 
 
 def join(parts: Sequence[Uncertainty]) -> Uncertainty:
