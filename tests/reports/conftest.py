@@ -1,13 +1,14 @@
 """Comparisons built by hand, without training or statistics, to draw reports from."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import combinations
 from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+from chromium import Chromium, find_chromium
 
 from zoo.experiments.judge.ablation import Ablated, Effect, Interaction
 from zoo.experiments.judge.comparison import Comparison
@@ -396,6 +397,16 @@ EXAMPLES: dict[str, Callable[[], Comparison]] = {
     ),
     "thirteen": lambda: make_comparison({f"model {n}": (1.9 + n * 0.003, 10_000 + 1500 * n) for n in range(13)}),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    executable = find_chromium()
+    if executable is None:
+        pytest.skip("NEEDS CHROMIUM: none on the path; install it, or set CHROMIUM to the executable")
+    chromium = Chromium(executable, tmp_path_factory.mktemp("profile"))
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="session")

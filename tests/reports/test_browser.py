@@ -1,12 +1,12 @@
 """The report opened from disk in a real Chromium."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
-from chromium import Chromium, find_chromium
+from chromium import Chromium
 from test_page_of_a_run import RUNS
 
 from zoo.reports.report import write_report
@@ -47,16 +47,6 @@ FAINT = """
   return faint;
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("NEEDS CHROMIUM: none on the path; install it, or set CHROMIUM to the executable")
-    chromium = Chromium(executable, tmp_path_factory.mktemp("profile"))
-    yield chromium
-    chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """Displays of results in a real Chromium, in a page that styles tables and text as notebooks do."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import Chromium, find_chromium
+from chromium import Chromium
 from test_browser import FAINT
 from test_page_of_a_run import make_run
 
@@ -50,16 +50,6 @@ STYLES = f"""
 INSIDE, OUTSIDE = ".zoo-display, .zoo-display *:not(style)", "#other *"
 
 Open = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    executable = find_chromium()
-    if executable is None:
-        pytest.skip("NEEDS CHROMIUM: none on the path; install it, or set CHROMIUM to the executable")
-    chromium = Chromium(executable, tmp_path_factory.mktemp("profile"))
-    yield chromium
-    chromium.close()
 
 
 @pytest.fixture(scope="module")
