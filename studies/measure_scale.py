@@ -9,15 +9,26 @@ runs of the trained study again, so its figure is a time for each run.
 
 import argparse
 import os
+import platform
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = ((10, 100), (100, 10), (100, 100), (300, 10), (100, 1000))
+PAGE = """\
+# Many runs
+
+Studies of up to 100,000 runs, listed and reported; [scale.md](../scale.md) says what the figures mean, and `make scale`
+measures them again. {cores} CPU cores, Python {python}, torch {torch}, one thread.
+
+The records of the studies are copies of trained runs on 2,000 invented lines (200 documents of test, curves of 11
+points), with losses drawn anew for every seed (`studies/simulate_records.py`).
+"""
 COLUMNS = (
     *("runs", "models", "seeds", "`runs`, s", "`report`, s", "`runs`, MB", "`report`, MB"),
     *("page, MB", "comparison.json, MB"),
@@ -82,6 +93,7 @@ def main() -> None:
         source, seconds = train(folder, given.seeds)
         cells = len(TRAINED) * given.seeds
         verified = run("verify", source)
+        print(PAGE.format(cores=os.cpu_count(), python=platform.python_version(), torch=version("torch")))
         print(f"| {' | '.join(COLUMNS)} |\n|{'---:|' * len(COLUMNS)}")
         for models, seeds in sizes:
             print(measure(source, models, seeds, folder), flush=True)
