@@ -83,6 +83,13 @@ def test_a_file_among_records_is_never_imported_unasked(place, run_zoo, zoo_json
         assert "imported" not in refused.stdout
 
 
+def test_a_file_beside_the_results_of_another_program_is_imported(run_zoo, zoo_json, words, mine, tmp_path):
+    run = zoo_json("train", "./mine.py:Mine", "--data", "words.txt", "--steps", "5")["runs"][0]["directory"]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "result.json").write_text("{}")
+    assert run_zoo("sample", run, "-n", "1").returncode == 0
+
+
 SCALED = """
 from zoo import ModelOptions
 from zoo.models.mlp import MLP

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -56,8 +57,9 @@ def read_runs(uri: str, experiment: str) -> dict[str, dict[str, Any]]:
             for file in client.list_artifacts(where, folders.pop() or None):
                 if file.is_dir:
                     folders.append(file.path)
-                else:
-                    files[file.path] = Path(client.download_artifacts(where, file.path)).read_text()
+                    continue
+                with TemporaryDirectory() as folder:
+                    files[file.path] = Path(client.download_artifacts(where, file.path, folder)).read_text()
         tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.log-model")}
         runs[run.info.run_name] = {
             "status": run.info.status,

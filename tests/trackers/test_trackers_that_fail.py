@@ -32,12 +32,14 @@ class Silent(Tracker):
 """
 DEADLY = """
 import os
+import tempfile
 from zoo import Tracker
 
 
 class Deadly(Tracker):
     def begin(self, run):
         print("noise")
+        tempfile.mkstemp()
         os._exit(3)
 """
 
@@ -91,14 +93,19 @@ def test_a_tracker_that_raises_is_told_once_without_its_password(
     assert "secret" not in done.stderr
 
 
-def test_a_tracker_whose_process_dies_is_told_and_its_prints_are_not_shown(run_zoo, tmp_path: Path) -> None:
+def test_a_tracker_whose_process_dies_is_told_and_leaves_no_prints_and_no_temporary_files(
+    run_zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "deadly.py").write_text(DEADLY)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     done = run_zoo(*COMMAND, "--track", "./deadly.py:Deadly")
     assert done.returncode == 0
     why, later = tracker_lines(done.stderr)
     assert why == "tracker ./deadly.py:Deadly: its process has ended; the runs go on without it"
     assert "2 of 2 not sent" in later
     assert "noise" not in done.stderr + done.stdout
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import IO, Any
 
 from zoo.trackers.find import FoundTracker
@@ -50,6 +52,7 @@ class Courier:
         self._heard = self._closing = 0.0
         self._dead = ""
         self._waiting, self._out, self._in = deque[bytes](), b"", b""
+        self._temporary = mkdtemp(prefix="zoo-tracker-")
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "zoo.trackers.sender"],
@@ -58,7 +61,7 @@ class Courier:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             start_new_session=True,  # Ctrl-C is for the command, which ends the process
-            env={**os.environ, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONPATH": paths, "TMPDIR": self._temporary},
         )
         for pipe in (self._to, self._from):
             os.set_blocking(pipe.fileno(), False)
@@ -155,6 +158,7 @@ class Courier:
         self._process.kill()
         self._process.wait()
         self._from.close()
+        rmtree(self._temporary, ignore_errors=True)  # a library that was killed has left its files there
 
 
 def close_all(couriers: Sequence[Courier], *, silent: float, longest: float) -> None:

@@ -92,8 +92,13 @@ def _why_not(path: Path, name: str, digest: str | None) -> str:
 def _holds_records(folder: Path) -> bool:
     """Return whether a folder belongs to a run or a study."""
     return (
-        is_run(folder)
+        _is_whole_run(folder)
         or (folder / WAYS).is_file()
         or any(folder.glob("study-*.json"))
-        or any(folder.glob("*/result.json"))
+        or any(_is_whole_run(result.parent) for result in folder.glob("*/result.json"))
     )
+
+
+def _is_whole_run(folder: Path) -> bool:
+    """Return whether a folder has what is read of a run; other programs, too, write a result.json."""
+    return is_run(folder) and (folder / "config.json").is_file()
