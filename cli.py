@@ -863,7 +863,7 @@ def print_notice(line: str) -> None:
 @JSON
 def list_runs(pattern: str, out: str, bits: bool, as_json: bool) -> None:
     """List finished runs whose directory below --out matches the shell pattern PATTERN: '*gru*'."""
-    from zoo.experiments.records.run import list_runs as read
+    from zoo.experiments.records.listing import list_runs as read
     from zoo.reports.description import print_runs
 
     rows = read(out, pattern)

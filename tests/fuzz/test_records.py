@@ -14,7 +14,7 @@ from tests.fuzz.generated import DOCUMENT_CHANGES, Change, damage_bytes, generat
 from zoo.commands import draw_report
 from zoo.errors import ZooError
 from zoo.experiments.judge.summarise import summarise
-from zoo.experiments.records.run import list_runs
+from zoo.experiments.records.listing import list_runs
 from zoo.experiments.records.study import find_study, read_study
 from zoo.experiments.runs.samples import open_samples
 from zoo.experiments.runs.strategy import read_ways

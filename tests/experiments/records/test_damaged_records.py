@@ -12,8 +12,9 @@ from safetensors.numpy import save_file
 
 from zoo.commands import draw_report
 from zoo.errors import RunError, ZooError
+from zoo.experiments.records.listing import list_runs
 from zoo.experiments.records.reading import LONGEST_CURVE
-from zoo.experiments.records.run import list_runs, read_losses, read_run
+from zoo.experiments.records.run import read_losses, read_run
 from zoo.experiments.records.study import read_study
 from zoo.experiments.runs.strategy import read_ways
 
@@ -67,11 +68,11 @@ def repeat(line: int, times: int) -> Damage:
 
 
 ANY_FILE = {
-    "nested": (write(DEEP), "nested too deep"),
+    "nested": (write(DEEP), "it is no JSON: recursion limit"),
     "half": (write('{"status": "fin'), "it is no JSON"),
     "latin-1": (write(b'{"status": "\xff"}'), "it is no JSON"),
-    "half a character": (write(r'{"status": "\ud800"}'), "half a character"),
-    "half a character in a name": (write(r'{"\uD800": 1}'), "half a character"),
+    "half a character": (write(r'{"status": "\ud800"}'), "it is no JSON"),
+    "half a character in a name": (write(r'{"\uD800": 1}'), "it is no JSON"),
     "half a character in bytes": (write(b'{"status": "\xed\xa0\x80"}'), "it is no JSON"),
     "digits": (write("9" * 5000), "it is no JSON"),
     "number": (write("3"), "input should be"),

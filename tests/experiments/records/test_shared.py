@@ -1,12 +1,14 @@
 """Equal parts of records are held once; parts that differ are not mixed up."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from zoo.experiments.records import shared
-from zoo.experiments.records.run import CurvePoint, Result, find_runs, list_runs, read_run
+from zoo.experiments.records import listing, shared
+from zoo.experiments.records.listing import list_runs
+from zoo.experiments.records.run import CurvePoint, Result, find_runs, read_run
 from zoo.experiments.records.shared import share_names
 
 
@@ -70,3 +72,13 @@ def test_a_listing_passes_hidden_folders_and_names_runs_below_it(study: Path) ->
     assert [row["run"] for row in rows] == [str(path.relative_to(study)) for path in found]
     (study / ".hidden" / "result.json").unlink()
     (study / ".hidden").rmdir()
+
+
+def test_all_cores_list_the_same(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(study, tmp_path / "study")
+    (find_runs(tmp_path)[1] / "curve.jsonl").write_text("{")
+    rows = list_runs(str(tmp_path), "*")
+    assert [row["status"] for row in rows].count("damaged") == 1
+    monkeypatch.setattr(listing, "MANY", 1)
+    monkeypatch.setattr(listing, "CHUNK", 1)
+    assert list_runs(str(tmp_path), "*") == rows

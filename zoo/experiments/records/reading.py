@@ -3,7 +3,6 @@
 A faulty file raises a `DamagedError`, which names the file and the fault.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
@@ -82,17 +82,9 @@ def read_json(path: Path | str) -> Any:
 
 def _parse(path: Path | str, data: bytes) -> Any:
     try:
-        text = data.decode()
-        document = json.loads(text)
-        if r"\ud" in text.lower():  # an escape may be half a character, which nothing can write
-            json.dumps(document, ensure_ascii=False).encode()
-        return document
-    except UnicodeEncodeError:
-        raise DamagedError(path, "it has half a character (a lone surrogate)") from None
-    except RecursionError:
-        raise DamagedError(path, "its JSON is nested too deep") from None
-    except ValueError as error:  # not JSON, not UTF-8, or a number with thousands of digits
-        raise DamagedError(path, f"it is no JSON: {str(error).splitlines()[0]}") from None
+        return from_json(data)  # refuses half a character (a lone surrogate), unlike json.loads
+    except ValueError as error:
+        raise DamagedError(path, f"it is no JSON: {error}") from None
 
 
 def read_record(path: Path | str, kind: type[Record]) -> Record:

@@ -10,7 +10,6 @@ tokenizer.json           the tokenizer of a text of byte pairs, as its library w
 result.json              `Result`, written last: a directory without it is no run
 """
 
-import fnmatch
 import hashlib
 import json
 import os
@@ -299,28 +298,6 @@ def find_runs(directory: Path) -> list[Path]:
         if "result.json" in files:
             found.append(folder)
     return [Path(folder) for folder in sorted(found, key=lambda folder: folder.split(os.sep))]
-
-
-LISTED = ("status", "parameters", "tokens", "validation_loss", "test_loss")
-"""What a listing has of the results."""
-
-
-def list_runs(out: str, pattern: str) -> list[dict[str, Any]]:
-    """List a row for each run below `out` whose path matches the shell pattern; a damaged one has the fault."""
-    rows, above = [], len(Path(out).parts)
-    for path in find_runs(Path(out)):
-        name = os.sep.join(path.parts[above:])
-        if not fnmatch.fnmatchcase(name, pattern):
-            continue
-        try:
-            run = read_run(path)
-        except RunError as error:
-            rows.append({"run": name, "status": "damaged", "fault": str(error)})
-            continue
-        rows.append(
-            {"run": name, "corpus": run.recorded.data.name, **{key: getattr(run.result, key) for key in LISTED}}
-        )
-    return rows
 
 
 def read_run(directory: Path) -> Run:
