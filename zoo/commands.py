@@ -118,11 +118,14 @@ def run_plan(
 
 
 def _track(progress: "Listener", trackers: "Sequence[FoundTracker]", folder: Path, console: Console) -> "Tracking":
+    from zoo.output import find_kernel, notify
     from zoo.trackers.listener import Tracking
 
     def tell(line: str) -> None:
         if console.quiet:
-            click.echo(line, err=True)
+            notify(line)
+        elif find_kernel() is not None:
+            click.echo(line, err=True)  # the display shows it below, where lines of the console are folded
         else:
             console.print(line, highlight=False, markup=False, emoji=False, soft_wrap=True)
 

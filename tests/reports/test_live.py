@@ -19,6 +19,14 @@ from zoo.reports.live import INTERVAL, LiveConsole, LiveDisplay
 
 SHORT: dict[str, Any] = {"data": "invented(documents=80)", "steps": 4, "batch_size": 8, "threads": 1}
 
+GONE = """
+from zoo import Tracker
+
+class Gone(Tracker):
+    def begin(self, run):
+        raise ConnectionError("nobody is there")
+"""
+
 
 class Notebook:
     """The shell of a kernel, whose displays are kept."""
@@ -161,6 +169,18 @@ def test_a_comparison_has_one_display_and_no_standard_error(
         assert len({shown["transient"]["display_id"] for shown in own}) == 1
         assert own[-1]["data"]["text/plain"].startswith(told)
         assert "bigram seed 2: test " in notebook.read().text
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_tracker_that_fails_is_told_below_the_display(
+    notebook: Notebook, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone.py").write_text(GONE)
+    tracker = f"{tmp_path / 'gone.py'}:Gone"
+    zoo.compare(["bigram"], seeds=1, report=False, **SHORT, out=tmp_path / "runs", track=tracker)
+    _, trouble, later = notebook.displays[-1]["data"]["text/plain"].splitlines()
+    assert trouble == f"tracker {tracker}: ConnectionError: nobody is there; the runs go on without it"
+    assert later.startswith(f"tracker {tracker}: 2 of 2 not sent; to send them: ")
     assert capsys.readouterr() == ("", "")
 
 
