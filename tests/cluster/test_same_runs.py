@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import zoo
 from tests.cluster.conftest import Study, list_rest, losses_of, power_off
 
 pytestmark = pytest.mark.slow
@@ -47,6 +48,16 @@ def test_a_search_and_a_stack_are_those_of_one_machine(study: Study, on_ray: dic
         here, there = study(models, **settings, out="here"), study(models, **settings, out="there", **on_ray)
         assert losses_of(there) == losses_of(here)
         assert [own.trials for own in there.comparison.tuned] == [own.trials for own in here.comparison.tuned]
+
+
+def test_a_series_of_sizes_is_that_of_one_machine(study: Study, on_ray: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"data": "words.txt", "steps": 20, "threads": 1, "seeds": 2, "progress": False}
+    here, there = (
+        zoo.compare_sizes(["bow", "mlp"], [500, 900], out=out, **settings, **engine)
+        for out, engine in (("here", {}), ("there", on_ray))
+    )
+    for one, other in zip(here.comparisons, there.comparisons, strict=True):
+        assert losses_of(other) == losses_of(one)
 
 
 @pytest.fixture
