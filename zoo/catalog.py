@@ -83,6 +83,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "gru": "zoo.models.recurrent:GRU",
         "lstm": "zoo.models.recurrent:LSTM",
         "transformer": "zoo.models.transformer:Transformer",
+        "gla": "zoo.models.gla:GLA",
     },
     _find_model_problem,
     _restore_after_import,

@@ -21,7 +21,7 @@ def turned(vector: Tensor, t: int) -> Tensor:
 
 def attend(block, x: list[Tensor], *, heads: int, rotary: bool) -> list[Tensor]:
     """The output of attention at every position."""
-    projected = [block.attention.qkv(vector).chunk(3) for vector in x]
+    projected = [block.mixer.qkv(vector).chunk(3) for vector in x]
     split = [[part.chunk(heads) for part in parts] for parts in projected]  # position, (q, k, v), head
     added = []
     for t in range(len(x)):
@@ -36,7 +36,7 @@ def attend(block, x: list[Tensor], *, heads: int, rotary: bool) -> list[Tensor]:
             weights = torch.stack(scores).exp()
             weights = weights / weights.sum()
             mixed.append(sum(weight * split[s][2][h] for s, weight in enumerate(weights)))
-        added.append(block.attention.out(torch.cat(mixed)))
+        added.append(block.mixer.out(torch.cat(mixed)))
     return added
 
 

@@ -111,9 +111,9 @@ def test_methods_and_functions_between_layers_are_rows_and_leave_nothing_behind(
     model = make("transformer")
     before = [sorted(vars(module)) for module in model.modules()]
     names = [name for name, _ in listed(trace_model(model, tokens(), "step"))]
-    assert "blocks.0.attention.stream" in names
+    assert "blocks.0.mixer.stream" in names
     assert "blocks.0.gelu" in names
-    assert "blocks.0.attention.sdpa" in names
+    assert "blocks.0.mixer.sdpa" in names
     assert [sorted(vars(module)) for module in model.modules()] == before
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 

@@ -28,9 +28,9 @@ def joins_of(trace: Trace) -> list[list[str]]:
 def test_residual_branches_of_a_transformer_join_one_after_the_other() -> None:
     joins = joins_of(trace_of("transformer", layers=2))
     assert joins == [
-        ["drop", "blocks.0.attention.drop"],
+        ["drop", "blocks.0.drop"],
         ["+", "blocks.0.drop"],
-        ["+", "blocks.1.attention.drop"],
+        ["+", "blocks.1.drop"],
         ["+", "blocks.1.drop"],
     ]
 

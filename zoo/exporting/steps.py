@@ -4,6 +4,8 @@ torch.export follows tensors alone. A model whose state holds a position that ch
 without one: rings lie in order of time, a cache is as long as the past, and a window of tokens has places for all.
 """
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -101,7 +103,8 @@ class CacheStep(Step):
         keys, values = (F.pad(state[name], (0, 0, 0, 1)) for name in ("keys", "values"))
         x = model._embed(tokens.unsqueeze(1), torch.arange(place, place + 1, device=tokens.device))
         for layer, block in enumerate(model.blocks):
-            x = block.stream(x, keys[:, layer], values[:, layer], place)  # type: ignore[operator]
+            cache = {"keys": keys[:, layer], "values": values[:, layer]}
+            x = block.around(x, partial(block.mixer.stream, **cache, position=place))  # type: ignore
         return model.head(model.norm(x[:, -1])), {"keys": keys, "values": values}
 
 

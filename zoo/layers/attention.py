@@ -15,7 +15,7 @@ class CausalSelfAttention(nn.Module):
         channels: C, divisible by heads.
         heads: H, number of attention heads.
         rotary: whether queries and keys are rotated by their position.
-        dropout: probability of dropping an attention weight, and an output channel.
+        dropout: probability of dropping an attention weight.
         gain: scale of the initial weights of queries, keys and values.
         out_gain: scale of the output layer's initial weights.
 
@@ -41,7 +41,6 @@ class CausalSelfAttention(nn.Module):
         self.heads, self.rotary, self.dropout = heads, rotary, dropout
         self.qkv = linear(channels, 3 * channels, gain=gain)
         self.out = linear(channels, channels, gain=out_gain)
-        self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
@@ -94,4 +93,4 @@ class CausalSelfAttention(nn.Module):
 
     def _merge(self, mixed: Tensor) -> Tensor:
         """(B, T, H, D) -> (B, T, C)."""
-        return self.drop(self.out(mixed.flatten(2)))
+        return self.out(mixed.flatten(2))

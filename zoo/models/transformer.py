@@ -6,6 +6,7 @@ table, or not at all.
     (B, T) -> embed (B, T, C) -> layers: + attention(norm(x)), + MLP(norm(x)) -> norm -> (B, T, V)
 """
 
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -14,7 +15,15 @@ from pydantic import BaseModel, Field, model_validator
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import Activation, ActivationName, CausalSelfAttention, RowNorm, linear, make_norm, output_head
+from zoo.layers import (
+    Activation,
+    ActivationName,
+    CausalSelfAttention,
+    ResidualBlock,
+    RowNorm,
+    make_norm,
+    output_head,
+)
 from zoo.layers.linear import HEAD_GAIN
 from zoo.models.interface import ModelOptions, SequenceModel, State
 from zoo.packing import Packing
@@ -24,55 +33,6 @@ ROOM = 64
 
 LONGEST = 256
 """Positions of the longest chunk; longer rows are padded, which is as fast if they fill half of the longest."""
-
-
-class Block(nn.Module):
-    """Attention, then an MLP, each on a normalised input and added to the residual stream."""
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        heads: int,
-        mlp: int,
-        norm: str,
-        activation: Activation,
-        residual: bool,
-        rotary: bool,
-        dropout: float,
-        gain: float,
-        out_gain: float,
-    ) -> None:
-        super().__init__()
-        self.activation, self.residual = activation, residual
-        self.norm1 = make_norm(norm, channels)
-        self.attention = CausalSelfAttention(
-            channels, heads=heads, rotary=rotary, dropout=dropout, gain=gain, out_gain=out_gain
-        )
-        self.norm2 = make_norm(norm, channels)
-        self.up = linear(channels, activation.inputs * mlp * channels, gain=gain)
-        self.down = linear(mlp * channels, channels, gain=out_gain)
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
-        return self._mlp(self._add(x, self.attention(self.norm1(x))))
-
-    def chunked(self, x: Tensor, position: Tensor, visible: Tensor) -> Tensor:
-        """(chunks, S, C) -> (chunks, S, C), see `CausalSelfAttention.chunked`."""
-        return self._mlp(self._add(x, self.attention.chunked(self.norm1(x), position, visible)))
-
-    def stream(self, x: Tensor, keys: Tensor, values: Tensor, position: int) -> Tensor:
-        """(B, T, C) -> (B, T, C), after `position` earlier inputs, see `CausalSelfAttention.stream`."""
-        return self._mlp(self._add(x, self.attention.stream(self.norm1(x), keys, values, position)))
-
-    def _mlp(self, x: Tensor) -> Tensor:
-        """(..., C) -> (..., C)."""
-        return self._add(x, self.drop(self.down(self.activation(self.up(self.norm2(x))))))
-
-    def _add(self, x: Tensor, made: Tensor) -> Tensor:
-        """The residual stream after an addition; what was made alone, without residuals."""
-        return x + made if self.residual else made
 
 
 class Transformer(SequenceModel):
@@ -131,27 +91,33 @@ class Transformer(SequenceModel):
         self.drop = nn.Dropout(options.dropout)
         # so that depth does not grow the residual stream
         depth = (2 * options.layers) ** -0.5 if options.residual else 1.0
-        self.blocks = nn.Sequential(
-            *(
-                Block(
-                    C,
-                    heads=options.heads,
-                    mlp=options.mlp,
-                    norm=options.norm,
-                    activation=Activation(options.activation, "none" if options.gate else None),
-                    residual=options.residual,
-                    rotary=options.positions == "rotary",
-                    dropout=options.dropout,
-                    gain=options.gain,
-                    out_gain=options.gain * depth,
-                )
-                for _ in range(options.layers)
-            )
-        )
+        self.blocks = nn.Sequential(*(self._block(depth) for _ in range(options.layers)))
         self.norm = make_norm(options.norm, C)
         self.head = output_head(C, vocab_size, gain=options.head_gain)
         if options.tied:
             self.head.weight = self.embedding.weight
+
+    def _block(self, depth: float) -> ResidualBlock:
+        options = self.config
+        attention = CausalSelfAttention(
+            options.channels,
+            heads=options.heads,
+            rotary=options.positions == "rotary",
+            dropout=options.dropout,
+            gain=options.gain,
+            out_gain=options.gain * depth,
+        )
+        return ResidualBlock(
+            options.channels,
+            attention,
+            mlp=options.mlp,
+            norm=options.norm,
+            activation=Activation(options.activation, "none" if options.gate else None),
+            residual=options.residual,
+            dropout=options.dropout,
+            gain=options.gain,
+            out_gain=options.gain * depth,
+        )
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
@@ -166,7 +132,7 @@ class Transformer(SequenceModel):
         x = self.drop(self._embed(packing.chunked(tokens), position))
         visible = torch.where(packing.visible, 0.0, -torch.inf)  # computed once for all layers
         for block in self.blocks:
-            x = block.chunked(x, position, visible)  # type: ignore[operator]
+            x = block.around(x, partial(block.mixer.chunked, position=position, visible=visible))  # type: ignore
         return self.head(self.norm(x.flatten(0, 1)[: len(tokens)]))
 
     def _embed(self, tokens: Tensor, place: Tensor) -> Tensor:
@@ -188,7 +154,8 @@ class Transformer(SequenceModel):
         keys, values = (with_room(state[name], position + T) for name in ("keys", "values"))
         x = self._embed(tokens, torch.arange(position, position + T, device=tokens.device))
         for layer, block in enumerate(self.blocks):
-            x = block.stream(x, keys[:, layer], values[:, layer], position)  # type: ignore[operator]
+            cache = {"keys": keys[:, layer], "values": values[:, layer]}
+            x = block.around(x, partial(block.mixer.stream, **cache, position=position))  # type: ignore
         return self.head(self.norm(x[:, -1])), {"keys": keys, "values": values, "position": state["position"] + T}
 
 

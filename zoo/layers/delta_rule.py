@@ -1,0 +1,55 @@
+"""The delta rule, in chunks: a matrix replaces what it holds for a key (Schlag et al. 2021; Yang et al. 2024).
+
+    S_t = a_t (I - b_t k_t k_tᵀ) S_{t-1} + b_t k_t v_tᵀ,    o_t = S_tᵀ q_t
+
+With keys of length 1 and b_t = 1 the old value of a key is gone; with b_t = 2 its sign is turned (Grazzi et al. 2025).
+The decay a_t is that of Yang et al. 2025. In a chunk every write depends on those before it, which is a triangular
+system of equations (the WY form: Yang et al. 2024, section 3.2), solved for all chunks together. The loop over chunks
+has one matrix product each.
+"""
+
+import torch
+from torch import Tensor
+
+from zoo.layers.linear_attention import decay_between, from_chunks, to_chunks
+
+
+def delta_rule(
+    q: Tensor, k: Tensor, v: Tensor, write: Tensor, log_decay: Tensor | None, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Read all positions: (B, T, H, V), and the matrix after the last one (B, H, K, V).
+
+    Args:
+        q: queries (B, T, H, K).
+        k: keys (B, T, H, K), of length 1.
+        v: values (B, T, H, V).
+        write: b_t (B, T, H, 1), between 0 and 2.
+        log_decay: log a_t <= 0 (B, T, H, 1); None for a_t = 1.
+        before: matrix before the first position (B, H, K, V).
+    """
+    T, kind = q.shape[1], q.dtype
+    exact = torch.promote_types(kind, torch.float32)  # triangular systems are solved in no smaller dtype
+    q, k, v, write, before = (part.to(exact) for part in (q, k, v, write, before))
+    q, k, v, write = (to_chunks(part) for part in (q, k, v, write))
+    decays = torch.zeros_like(write) if log_decay is None else to_chunks(log_decay.to(exact))
+    sums, between = decays.cumsum(-2), decay_between(decays)
+    written = k * write
+    influence = ((written @ k.mT) * between).tril(-1)
+    both = torch.cat([v * write, written * sums.exp()], dim=-1)
+    if influence.shape[-1] > 1:
+        both = torch.linalg.solve_triangular(influence, both, upper=False, unitriangular=True)
+    own, removed = both.split([v.shape[-1], k.shape[-1]], dim=-1)
+    ends = sums[..., -1:, :]
+    staying = (k * (ends - sums).exp()).mT
+    kept = torch.eye(k.shape[-1], dtype=k.dtype, device=k.device) * ends.exp() - staying @ removed
+    matrices, after = _carry(kept, staying @ own, before)
+    values = own - removed @ matrices
+    return from_chunks((q * sums.exp()) @ matrices + ((q @ k.mT) * between) @ values, T).to(kind), after.to(kind)
+
+
+def _carry(kept: Tensor, written: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices before each chunk, and after the last: (B, H, c, K, K) and (B, H, c, K, V) -> (B, H, c, K, V)."""
+    matrices = [before]
+    for keep, write in zip(kept.unbind(2), written.unbind(2), strict=True):
+        matrices.append(keep @ matrices[-1] + write)
+    return torch.stack(matrices[:-1], dim=2), matrices[-1]
