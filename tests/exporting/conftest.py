@@ -19,6 +19,7 @@ SMALL = {
     "gru": "gru(embedding=4,hidden=8,layers=2)",
     "lstm": "lstm(embedding=4,hidden=8)",
     "transformer": "transformer(channels=8,heads=2,layers=1)",
+    "gla": "gla(channels=8,heads=2,layers=1)",
     "kneser-ney": "kneser-ney(order=3)",
 }
 """Name -> a small model of it; a model without options is small."""

@@ -10,6 +10,7 @@ from torch.export import Dim
 
 from zoo.exporting.ngrams import NGrams
 from zoo.exporting.recurrent import Scanning
+from zoo.exporting.step_by_step import StepByStep, goes_step_by_step
 from zoo.exporting.steps import make_step
 from zoo.models.interface import SequenceModel, State
 from zoo.models.interpolated import InterpolatedNGrams
@@ -23,12 +24,17 @@ class Rows(nn.Module):
 
     def __init__(self, model: SequenceModel, *, plain: bool) -> None:
         super().__init__()
-        self.rows = NGrams(model, plain=plain) if isinstance(model, InterpolatedNGrams) else model
+        self.rows: nn.Module = model
+        if isinstance(model, InterpolatedNGrams):
+            self.rows = NGrams(model, plain=plain)
+        elif goes_step_by_step(model):
+            self.rows = StepByStep(model)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T) -> (B, T, V)."""
         with Scanning():
-            return self.rows(tokens)
+            logits: Tensor = self.rows(tokens)
+            return logits
 
 
 @dataclass(frozen=True)
