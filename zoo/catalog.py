@@ -84,6 +84,8 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "lstm": "zoo.models.recurrent:LSTM",
         "transformer": "zoo.models.transformer:Transformer",
         "gla": "zoo.models.gla:GLA",
+        "rg-lru": "zoo.models.rg_lru:RGLRU",
+        "hybrid": "zoo.models.hybrid:Hybrid",
     },
     _find_model_problem,
     _restore_after_import,

@@ -26,6 +26,8 @@ MODELS_AND_VARIANTS = [
     "dilated-wavenet(kernel=3,stacks=2)",
     "transformer(positions=learned,places=4,tied=true)",
     "gru(layers=2)",
+    "rg-lru(attention_every=2,window=5)",
+    "hybrid(pattern=rg-lru/attention)",
 ]
 
 

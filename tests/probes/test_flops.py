@@ -81,6 +81,28 @@ def transformer(o: SimpleNamespace, N: int, T: int) -> int:
     return o.layers * block + T * 2 * C * V
 
 
+def local_attention(o: SimpleNamespace, T: int) -> int:
+    """Queries of a chunk read the keys of the window before it and their own; the last chunk is filled."""
+    length = min(T, o.window)
+    return T * 2 * 4 * o.channels**2 + -(-T // length) * length * 2 * (2 * (o.window + length) * o.channels)
+
+
+def rg_lru(o: SimpleNamespace, N: int, T: int) -> int:
+    C, D = o.channels, o.expand * o.channels
+    recurrence = T * 2 * (C * 2 * D + 2 * D * D // o.heads + D * C)
+    attentions = o.layers // o.attention_every if o.attention_every else 0
+    mixers = (o.layers - attentions) * recurrence + attentions * local_attention(o, T)
+    return mixers + T * 2 * (o.layers * 2 * C * o.mlp * C + C * V)
+
+
+def hybrid(o: SimpleNamespace, N: int, T: int) -> int:
+    """The pattern rg-lru/rg-lru/local-attention, or rg-lru/attention."""
+    last = len(o.pattern.split("/"))
+    recurrent = rg_lru(SimpleNamespace(**vars(o), expand=1, attention_every=last), N, T)
+    everywhere = T * 2 * 4 * o.channels**2 + 2 * (2 * T * T * o.channels)
+    return recurrent if "local" in o.pattern else recurrent - local_attention(o, T) + everywhere
+
+
 rnn, gru, lstm = recurrent(1), recurrent(3), recurrent(4)
 
 CASES = [
@@ -104,6 +126,10 @@ CASES = [
     ("transformer", 8, transformer),
     ("transformer(channels=12,heads=3,layers=3,mlp=2)", 8, transformer),
     ("transformer(positions=learned,places=4,tied=true,dropout=0.5)", 8, transformer),
+    ("rg-lru", 8, rg_lru),
+    ("rg-lru(channels=12,heads=2,expand=3,layers=3,attention_every=2,window=5)", 8, rg_lru),
+    ("hybrid", 8, hybrid),
+    ("hybrid(pattern=rg-lru/attention,channels=24,heads=3)", 8, hybrid),
 ]
 
 

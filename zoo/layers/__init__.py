@@ -9,6 +9,7 @@ from zoo.layers.delta_rule import delta_rule
 from zoo.layers.flatten_consecutive import FlattenConsecutive, SlidingFlatten
 from zoo.layers.linear import linear, output_head
 from zoo.layers.linear_attention import linear_attention
+from zoo.layers.local_attention import LocalAttention
 from zoo.layers.mixer import Mixer
 from zoo.layers.norm import Norm, RowNorm, has_shift, make_norm
 from zoo.layers.residual_block import ResidualBlock
@@ -23,6 +24,7 @@ __all__ = [
     "CausalConv",
     "CausalSelfAttention",
     "FlattenConsecutive",
+    "LocalAttention",
     "Mixer",
     "Norm",
     "ResidualBlock",

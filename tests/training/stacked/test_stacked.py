@@ -42,6 +42,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("transformer", {"tied": True, "positions": "learned", "places": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
+    ("rg-lru", {"attention_every": 2, "window": 5}),
+    ("hybrid", {"pattern": "rg-lru/attention"}),
 ]
 every_stackable = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
