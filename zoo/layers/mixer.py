@@ -19,4 +19,4 @@ class Mixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C), from a fresh state."""
-        return self.run(x, self.begin(len(x)))[0]
+        return self.run(x, self.begin(x.shape[0]))[0]
