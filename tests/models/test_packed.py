@@ -26,6 +26,7 @@ MODELS_AND_VARIANTS = [
     "dilated-wavenet(kernel=3,stacks=2)",
     "transformer(positions=learned,places=4,tied=true)",
     "gru(layers=2)",
+    "mamba(conv=1,block=mlp)",
 ]
 
 

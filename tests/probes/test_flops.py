@@ -81,6 +81,13 @@ def transformer(o: SimpleNamespace, N: int, T: int) -> int:
     return o.layers * block + T * 2 * C * V
 
 
+def mamba(o: SimpleNamespace, N: int, T: int) -> int:
+    C, D, rank = o.channels, o.expand * o.channels, -(-o.channels // 16)
+    linear = C * 2 * D + D * (rank + 2 * o.state) + rank * D + D * C
+    mlp = 2 * C * o.mlp * C if o.block == "mlp" else 0
+    return T * 2 * (o.layers * (linear + o.state * D + mlp) + C * V)
+
+
 rnn, gru, lstm = recurrent(1), recurrent(3), recurrent(4)
 
 CASES = [
@@ -104,6 +111,8 @@ CASES = [
     ("transformer", 8, transformer),
     ("transformer(channels=12,heads=3,layers=3,mlp=2)", 8, transformer),
     ("transformer(positions=learned,places=4,tied=true,dropout=0.5)", 8, transformer),
+    ("mamba", 8, mamba),
+    ("mamba(channels=20,state=5,conv=3,expand=3,layers=3,block=mlp,mlp=2)", 8, mamba),
 ]
 
 
