@@ -86,6 +86,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "gla": "zoo.models.gla:GLA",
         "rg-lru": "zoo.models.rg_lru:RGLRU",
         "hybrid": "zoo.models.hybrid:Hybrid",
+        "mamba": "zoo.models.mamba:Mamba",
     },
     _find_model_problem,
     _restore_after_import,

@@ -28,6 +28,7 @@ MODELS_AND_VARIANTS = [
     "gru(layers=2)",
     "rg-lru(attention_every=2,window=5)",
     "hybrid(pattern=rg-lru/attention)",
+    "mamba(conv=1,block=mlp)",
 ]
 
 

@@ -103,6 +103,13 @@ def hybrid(o: SimpleNamespace, N: int, T: int) -> int:
     return recurrent if "local" in o.pattern else recurrent - local_attention(o, T) + everywhere
 
 
+def mamba(o: SimpleNamespace, N: int, T: int) -> int:
+    C, D, rank = o.channels, o.expand * o.channels, -(-o.channels // 16)
+    linear = C * 2 * D + D * (rank + 2 * o.state) + rank * D + D * C
+    mlp = 2 * C * o.mlp * C if o.block == "mlp" else 0
+    return T * 2 * (o.layers * (linear + o.state * D + mlp) + C * V)
+
+
 rnn, gru, lstm = recurrent(1), recurrent(3), recurrent(4)
 
 CASES = [
@@ -130,6 +137,8 @@ CASES = [
     ("rg-lru(channels=12,heads=2,expand=3,layers=3,attention_every=2,window=5)", 8, rg_lru),
     ("hybrid", 8, hybrid),
     ("hybrid(pattern=rg-lru/attention,channels=24,heads=3)", 8, hybrid),
+    ("mamba", 8, mamba),
+    ("mamba(channels=20,state=5,conv=3,expand=3,layers=3,block=mlp,mlp=2)", 8, mamba),
 ]
 
 

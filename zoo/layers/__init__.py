@@ -15,6 +15,7 @@ from zoo.layers.norm import Norm, RowNorm, has_shift, make_norm
 from zoo.layers.residual_block import ResidualBlock
 from zoo.layers.rotary import rotate
 from zoo.layers.scan import scan
+from zoo.layers.selective_scan import selective_scan
 from zoo.layers.short_conv import ShortConv
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "pad_start",
     "rotate",
     "scan",
+    "selective_scan",
 ]
