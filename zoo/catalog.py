@@ -84,6 +84,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "lstm": "zoo.models.recurrent:LSTM",
         "transformer": "zoo.models.transformer:Transformer",
         "gla": "zoo.models.gla:GLA",
+        "delta-net": "zoo.models.delta_net:DeltaNetModel",
     },
     _find_model_problem,
     _restore_after_import,
