@@ -2,10 +2,9 @@
 
     S_t = a_t (I - b_t k_t k_tᵀ) S_{t-1} + b_t k_t v_tᵀ,    o_t = S_tᵀ q_t
 
-gated=false, a_t = 1, is DeltaNet (Schlag et al. 2021; Yang et al. 2024, which trains it in chunks); gated=true is Gated
-DeltaNet (Yang et al. 2025), where the token says how much of all that a head holds fades: log a_t = -A softplus(w x + d).
-negative=true lets b_t reach 2 instead of 1: eigenvalues of I - b k kᵀ down to -1, with which the state can count modulo 2
-(Grazzi et al. 2025).
+gated=false, a_t = 1, is DeltaNet (Schlag et al. 2021; Yang et al. 2024). gated=true is Gated DeltaNet (Yang et al.
+2025): the token says how much of all that a head holds fades, log a_t = -A softplus(w x + d). negative=true lets b_t
+reach 2 instead of 1: eigenvalues of I - b k kᵀ down to -1, so that the state can count modulo 2 (Grazzi et al. 2025).
 
     (B, T, C) -> queries, keys, values -> short convolution, SiLU -> queries and keys of length 1
               -> read -> norm of each head, times silu(gate) -> Linear
