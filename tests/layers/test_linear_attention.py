@@ -68,14 +68,6 @@ def test_a_stack_has_the_values_and_gradients_of_each(width, joined):
             torch.testing.assert_close(one[k], other)
 
 
-@pytest.mark.parametrize("width", [1, K])
-def test_one_decay_may_serve_all_rows(width, assert_agree, joined):
-    *others, log_decay = inputs(33, width)
-    one = log_decay[:1].detach().requires_grad_()
-    expected = naive(*others, one.expand_as(log_decay))
-    assert_agree(joined(fast(*others, one)), joined(expected), [*others, one])
-
-
 def assert_accurate(given: list[Tensor], joined) -> None:
     """Values and gradients in float32 are those of the loop in float64."""
     small = [part.detach().float().requires_grad_() for part in given]

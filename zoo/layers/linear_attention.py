@@ -29,8 +29,7 @@ def linear_attention(
         q: queries (B, T, H, K).
         k: keys (B, T, H, K).
         v: values (B, T, H, V).
-        log_decay: log a_t <= 0: (B, T, H, 1) for each head, (B, T, H, K) for each channel, None for a_t = 1. A size of
-            1 in place of B is the same for all rows.
+        log_decay: log a_t <= 0: (B, T, H, 1) for each head, (B, T, H, K) for each channel, None for a_t = 1.
         before: matrix before the first position (B, H, K, V).
     """
     T, kind = q.shape[1], q.dtype

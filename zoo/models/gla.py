@@ -66,7 +66,7 @@ class LinearAttention(Mixer):
         """(B, T, C) -> log a_t of each head (B, T, H, 1) or of each channel (B, T, H, K)."""
         if self.decay == "head":
             rates = torch.log1p(-(2.0 ** (-5 - torch.arange(self.heads, dtype=x.dtype, device=x.device))))
-            return rates.unsqueeze(-1).expand(1, x.shape[1], self.heads, 1)
+            return rates.unsqueeze(-1).expand(*x.shape[:2], self.heads, 1)
         if self.gates is None:
             return None
         return F.logsigmoid(self.gates(x)).unflatten(-1, (self.heads, self.size)) / TEMPERATURE
