@@ -26,6 +26,9 @@ MODELS_AND_VARIANTS = [
     "dilated-wavenet(kernel=3,stacks=2)",
     "transformer(positions=learned,places=4,tied=true)",
     "gru(layers=2)",
+    "gla(decay=head)",
+    "gla(decay=none,block=none)",
+    "delta-net(gated=false,conv=0)",
 ]
 
 

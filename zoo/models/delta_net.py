@@ -77,7 +77,7 @@ class DeltaNet(Mixer):
         write = self.write(x).sigmoid().unsqueeze(-1) * (2 if self.negative else 1)
         read, after["matrix"] = delta_rule(q, k, v, write, self._log_decay(x), state["matrix"])
         gate = gate.unflatten(-1, (self.heads, self.size))
-        return self.outer((self.norm(read) * F.silu(gate)).flatten(2)), after
+        return self.outer((self.norm(read.to(self.norm.weight.dtype)) * F.silu(gate)).flatten(2)), after
 
     def _log_decay(self, x: Tensor) -> Tensor | None:
         """(B, T, C) -> log a_t (B, T, H, 1), in float32 or wider."""

@@ -42,6 +42,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("transformer", {"tied": True, "positions": "learned", "places": 4}),
     ("wavenet", {"tree": True}),
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
+    ("gla", {"decay": "head"}),
+    ("delta-net", {"gated": False, "conv": 0}),
 ]
 every_stackable = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
