@@ -55,7 +55,8 @@ def _carry(written: Tensor, kept: Tensor, before: Tensor) -> tuple[Tensor, Tenso
     """What chunks write (B, H, c, K, V) and keep -> matrices before each of them, and after the last (B, H, K, V)."""
     if written.shape[2] == 1:
         return before.unsqueeze(2), written.squeeze(2) + kept.squeeze(2) * before
-    after = scan(*(part.transpose(1, 2) for part in (kept.expand_as(written), written)), before).transpose(1, 2)
+    decay, write = (part.transpose(1, 2) for part in (kept.expand_as(written), written))
+    after = scan(decay, write, before).transpose(1, 2)
     return torch.cat([before.unsqueeze(2), after[:, :, :-1]], dim=2), after[:, :, -1]
 
 
