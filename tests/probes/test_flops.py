@@ -113,7 +113,7 @@ def beside_gla(o: SimpleNamespace, T: int) -> int:
 
 def delta_net(o: SimpleNamespace, N: int, T: int) -> int:
     (n, L, K), C = chunks(o, T), o.channels
-    linear = T * 2 * (C * 4 * C + C * C + C * o.heads * (1 + o.gated))
+    linear = T * 2 * (C * 4 * C + o.conv * 3 * C + C * C + C * o.heads * (1 + o.gated))
     products = n * 2 * (5 * L * L * K + 4 * L * K * K + K * K * K)
     system = n * L * L * L if L > 1 else 0
     return o.layers * (linear + products + system + o.gated * sums_of_decays(n, L)) + around_mixers(o, T)
