@@ -42,29 +42,36 @@ def _read(
     q: Tensor, k: Tensor, v: Tensor, write: Tensor, log_decay: Tensor | None, before: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The same with positions in chunks, (B, H, c, L, D)."""
-    influence, scores, staying, kept = k @ k.mT, q @ k.mT, k, torch.eye(k.shape[-1], dtype=k.dtype, device=k.device)
+    chunks = q.shape[:3]
+    q, k, v, write = (part.flatten(0, 2) for part in (q, k, v, write))
+    influence, scores, staying = k @ k.mT, q @ k.mT, k
+    kept = torch.eye(k.shape[-1], dtype=k.dtype, device=k.device)
     if log_decay is not None:
-        entering, remaining, between = decays(log_decay)
+        entering, remaining, between = (part.flatten(0, 2) for part in decays(log_decay))
         influence, scores, staying = influence * between, scores * between, k * remaining
-        kept = kept * entering[..., -1:, :]
+        kept = kept * entering[:, -1:]
     written = solve(influence * write, write.squeeze(-1).diag_embed())
-    removed = written if log_decay is None else written * entering.mT
-    own, removed = written @ v, removed @ k
-    matrices, after = _carry(kept - staying.mT @ removed, staying.mT @ own, before)
+    own = written @ v
+    removed = written @ -k if log_decay is None else (written * -entering.mT) @ k
+    kept = torch.baddbmm(kept, staying.mT, removed)
+    matrices, after = _carry(kept.unflatten(0, chunks), (staying.mT @ own).unflatten(0, chunks), before)
+    matrices = matrices.flatten(0, 2)
     old = q @ matrices if log_decay is None else (q @ matrices) * entering
-    return scores.tril() @ (own - removed @ matrices) + old, after
+    read = torch.baddbmm(old, scores.tril(), torch.baddbmm(own, removed, matrices))
+    return read.unflatten(0, chunks), after
 
 
 def solve(lower: Tensor, right: Tensor) -> Tensor:
     """X with (I + lower) X = right; of `lower` (..., L, L) only what is below the diagonal is read."""
-    return (
-        right if lower.shape[-1] == 1 else torch.linalg.solve_triangular(lower, right, upper=False, unitriangular=True)
-    )
+    if lower.shape[-1] == 1:
+        return right
+    return torch.linalg.solve_triangular(lower, right, upper=False, unitriangular=True)
 
 
 def _carry(kept: Tensor, written: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Matrices before each chunk, and after the last: (B, H, c, K, K) and (B, H, c, K, V) -> (B, H, c, K, V)."""
-    matrices = [before]
-    for keep, write in zip(kept.unbind(2), written.unbind(2), strict=True):
-        matrices.append(keep @ matrices[-1] + write)
-    return torch.stack(matrices[:-1], dim=2), matrices[-1]
+    matrices = [before.flatten(0, 1)]
+    for keep, write in zip(kept.flatten(0, 1).unbind(1), written.flatten(0, 1).unbind(1), strict=True):
+        matrices.append(torch.baddbmm(write, keep, matrices[-1]))
+    heads = before.shape[:2]
+    return torch.stack(matrices[:-1], dim=1).unflatten(0, heads), matrices[-1].unflatten(0, heads)
