@@ -5,6 +5,7 @@ import torch
 from pieces import PLAIN, plain_norm, plain_unit
 from torch import Tensor
 
+from zoo.models.delta_net import TINY
 from zoo.training.optimizers.groups import parameter_rules
 
 OPTIONS = ["gated=false", "negative=true", "conv=0", "conv=1", "heads=2", "gated=false,negative=true,conv=0"]
@@ -26,7 +27,7 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
         gate, write = mixer.inner(vector)[3 * C :].chunk(H), mixer.write(vector).sigmoid() * (1 + mixer.negative)
         heads = []
         for h in range(H):
-            query, key = (part[h] / (part[h] ** 2).sum() ** 0.5 for part in (q, k))
+            query, key = (part[h] / ((part[h] ** 2).sum() + TINY) ** 0.5 for part in (q, k))
             decay = 1.0
             if mixer.gated:
                 decay = (-mixer.log_rate[h].exp() * (1 + (mixer.step(vector) + mixer.step_bias)[h].exp()).log()).exp()

@@ -27,8 +27,8 @@ LARGEST_RATE = 16
 """Initial A of the heads are uniform up to this (Yang et al. 2025, as in Mamba-2)."""
 STEPS = (1e-3, 1e-1)
 """Range of the initial softplus(d), uniform in its log (Gu and Dao 2023, section 3.6)."""
-SHORTEST = 1e-6
-"""Smallest length by which a query or key is divided, so that the gradient of a zero vector is finite."""
+TINY = 1e-6
+"""Added to the squared length of a query or key, so that the gradient of a zero vector is finite."""
 
 
 class DeltaNet(Mixer):
@@ -73,7 +73,7 @@ class DeltaNet(Mixer):
             inner, after["inputs"] = self.conv.run(inner, state["inputs"])
             inner = F.silu(inner)
         q, k, v = inner.unflatten(-1, (3, self.heads, self.size)).unbind(-3)
-        q, k = (F.normalize(part, dim=-1, eps=SHORTEST) for part in (q, k))
+        q, k = (part * (part.square().sum(-1, keepdim=True) + TINY).rsqrt() for part in (q, k))
         write = self.write(x).sigmoid().unsqueeze(-1) * (2 if self.negative else 1)
         read, after["matrix"] = delta_rule(q, k, v, write, self._log_decay(x), state["matrix"])
         gate = gate.unflatten(-1, (self.heads, self.size))
