@@ -87,6 +87,7 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "rg-lru": "zoo.models.rg_lru:RGLRU",
         "hybrid": "zoo.models.hybrid:Hybrid",
         "mamba": "zoo.models.mamba:Mamba",
+        "delta-net": "zoo.models.delta_net:DeltaNetModel",
     },
     _find_model_problem,
     _restore_after_import,

@@ -29,6 +29,9 @@ MODELS_AND_VARIANTS = [
     "rg-lru(attention_every=2,window=5)",
     "hybrid(pattern=rg-lru/attention)",
     "mamba(conv=1,block=mlp)",
+    "gla(decay=head)",
+    "gla(decay=none,block=none)",
+    "delta-net(gated=false,conv=0)",
 ]
 
 

@@ -89,7 +89,7 @@ def local_attention(o: SimpleNamespace, T: int) -> int:
 
 def rg_lru(o: SimpleNamespace, N: int, T: int) -> int:
     C, D = o.channels, o.expand * o.channels
-    recurrence = T * 2 * (C * 2 * D + 2 * D * D // o.heads + D * C)
+    recurrence = T * 2 * (C * 2 * D + o.conv * D + 2 * D * D // o.heads + D * C)
     attentions = o.layers // o.attention_every if o.attention_every else 0
     mixers = (o.layers - attentions) * recurrence + attentions * local_attention(o, T)
     return mixers + T * 2 * (o.layers * 2 * C * o.mlp * C + C * V)
@@ -98,19 +98,70 @@ def rg_lru(o: SimpleNamespace, N: int, T: int) -> int:
 def hybrid(o: SimpleNamespace, N: int, T: int) -> int:
     """The pattern rg-lru/rg-lru/local-attention, or rg-lru/attention."""
     last = len(o.pattern.split("/"))
-    recurrent = rg_lru(SimpleNamespace(**vars(o), expand=1, attention_every=last), N, T)
+    recurrent = rg_lru(SimpleNamespace(**vars(o), expand=1, conv=4, attention_every=last), N, T)
     everywhere = T * 2 * 4 * o.channels**2 + 2 * (2 * T * T * o.channels)
     return recurrent if "local" in o.pattern else recurrent - local_attention(o, T) + everywhere
 
 
 def mamba(o: SimpleNamespace, N: int, T: int) -> int:
     C, D, rank = o.channels, o.expand * o.channels, -(-o.channels // 16)
-    linear = C * 2 * D + D * (rank + 2 * o.state) + rank * D + D * C
+    linear = C * 2 * D + o.conv * D + D * (rank + 2 * o.state) + rank * D + D * C
     mlp = 2 * C * o.mlp * C if o.block == "mlp" else 0
     return T * 2 * (o.layers * (linear + o.state * D + mlp) + C * V)
 
 
+def chunks(o: SimpleNamespace, T: int) -> tuple[int, int, int]:
+    """Chunks of all heads, positions of one, channels of a head."""
+    L = min(16, T)
+    return o.heads * -(-T // L), L, o.channels // o.heads
+
+
+def around_mixers(o: SimpleNamespace, T: int) -> int:
+    """The MLPs and the head."""
+    return T * 2 * (o.layers * 2 * o.channels * o.mlp * o.channels + o.channels * V)
+
+
+def sums_of_decays(n: int, L: int) -> int:
+    """From each position to each, from the start, and to the end."""
+    return n * 2 * L * (L * L + 2 * L)
+
+
+def gla(o: SimpleNamespace, N: int, T: int) -> int:
+    (n, L, K), C = chunks(o, T), o.channels
+    linear = T * 2 * (C * 4 * C + C * C + (2 * C * 16 if o.decay == "gated" else 0))
+    read = n * (2 * 2 * L * L * K + 2 * 2 * L * K * K)
+    return o.layers * (linear + read + (sums_of_decays(n, L) if o.decay == "head" else 0)) + around_mixers(o, T)
+
+
+def beside_gla(o: SimpleNamespace, T: int) -> int:
+    """Fixed decays have no gradient; nor have the states around a single chunk, unless decays multiply the first."""
+    n, L, K = chunks(o, T)
+    states = n * 2 * L * K * K * (2 if o.decay == "gated" else 3) if T <= 16 else 0
+    return -o.layers * (states + (2 * sums_of_decays(n, L) if o.decay == "head" else 0))
+
+
+def delta_net(o: SimpleNamespace, N: int, T: int) -> int:
+    (n, L, K), C = chunks(o, T), o.channels
+    linear = T * 2 * (C * 4 * C + o.conv * 3 * C + C * C + C * o.heads * (1 + o.gated))
+    products = n * 2 * (5 * L * L * K + 4 * L * K * K + K * K * K)
+    system = n * L * L * L if L > 1 else 0
+    return o.layers * (linear + products + system + o.gated * sums_of_decays(n, L)) + around_mixers(o, T)
+
+
+def beside_delta_net(o: SimpleNamespace, T: int) -> int:
+    """A system's matrix has a gradient of twice its cost, sums of decays have one; the first and last state have none.
+
+    A single position has no system, and a single chunk no decay to its end.
+    """
+    n, L, K = chunks(o, T)
+    system = n * L * L * L if L > 1 else -n * 2 * 2 * K
+    states = n * 2 * 2 * (3 * L * K * K + K * K * K) if T <= 16 else o.heads * 3 * 2 * K * K * K
+    sums = sums_of_decays(n, L) + (n * 2 * L * L if T <= 16 else 0) if o.gated else 0
+    return o.layers * (system - states - sums)
+
+
 rnn, gru, lstm = recurrent(1), recurrent(3), recurrent(4)
+BESIDE = {"gla": beside_gla, "delta-net": beside_delta_net}
 
 CASES = [
     ("bigram", 8, bigram),
@@ -139,6 +190,11 @@ CASES = [
     ("hybrid(pattern=rg-lru/attention,channels=24,heads=3)", 8, hybrid),
     ("mamba", 8, mamba),
     ("mamba(channels=20,state=5,conv=3,expand=3,layers=3,block=mlp,mlp=2)", 8, mamba),
+    ("gla", 8, gla),
+    ("gla(channels=12,heads=3,layers=1,decay=none)", 8, gla),
+    ("gla(channels=12,heads=2,mlp=2,decay=head)", 8, gla),
+    ("delta-net", 8, delta_net),
+    ("delta-net(channels=12,heads=3,layers=1,gated=false,negative=true)", 8, delta_net),
 ]
 
 
@@ -161,11 +217,12 @@ def test_training_takes_two_products_more_for_each_of_the_forward_pass(
     text: str, context: int, by_hand: Callable[[SimpleNamespace, int, int], int], T: int
 ) -> None:
     """One for the weights and one for the inputs, except for the initial state of a recurrence."""
-    model = make(text, context)
+    model, name = make(text, context), text.partition("(")[0]
     o = options_of(model)
-    gates = {"rnn": 1, "gru": 3, "lstm": 4}.get(text.partition("(")[0], 0)
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}.get(name, 0)
     start = gates * o.layers * 2 * o.hidden * o.hidden if gates else 0
-    assert FlopCounter(model).training(T) == 3 * by_hand(o, context, T) - start
+    beside = BESIDE[name](o, T) if name in BESIDE else -start
+    assert FlopCounter(model).training(T) == 3 * by_hand(o, context, T) + beside
 
 
 def test_every_built_in_model_is_counted_by_hand() -> None:

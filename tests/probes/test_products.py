@@ -312,6 +312,11 @@ def test_every_module_of_torch_is_counted_by_hand() -> None:
     assert sum(map(len, lists)) == len(modules)
 
 
+def triangular(**options: bool) -> Call:
+    """Solve a system whose matrix is lower triangular with ones on its diagonal."""
+    return lambda a, b: torch.linalg.solve_triangular(a, b, upper=False, unitriangular=True, **options)
+
+
 # name -> product of tensors, inputs, FLOPs of the forward pass, and FLOPs of training beyond three times these
 OF_TENSORS: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
     "matmul": (torch.matmul, ((B, T, C), (C, H)), 2 * B * T * C * H, 0),
@@ -332,6 +337,10 @@ OF_TENSORS: dict[str, tuple[Call, tuple[Any, ...], int, int]] = {
     "dot": (torch.dot, ((C,), (C,)), 2 * C, -2 * 2 * C),
     "outer": (torch.outer, ((T,), (H,)), 0, 0),
     "addr": (torch.addr, ((T, H), (T,), (H,)), 0, 2 * 2 * T * H),
+    # the gradient of the right side is such a system again, that of the matrix a whole product, twice as many
+    "triangular systems": (triangular(), ((B, C, C), (B, C, H)), B * C * C * H, B * C * C * H),
+    "triangular systems of rows": (triangular(left=False), ((B, C, C), (B, H, C)), B * C * C * H, B * C * C * H),
+    "one triangular matrix for all": (triangular(), ((C, C), (B, C, H)), B * C * C * H, B * C * C * H),
 }
 
 

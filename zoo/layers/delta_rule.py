@@ -11,13 +11,15 @@ has one matrix product each.
 import torch
 from torch import Tensor
 
-from zoo.layers.linear_attention import decay_between, from_chunks, to_chunks
+from zoo.layers.linear_attention import decays, from_chunks, to_chunks
 
 
 def delta_rule(
     q: Tensor, k: Tensor, v: Tensor, write: Tensor, log_decay: Tensor | None, before: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Read all positions: (B, T, H, V), and the matrix after the last one (B, H, K, V).
+
+    It computes in float32 or wider, under autocast too, because errors of a chunk grow in those after it.
 
     Args:
         q: queries (B, T, H, K).
@@ -28,28 +30,48 @@ def delta_rule(
         before: matrix before the first position (B, H, K, V).
     """
     T, kind = q.shape[1], q.dtype
-    exact = torch.promote_types(kind, torch.float32)  # triangular systems are solved in no smaller dtype
-    q, k, v, write, before = (part.to(exact) for part in (q, k, v, write, before))
-    q, k, v, write = (to_chunks(part) for part in (q, k, v, write))
-    decays = torch.zeros_like(write) if log_decay is None else to_chunks(log_decay.to(exact))
-    sums, between = decays.cumsum(-2), decay_between(decays)
-    written = k * write
-    influence = ((written @ k.mT) * between).tril(-1)
-    both = torch.cat([v * write, written * sums.exp()], dim=-1)
-    if influence.shape[-1] > 1:
-        both = torch.linalg.solve_triangular(influence, both, upper=False, unitriangular=True)
-    own, removed = both.split([v.shape[-1], k.shape[-1]], dim=-1)
-    ends = sums[..., -1:, :]
-    staying = (k * (ends - sums).exp()).mT
-    kept = torch.eye(k.shape[-1], dtype=k.dtype, device=k.device) * ends.exp() - staying @ removed
-    matrices, after = _carry(kept, staying @ own, before)
-    values = own - removed @ matrices
-    return from_chunks((q * sums.exp()) @ matrices + ((q @ k.mT) * between) @ values, T).to(kind), after.to(kind)
+    exact = torch.promote_types(kind, torch.float32)
+    with torch.autocast(q.device.type, enabled=False):
+        q, k, v, write = (to_chunks(part.to(exact)) for part in (q, k, v, write))
+        log_decay = None if log_decay is None else to_chunks(log_decay.to(exact))
+        read, after = _read(q, k, v, write, log_decay, before.to(exact))
+        return from_chunks(read, T).to(kind), after.to(kind)
+
+
+def _read(
+    q: Tensor, k: Tensor, v: Tensor, write: Tensor, log_decay: Tensor | None, before: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The same with positions in chunks, (B, H, c, L, D)."""
+    chunks = q.shape[:3]
+    q, k, v, write = (part.flatten(0, 2) for part in (q, k, v, write))
+    influence, scores, staying = k @ k.mT, q @ k.mT, k
+    kept = torch.eye(k.shape[-1], dtype=k.dtype, device=k.device)
+    if log_decay is not None:
+        entering, remaining, between = (part.flatten(0, 2) for part in decays(log_decay))
+        influence, scores, staying = influence * between, scores * between, k * remaining
+        kept = kept * entering[:, -1:]
+    written = solve(influence * write, write.squeeze(-1).diag_embed())
+    own = written @ v
+    removed = written @ -k if log_decay is None else (written * -entering.mT) @ k
+    kept = torch.baddbmm(kept, staying.mT, removed)
+    matrices, after = _carry(kept.unflatten(0, chunks), (staying.mT @ own).unflatten(0, chunks), before)
+    matrices = matrices.flatten(0, 2)
+    old = q @ matrices if log_decay is None else (q @ matrices) * entering
+    read = torch.baddbmm(old, scores.tril(), torch.baddbmm(own, removed, matrices))
+    return read.unflatten(0, chunks), after
+
+
+def solve(lower: Tensor, right: Tensor) -> Tensor:
+    """X with (I + lower) X = right; of `lower` (..., L, L) only what is below the diagonal is read."""
+    if lower.shape[-1] == 1:
+        return right
+    return torch.linalg.solve_triangular(lower, right, upper=False, unitriangular=True)
 
 
 def _carry(kept: Tensor, written: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """Matrices before each chunk, and after the last: (B, H, c, K, K) and (B, H, c, K, V) -> (B, H, c, K, V)."""
-    matrices = [before]
-    for keep, write in zip(kept.unbind(2), written.unbind(2), strict=True):
-        matrices.append(keep @ matrices[-1] + write)
-    return torch.stack(matrices[:-1], dim=2), matrices[-1]
+    matrices = [before.flatten(0, 1)]
+    for keep, write in zip(kept.flatten(0, 1).unbind(1), written.flatten(0, 1).unbind(1), strict=True):
+        matrices.append(torch.baddbmm(write, keep, matrices[-1]))
+    heads = before.shape[:2]
+    return torch.stack(matrices[:-1], dim=1).unflatten(0, heads), matrices[-1].unflatten(0, heads)

@@ -32,46 +32,52 @@ def linear_attention(
         log_decay: log a_t <= 0: (B, T, H, 1) for each head, (B, T, H, K) for each channel, None for a_t = 1.
         before: matrix before the first position (B, H, K, V).
     """
-    T = q.shape[1]
+    T, kind = q.shape[1], q.dtype
     q, k, v = (to_chunks(part) for part in (q, k, v))
     if log_decay is None:
-        scores = (q @ k.mT).tril()
-        entering, staying, ends = q, k, None
-    else:
-        log_decay = to_chunks(log_decay).to(torch.promote_types(log_decay.dtype, torch.float32))
-        sums, kind = log_decay.cumsum(-2), q.dtype
-        ends = sums[..., -1:, :]
-        entering, staying = q * sums.exp().to(kind), k * (ends - sums).exp().to(kind)
-        if log_decay.shape[-1] == 1:
-            scores = (q @ k.mT) * decay_between(log_decay).to(kind)
-        else:
-            half = ends / 2
-            one, other = (sums - half).clamp(max=LARGEST).exp(), (half - sums).clamp(max=LARGEST).exp()
-            scores = ((q * one.to(kind)) @ (k * other.to(kind)).mT).tril()
-    written = staying.mT @ v
-    matrices, after = _carry(written, None if ends is None else ends.mT.exp().to(q.dtype), before)
-    return from_chunks(scores @ v + entering @ matrices, T), after
+        matrices, after = _carry(k.mT @ v, before.new_ones(1, 1, 1, 1, 1), before)
+        return from_chunks((q @ k.mT).tril() @ v + q @ matrices, T), after
+    log_decay = to_chunks(log_decay.to(torch.promote_types(log_decay.dtype, torch.float32)))
+    if log_decay.shape[-1] == 1:
+        entering, staying, between = (part.to(kind) for part in decays(log_decay))
+        matrices, after = _carry((k * staying).mT @ v, entering[..., -1:, :], before)
+        return from_chunks(((q @ k.mT) * between).tril() @ v + (q @ matrices) * entering, T), after
+    sums = log_decay.cumsum(-2)
+    half = sums[..., -1:, :] / 2
+    q = q * (sums - half).clamp(max=LARGEST).exp().to(kind)
+    k = k * (half - sums).clamp(max=LARGEST).exp().to(kind)
+    rest = half.exp().mT.to(kind)  # of half the chunk
+    matrices, after = _carry((k.mT @ v) * rest, rest.square(), before)
+    return from_chunks((q @ k.mT).tril() @ v + q @ (matrices * rest), T), after
 
 
-def _carry(written: Tensor, kept: Tensor | None, before: Tensor) -> tuple[Tensor, Tensor]:
+def _carry(written: Tensor, kept: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     """What chunks write (B, H, c, K, V) and keep -> matrices before each of them, and after the last (B, H, K, V)."""
     if written.shape[2] == 1:
-        after = written.squeeze(2) + (before if kept is None else kept.squeeze(2) * before)
-        return before.unsqueeze(2), after
-    if kept is None:
-        after = before.unsqueeze(2) + written.cumsum(2)
-    else:
-        decay, write = (part.transpose(1, 2) for part in (kept.expand_as(written), written))
-        after = scan(decay, write, before).transpose(1, 2)
+        return before.unsqueeze(2), written.squeeze(2) + kept.squeeze(2) * before
+    decay, write = (part.transpose(1, 2) for part in (kept.expand_as(written), written))
+    after = scan(decay, write, before).transpose(1, 2)
     return torch.cat([before.unsqueeze(2), after[:, :, :-1]], dim=2), after[:, :, -1]
 
 
-def decay_between(log_decay: Tensor) -> Tensor:
-    """Decay from position j to i of a chunk, 0 where j is later: log a (..., L, 1) -> (..., L, L)."""
-    L = log_decay.shape[-2]
-    # sums of what lies between, not differences of sums from the start, which lose digits where a decay is near 0
-    between = log_decay.expand(*log_decay.shape[:-1], L).tril(-1).cumsum(-2)
-    return between.exp().tril()
+def decays(log_decay: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Decays of a chunk, from log a (..., L, 1).
+
+    They are exponentials of sums of what lies between, not of differences of sums from the start, which lose digits
+    where a decay is near 0.
+
+    Returns:
+        (..., L, 1) from before the chunk to each position, (..., L, 1) from each to the last, and (..., L, L) from the
+        column's position to the row's, 1 where the column's is later.
+    """
+    log_decay = log_decay.squeeze(-1)
+    L = log_decay.shape[-1]
+    past = log_decay.new_ones(L, L).tril()  # of a row's position: those up to it
+    later = (past.unsqueeze(1) > past).to(past)  # (i, j, m): j < m <= i
+    with torch.autocast(log_decay.device.type, enabled=False):
+        between = (log_decay @ later.flatten(0, 1).mT).exp().unflatten(-1, (L, L))
+        entering, staying = (log_decay @ part for part in (past.mT, later[-1].mT))
+    return entering.exp().unsqueeze(-1), staying.exp().unsqueeze(-1), between
 
 
 def to_chunks(x: Tensor) -> Tensor:
@@ -80,7 +86,7 @@ def to_chunks(x: Tensor) -> Tensor:
     missing = -x.shape[1] % L
     if missing:
         x = F.pad(x, (0, 0, 0, 0, 0, missing))
-    return x.unflatten(1, (-1, L)).movedim(3, 1)
+    return x.unflatten(1, (-1, L)).movedim(3, 1).contiguous()
 
 
 def from_chunks(x: Tensor, length: int) -> Tensor:

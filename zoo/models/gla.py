@@ -60,7 +60,7 @@ class LinearAttention(Mixer):
         if self.decay == "none":
             q, k = F.elu(q) + 1, F.elu(k) + 1
         read, matrix = linear_attention(q, k, v, self._log_decay(x), state["matrix"])
-        return self.outer((self.norm(read) * F.silu(gate)).flatten(2)), {"matrix": matrix}
+        return self.outer((self.norm(read.to(self.norm.weight.dtype)) * F.silu(gate)).flatten(2)), {"matrix": matrix}
 
     def _log_decay(self, x: Tensor) -> Tensor | None:
         """(B, T, C) -> log a_t of each head (B, T, H, 1) or of each channel (B, T, H, K)."""

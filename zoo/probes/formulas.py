@@ -41,6 +41,14 @@ def grouped_mm_flop(a: Tensor, b: Tensor, *_: Any, **__: Any) -> int:
     return 2 * a.numel() * b.shape[-1]
 
 
+def solve_triangular_flop(matrix: Tensor, right: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    """A triangular (n, n) system with each column of (n, m), or row of (m, n): n (n - 1) / 2 multiply-adds and n more.
+
+    The diagonal counts as a multiply-add as well, so that it is n² a column.
+    """
+    return out_val.numel() * matrix.shape[-1]
+
+
 def convolution_backward_flop(
     grad: Tensor,
     x: Tensor,
@@ -126,6 +134,7 @@ FORMULAS: dict[Any, Callable[..., int]] = {
     aten.vdot: dot_flop,
     aten.addbmm: addbmm_flop,
     aten._grouped_mm: grouped_mm_flop,
+    aten.linalg_solve_triangular: solve_triangular_flop,
     aten.convolution_backward: convolution_backward_flop,
     aten._trilinear: trilinear_flop,
     aten._embedding_bag: embedding_bag_flop,

@@ -44,6 +44,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("dilated-wavenet", {"kernel": 3, "stacks": 2}),
     ("rg-lru", {"attention_every": 2, "window": 5}),
     ("hybrid", {"pattern": "rg-lru/attention"}),
+    ("gla", {"decay": "head"}),
+    ("delta-net", {"gated": False, "conv": 0}),
 ]
 every_stackable = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
