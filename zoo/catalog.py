@@ -84,6 +84,8 @@ MODELS: "Registry[type[SequenceModel]]" = Registry(
         "lstm": "zoo.models.recurrent:LSTM",
         "transformer": "zoo.models.transformer:Transformer",
         "gla": "zoo.models.gla:GLA",
+        "mlstm": "zoo.models.mlstm:MLSTM",
+        "min-gru": "zoo.models.min_gru:MinGRU",
     },
     _find_model_problem,
     _restore_after_import,
