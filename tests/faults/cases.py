@@ -74,7 +74,7 @@ def list_models() -> Iterator[str]:
         if kind.scales_with:
             options[kind.scales_with] = str(WIDTH)
         yield name + (f"({','.join(f'{key}={value}' for key, value in options.items())})" if options else "")
-    yield f"{EXAMPLES}/plugin/min_gru.py:MinGRU(channels={WIDTH})"
+    yield f"{EXAMPLES}/plugin/min_lstm.py:MinLSTM(channels={WIDTH})"
     if importlib.util.find_spec("transformers"):
         yield f"{EXAMPLES}/gpt2.py:GPT2(width={WIDTH})"
     yield "./mine.py:Mine"

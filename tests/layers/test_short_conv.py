@@ -15,11 +15,11 @@ def conv(kernel: int) -> ShortConv:
 
 
 def naive(layer: ShortConv, x: Tensor, before: Tensor) -> Tensor:
-    kernel, past = len(layer.weight), list(torch.cat([before, x], dim=1).unbind(1))
+    kernel, past = layer.weight.shape[2], list(torch.cat([before, x], dim=1).unbind(1))
     rows = []
     for t in range(x.shape[1]):
         seen = past[t : t + kernel]
-        rows.append(layer.bias + sum(weight * one for weight, one in zip(layer.weight, seen, strict=True)))
+        rows.append(layer.bias + sum(weight * one for weight, one in zip(layer.weight[:, 0].T, seen, strict=True)))
     return torch.stack(rows, dim=1)
 
 

@@ -20,7 +20,7 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     for t, vector in enumerate(x):
         inner = inputs[t]
         if mixer.conv is not None:
-            taps = reversed(list(enumerate(reversed(mixer.conv.weight))))  # the oldest first
+            taps = reversed(list(enumerate(reversed(mixer.conv.weight[:, 0].T))))  # the oldest first
             inner = mixer.conv.bias + sum(weight * inputs[t - i] for i, weight in taps if t >= i)
             inner = PLAIN["silu"](inner)
         q, k, v = (part.chunk(H) for part in inner.chunk(3))

@@ -17,14 +17,14 @@ OPTIONS = ["", ",state=3", ",conv=1", ",conv=2", ",expand=1", ",expand=3", ",blo
 def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     """Algorithm 2 of Gu and Dao 2023 in the block of section 3.4, at every position."""
     rank, N, _ = mixer.sizes
-    A, width = -mixer.log_rate.exp(), len(mixer.skip)
+    A, width = -mixer.log_rate[0].exp(), len(mixer.skip)
     h = torch.zeros_like(A)
-    past = [torch.zeros(width, dtype=A.dtype)] * (len(mixer.conv.weight) - 1)
+    past = [torch.zeros(width, dtype=A.dtype)] * (mixer.conv.weight.shape[2] - 1)
     mixed = []
     for vector in x:
         projected, z = (mixer.inner.weight @ vector).split(width)
         past.append(projected)
-        taps = zip(mixer.conv.weight, past[-len(mixer.conv.weight) :], strict=True)
+        taps = zip(mixer.conv.weight[:, 0].T, past[-mixer.conv.weight.shape[2] :], strict=True)
         u = PLAIN["silu"](mixer.conv.bias + sum(weight * earlier for weight, earlier in taps))
         low, B, C = (mixer.select.weight @ u).split([rank, N, N])
         dt = (1 + (mixer.step.weight @ low + mixer.step.bias).exp()).log()
@@ -71,7 +71,7 @@ def test_it_starts_as_the_paper_says(fresh_model):
     for block in fresh_model("mamba(channels=48,state=5)").blocks:
         mixer = block.mixer
         rates = -torch.arange(1.0, 6).unsqueeze(1).expand(5, 96)
-        torch.testing.assert_close(-mixer.log_rate.exp(), rates)
+        torch.testing.assert_close(-mixer.log_rate[0].exp(), rates)
         steps = F.softplus(mixer.step.bias)
         assert 0.999e-3 < steps.min() < 2e-3
         assert 5e-2 < steps.max() < 1.001e-1
@@ -105,12 +105,12 @@ def copy_mixer(mixer, theirs) -> None:
     """Give the library's mixer the weights of ours."""
     same = {
         "in_proj.weight": mixer.inner.weight,
-        "conv1d.weight": mixer.conv.weight.T.unsqueeze(1),
+        "conv1d.weight": mixer.conv.weight,
         "conv1d.bias": mixer.conv.bias,
         "x_proj.weight": mixer.select.weight,
         "dt_proj.weight": mixer.step.weight,
         "dt_proj.bias": mixer.step.bias,
-        "A_log": mixer.log_rate.T,
+        "A_log": mixer.log_rate[0].T,
         "D": mixer.skip,
         "out_proj.weight": mixer.outer.weight,
     }

@@ -49,7 +49,7 @@ def take_block(own: RecurrentBlock, peer) -> None:
     take_gates(own.recurrence, peer.rg_lru)
     own.inner.weight.copy_(torch.cat([peer.linear_y.weight, peer.linear_x.weight]))
     own.inner.bias.copy_(torch.cat([peer.linear_y.bias, peer.linear_x.bias]))
-    own.conv.weight.copy_(peer.conv_1d.weight[:, 0].T)
+    own.conv.weight.copy_(peer.conv_1d.weight)
     own.conv.bias.copy_(peer.conv_1d.bias)
     own.outer.load_state_dict(peer.linear_out.state_dict())
 

@@ -35,7 +35,7 @@ def recur(block, x: list[Tensor]) -> list[Tensor]:
 def recurrent_block(mixer, x: Tensor) -> Tensor:
     """(T, C) -> (T, C)."""
     pairs = [mixer.inner(vector).chunk(2) for vector in x]
-    weight, filtered = mixer.conv.weight, []
+    weight, filtered = mixer.conv.weight[:, 0].T, []
     for t in range(len(pairs)):
         y = mixer.conv.bias
         for back in range(min(len(weight), t + 1)):

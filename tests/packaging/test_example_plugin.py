@@ -44,7 +44,7 @@ def test_the_example_is_laid_out_as_what_new_writes(tmp_path: Path) -> None:
     own = {
         path.relative_to(PLUGIN).as_posix() for suffix in ("py", "toml", "md") for path in PLUGIN.rglob(f"*.{suffix}")
     }
-    assert {path.replace("my_model", "min_gru") for path in written} == own - {"brackets.py", "tests/test_brackets.py"}
+    assert {path.replace("my_model", "min_lstm") for path in written} == own - {"brackets.py", "tests/test_brackets.py"}
     projects = [tomllib.loads(Path(folder, "pyproject.toml").read_text()) for folder in (package.directory, PLUGIN)]
     for project in projects:
         for changing in ("name", "description", "entry-points"):
@@ -64,48 +64,48 @@ def test_its_own_tests_pass_as_they_stand() -> None:
 def test_its_model_and_its_corpus_are_listed_beside_the_others(zoo) -> None:
     listed = json.loads(zoo("list", "--json"))
     origins = {row["name"]: row["origin"] for rows in listed.values() for row in rows}
-    assert origins["min-gru"] == origins["brackets"] == "min-gru 0.1.0"
+    assert origins["min-lstm"] == origins["brackets"] == "min-lstm 0.1.0"
     assert origins["gru"] == origins["invented"] == "built in"
 
 
 @pytest.mark.slow
 def test_its_model_is_described_with_its_options_paper_and_owner(zoo) -> None:
-    shown = zoo("describe", "min-gru(layers=2)")
-    assert shown.startswith("min-gru (min-gru 0.1.0)")
+    shown = zoo("describe", "min-lstm(layers=2)")
+    assert shown.startswith("min-lstm (min-lstm 0.1.0)")
     assert all(word in shown for word in ("Feng et al. 2024", "channels", "layers", "everything before"))
 
 
 @pytest.mark.slow
 def test_its_model_and_its_corpus_are_what_they_should_be(zoo) -> None:
-    assert [line.split() for line in zoo("list", "min-gru", "--check").splitlines()[1:2]] == [
-        ["min-gru", "ok", "min-gru", "0.1.0"]
+    assert [line.split() for line in zoo("list", "min-lstm", "--check").splitlines()[1:2]] == [
+        ["min-lstm", "ok", "min-lstm", "0.1.0"]
     ]
-    assert "brackets  ok  min-gru 0.1.0" in zoo("list", "brackets", "--check")
-    assert zoo("check", "min-gru").endswith("min-gru holds the contract.\n")
+    assert "brackets  ok  min-lstm 0.1.0" in zoo("list", "brackets", "--check")
+    assert zoo("check", "min-lstm").endswith("min-lstm holds the contract.\n")
 
 
 @pytest.mark.slow
 def test_its_model_is_trained_evaluated_and_sampled_on_its_corpus(zoo) -> None:
-    run = zoo("train", "min-gru(channels=8)", *DATA).splitlines()[-1]
+    run = zoo("train", "min-lstm(channels=8)", *DATA).splitlines()[-1]
     assert len(zoo("sample", run, "-n", "3").splitlines()) == 3
     assert "validation" in zoo("evaluate", run)
 
 
 @pytest.mark.slow
 def test_its_model_is_compared_with_a_built_in_one(zoo) -> None:
-    document = json.loads(zoo("compare", "--models", "gru,min-gru", "--match", "parameters=3k", *DATA, "--json"))
-    assert {row["label"] for row in document["models"]} == {"gru", "min-gru"}
+    document = json.loads(zoo("compare", "--models", "gru,min-lstm", "--match", "parameters=3k", *DATA, "--json"))
+    assert {row["label"] for row in document["models"]} == {"gru", "min-lstm"}
     assert all(0 < row["floor"] < row["test"]["mean"] for row in document["models"])
 
 
 @pytest.mark.slow
 def test_uninstalled_it_is_gone(make_programs, wheel: Path, plugin: Path, tmp_path: Path) -> None:
     programs = make_programs(wheel, plugin)
-    programs.pip("uninstall", "--yes", "min-gru")
+    programs.pip("uninstall", "--yes", "min-lstm")
     listed = programs("zoo", "list", cwd=tmp_path)
     assert listed.returncode == 0
-    assert "min-gru" not in listed.stdout
-    for words in (["describe", "min-gru"], ["train", "bigram", *DATA]):
+    assert "min-lstm" not in listed.stdout
+    for words in (["describe", "min-lstm"], ["train", "bigram", *DATA]):
         done = programs("zoo", *words, cwd=tmp_path)
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()

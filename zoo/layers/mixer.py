@@ -1,6 +1,10 @@
 """The interface of mixers: layers that carry the past in a state, and read a row at once or in pieces."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
+
+from zoo.config import Multiples
 
 State = dict[str, Tensor]
 """State of a mixer: tensors by name, batch first."""
@@ -16,6 +20,10 @@ class Mixer(nn.Module):
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T, C) and a state -> (B, T, C), and the state after the last position; T >= 1."""
         raise NotImplementedError(f"{type(self).__name__} must define run(x, state) -> (y, state)")
+
+    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+        """As of a model, `SequenceModel.parameter_groups`, by names of the mixer's own parameters."""
+        return {}
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C), from a fresh state."""

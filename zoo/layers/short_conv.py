@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class ShortConv(nn.Module):
-    """(B, T, C) -> (B, T, C): y_t = bias + sum of weight_i · x_{t-k+1+i} for i < k, channel by channel.
+    """(B, T, C) -> (B, T, C): y_t = bias + sum of weight[:, 0, i] · x_{t-k+1+i} for i < k, channel by channel.
 
     Args:
         channels: C.
@@ -15,20 +15,20 @@ class ShortConv(nn.Module):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(kernel, channels))
+        self.weight = nn.Parameter(torch.empty(channels, 1, kernel))  # as in nn.Conv1d
         self.bias = nn.Parameter(torch.empty(channels))
-        bound = kernel**-0.5  # as torch initialises nn.Conv1d
+        bound = kernel**-0.5
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
     def begin(self, batch_size: int) -> Tensor:
         """The inputs before the first one, zeros (B, k - 1, C)."""
-        kernel, channels = self.weight.shape
+        channels, _, kernel = self.weight.shape
         return self.weight.new_zeros(batch_size, kernel - 1, channels)
 
     def run(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C), the k - 1 inputs before it -> (B, T, C), the last k - 1 inputs (B, k - 1, C)."""
         all_inputs = torch.cat([before.to(x.dtype), x], dim=1)
         image = all_inputs.mT.unsqueeze(2)  # one line high; oneDNN convolves it with channels last, a row it would copy
-        y = F.conv2d(image, self.weight.mT[:, None, None], self.bias, groups=x.shape[2])
+        y = F.conv2d(image, self.weight.unsqueeze(2), self.bias, groups=x.shape[2])
         return y.squeeze(2).mT, all_inputs[:, x.shape[1] :]

@@ -31,7 +31,7 @@ TINY = 1e-6
 """Added to the squared length of a query or key, so that the gradient of a zero vector is finite."""
 
 
-class DeltaNet(Mixer):
+class DeltaMemory(Mixer):
     """The delta rule of some heads.
 
     Args:
@@ -87,8 +87,12 @@ class DeltaNet(Mixer):
         step = F.softplus(self.step(x).to(exact) + self.step_bias)
         return (-self.log_rate.to(exact).exp() * step).unsqueeze(-1)
 
+    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+        """No weight decay of rates and steps, as in Mamba-2."""
+        return {"log_rate": {"decay": 0}, "step_bias": {"decay": 0}} if self.gated else {}
 
-class DeltaNetModel(MixerModel):
+
+class DeltaNet(MixerModel):
     """The delta rule: a matrix for each head that is corrected, not only added to."""
 
     class Config(MixerOptions):
@@ -98,7 +102,7 @@ class DeltaNetModel(MixerModel):
         conv: int = Field(4, ge=0, description="kernel of the convolution of queries, keys and values; 0: none")
 
         @model_validator(mode="after")
-        def _heads_divide(self) -> "DeltaNetModel.Config":
+        def _heads_divide(self) -> "DeltaNet.Config":
             if self.channels % self.heads:
                 raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
             return self
@@ -108,7 +112,7 @@ class DeltaNetModel(MixerModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        return DeltaNet(
+        return DeltaMemory(
             options.channels,
             heads=options.heads,
             gated=options.gated,
@@ -116,7 +120,3 @@ class DeltaNetModel(MixerModel):
             conv=options.conv,
             out_gain=out_gain(options),
         )
-
-    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
-        """No weight decay of rates and steps, as in Mamba-2."""
-        return {"*.log_rate": {"decay": 0}, "*.step_bias": {"decay": 0}} if self.config.gated else {}

@@ -19,7 +19,11 @@ from zoo.models.mixing import MixerModel, MixerOptions, out_gain
 
 MODELS = {
     "gla": "zoo.models.gla:GLA",
+    "delta-net": "zoo.models.delta_net:DeltaNet",
+    "mamba": "zoo.models.mamba:Mamba",
     "rg-lru": "zoo.models.rg_lru:RGLRU",
+    "mlstm": "zoo.models.mlstm:MLSTM",
+    "min-gru": "zoo.models.min_gru:MinGRU",
 }
 """Name of a mixer -> the model whose mixer it is, imported when a pattern names it."""
 ATTENTION = ("attention", "local-attention")

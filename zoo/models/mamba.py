@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.config import Recipe
+from zoo.config import Multiples, Recipe
 from zoo.layers import ShortConv, linear, selective_scan
 from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MixerModel, MixerOptions, out_gain
@@ -46,7 +46,9 @@ class SelectiveStateSpace(Mixer):
         self.conv = ShortConv(width, conv)
         self.select = linear(width, sum(self.sizes), bias=False)
         self.step = nn.Linear(rank, width)
-        self.log_rate = nn.Parameter(torch.arange(1.0, state + 1).log().unsqueeze(1).repeat(1, width))
+        self.log_rate = nn.Parameter(
+            torch.arange(1.0, state + 1).log().unsqueeze(1).repeat(1, 1, width)
+        )  # no matrix to Muon
         self.skip = nn.Parameter(torch.ones(width))
         self.outer = linear(width, channels, bias=False, gain=out_gain)
         nn.init.uniform_(self.step.weight, -(rank**-0.5), rank**-0.5)
@@ -56,7 +58,7 @@ class SelectiveStateSpace(Mixer):
     def begin(self, batch_size: int) -> State:
         """The inputs of the convolution (B, k - 1, E·C) and the states of the channels (B, N, E·C), zeros."""
         exact = torch.promote_types(self.log_rate.dtype, torch.float32)
-        hidden = self.log_rate.new_zeros(batch_size, *self.log_rate.shape, dtype=exact)
+        hidden = self.log_rate.new_zeros(batch_size, *self.log_rate.shape[1:], dtype=exact)
         return {"conv": self.conv.begin(batch_size), "hidden": hidden}
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -66,9 +68,13 @@ class SelectiveStateSpace(Mixer):
         x = F.silu(x)
         step, B, C = self.select(x).split(self.sizes, dim=-1)
         dt = F.softplus(self.step(step))
-        y, hidden = selective_scan(dt, x, -self.log_rate.exp(), B, C, state["hidden"])
+        y, hidden = selective_scan(dt, x, -self.log_rate[0].exp(), B, C, state["hidden"])
         y = torch.addcmul(y, self.skip, x)
         return self.outer(y * F.silu(z)), {"conv": conv, "hidden": hidden}
+
+    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+        """No weight decay for the rates; `skip` has one axis, which has none anyway."""
+        return {"log_rate": {"decay": 0.0}}
 
 
 class Mamba(MixerModel):
@@ -93,7 +99,3 @@ class Mamba(MixerModel):
             expand=options.expand,
             out_gain=out_gain(options),
         )
-
-    def parameter_groups(self) -> Mapping[str, Mapping[str, float]]:
-        """No weight decay for the rates; `skip` has one axis, which has none anyway."""
-        return {"*.log_rate": {"decay": 0.0}}

@@ -5,12 +5,14 @@
 A mixer is a file with its idea; what stands around it is here, so that two mixers differ by themselves alone.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
+from zoo.config import Multiples
 from zoo.layers import Activation, ActivationName, ResidualBlock, RowNorm, make_norm, output_head
 from zoo.layers.linear import HEAD_GAIN
 from zoo.layers.mixer import Mixer
@@ -82,6 +84,13 @@ class MixerModel(SequenceModel):
         for block in self.blocks:
             x = block.around(x, partial(_mix_padded, block.mixer, packing))
         return self.head(self.norm(x))
+
+    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+        """Those of the mixers."""
+        groups: dict[str, Multiples | Mapping[str, float]] = {}
+        for layer, block in enumerate(self.blocks):
+            groups |= {f"blocks.{layer}.mixer.{name}": own for name, own in block.mixer.parameter_groups().items()}
+        return groups
 
     @property
     def bounded_state(self) -> bool:

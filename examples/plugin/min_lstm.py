@@ -1,11 +1,12 @@
-"""minGRU: a gated recurrence whose gates look at the input alone (Feng et al. 2024, section 3.1).
+"""minLSTM: a gated recurrence whose gates look at the input alone (Feng et al. 2024, section 3.2).
 
-    h_t = (1 - z_t) · h_{t-1} + z_t · h~_t    with z_t = sigmoid(Linear(x_t)), h~_t = Linear(x_t)
+    h_t = f_t / (f_t + i_t) · h_{t-1} + i_t / (f_t + i_t) · h~_t
 
-The recurrence is linear in h, so a scan computes all t in log2(T) steps. A gate sees no hidden vector of its own block,
-only the past that lower blocks pass on.
+with f_t = sigmoid(Linear(x_t)), i_t = sigmoid(Linear(x_t)), h~_t = Linear(x_t): forget and input gates are divided by
+their sum, so that h keeps its scale. The recurrence is linear in h, so a scan computes all t at once. A gate sees no
+hidden vector of its own block, only the past that lower blocks pass on.
 
-    (B, T) -> embed (B, T, C) -> blocks: norm, minGRU, times a gate, Linear, + residual -> (B, T, V)
+    (B, T) -> embed (B, T, C) -> blocks: norm, minLSTM, times a gate, Linear, + residual -> (B, T, V)
 """
 
 import torch
@@ -14,43 +15,33 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zoo import ModelOptions, Recipe, SequenceModel, State
-from zoo.layers import linear, output_head
-
-
-def scan(keep: Tensor, write: Tensor, before: Tensor) -> Tensor:
-    """h_t = keep_t · h_{t-1} + write_t for all t, by doubling: (B, T, C), (B, T, C), h before (B, C) -> (B, T, C)."""
-    reach = 1  # keep_t and write_t combine the last `reach` positions
-    while reach < keep.shape[1]:
-        write = write + keep * F.pad(write[:, :-reach], (0, 0, reach, 0))
-        keep = keep * F.pad(keep[:, :-reach], (0, 0, reach, 0), value=1.0)
-        reach *= 2
-    return write + keep * before.unsqueeze(1)
+from zoo.layers import linear, output_head, scan
 
 
 class Block(nn.Module):
-    """A minGRU with an output gate and a residual connection."""
+    """A minLSTM with an output gate and a residual connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
-        self.inner = linear(channels, 3 * channels)
+        self.inner = linear(channels, 4 * channels)
         self.outer = linear(channels, channels)
 
     def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, C), hidden vector before (B, C) -> (B, T, C), hidden vector after (B, C)."""
-        update, candidate, gate = self.inner(self.norm(x)).chunk(3, dim=-1)
-        z = torch.sigmoid(update)
-        hidden = scan(1 - z, z * candidate, before)
-        return x + self.outer(hidden * F.silu(gate)), hidden[:, -1]
+        forget, write, candidate, gate = self.inner(self.norm(x)).chunk(4, dim=-1)
+        ratio = F.logsigmoid(forget) - F.logsigmoid(write)  # log f - log i, whose sigmoid is f / (f + i)
+        hidden = scan(torch.sigmoid(ratio), torch.sigmoid(-ratio) * candidate, before)
+        return x + self.outer((hidden * F.silu(gate)).to(x.dtype)), hidden[:, -1]
 
 
-class MinGRU(SequenceModel):
+class MinLSTM(SequenceModel):
     """Blocks of a gated linear recurrence whose gates look at the input alone."""
 
     class Config(ModelOptions):
         scales_with = "channels"
 
-        channels: int = Field(36, ge=1, description="channels of every layer")
+        channels: int = Field(32, ge=1, description="channels of every layer")
         layers: int = Field(3, ge=1, description="blocks")
 
     recipe = Recipe(lr=2e-2, weight_decay=0.1)

@@ -1,0 +1,23 @@
+"""A model of mixers, computed plainly: loops over rows, layers and positions around a naive form of its mixer."""
+
+from collections.abc import Callable
+
+import torch
+from pieces import plain_norm, plain_unit
+from torch import Tensor, nn
+
+Mix = Callable[[nn.Module, list[Tensor]], list[Tensor]]
+
+
+def plain_model(model, mix: Mix, tokens: Tensor) -> Tensor:
+    """(B, T) -> (B, T, V); `mix` makes the outputs of a mixer at all positions of a row from its inputs, (C,) each."""
+    rows = []
+    for row in tokens.tolist():
+        x = [model.embedding.weight[token] for token in row]
+        for block in model.blocks:
+            added = mix(block.mixer, [plain_norm(vector, block.norm1) for vector in x])
+            x = [vector + more for vector, more in zip(x, added, strict=True)]
+            units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config) for vector in x]
+            x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
+        rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
+    return torch.stack(rows)

@@ -1,0 +1,68 @@
+"""minGRU: a gated recurrence whose gates look at the input alone (Feng et al. 2024, section 3.1).
+
+    h_t = (1 - z_t) · h_{t-1} + z_t · h~_t    with z_t = sigmoid(Linear(x_t)), h~_t = Linear(x_t)
+
+The recurrence is linear in h, so all positions are read at once by a scan. candidate=positive passes h~_t through
+g(x) = x + 0.5 for x >= 0, sigmoid(x) below, which keeps h positive (appendix B.3): the paper's form in log space, here
+without logarithms.
+
+    (B, T, C) -> Linear (B, T, 2D) -> gates, candidates -> scan (B, T, D) -> Linear (B, T, C)
+"""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from zoo.config import Recipe
+from zoo.layers import linear, scan
+from zoo.layers.mixer import Mixer, State
+from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+
+Candidate = Literal["linear", "positive"]
+
+
+class MinimalGRU(Mixer):
+    """A hidden vector that moves by a share z_t towards a candidate.
+
+    Args:
+        channels: C.
+        hidden: D, channels of the hidden vector.
+        candidate: see above.
+        out_gain: scale of the output layer's initial weights.
+    """
+
+    def __init__(self, channels: int, *, hidden: int, candidate: Candidate, out_gain: float = 1.0) -> None:
+        super().__init__()
+        self.candidate = candidate
+        self.inner = linear(channels, 2 * hidden)
+        self.outer = linear(hidden, channels, gain=out_gain)
+
+    def begin(self, batch_size: int) -> State:
+        """The hidden vector, zeros (B, D)."""
+        return {"hidden": self.outer.weight.new_zeros(batch_size, self.outer.in_features)}
+
+    def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """(B, T, C) and a state -> (B, T, C), and the state after."""
+        gate, candidate = self.inner(x).chunk(2, dim=-1)
+        if self.candidate == "positive":
+            candidate = torch.where(candidate >= 0, candidate + 0.5, candidate.sigmoid())
+        hidden = scan((-gate).sigmoid(), gate.sigmoid() * candidate, state["hidden"])
+        return self.outer(hidden.to(x.dtype)), {"hidden": hidden[:, -1]}
+
+
+class MinGRU(MixerModel):
+    """Gated linear recurrence whose gates look at the input alone."""
+
+    class Config(MixerOptions):
+        expand: int = Field(1, ge=1, description="channels of the hidden vector, in multiples of channels")
+        candidate: Candidate = Field("linear", description="candidates as they are, or made positive")
+
+    recipe = Recipe(lr=2e-2, weight_decay=0.1)
+    paper: ClassVar[str] = "Feng et al. 2024, Were RNNs All We Needed?"
+
+    @classmethod
+    def make_mixer(cls, options: Any, layer: int) -> Mixer:
+        hidden = options.expand * options.channels
+        return MinimalGRU(options.channels, hidden=hidden, candidate=options.candidate, out_gain=out_gain(options))
