@@ -20,6 +20,12 @@ SMALL = {
     "lstm": "lstm(embedding=4,hidden=8)",
     "transformer": "transformer(channels=8,heads=2,layers=1)",
     "gla": "gla(channels=8,heads=2,layers=1)",
+    "delta-net": "delta-net(channels=8,heads=2,layers=1)",
+    "mamba": "mamba(channels=8,state=2,layers=1)",
+    "rg-lru": "rg-lru(channels=8,heads=2,layers=1)",
+    "mlstm": "mlstm(channels=8,heads=2,layers=1)",
+    "min-gru": "min-gru(channels=8,layers=1)",
+    "hybrid": "hybrid(pattern=min-gru/local-attention,channels=8,heads=2,window=4)",
     "kneser-ney": "kneser-ney(order=3)",
 }
 """Name -> a small model of it; a model without options is small."""

@@ -76,7 +76,7 @@ def test_bfloat16_is_near_float32(text, fresh_model, draw):
 
 def test_gates_start_near_1(fresh_model):
     mixer = fresh_model("gla").blocks[0].mixer
-    assert (mixer._log_decay(torch.randn(2, 9, 32)).exp() > 0.8).all()
+    assert (mixer._log_decay(torch.randn(2, 9, 32)).exp() > 0.7).all()
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused(make_model):

@@ -14,7 +14,9 @@ NAMES = [*MODELS, "attention", "local-attention"]
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_pattern_of_one_name_is_the_model_of_that_name(name, fresh_model, draw):
-    hybrid, model = fresh_model(f"hybrid(pattern={name},layers=2)"), fresh_model(name)
+    hybrid, model = (
+        fresh_model(f"{call}channels=32,layers=2,block=mlp)") for call in (f"hybrid(pattern={name},", f"{name}(")
+    )
     assert hybrid.state_dict().keys() == model.state_dict().keys()
     assert torch.equal(hybrid(draw(2, 37)), model(draw(2, 37)))
 
@@ -78,7 +80,7 @@ def test_in_bfloat16_logits_are_near_those_of_float32(fresh_model, draw):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("pattern=rg-lru/mumba", r"no mixer is named 'mumba' .*known are gla, rg-lru, .*attention, local-attention"),
+        ("pattern=rg-lru/mumba", r"no mixer is named 'mumba' .*known are gla, delta-net, .*attention, local-attention"),
         ("pattern=rg-lru//gla", "no mixer is named ''"),
         ("pattern=gla/gla/gla,layers=2", r"names 3 mixers for layers \(=2\) blocks"),
         ("pattern=gla,window=8", "no mixer of pattern=gla has the option window"),
