@@ -38,6 +38,9 @@ def selective_scan(dt: Tensor, x: Tensor, A: Tensor, B: Tensor, C: Tensor, befor
     T, kind = x.shape[1], x.dtype
     exact = torch.promote_types(kind, torch.float32)
     dt, x, A, B, C, before = (part.to(exact) for part in (dt, x, A, B, C, before))
+    if T == 1:
+        h = torch.exp(dt * A) * before + B.mT * (dt * x)
+        return (C @ h).to(kind), h
     spans = (_to_spans(part) for part in (dt, dt * x, B, C))
     y, after, _ = _SelectiveScan.apply(*spans, A.expand_as(before), before)
     return y.flatten(1, 2)[:, :T].to(kind), after
