@@ -27,11 +27,9 @@ def find(subject: Subject) -> Iterator[Finding]:
     trials = Trials(subject.at_short_context())
     idle, untried = [], []
     for name in trials.subject.model.Config.model_fields:
-        differ = (trials.effects(one) != trials.effects(other) for one, other in trials.pairs(name))
-        found = next(differ, None)
-        if found is None:
+        if next(trials.pairs(name), None) is None:
             untried.append(name)
-        elif not found and not any(differ):
+        elif not trials.differ(name):
             idle.append(name)
     if idle:
         yield failure(
@@ -63,10 +61,17 @@ class Trials:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.effects = cache(lambda config: _measure_effects(subject, config))
+        self.costs = cache(lambda config: _count_flops(subject, config))
         self.refused: dict[str, dict[Any, str]] = {}
         """Option -> value -> why the model's constructor refuses it."""
         self.broken: dict[str, tuple[Any, str]] = {}
         """Option -> the first value that builds but does not run, and why."""
+
+    def differ(self, name: str) -> bool:
+        """Return whether models of any pair differ. FLOPs, which take long to count, come last."""
+        return any(
+            effect(one) != effect(other) for effect in (self.effects, self.costs) for one, other in self.pairs(name)
+        )
 
     def pairs(self, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
         """Yield pairs of options that the model accepts and that differ only in the field `name`."""
@@ -130,7 +135,7 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
 
 
 def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
-    """Return what an option may change: weights, their shapes, logits in both modes, FLOPs, sizes of the state."""
+    """Return what an option may change but FLOPs: weights, their shapes, logits in both modes, sizes of the state."""
     length = 3 * subject.context
     model, tokens = subject.build(config=config), subject.tokens(2, length)
     if is_counted(subject.model):
@@ -139,10 +144,21 @@ def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
     shapes = [(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()]
     start = tuple(digests(model).items())
     training, evaluation = compute_logits(model, tokens), compute_logits(model.eval(), tokens)
-    flops = 0.0 if is_counted(subject.model) else FlopCounter(subject.build(config=config)).training(length)
     state = model.begin(2)
     sizes = [value.shape for value in state.values()] if isinstance(state, dict) else []
-    return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), flops, sizes
+    return tuple(shapes), start, training.numpy().tobytes(), evaluation.numpy().tobytes(), sizes
+
+
+def _count_flops(subject: Subject, config: ModelOptions) -> float | str:
+    """Return the FLOPs of training on a row, or why they cannot be counted."""
+    if is_counted(subject.model):
+        return 0.0
+    try:
+        return FlopCounter(subject.build(config=config)).training(3 * subject.context)
+    except Exception as error:  # a library's
+        if isinstance(error, MISTAKES):
+            raise
+        return describe_refusal(error)
 
 
 CHECK = Check("options", "Every option changes parameters, logits or cost.", find, needs=("shape", "determinism"))
