@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from zoo.config import Recipe
     from zoo.data.source import Source
     from zoo.data.task import Documents, Goal, Line, Task
+    from zoo.layers.mixer import Mixer
     from zoo.models.adapt import adapt
     from zoo.models.interface import ModelOptions, SequenceModel, State
+    from zoo.models.mixing import MixerModel, MixerOptions
     from zoo.naming import register
     from zoo.results import Compared, ComparedSizes, ExportedModel, TrainedRun
     from zoo.settings.searched import Searched
@@ -33,6 +35,9 @@ _HOME = {
     "Goal": "zoo.data.task",
     "Line": "zoo.data.task",
     "MODELS": "zoo.catalog",
+    "Mixer": "zoo.layers.mixer",
+    "MixerModel": "zoo.models.mixing",
+    "MixerOptions": "zoo.models.mixing",
     "ModelOptions": "zoo.models.interface",
     "OPTIMIZERS": "zoo.catalog",
     "Optimizer": "zoo.training.optimizers.interface",
@@ -74,6 +79,9 @@ __all__ = [
     "ExportedModel",
     "Goal",
     "Line",
+    "Mixer",
+    "MixerModel",
+    "MixerOptions",
     "ModelOptions",
     "Optimizer",
     "OptimizerOptions",

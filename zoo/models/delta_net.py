@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zoo.config import Multiples, Recipe
 from zoo.layers import ShortConv, delta_rule, linear
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 LARGEST_RATE = 16
 """Initial A of the heads are uniform up to this (Yang et al. 2025, as in Mamba-2)."""
@@ -118,5 +118,5 @@ class DeltaNet(MixerModel):
             gated=options.gated,
             negative=options.negative,
             conv=options.conv,
-            out_gain=out_gain(options),
+            out_gain=options.out_gain,
         )

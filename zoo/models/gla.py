@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import linear, linear_attention
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 TEMPERATURE = 16
 """Divides the log of the gates, so that they start near 1 (Yang et al. 2024, section 4.4)."""
@@ -90,4 +90,4 @@ class GLA(MixerModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        return LinearAttention(options.channels, heads=options.heads, decay=options.decay, out_gain=out_gain(options))
+        return LinearAttention(options.channels, heads=options.heads, decay=options.decay, out_gain=options.out_gain)

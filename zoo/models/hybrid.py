@@ -15,7 +15,7 @@ from zoo.errors import describe_faults
 from zoo.layers import LocalAttention
 from zoo.layers.local_attention import check_heads
 from zoo.layers.mixer import Mixer
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 MODELS = {
     "gla": "zoo.models.gla:GLA",
@@ -77,7 +77,7 @@ class Hybrid(MixerModel):
         name = names[layer % len(names)]
         if name in ATTENTION:
             window = options.window if name == "local-attention" else None
-            return LocalAttention(options.channels, heads=options.heads, window=window, out_gain=out_gain(options))
+            return LocalAttention(options.channels, heads=options.heads, window=window, out_gain=options.out_gain)
         mixer: Mixer = resolve_name(MODELS[name]).make_mixer(_own_options(name, options), layer)
         return mixer
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zoo.config import Multiples, Recipe
 from zoo.layers import ShortConv, linear, selective_scan
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 SHORTEST, LONGEST = 1e-3, 1e-1
 """Range of the initial step sizes (section 3.6)."""
@@ -97,5 +97,5 @@ class Mamba(MixerModel):
             state=options.state,
             conv=options.conv,
             expand=options.expand,
-            out_gain=out_gain(options),
+            out_gain=options.out_gain,
         )

@@ -18,7 +18,7 @@ from torch import Tensor
 from zoo.config import Recipe
 from zoo.layers import linear, scan
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 Candidate = Literal["linear", "positive"]
 
@@ -65,4 +65,4 @@ class MinGRU(MixerModel):
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
         hidden = options.expand * options.channels
-        return MinimalGRU(options.channels, hidden=hidden, candidate=options.candidate, out_gain=out_gain(options))
+        return MinimalGRU(options.channels, hidden=hidden, candidate=options.candidate, out_gain=options.out_gain)

@@ -35,6 +35,11 @@ class MixerOptions(ModelOptions):
     gate: bool = Field(False, description="multiply the activation with another projection (with silu: SwiGLU)")
     head_gain: float = Field(HEAD_GAIN, gt=0, description="scale of the head's initial weights")
 
+    @property
+    def out_gain(self) -> float:
+        """Gain of the layers that write to the residual stream, so that depth does not grow it."""
+        return float((self.layers * (2 if self.block == "mlp" else 1)) ** -0.5)
+
 
 class MixerModel(SequenceModel):
     """Base of these models; a subclass defines `make_mixer`."""
@@ -56,7 +61,7 @@ class MixerModel(SequenceModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        """The mixer of a layer, the first is 0. Its output layer has the gain `out_gain(options)`."""
+        """The mixer of a layer, the first is 0. Its output layer has the gain `options.out_gain`."""
         raise NotImplementedError(f"{cls.__name__} must define make_mixer(options, layer) -> Mixer")
 
     def _surround(self, mixer: Mixer) -> ResidualBlock:
@@ -68,7 +73,7 @@ class MixerModel(SequenceModel):
             norm=options.norm,
             activation=Activation(options.activation, "none" if options.gate else None),
             dropout=options.dropout,
-            out_gain=out_gain(options),
+            out_gain=options.out_gain,
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -110,11 +115,6 @@ class MixerModel(SequenceModel):
             x, own = block.run(x, before)
             after |= {f"{layer}.{name}": tensor for name, tensor in own.items()}
         return self.head(self.norm(x[:, -1])), after
-
-
-def out_gain(options: MixerOptions) -> float:
-    """Gain of the layers that write to the residual stream, so that depth does not grow it."""
-    return float((options.layers * (2 if options.block == "mlp" else 1)) ** -0.5)
 
 
 def _mix_padded(mixer: Mixer, packing: Packing, x: Tensor) -> Tensor:

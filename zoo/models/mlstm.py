@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import ShortConv, linear, linear_attention
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 SMALLEST = 1e-6
 """Least divisor of what is read, where exp(-m_t) is less."""
@@ -114,4 +114,4 @@ class MLSTM(MixerModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        return MatrixMemory(options.channels, heads=options.heads, conv=options.conv, out_gain=out_gain(options))
+        return MatrixMemory(options.channels, heads=options.heads, conv=options.conv, out_gain=options.out_gain)

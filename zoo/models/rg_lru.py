@@ -23,7 +23,7 @@ from zoo.config import Recipe
 from zoo.layers import LocalAttention, ShortConv, linear, scan
 from zoo.layers.local_attention import check_heads
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions, out_gain
+from zoo.models.mixing import MixerModel, MixerOptions
 
 SHARPNESS = 8.0
 """Largest multiple of softplus(Λ) by which a channel fades (section 2.4: c)."""
@@ -139,7 +139,7 @@ class RGLRU(MixerModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        C, gain = options.channels, out_gain(options)
+        C, gain = options.channels, options.out_gain
         if options.attention_every and (layer + 1) % options.attention_every == 0:
             return LocalAttention(C, heads=options.heads, window=options.window, out_gain=gain)
         return RecurrentBlock(C, width=options.expand * C, heads=options.heads, conv=options.conv, out_gain=gain)
