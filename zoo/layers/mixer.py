@@ -4,8 +4,6 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from zoo.config import Multiples
-
 State = dict[str, Tensor]
 """State of a mixer: tensors by name, batch first."""
 
@@ -21,7 +19,7 @@ class Mixer(nn.Module):
         """(B, T, C) and a state -> (B, T, C), and the state after the last position; T >= 1."""
         raise NotImplementedError(f"{type(self).__name__} must define run(x, state) -> (y, state)")
 
-    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+    def parameter_groups(self) -> Mapping[str, Mapping[str, float]]:
         """As of a model, `SequenceModel.parameter_groups`, by names of the mixer's own parameters."""
         return {}
 

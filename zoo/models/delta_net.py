@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from zoo.config import Multiples, Recipe
+from zoo.config import Recipe
 from zoo.layers import ShortConv, delta_rule, linear
 from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MixerModel, MixerOptions
@@ -87,7 +87,7 @@ class DeltaMemory(Mixer):
         step = F.softplus(self.step(x).to(exact) + self.step_bias)
         return (-self.log_rate.to(exact).exp() * step).unsqueeze(-1)
 
-    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+    def parameter_groups(self) -> Mapping[str, Mapping[str, float]]:
         """No weight decay of rates and steps, as in Mamba-2."""
         return {"log_rate": {"decay": 0}, "step_bias": {"decay": 0}} if self.gated else {}
 

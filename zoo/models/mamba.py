@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from zoo.config import Multiples, Recipe
+from zoo.config import Recipe
 from zoo.layers import ShortConv, linear, selective_scan
 from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MixerModel, MixerOptions
@@ -72,7 +72,7 @@ class SelectiveStateSpace(Mixer):
         y = torch.addcmul(y, self.skip, x)
         return self.outer(y * F.silu(z)), {"conv": conv, "hidden": hidden}
 
-    def parameter_groups(self) -> Mapping[str, Multiples | Mapping[str, float]]:
+    def parameter_groups(self) -> Mapping[str, Mapping[str, float]]:
         """No weight decay for the rates; `skip` has one axis, which has none anyway."""
         return {"log_rate": {"decay": 0.0}}
 
