@@ -59,6 +59,13 @@ def test_a_stack_has_filters_of_its_own():
     torch.testing.assert_close(found, expected)
 
 
+def test_a_stack_takes_rows_that_autocast_has_made_bfloat16():
+    layer, x = ShortConv(3, 4), torch.randn(2, 2, 9, 3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = vmap(Row(layer))(x.bfloat16())
+    torch.testing.assert_close(found.float(), vmap(Row(layer))(x), rtol=0.05, atol=0.05)
+
+
 class Row(torch.nn.Module):
     """A whole row through a convolution."""
 

@@ -30,5 +30,6 @@ class ShortConv(nn.Module):
         """(B, T, C), the k - 1 inputs before it -> (B, T, C), the last k - 1 inputs (B, k - 1, C)."""
         all_inputs = torch.cat([before.to(x.dtype), x], dim=1)
         image = all_inputs.mT.unsqueeze(2)  # one line high; oneDNN convolves it with channels last, a row it would copy
-        y = F.conv2d(image, self.weight.unsqueeze(2), self.bias, groups=x.shape[2])
+        weight, bias = (part.to(x.dtype) for part in (self.weight, self.bias))  # autocast forgets the bias under vmap
+        y = F.conv2d(image, weight.unsqueeze(2), bias, groups=x.shape[2])
         return y.squeeze(2).mT, all_inputs[:, x.shape[1] :]

@@ -275,7 +275,16 @@ def test_dropout_is_drawn_by_each_replica_for_itself(make_model: MakeModel, trai
     assert first != second
 
 
-@pytest.mark.parametrize("name", ["wavenet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("gru", "lstm"))])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wavenet",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("gru", "lstm", "gla", "delta-net", "mamba", "rg-lru", "mlstm", "min-gru")
+        ),
+    ],
+)
 def test_bfloat16_learns_as_float32_does(
     name: str, make_model: MakeModel, train_stack: Callable[..., list[Fit]]
 ) -> None:
