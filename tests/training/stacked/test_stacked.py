@@ -292,7 +292,7 @@ def test_bfloat16_learns_as_float32_does(
         train_stack([make_model(name, seed=k) for k in range(2)], steps=20, dtype=dtype)[1].curve[-1]
         for dtype in ("float32", "bfloat16")
     ]
-    assert losses[0].validation_loss == pytest.approx(losses[1].validation_loss, abs=0.05)
+    assert losses[0].validation_loss == pytest.approx(losses[1].validation_loss, abs=0.08)
 
 
 @pytest.mark.parametrize(
