@@ -10,7 +10,6 @@ from zoo.layers.flatten_consecutive import FlattenConsecutive, SlidingFlatten
 from zoo.layers.linear import linear, output_head
 from zoo.layers.linear_attention import linear_attention
 from zoo.layers.local_attention import LocalAttention
-from zoo.layers.mixer import Mixer
 from zoo.layers.norm import Norm, RowNorm, has_shift, make_norm
 from zoo.layers.residual_block import ResidualBlock
 from zoo.layers.rotary import rotate
@@ -26,7 +25,6 @@ __all__ = [
     "CausalSelfAttention",
     "FlattenConsecutive",
     "LocalAttention",
-    "Mixer",
     "Norm",
     "ResidualBlock",
     "RowNorm",

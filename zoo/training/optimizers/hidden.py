@@ -12,7 +12,7 @@ def hidden_matrices(model: nn.Module, vocab_size: int | None) -> set[str]:
     they are stored.
 
     Left out are tables of embeddings, whatever is tied to one, and every matrix with an axis of V: the head, and
-    whatever takes one-hot tokens. A hidden layer that happens to be V wide is left out too.
+    whatever takes one-hot tokens. A hidden layer that happens to be V wide is left out too, and stacks of matrices.
 
     Args:
         vocab_size: V; None if no axis is a vocabulary.
