@@ -1,12 +1,12 @@
 """A model of mixers, computed plainly: loops over rows, layers and positions around a naive form of its mixer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from pieces import plain_norm, plain_unit
 from torch import Tensor, nn
 
-Mix = Callable[[nn.Module, list[Tensor]], list[Tensor]]
+Mix = Callable[[nn.Module, list[Tensor]], Iterable[Tensor]]
 
 
 def plain_model(model, mix: Mix, tokens: Tensor) -> Tensor:
@@ -17,7 +17,8 @@ def plain_model(model, mix: Mix, tokens: Tensor) -> Tensor:
         for block in model.blocks:
             added = mix(block.mixer, [plain_norm(vector, block.norm1) for vector in x])
             x = [vector + more for vector, more in zip(x, added, strict=True)]
-            units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config) for vector in x]
-            x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
+            if block.has_mlp:
+                units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config) for vector in x]
+                x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
         rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
     return torch.stack(rows)

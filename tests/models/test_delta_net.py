@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from pieces import PLAIN, plain_norm, plain_unit
+from pieces import PLAIN, plain_norm
+from plain_mixing import plain_model
 from torch import Tensor
 
 from zoo.models.delta_net import TINY
@@ -38,24 +39,10 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     return rows
 
 
-def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), by loops over rows and positions."""
-    rows = []
-    for row in tokens.tolist():
-        x = [model.embedding.weight[token] for token in row]
-        for block in model.blocks:
-            mixed = mix(block.mixer, [plain_norm(vector, block.norm1) for vector in x])
-            x = [vector + more for vector, more in zip(x, mixed, strict=True)]
-            units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config, gate="none") for vector in x]
-            x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
-        rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
-    return torch.stack(rows)
-
-
 @pytest.mark.parametrize("text", TEXTS)
 def test_it_is_a_loop_over_time(text, make_model, draw, assert_model_is):
     model = make_model(text)
-    assert_model_is(model, lambda tokens: naive(model, tokens), draw(1, 35))
+    assert_model_is(model, lambda tokens: plain_model(model, mix, tokens), draw(1, 35))
 
 
 @pytest.mark.parametrize("text", TEXTS[:2])

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 import pytest
 import torch
 import torch.nn.functional as F
-from pieces import PLAIN, plain_norm, plain_unit
+from pieces import PLAIN
+from plain_mixing import plain_model
 from torch import Tensor
 
 from zoo.training.optimizers.groups import parameter_rules
@@ -33,25 +34,10 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     return mixed
 
 
-def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V)."""
-    rows = []
-    for row in tokens.tolist():
-        x = [model.embedding.weight[token] for token in row]
-        for block in model.blocks:
-            made = mix(block.mixer, [plain_norm(vector, block.norm1) for vector in x])
-            x = [vector + more for vector, more in zip(x, made, strict=True)]
-            if block.has_mlp:
-                units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config) for vector in x]
-                x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
-        rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
-    return torch.stack(rows)
-
-
 @pytest.mark.parametrize("options", OPTIONS)
 def test_it_is_a_loop_over_time(options, make_model, draw, assert_model_is):
     model = make_model(f"mamba(channels=8{options})")
-    assert_model_is(model, lambda tokens: naive(model, tokens), draw(2, 37))
+    assert_model_is(model, lambda tokens: plain_model(model, mix, tokens), draw(2, 37))
 
 
 @pytest.mark.parametrize("parts", [[1] * 9, [4, 1, 4], [2, 7]], ids=str)

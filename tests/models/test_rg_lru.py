@@ -3,7 +3,8 @@
 import pytest
 import torch
 from naive_attention import naive_attention
-from pieces import PLAIN, plain_norm, plain_unit
+from pieces import PLAIN
+from plain_mixing import plain_model
 from torch import Tensor, nn
 
 from zoo.errors import UsageError
@@ -45,25 +46,15 @@ def recurrent_block(mixer, x: Tensor) -> Tensor:
     return torch.stack([mixer.outer(h * PLAIN["gelu"](gate)) for h, (gate, _) in zip(hidden, pairs, strict=True)])
 
 
-def naive(model, tokens: Tensor) -> Tensor:
-    """(B, T) -> (B, T, V), row by row."""
-    rows = []
-    for row in tokens:
-        x = model.embedding.weight[row]
-        for block in model.blocks:
-            normed = torch.stack([plain_norm(vector, block.norm1) for vector in x])
-            mix = naive_attention if isinstance(block.mixer, LocalAttention) else recurrent_block
-            x = x + mix(block.mixer, normed)
-            units = [plain_unit(block.up(plain_norm(vector, block.norm2)), model.config) for vector in x]
-            x = x + torch.stack([block.down(unit) for unit in units])
-        rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
-    return torch.stack(rows)
+def mix(mixer, x: list[Tensor]) -> Tensor:
+    """The outputs of a mixer of either kind, (T, C)."""
+    return (naive_attention if isinstance(mixer, LocalAttention) else recurrent_block)(mixer, torch.stack(x))
 
 
 @pytest.mark.parametrize("options", VARIANTS)
 def test_it_is_the_recurrence_of_griffin(options, make_model, draw, assert_model_is):
     model = make_model(f"rg-lru(channels=8,{options})")
-    assert_model_is(model, lambda tokens: naive(model, tokens), draw(1, 37))
+    assert_model_is(model, lambda tokens: plain_model(model, mix, tokens), draw(1, 37))
 
 
 @pytest.mark.parametrize("options", ["", "attention_every=2"])

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import ShortConv, delta_rule, linear
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions
+from zoo.models.mixing import MatrixOptions, MixerModel
 
 LARGEST_RATE = 16
 """Initial A of the heads are uniform up to this (Yang et al. 2025, as in Mamba-2)."""
@@ -95,17 +95,10 @@ class DeltaMemory(Mixer):
 class DeltaNet(MixerModel):
     """The delta rule: a matrix for each head that is corrected, not only added to."""
 
-    class Config(MixerOptions):
-        heads: int = Field(4, ge=1, description="number of matrices; divides channels")
+    class Config(MatrixOptions):
         gated: bool = Field(True, description="let each head's matrix fade as the token says (Gated DeltaNet)")
         negative: bool = Field(False, description="strength of writes in (0, 2) instead of (0, 1)")
         conv: int = Field(4, ge=0, description="kernel of the convolution of queries, keys and values; 0: none")
-
-        @model_validator(mode="after")
-        def _heads_divide(self) -> "DeltaNet.Config":
-            if self.channels % self.heads:
-                raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
-            return self
 
     recipe = Recipe(lr=2e-2, weight_decay=0.1)
     paper: ClassVar[str] = "Yang et al. 2025, Gated Delta Networks: Improving Mamba2 with Delta Rule"

@@ -15,13 +15,13 @@ from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
 from zoo.layers import linear, linear_attention
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions
+from zoo.models.mixing import MatrixOptions, MixerModel
 
 TEMPERATURE = 16
 """Divides the log of the gates, so that they start near 1 (Yang et al. 2024, section 4.4)."""
@@ -75,15 +75,8 @@ class LinearAttention(Mixer):
 class GLA(MixerModel):
     """Linear attention: a matrix for each head in place of all past keys and values."""
 
-    class Config(MixerOptions):
-        heads: int = Field(4, ge=1, description="number of matrices; divides channels")
+    class Config(MatrixOptions):
         decay: Decay = Field("gated", description="how the past fades: not, at a rate a head, or as the token says")
-
-        @model_validator(mode="after")
-        def _heads_divide(self) -> "GLA.Config":
-            if self.channels % self.heads:
-                raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
-            return self
 
     recipe = Recipe(lr=2e-2, weight_decay=0.1)
     paper: ClassVar[str] = "Yang et al. 2024, Gated Linear Attention Transformers with Hardware-Efficient Training"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from torch import Tensor, nn
 
 from zoo.config import Multiples
@@ -39,6 +39,18 @@ class MixerOptions(ModelOptions):
     def out_gain(self) -> float:
         """Gain of the layers that write to the residual stream, so that depth does not grow it."""
         return float((self.layers * (2 if self.block == "mlp" else 1)) ** -0.5)
+
+
+class MatrixOptions(MixerOptions):
+    """Options of a mixer with a matrix for each head."""
+
+    heads: int = Field(4, ge=1, description="number of matrices; divides channels")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "MatrixOptions":
+        if self.channels % self.heads:
+            raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
+        return self
 
 
 class MixerModel(SequenceModel):
