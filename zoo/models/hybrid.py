@@ -34,12 +34,13 @@ class Hybrid(MixerModel):
     """Different mixers in one model, by a pattern."""
 
     class Config(MixerOptions):
+        channels: int = Field(28, ge=1, description="channels of the residual stream")
         pattern: str = Field(
             "rg-lru/rg-lru/local-attention",
             description=f"mixers of the blocks, repeated to the number of layers: {', '.join([*MODELS, *ATTENTION])}",
         )
         layers: int = Field(3, ge=1, description="number of blocks; if not given, as many as the pattern names")
-        heads: int = Field(4, ge=1, description="heads of all mixers that have heads; divides channels")
+        heads: int = Field(2, ge=1, description="heads of all mixers that have heads; divides channels")
         window: int = Field(32, ge=1, description="positions that local-attention sees")
 
         @model_validator(mode="before")

@@ -94,7 +94,7 @@ def test_at_76_thousand_parameters_all_are_within_two_percent_that_can_be(text: 
     sizes = around(found, lambda model: parameters(model, 27), reach=8)
     reachable = any(abs(size / 76_000 - 1) <= 0.02 for size in sizes.values())
     assert (abs(found.deviation) <= 0.02) == reachable
-    assert reachable or text == "transformer"
+    assert reachable or "heads" in MODELS.get(text).Config.model_fields  # they divide the width, so few are left
     assert abs(found.deviation) < 0.06
 
 
