@@ -250,6 +250,9 @@ class TrainingConfig(Frozen):
         False,
         description="Record activations, gradients and updates at every evaluation; trains the same, takes longer.",
     )
+    stop_when_solved: bool = Field(
+        False, description="End a run when it has solved its task: validation is at its goal twice in a row."
+    )
     execution: Literal["auto", "sequential", "side-by-side", "stacked"] = Field(
         "auto",
         description="Runs one after the other, one process per run, or all seeds of a model as one; auto: by a probe.",

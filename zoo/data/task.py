@@ -54,6 +54,10 @@ class Goal(NamedTuple):
     measure: Literal["answers", "accuracy", "excess"]
     value: float
 
+    def is_met(self, score: float) -> bool:
+        """Whether a share, or nats above the floor, solves the task."""
+        return score <= self.value if self.measure == "excess" else score >= self.value
+
     def __str__(self) -> str:
         value = np.format_float_positional(self.value, trim="-")
         return f"{self.measure}{'<=' if self.measure == 'excess' else '>='}{value}"

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Sequence
 
+from zoo.config import TrainingConfig
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.sentence import verdict_sentence
@@ -63,7 +64,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
     budget = training.budget
     facts = {
         "Corpus": describe_corpus(data, has_test=study.data.has_test),
-        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model, "
+        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model{_until(training)}, "
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {name_unit(data)}",
         "Seeds": f"{_list_seeds(study.seeds)}; the same for every model",
@@ -78,6 +79,11 @@ def setting(comparison: Comparison) -> dict[str, str]:
             "parameters" if study.match.kind == "parameters" else "training FLOPs per token"
         )
     return {name: words for name, words in facts.items() if words}
+
+
+def _until(training: TrainingConfig) -> str:
+    """Words on an end before the budget is spent, if it may be."""
+    return ", or until it has solved its task" if training.stop_when_solved else ""
 
 
 def _list_seeds(seeds: Sequence[int]) -> str:

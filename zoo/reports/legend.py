@@ -19,6 +19,7 @@ NOTED: tuple[Kind, ...] = (
     "xz",
     "counted",
     "untrained",
+    "solved",
     "failed",
     "refused",
     "size",

@@ -53,6 +53,8 @@ def describe_end(run: RunSummary) -> str:
         words.append("The last weights are kept: none before were better on validation.")
     elif result.best_step is not None:
         words.append(f"The weights of step {result.best_step:,} are kept, which were best on validation.")
+    if result.solved_at is not None:
+        words.append(f"It ended at step {result.solved_at:,}, when it had solved its task.")
     if (auxiliary := last_auxiliary_loss(run.curve)) is not None:
         words.append(f"It trained on an auxiliary loss too, {auxiliary:.3g} at the end; no loss here includes it.")
     if result.status == "refused":
@@ -73,6 +75,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Corpus": describe_corpus(data, has_test=config.data.has_test),
         "Split": f"{number[0]} of {number[1]}" if number[1] > 1 else "",
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
+        + (", or until it has solved its task" if training.stop_when_solved else "")
         if budget and run.result.counted is None
         else "",
         "Learning rate": f"{lr:g}, {rate}; {run.recorded.settings.get('optimizer', 'adamw')}, {training.schedule}"

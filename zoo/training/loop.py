@@ -16,6 +16,7 @@ from zoo.models.interface import SequenceModel
 from zoo.surroundings import digest_random_state, put_random_state, take_random_state
 from zoo.training.cuda_graph import capture
 from zoo.training.device import Stopwatch
+from zoo.training.goal import Finish
 from zoo.training.observer import Observer
 from zoo.training.outside_state import describe_restart
 from zoo.training.replica import Fit, Point, Progress, Replica
@@ -53,6 +54,7 @@ def fit(
     build: Callable[[], SequenceModel] | None = None,
     keeper: Keeper | None = None,
     prune_above: Sequence[float | None] = (),
+    finish: Finish | None = None,
     observer: Observer | None = None,
 ) -> Fit:
     """Train `model` in place; it ends with the weights that were best on validation.
@@ -64,7 +66,7 @@ def fit(
         evaluation_model: as in `Replica`.
         build: builds another `model` in its initial state, on the CPU; default: a copy of it.
         keeper: stores states of the run, and loads the one to continue from.
-        prune_above: as in `Replica`.
+        prune_above, finish: as in `Replica`.
         observer: looks at the model at every evaluation.
 
     Raises:
@@ -73,7 +75,7 @@ def fit(
     model.train()
     train_step = TrainStep(model, settings, device)
     step = capture(train_step, device)
-    replica = Replica(model, settings, seed, report, evaluation_model, prune_above)
+    replica = Replica(model, settings, seed, report, evaluation_model, prune_above, finish)
     fills = step.multiple > 1 and draw(train, settings, seed, 0).packing is not None
     again = build or (lambda: copy.deepcopy(model).cpu())
     unlike = why_not_filled(lambda _: again()) if fills else None
@@ -148,7 +150,7 @@ class Loop:
 
     def _keep_common(self) -> None:
         """Keep the state from which runs of larger budgets continue."""
-        if self.steps == self.settings.common_steps and not any(replica.diverged for replica in self.replicas):
+        if self.steps == self.settings.common_steps and not any(replica.stopped for replica in self.replicas):
             self.keeper.keep(self.take())
 
     def _note(self, text: str) -> None:
@@ -158,10 +160,10 @@ class Loop:
     def _evaluate(self, validation: Rows, spent: float) -> None:
         self.clock.stop()
         for replica in self.replicas:
-            if not replica.diverged:
+            if not replica.stopped:
                 replica.evaluate(validation, spent, self.clock.seconds, self.device)
         self.next_evaluation = math.floor(spent * self.settings.evaluations + 1e-9) + 1
-        self.observed = {k for k in range(len(self.observers)) if not self.replicas[k].diverged}
+        self.observed = {k for k in range(len(self.observers)) if not self.replicas[k].stopped}
         for number in self.observed:
             self.observers[number].evaluated(self.steps)
 
@@ -178,7 +180,7 @@ class Loop:
         middle = self.steps + 0.5, self.clock.seconds  # mid-step, or the first rate would be 0
         self.unread.append(self.step(batches, [replica.settings.rate(*middle) for replica in self.replicas]))
         for replica, batch in zip(self.replicas, batches, strict=True):
-            if not replica.diverged:
+            if not replica.stopped:
                 replica.count_step(batch)
         self.steps += 1
 
@@ -226,9 +228,9 @@ def _read_losses(unread: list[Tensor], replicas: Sequence[Replica], spent: float
     losses = torch.stack(unread).view(len(unread), len(replicas), -1).transpose(0, 1).tolist()
     unread.clear()
     for replica, own in zip(replicas, losses, strict=True):
-        if not replica.diverged:
+        if not replica.stopped:
             replica.read_losses(own)
-        if report and not replica.diverged:
+        if report and not replica.stopped:
             replica.report(Progress(spent, own[-1][0], None))
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.data.rows import Batch, Rows, Shape
 from zoo.models.interface import SequenceModel
 from zoo.training.evaluation import evaluate
+from zoo.training.goal import Finish
 from zoo.training.model_state import copy_state, restore_state, state_of
 from zoo.training.outside_state import digest_attributes, find_changes
 from zoo.training.settings import Settings
@@ -20,7 +21,8 @@ from zoo.training.settings import Settings
 class Point:
     """One point of the learning curve; `train_loss` is the mean over the steps since the previous point.
 
-    So is `auxiliary_loss`, what the model added to it; None if that was nothing in all of these steps.
+    So is `auxiliary_loss`, what the model added to it; None if that was nothing in all of these steps. `score` is what
+    the goal of a task is about, on validation; None if the run does not end when it has solved its task.
     """
 
     step: int
@@ -29,6 +31,7 @@ class Point:
     train_loss: float | None
     validation_loss: float
     auxiliary_loss: float | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Fit:
     """Whether in that step only the auxiliary loss was not finite."""
     pruned_at: int | None = None
     """Step after which a trial was pruned."""
+    solved_at: int | None = None
+    """Step after which the run ended because it had solved its task."""
     shapes: Counter[Shape] = field(default_factory=Counter)
     """Shape of a batch -> number of steps."""
     execution: str = "eager"
@@ -81,6 +86,7 @@ class Replica:
             in training never sees validation; None evaluates the model in training.
         prune_above: a validation loss for each evaluation, that of the untrained model first; the run is pruned where
             its best loss so far is above it. None, or no entry: it is not pruned there.
+        finish: what ends the run before its budget is spent; None: nothing does.
     """
 
     def __init__(
@@ -91,9 +97,10 @@ class Replica:
         report: Callable[[Progress], None] = lambda _: None,
         evaluation_model: SequenceModel | None = None,
         prune_above: Sequence[float | None] = (),
+        finish: Finish | None = None,
     ) -> None:
         self.model, self.settings, self.seed, self.report = model, settings, seed, report
-        self._evaluation_model, self._prune_above = evaluation_model, prune_above
+        self._evaluation_model, self._prune_above, self._finish = evaluation_model, prune_above, finish
         self.fit = Fit()
         self.best_weights = copy_state(model)
         self.recent: list[float] = []
@@ -113,8 +120,8 @@ class Replica:
 
     @property
     def stopped(self) -> bool:
-        """Whether the run ends before its budget is spent: it has diverged or was pruned."""
-        return self.diverged or self.fit.pruned_at is not None
+        """Whether the run ends before its budget is spent: it has diverged, was pruned or has solved its task."""
+        return self.diverged or self.fit.pruned_at is not None or self.fit.solved_at is not None
 
     def count_step(self, batch: Batch) -> None:
         """Count a step on this batch. Its loss may still be on the device."""
@@ -135,7 +142,8 @@ class Replica:
     def evaluate(self, validation: Rows, spent: float, seconds: float, device: torch.device) -> None:
         """Evaluate, add a point to the curve and report it; keep the weights if it is the best so far."""
         weights = copy_state(self.model)
-        loss = evaluate(self._model_with(weights), validation, device=device, dtype=self.settings.dtype).loss
+        scored = evaluate(self._model_with(weights), validation, device=device, dtype=self.settings.dtype)
+        loss = scored.loss
         if not math.isfinite(loss):
             self.fit.diverged_at = self.fit.steps
             return
@@ -143,12 +151,15 @@ class Replica:
         auxiliary_loss = _mean(self.recent_auxiliary) if any(self.recent_auxiliary) else None
         self.recent.clear()
         self.recent_auxiliary.clear()
-        point = Point(self.fit.steps, self.fit.tokens, seconds, train_loss, loss, auxiliary_loss)
+        score = self._finish.measure(scored) if self._finish else None
+        point = Point(self.fit.steps, self.fit.tokens, seconds, train_loss, loss, auxiliary_loss, score)
         self.fit.curve.append(point)
         if self.fit.best is None or loss < self.fit.best.validation_loss:
             self.fit.best = point
             self.best_weights = weights
         self._prune(len(self.fit.curve) - 1, self.fit.best.validation_loss)
+        if self._finish and self._finish.ends([point.score for point in self.fit.curve if point.score is not None]):
+            self.fit.solved_at = self.fit.steps
         self.report(Progress(spent, train_loss, loss))
 
     def _prune(self, evaluation: int, best: float) -> None:
@@ -169,7 +180,9 @@ class Replica:
         if self.fit.restarted:
             names = ", ".join(map(repr, self.fit.restarted))
             execution += f", unlike a run that was never cut: {names} began anew at a checkpoint"
-        self.fit.seconds, self.fit.execution = seconds, execution
+        solved = self.fit.solved_at is not None  # in a stack the others go on
+        self.fit.seconds = self.fit.curve[-1].seconds if solved else seconds
+        self.fit.execution = execution
         return self.fit
 
 

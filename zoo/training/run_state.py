@@ -64,6 +64,7 @@ def take_replica(replica: Replica) -> RunState:
             "tokens": fit.tokens,
             "diverged_at": fit.diverged_at,
             "diverged_alone": fit.diverged_alone,
+            "solved_at": fit.solved_at,
             "shapes": [[list(shape), count] for shape, count in fit.shapes.items()],
             "recent": replica.recent,
             "recent_auxiliary": replica.recent_auxiliary,
@@ -86,7 +87,7 @@ def put_replica(replica: Replica, state: RunState) -> None:
     fit.best = None if values["best"] is None else fit.curve[values["best"]]
     fit.steps, fit.tokens, fit.diverged_at = values["steps"], values["tokens"], values["diverged_at"]
     fit.shapes = Counter({tuple(shape): count for shape, count in values["shapes"]})
-    fit.diverged_alone = values["diverged_alone"]
+    fit.diverged_alone, fit.solved_at = values["diverged_alone"], values.get("solved_at")
     replica.recent, replica.recent_auxiliary = list(values["recent"]), list(values["recent_auxiliary"])
     fit.restarted = list(values["outside"])
 

@@ -27,6 +27,7 @@ def summarise_model(
     cost, matched, used = record.costs.get(label), record.matched.get(label), _used(runs)
     lr = first.recorded.settings["lr"]
     tried = {trial.recorded.settings["lr"]: trial.result.validation_loss for trial in trials}
+    stopped = [result.steps for result in results if result.solved_at is not None]
     return ModelRow(
         label=label,
         model=str(first.recorded.run.model),
@@ -50,8 +51,9 @@ def summarise_model(
         off_size=matched.deviation if matched else None,
         used=used,
         off_budget=0.0
-        if diverged or failed or first.result.counted is not None
+        if diverged or failed or first.result.counted is not None or stopped
         else _off_budget(record.study.training, used),
+        stopped=(min(stopped), max(stopped), len(stopped)) if stopped else None,
         tokens_per_second=_speed(results, cost),
         optimizer=first.recorded.settings.get("optimizer", "adamw"),
         recipe=first.recorded.recipe,

@@ -26,6 +26,7 @@ Kind: TypeAlias = Literal[
     "xz",
     "counted",
     "untrained",
+    "solved",
     "field",
     "rate",
     "recipe",
@@ -61,6 +62,10 @@ ONE_SOURCE = {
     "dropout) is that of seed {seed} in every run. Intervals and verdicts count this source alone, not other orders.",
 }
 """`vary` -> note for a comparison whose seeds vary one source alone (Bouthillier et al. 2021)."""
+STOPPED = (
+    "Runs ended when they had solved their task, at two evaluations of validation in a row: their losses, and verdicts "
+    "between two models that did, say where they stopped, not how far they would get. Steps until then: {}."
+)
 XZ = "xz -9, a compressor that has seen the training text, takes {:.4g} bits for a byte of the test text."
 FAR_BUDGET = 4.0
 """Ratio of a run's budget to that of its recipe from which the distance is noted."""
@@ -97,6 +102,7 @@ def collect_notes(
     notes += [Note(model=None, kind="caveat", text=caveat) for caveat in caveats]
     if study.vary != "both" and len(study.seeds) > 1:
         notes.append(Note(model=None, kind="seeds", text=ONE_SOURCE[study.vary].format(seed=study.seeds[0])))
+    notes += [Note(model=None, kind="solved", text=text) for text in _stopped(models)]
     if study.start:
         notes.append(Note(model=study.models[0].label, kind="start", text=_describe_start(study)))
     if study.lr_grid_extends and models:
@@ -152,6 +158,18 @@ def _describe_grid(study: StudyConfig, models: Sequence[ModelRow]) -> str:
     became = f"extended from {len(study.lr_grid)} rates to {len(grid)}" if len(grid) > len(study.lr_grid) else "kept"
     end = "it was extended no further" if any(row.lr_at_edge for row in models) else "no best rate lies at its edge"
     return f"The grid of learning rates, the same for every model, was {became} ({grid[0]:g} to {grid[-1]:g}): {end}."
+
+
+def _stopped(models: Sequence[ModelRow]) -> Iterator[str]:
+    """State which runs ended before their budget was spent, and what that means for their losses."""
+    found = []
+    for row in models:
+        if row.stopped:
+            fewest, most, count = row.stopped
+            steps = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+            found.append(f"{row.label} {steps}" + (f" ({row.among_runs(count)})" if count < row.runs else ""))
+    if found:
+        yield STOPPED.format("; ".join(found))
 
 
 def _counted(models: Sequence[ModelRow]) -> Iterator[str]:

@@ -112,6 +112,8 @@ class ModelRow(Frozen):
     used: Used
     off_budget: float
     """Relative deviation of the used budget from the given one."""
+    stopped: tuple[int, int, int] | None = None
+    """Runs that ended when they had solved their task: the fewest and the most steps of any, and their number."""
     tokens_per_second: float
     """Target tokens per second in training: by the probe if there was one, else over the runs."""
     optimizer: str = "adamw"

@@ -180,6 +180,8 @@ class CurvePoint(Frozen):
     validation_loss: Loss
     auxiliary_loss: Loss | None = None
     """What the model's `auxiliary_loss` added to the training loss, as a mean like it; None if nothing."""
+    score: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """What the goal of the task is about, on validation; None unless the run ends when it has solved its task."""
 
 
 class Environment(Frozen):
@@ -235,6 +237,8 @@ class Result(Frozen):
     """Operations not counted in `flops`, which is then a lower bound; if `flops` is None, the reason."""
     flops_fitted: bool = False
     """Whether `flops` is approximate: it depends on more than rows, tokens and the longest row of a batch."""
+    solved_at: Steps | None = None
+    """Step after which the run ended because it had solved its task; None otherwise."""
     best_step: Steps | None
     train_loss: Loss | None
     validation_loss: Loss | None
@@ -354,7 +358,9 @@ def write_json(path: Path, value: BaseModel) -> None:
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """Write one point per line, atomically; `auxiliary_loss` only where there is one."""
-    nothing = {"auxiliary_loss"}
-    lines = [point.model_dump_json(exclude=nothing if point.auxiliary_loss is None else None) for point in curve]
+    """Write one point per line, atomically; `auxiliary_loss` and `score` only where there is one."""
+    optional = ("auxiliary_loss", "score")
+    lines = [
+        point.model_dump_json(exclude={name for name in optional if getattr(point, name) is None}) for point in curve
+    ]
     write_whole(path, "".join(line + "\n" for line in lines))

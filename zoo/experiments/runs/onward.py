@@ -77,6 +77,8 @@ def explain_new_run(run: Run, config: RunConfig, steps: int | None) -> str:
         return f"another {', '.join(others)}"
     if run.result.status != "finished":
         return f"it {BECAME[run.result.status]}"
+    if run.result.solved_at is not None:
+        return "it ended when it had solved its task"
     if before.trial:
         return "it was a trial"
     if before.stack:

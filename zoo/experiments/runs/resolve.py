@@ -200,6 +200,8 @@ def check_settings(config: RunConfig, corpus: Corpus) -> None:
         _check_vocabulary(config.start, corpus)
     if corpus.task and config.training.score_train:
         raise UsageError(f"{corpus.name} has training documents without end: leave out score_train.")
+    if config.training.stop_when_solved and corpus.task is None:
+        raise UsageError(f"{corpus.name} is no task, so nothing says when it is solved: leave out stop_when_solved.")
     if corpus.is_stream and row_length(config) < config.context:
         raise UsageError(
             f"length={row_length(config)} is less than context={config.context}: give a length of {config.context} "

@@ -60,6 +60,7 @@ def _result(cell: Cell, trained: Trained, scored: Scored, losses_sha256: str) ->
         flops=trained.flops.total,
         flops_uncounted=trained.flops.uncounted,
         flops_fitted=trained.flops.fitted,
+        solved_at=fitted.solved_at,
         best_step=fitted.best.step if fitted.best else None,
         train_loss=loss("train"),
         validation_loss=loss("validation"),

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from zoo.blame import blame
 from zoo.catalog import MODELS
+from zoo.config import RunConfig
 from zoo.data.corpus import Corpus
 from zoo.data.rows import Rows
 from zoo.data.splits import SPLITS
@@ -29,6 +30,7 @@ from zoo.models.interface import SequenceModel, is_counted
 from zoo.probes.flops import FlopCounter, Flops
 from zoo.surroundings import Watch, isolated, watch_changes
 from zoo.training.checkpoint import load_weights, save_weights
+from zoo.training.goal import Finish
 from zoo.training.loop import Fit, Progress, fit
 from zoo.training.observer import Observer
 from zoo.training.run_state import Keeper
@@ -134,7 +136,8 @@ def _train(
     found = [observe(*one, corpus) for one in zip(cells, models, places, strict=True)]
     observers = [observer for observer in found if observer is not None]
     with blame(cells[0].model.who, "in training", module=cells[0].model.kind.__module__):
-        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper, observers)
+        finish = _find_finish(first, corpus)
+        fits = _fit(cells, models, cells[0].build().to(cells[0].device), rows, report, keeper, observers, finish)
     return [
         Trained(
             fitted,
@@ -179,10 +182,11 @@ def _fit(
     report: Callable[[Cell, Progress], None],
     keeper: Keeper,
     observers: Sequence[Observer],
+    finish: Finish | None,
 ) -> list[Fit]:
     train, validation, device = rows["train"], rows["validation"], cells[0].device
     settings, seeds = [cell.settings for cell in cells], [cell.config.batch_seed for cell in cells]
-    common: dict[str, Any] = {"device": device, "evaluation_model": evaluated, "keeper": keeper}
+    common: dict[str, Any] = {"device": device, "evaluation_model": evaluated, "keeper": keeper, "finish": finish}
     with stoppable():
         if cells[0].config.stack:
             each: Callable[[int, Progress], None] = lambda number, progress: report(cells[number], progress)  # noqa: E731
@@ -193,6 +197,13 @@ def _fit(
         return [fit(models[0], train, validation, own, seed=seeds[0], report=partial(report, cell), build=cell.build,
                     prune_above=cell.config.prune_above, observer=next(iter(observers), None),
                     **common)]  # fmt: skip
+
+
+def _find_finish(config: RunConfig, corpus: Corpus) -> Finish | None:
+    """What ends a run of a task before its budget is spent, if that is asked for."""
+    if not config.training.stop_when_solved or corpus.task is None:
+        return None
+    return Finish(corpus.task.goal, corpus.floor["validation"] or 0.0)
 
 
 def _score(cell: Cell, rows: Mapping[str, Rows], place: Path, trained: Trained) -> Scored:

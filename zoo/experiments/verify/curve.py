@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
+from zoo.experiments.judge.solved import parse_goal
 from zoo.experiments.records.run import Run
 from zoo.experiments.verify.diff import TOLERANCE, compare_values, describe
+from zoo.training.goal import is_solved
 from zoo.training.loop import READ_EVERY, Settings
 
 
@@ -25,6 +27,7 @@ def curve_differences(run: Run, settings: Settings) -> Iterator[str]:
             yield from compare_values(name, *losses, tolerance=TOLERANCE)
         yield from _end_differences(run, settings)
         yield from _pruning_differences(run)
+        yield from _solving_differences(run)
 
 
 def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
@@ -32,7 +35,7 @@ def _point_differences(run: Run, settings: Settings) -> Iterator[str]:
     curve, end = run.curve, settings.steps
     if run.result.diverged_at is not None:
         end = run.result.diverged_at - 1
-    elif run.result.status == "pruned":
+    elif run.result.status == "pruned" or run.result.solved_at is not None:
         end = run.result.steps
     for index, (before, point) in enumerate(pairwise(curve), 1):
         if point.step <= before.step or point.seconds < before.seconds:
@@ -65,7 +68,8 @@ def _end_differences(run: Run, settings: Settings) -> Iterator[str]:
     result, last = run.result, run.curve[-1]
     yield from compare_values("steps", result.steps, last.step)
     yield from compare_values("tokens", result.tokens, last.tokens)
-    due = 0.0 if result.status == "pruned" or result.counted is not None else settings.seconds or 0.0
+    early = result.status == "pruned" or result.counted is not None or result.solved_at is not None
+    due = 0.0 if early else settings.seconds or 0.0
     if result.seconds != last.seconds or due > last.seconds:
         yield describe("seconds", result.seconds, f"{last.seconds} of the curve, {settings.seconds} of the budget")
 
@@ -80,6 +84,19 @@ def _pruning_differences(run: Run) -> Iterator[str]:
         due = limit is not None and best > limit
         if due != (run.result.status == "pruned" and index == last) and run.result.status != "refused":
             yield f"status: recorded {run.result.status}, but its best loss at step {point.step} is {best} of {limit}"
+
+
+def _solving_differences(run: Run) -> Iterator[str]:
+    """Check that a run ended when it had solved its task, if it was to, and that scores stand where they are needed."""
+    task, training = run.recorded.data.task, run.recorded.run.training
+    scores = [point.score for point in run.curve if point.score is not None]
+    wanted = task is not None and training.stop_when_solved
+    yield from compare_values("scores of the curve", len(scores), len(run.curve) if wanted else 0)
+    if task is None or not wanted or len(scores) != len(run.curve):
+        return
+    is_met = parse_goal(task.goal).is_met
+    solved = (point.step for index, point in enumerate(run.curve, 1) if is_solved(scores[:index], is_met))
+    yield from compare_values("step at which the task was solved", run.result.solved_at, next(solved, None))
 
 
 def _evaluation_steps(settings: Settings, steps: int) -> list[int]:

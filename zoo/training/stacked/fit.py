@@ -24,6 +24,7 @@ from zoo.models.auxiliary import adds_loss
 from zoo.models.interface import SequenceModel
 from zoo.training.cuda_graph import capture
 from zoo.training.device import autocast
+from zoo.training.goal import Finish
 from zoo.training.loop import Loop, draw
 from zoo.training.observer import Observer
 from zoo.training.optimizers.find import find_optimizer
@@ -50,6 +51,7 @@ def fit_stacked(
     evaluation_model: SequenceModel | None = None,
     build: Callable[[int], SequenceModel] | None = None,
     keeper: Keeper | None = None,
+    finish: Finish | None = None,
     observers: Sequence[Observer] = (),
 ) -> list[Fit]:
     """Train K models in place as one stack; each ends with the weights that were best on validation.
@@ -62,7 +64,7 @@ def fit_stacked(
         report: receives the number of a replica and its progress.
         evaluation_model: as in `Replica`, one for all.
         build: builds another model of a number in its initial state, on the CPU; default: a copy.
-        keeper: as in `fit`.
+        keeper, finish: as in `fit`. A replica that has solved its task is still computed, like a diverged one.
         observers: one for each model, or none.
 
     Returns:
@@ -80,7 +82,7 @@ def fit_stacked(
     stacked_step = StackedStep(models, settings, device)
     step = capture(stacked_step, device)
     replicas = [
-        Replica(model, own, seed, partial(report, k), evaluation_model)
+        Replica(model, own, seed, partial(report, k), evaluation_model, finish=finish)
         for k, (model, own, seed) in enumerate(zip(models, settings, seeds, strict=True))
     ]
 
