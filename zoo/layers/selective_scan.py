@@ -7,9 +7,10 @@ Decays and hidden numbers of all positions are N times as large as x. As in the 
 positions. A long row is cut into spans of at most 128 positions, and a loop over the positions of a span treats all
 spans together. It needs the states before the spans, which a first loop and a `scan` over spans give.
 
-Letters are those of the paper: D channels, N numbers each; S is the number of spans, L their length.
+Letters are those of the paper: D channels, N numbers each; S is the number of spans, L their length, R = B·S.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -51,23 +52,21 @@ class _SelectiveScan(torch.autograd.Function):
 
     @staticmethod
     def forward(dt: Tensor, u: Tensor, B: Tensor, C: Tensor, A: Tensor, before: Tensor) -> tuple[Tensor, ...]:
+        shape, rates = dt.shape[:2], _of_spans(A, dt.shape[1])
         dts, us, Bs, Cs = _as_rows(dt), _as_rows(u), _as_columns(B), _as_rows(C)
-        A, h = A.unsqueeze(1), before.unsqueeze(1)
-        if dt.shape[1] > 1:  # what all spans but the last write, then the states before the spans
-            ends = torch.zeros_like(h.expand(-1, dt.shape[1] - 1, -1, -1))
-            decay = torch.empty_like(ends)
-            for t in range(len(dts)):
-                ends.mul_(_decay(dts[t][:, :-1], A, decay)).addcmul_(Bs[t][:, :-1], us[t][:, :-1])
-            total = _decay(dt[:, :-1].sum(2).unsqueeze(-2), A, decay)
-            h = torch.cat([h, scan(total, ends, before)], dim=1)
-        h, y, kept = h.clone(), torch.empty_like(dt), []
-        decay = torch.empty_like(h)
-        for t, out in enumerate(_as_rows(y)):
+        h, decay = before.new_zeros(2, *rates.shape)
+        if shape[1] > 1:  # what the spans write, then the states before them
+            for one, u_t, B_t in zip(dts, us, Bs, strict=True):
+                h.mul_(_decay(one, rates, decay)).addcmul_(B_t, u_t)
+            before = _before_spans(dt, A, h.unflatten(0, shape), before)
+        h.copy_(before.view_as(h))
+        y, kept = torch.empty_like(us), h.new_empty(-(-len(us) // KEPT), *h.shape)
+        for t, (one, u_t, B_t, C_t, y_t) in enumerate(zip(dts, us, Bs, Cs, y, strict=True)):
             if t % KEPT == 0:
-                kept.append(h.clone())
-            h.mul_(_decay(dts[t], A, decay)).addcmul_(Bs[t], us[t])
-            out.copy_(Cs[t] @ h)
-        return y, h[:, -1].clone(), torch.stack(kept, dim=2)
+                kept[t // KEPT].copy_(h)
+            h.mul_(_decay(one, rates, decay)).addcmul_(B_t, u_t)
+            torch.bmm(C_t, h, out=y_t)
+        return _as_spans(y, shape), h.unflatten(0, shape)[:, -1].clone(), kept.unflatten(1, shape).movedim(0, 2)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -90,34 +89,35 @@ class _Gradient(torch.autograd.Function):
     def forward(
         dt: Tensor, u: Tensor, B: Tensor, C: Tensor, A: Tensor, kept: Tensor, dy: Tensor, after: Tensor
     ) -> tuple[Tensor, ...]:
+        shape, rates, kept = dt.shape[:2], _of_spans(A, dt.shape[1]), kept.movedim(2, 0).flatten(1, 2)
         dts, us, Bs, Cs, dys = _as_rows(dt), _as_rows(u), _as_columns(B), _as_columns(C), _as_rows(dy)
-        A, dh = A.unsqueeze(1), after.unsqueeze(1)
-        if dt.shape[1] > 1:  # as forward: what spans but the first pass back, then the gradients after the spans
-            passed = torch.zeros_like(kept[:, 1:, 0])
-            decay = torch.empty_like(passed)
-            for t in reversed(range(len(dts))):
-                passed.addcmul_(Cs[t][:, 1:], dys[t][:, 1:]).mul_(_decay(dts[t][:, 1:], A, decay))
-            total = _decay(dt[:, 1:].sum(2).unsqueeze(-2), A, decay)
-            dh = torch.cat([scan(total.flip(1), passed.flip(1), after).flip(1), dh], dim=1)
-        dh = dh.clone()
-        ddt, du, dB, dC = (torch.empty_like(part) for part in (dt, u, B, C))
-        ddts, dus, dBs, dCs = _as_rows(ddt), _as_rows(du), dB.unbind(2), dC.unbind(2)
-        dA, product, ones = torch.zeros_like(dh), torch.empty_like(dh), torch.ones_like(Bs[0]).mT
-        decays, h = (dh.new_empty(KEPT + 1, *dh.shape).unbind() for _ in range(2))
+        dh, dA, product = dt.new_zeros(3, *rates.shape)
+        if shape[1] > 1:  # as forward: what the spans pass back, then the gradients after them
+            for one, C_t, dy_t in zip(dts.flip(0), Cs.flip(0), dys.flip(0), strict=True):
+                dh.addcmul_(C_t, dy_t).mul_(_decay(one, rates, product))
+            after = _before_spans(dt.flip(1), A, dh.unflatten(0, shape).flip(1), after).flip(1)
+        dh.copy_(after.reshape(dh.shape))
+        ddt, du, dB, dC = (torch.empty_like(part) for part in (dts, us, Bs, Cs))
+        h, dhs, decays = (dh.new_empty(KEPT + 1, *dh.shape) for _ in range(3))
+        ones = torch.ones_like(Bs[0]).mT.repeat(KEPT, 1, 1)
         for first in reversed(range(0, len(dts), KEPT)):
-            h[0].copy_(kept[:, :, first // KEPT])
-            again = list(enumerate(range(first, min(first + KEPT, len(dts)))))
-            for i, t in again:
-                torch.mul(_decay(dts[t], A, decays[i]), h[i], out=h[i + 1]).addcmul_(Bs[t], us[t])
-                dCs[t].copy_(torch.mul(h[i + 1], dys[t], out=product).sum(-1))
-            for i, t in reversed(again):
-                dh.addcmul_(Cs[t], dys[t])
-                dus[t].copy_(Bs[t].mT @ dh)
-                dBs[t].copy_(torch.mul(dh, us[t], out=product).sum(-1))
-                torch.mul(dh.mul_(decays[i]), h[i], out=product)  # the gradient of the exponent dt A
-                dA.addcmul_(product, dts[t])
-                ddts[t].copy_(ones @ product.mul_(A))  # a sum over N, faster as a matrix product
-        return ddt, du, dB, dC, dA.sum(1), dh[:, 0].clone()
+            h[0].copy_(kept[first // KEPT])
+            part = slice(first, first + KEPT)
+            parts = list(zip(dts[part], us[part], Bs[part], Cs[part], dys[part], strict=True))
+            for i, (one, u_t, B_t, _, _) in enumerate(parts):
+                torch.mul(_decay(one, rates, decays[i]), h[i], out=h[i + 1]).addcmul_(B_t, u_t)
+            for i, (one, _, _, C_t, dy_t) in reversed(list(enumerate(parts))):
+                torch.addcmul(dh, C_t, dy_t, out=dhs[i])
+                torch.mul(dhs[i], decays[i], out=dh)
+                torch.mul(dh, h[i], out=decays[i])  # the gradient of the exponent dt A, in place of the decay
+                dA.addcmul_(decays[i], one)
+            count = len(parts)
+            _multiply(h[1 : count + 1], dys[part].mT, dC[part])
+            _multiply(Bs[part].mT, dhs[:count], du[part])
+            _multiply(dhs[:count], us[part].mT, dB[part])
+            _multiply(ones.view(KEPT, *Bs[0].mT.shape)[:count], decays[:count].mul_(rates), ddt[part])  # a sum over N
+        gradients = (_as_spans(part, shape) for part in (ddt, du, dB, dC))
+        return *gradients, dA.unflatten(0, shape).sum(1), dh.unflatten(0, shape)[:, 0].clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
@@ -138,9 +138,20 @@ def _stack_rows(function: Any, K: int, in_dims: tuple[int | None, ...], inputs: 
     return tuple(part.unflatten(0, (K, -1)) for part in outputs), (0,) * len(outputs)
 
 
+def _before_spans(dt: Tensor, A: Tensor, written: Tensor, first: Tensor) -> Tensor:
+    """The states before all spans, (B, S, N, D), from what each writes into a state of zeros, and the first."""
+    decays = (dt.sum(2).unsqueeze(2) * A.unsqueeze(1))[:, :-1].exp()
+    return torch.cat([first.unsqueeze(1), scan(decays, written[:, :-1], first)], dim=1)
+
+
 def _decay(dt: Tensor, A: Tensor, out: Tensor) -> Tensor:
-    """exp(dt A), written to `out`: (B, S, 1, D), (B, 1, N, D) -> (B, S, N, D)."""
+    """exp(dt A), written to `out`: (R, 1, D), (R, N, D) -> (R, N, D)."""
     return torch.mul(dt, A, out=out).exp_()
+
+
+def _multiply(x: Tensor, y: Tensor, out: Tensor) -> None:
+    """Write the products of matrices to `out`: (L, R, I, J), (L, R, J, K) -> (L, R, I, K)."""
+    torch.bmm(x.flatten(0, 1), y.flatten(0, 1), out=out.flatten(0, 1))
 
 
 def _to_spans(x: Tensor) -> Tensor:
@@ -150,11 +161,21 @@ def _to_spans(x: Tensor) -> Tensor:
     return F.pad(x, (0, 0, 0, count * length - x.shape[1])).unflatten(1, (count, length))
 
 
-def _as_rows(x: Tensor) -> tuple[Tensor, ...]:
-    """The positions of all spans: (B, S, L, D) -> L of (B, S, 1, D)."""
-    return x.unsqueeze(-2).unbind(2)
+def _of_spans(A: Tensor, spans: int) -> Tensor:
+    """The rates of every span, without a copy: (B, N, D) -> (B·S, N, D)."""
+    return A.unsqueeze(1).expand(-1, spans, -1, -1).flatten(0, 1)
 
 
-def _as_columns(x: Tensor) -> tuple[Tensor, ...]:
-    """The positions of all spans: (B, S, L, N) -> L of (B, S, N, 1)."""
-    return x.unsqueeze(-1).unbind(2)
+def _as_rows(x: Tensor) -> Tensor:
+    """Position by position, all spans: (B, S, L, D) -> (L, B·S, 1, D)."""
+    return x.flatten(0, 1).transpose(0, 1).unsqueeze(2).contiguous()
+
+
+def _as_columns(x: Tensor) -> Tensor:
+    """Position by position, all spans: (B, S, L, N) -> (L, B·S, N, 1)."""
+    return _as_rows(x).mT
+
+
+def _as_spans(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Back again: (L, B·S, 1, D) or (L, B·S, D, 1) -> (B, S, L, D)."""
+    return x.flatten(2).transpose(0, 1).unflatten(0, shape)
