@@ -110,6 +110,11 @@ def mamba(o: SimpleNamespace, N: int, T: int) -> int:
     return T * 2 * (o.layers * (linear + o.state * D + mlp) + C * V)
 
 
+def beside_mamba(o: SimpleNamespace, T: int) -> int:
+    """In rows the gradients of dt, u, B and C are four products of the size of a read, of which two are expected."""
+    return o.layers * T * 2 * 2 * o.state * o.expand * o.channels if T > 1 else 0
+
+
 def chunks(o: SimpleNamespace, T: int) -> tuple[int, int, int]:
     """Chunks of all heads, positions of one, channels of a head."""
     L = min(16, T)
@@ -129,12 +134,18 @@ def sums_of_decays(n: int, L: int) -> int:
 def gla(o: SimpleNamespace, N: int, T: int) -> int:
     (n, L, K), C = chunks(o, T), o.channels
     linear = T * 2 * (C * 4 * C + C * C + (2 * C * 16 if o.decay == "gated" else 0))
-    read = n * (2 * 2 * L * L * K + 2 * 2 * L * K * K)
-    return o.layers * (linear + read + (sums_of_decays(n, L) if o.decay == "head" else 0)) + around_mixers(o, T)
+    read = n * (2 * 2 * L * L * K * (T > 1) + 2 * 2 * L * K * K)
+    sums = sums_of_decays(n, L) if o.decay == "head" and T > 1 else 0
+    return o.layers * (linear + read + sums) + around_mixers(o, T)
 
 
 def beside_gla(o: SimpleNamespace, T: int) -> int:
-    """Fixed decays have no gradient; nor have the states around a single chunk, unless decays multiply the first."""
+    """Fixed decays have no gradient; nor have the states around a single chunk, unless decays multiply the first.
+
+    A step has no chunk.
+    """
+    if T == 1:
+        return 0
     n, L, K = chunks(o, T)
     states = n * 2 * L * K * K * (2 if o.decay == "gated" else 3) if T <= 16 else 0
     return -o.layers * (states + (2 * sums_of_decays(n, L) if o.decay == "head" else 0))
@@ -143,18 +154,22 @@ def beside_gla(o: SimpleNamespace, T: int) -> int:
 def delta_net(o: SimpleNamespace, N: int, T: int) -> int:
     (n, L, K), C = chunks(o, T), o.channels
     linear = T * 2 * (C * 4 * C + o.conv * 3 * C + C * C + C * o.heads * (1 + o.gated))
+    if T == 1:  # the old value, the write and the new value
+        return o.layers * (linear + n * 2 * 3 * K * K) + around_mixers(o, T)
     products = n * 2 * (5 * L * L * K + 4 * L * K * K + K * K * K)
-    system = n * L * L * L if L > 1 else 0
+    system = n * L * L * L
     return o.layers * (linear + products + system + o.gated * sums_of_decays(n, L)) + around_mixers(o, T)
 
 
 def beside_delta_net(o: SimpleNamespace, T: int) -> int:
     """A system's matrix has a gradient of twice its cost, sums of decays have one; the first and last state have none.
 
-    A single position has no system, and a single chunk no decay to its end.
+    A single chunk has no decay to its end. The old value of a single step has no gradient for a state of zeros.
     """
     n, L, K = chunks(o, T)
-    system = n * L * L * L if L > 1 else -n * 2 * 2 * K
+    if T == 1:
+        return 0 if o.gated else -o.layers * n * 2 * K * K
+    system = n * L * L * L
     states = n * 2 * 2 * (3 * L * K * K + K * K * K) if T <= 16 else o.heads * 3 * 2 * K * K * K
     sums = sums_of_decays(n, L) + (n * 2 * L * L if T <= 16 else 0) if o.gated else 0
     return o.layers * (system - states - sums)
@@ -176,20 +191,25 @@ def matrices(o: SimpleNamespace, T: int) -> int:
 
 def mlstm(o: SimpleNamespace, N: int, T: int) -> int:
     L, C, K = min(T, 16), o.channels, o.channels // o.heads
-    scores = 2 * -(-T // L) * L * L * o.heads * (K + K + 1)
+    scores = 2 * -(-T // L) * L * L * o.heads * (K + K + 1) if T > 1 else 0
     linear = T * 2 * (5 * C * C + C * 2 * o.heads + o.conv * C)
-    sums = sums_of_decays(o.heads * -(-T // L), L)
+    sums = sums_of_decays(o.heads * -(-T // L), L) if T > 1 else 0
     return residual_blocks(o, T, linear + scores + 2 * matrices(o, T) + sums)
 
 
 def beside_mlstm(o: SimpleNamespace, T: int) -> int:
-    """Sums of decays have one gradient; what the only chunk writes is not read, nor is the first state learned."""
+    """Sums of decays have one gradient; what the only chunk writes is not read, nor is the first state learned.
+
+    A step has no chunk.
+    """
+    if T == 1:
+        return 0
     n, L, _ = chunks(o, T)
     return -o.layers * (sums_of_decays(n, L) + (3 * matrices(o, T) + n * 2 * L * L if T <= 16 else 0))
 
 
 rnn, gru, lstm = recurrent(1), recurrent(3), recurrent(4)
-BESIDE = {"gla": beside_gla, "delta-net": beside_delta_net, "mlstm": beside_mlstm}
+BESIDE = {"gla": beside_gla, "delta-net": beside_delta_net, "mamba": beside_mamba, "mlstm": beside_mlstm}
 
 CASES = [
     ("bigram", 8, bigram),

@@ -36,7 +36,8 @@ def noted(example, changed) -> Comparison:
     assert second.cost is not None
     cost = second.cost.model_copy(update={"receptive_field": 3, "unmeasured": {"state": "ValueError: no"}})
     models = (
-        best.model_copy(update={"untrained": 1, "stopped": (20, 30, 1), "off_size": -0.1, "lr_at_edge": True, "context": 4}),
+        best.model_copy(update={"untrained": 1, "stopped": (20, 30, 1), "off_size": -0.1, "lr_at_edge": True,
+                                "context": 4}),
         second.model_copy(update={"off_budget": 0.1, "buffers": 10**6, "cost": cost, "failed": 1, "reason": "Why.",
                                   "auxiliary": 0.01, "lr_from": "recipe", "recipe": Recipe(optimizer="muon"),
                                   "used": second.used.model_copy(update={"flops_fitted": True})}),

@@ -32,9 +32,15 @@ def delta_rule(
     T, kind = q.shape[1], q.dtype
     exact = torch.promote_types(kind, torch.float32)
     with torch.autocast(q.device.type, enabled=False):
-        q, k, v, write = (to_chunks(part.to(exact)) for part in (q, k, v, write))
+        q, k, v, write, before = (part.to(exact) for part in (q, k, v, write, before))
+        if T == 1:
+            q, k, v, write = (part.transpose(1, 2) for part in (q, k, v, write))
+            kept = before if log_decay is None else before * log_decay[:, 0].unsqueeze(-1).to(exact).exp()
+            after = kept + k.mT @ (write * (v - k @ kept))
+            return (q @ after).transpose(1, 2).to(kind), after.to(kind)
+        q, k, v, write = (to_chunks(part) for part in (q, k, v, write))
         log_decay = None if log_decay is None else to_chunks(log_decay.to(exact))
-        read, after = _read(q, k, v, write, log_decay, before.to(exact))
+        read, after = _read(q, k, v, write, log_decay, before)
         return from_chunks(read, T).to(kind), after.to(kind)
 
 

@@ -33,6 +33,11 @@ def linear_attention(
         before: matrix before the first position (B, H, K, V).
     """
     T, kind = q.shape[1], q.dtype
+    if T == 1:
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        kept = before if log_decay is None else before * log_decay[:, 0].unsqueeze(-1).exp().to(kind)
+        after = kept + k.mT @ v
+        return (q @ after).transpose(1, 2), after
     q, k, v = (to_chunks(part) for part in (q, k, v))
     if log_decay is None:
         matrices, after = _carry(k.mT @ v, before.new_ones(1, 1, 1, 1, 1), before)
