@@ -86,7 +86,7 @@ def test_in_bfloat16_logits_are_near_those_of_float32(fresh_model, draw):
         ("pattern=rg-lru//gla", "no mixer is named ''"),
         ("pattern=gla/gla/gla,layers=2", r"names 3 mixers for layers \(=2\) blocks"),
         ("pattern=gla,window=8", "no mixer of pattern=gla has the option window"),
-        ("pattern=gla/attention,channels=30", r"gla: channels \(=30\) must be divisible by heads \(=4\)"),
+        ("pattern=gla/attention,channels=31", r"gla: channels \(=31\) must be divisible by heads \(=2\)"),
         ("pattern=attention,channels=6", "even number of channels a head, not .* 3"),
     ],
 )
