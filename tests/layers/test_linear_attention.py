@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from zoo.layers import linear_attention
-from zoo.layers.linear_attention import decays
+from zoo.layers.linear_attention import LEAST, decays
 
 B, H, K, V = 2, 3, 4, 5
 LENGTHS = pytest.mark.parametrize("T", [1, 5, 16, 17, 33, 100])
@@ -16,6 +16,8 @@ DECAYS = pytest.mark.parametrize("width", [0, 1, K], ids=["none", "head", "chann
 
 def naive(q: Tensor, k: Tensor, v: Tensor, before: Tensor, log_decay: Tensor | None = None) -> tuple[Tensor, Tensor]:
     matrix, read = before, []
+    if log_decay is not None and log_decay.shape[-1] > 1:
+        log_decay = log_decay.clamp(min=LEAST)
     for t in range(q.shape[1]):
         if log_decay is not None:
             matrix = log_decay[:, t].exp().unsqueeze(-1) * matrix
@@ -86,11 +88,26 @@ def test_a_head_that_forgets_all_at_once_is_exact_in_float32(joined):
 
 
 @pytest.mark.parametrize("steps", [1, 4, 16])
-def test_channels_that_decay_by_exp_minus_100_in_a_chunk_are_exact_in_float32(steps, joined):
+@pytest.mark.parametrize("strength", [-5.0, -10.0, -100.0, -3e3])
+def test_channels_that_forget_fast_are_exact_in_float32(strength, steps, joined):
+    """Decays below exp(-10) count as that."""
     *others, log_decay = inputs(100, K)
     strong = torch.zeros_like(log_decay)
-    strong[:, :, :, ::2] = -100 / steps * (torch.arange(100) % 16 < steps).view(-1, 1, 1)
+    strong[:, :, :, ::2] = strength * (torch.arange(100) % 16 < steps).view(-1, 1, 1)
     assert_accurate([*others, strong.requires_grad_()], joined)
+    small = [part.detach().float() for part in others]
+    assert torch.equal(joined(fast(*small, strong.float())), joined(fast(*small, strong.clamp(min=LEAST).float())))
+
+
+@pytest.mark.parametrize("strength", [-10.0, -3e3])
+def test_what_comes_later_changes_no_digit_that_matters(strength):
+    """Decays of a chunk are factored around its middle, which must not cost more than rounding."""
+    q, k, v, before, log_decay = (part.detach().float() for part in inputs(16, K))
+    log_decay = log_decay + strength * (torch.rand_like(log_decay) < 0.5)
+    early, _ = fast(q, k, v, before, log_decay)
+    log_decay[:, 8:] = 0
+    late, _ = fast(q, k, v, before, log_decay)
+    torch.testing.assert_close(early[:, :8], late[:, :8], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("strength", [-10.0, -1e3, -1e30])

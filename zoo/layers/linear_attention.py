@@ -16,8 +16,10 @@ from zoo.layers.scan import scan
 
 CHUNK = 16
 """Positions of a chunk."""
-LARGEST = 60.0
-"""Largest exponent of a factor, which float32 holds. A chunk whose decays multiply to exp(-120) or less is inexact."""
+LARGEST = 80.0
+"""Largest exponent of a factor in a chunk, which float32 holds."""
+LEAST = -2 * LARGEST / CHUNK
+"""Log of the smallest decay of a channel: exp(-10), of which a chunk multiplies 16."""
 
 
 def linear_attention(
@@ -29,10 +31,13 @@ def linear_attention(
         q: queries (B, T, H, K).
         k: keys (B, T, H, K).
         v: values (B, T, H, V).
-        log_decay: log a_t <= 0: (B, T, H, 1) for each head, (B, T, H, K) for each channel, None for a_t = 1.
+        log_decay: log a_t <= 0: (B, T, H, 1) for each head, (B, T, H, K) for each channel, None for a_t = 1. Of a
+            channel it counts as -10 if it is less, which forgets all but 0.005%.
         before: matrix before the first position (B, H, K, V).
     """
     T, kind = q.shape[1], q.dtype
+    if log_decay is not None and log_decay.shape[-1] > 1:
+        log_decay = log_decay.clamp(min=LEAST)
     if T == 1:
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
         kept = before if log_decay is None else before * log_decay[:, 0].unsqueeze(-1).exp().to(kind)
@@ -49,8 +54,8 @@ def linear_attention(
         return from_chunks(((q @ k.mT) * between).tril() @ v + (q @ matrices) * entering, T), after
     sums = log_decay.cumsum(-2)
     half = sums[..., -1:, :] / 2
-    q = q * (sums - half).clamp(max=LARGEST).exp().to(kind)
-    k = k * (half - sums).clamp(max=LARGEST).exp().to(kind)
+    q = q * (sums - half).exp().to(kind)
+    k = k * (half - sums).exp().to(kind)
     rest = half.exp().mT.to(kind)  # of half the chunk
     matrices, after = _carry((k.mT @ v) * rest, rest.square(), before)
     return from_chunks((q @ k.mT).tril() @ v + q @ (matrices * rest), T), after
