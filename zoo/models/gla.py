@@ -78,7 +78,8 @@ class GLA(MixerModel):
     class Config(MatrixOptions):
         decay: Decay = Field("gated", description="how the past fades: not, at a rate a head, or as the token says")
 
-    recipe = Recipe(lr=2e-2, weight_decay=0.1)
+    recipe = Recipe(optimizer="muon", lr=3.1e-2, weight_decay=0.032, warmup=0.048, targets=1_000_000)
+    other_recipes = (Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),)
     paper: ClassVar[str] = "Yang et al. 2024, Gated Linear Attention Transformers with Hardware-Efficient Training"
 
     @classmethod

@@ -67,7 +67,8 @@ class Hybrid(MixerModel):
                     raise ValueError(f"{name}: {describe_faults(error)}") from None
             return self
 
-    recipe = Recipe(lr=2e-2, weight_decay=0.1)
+    recipe = Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000)
+    other_recipes = (Recipe(optimizer="muon", lr=1.1e-2, weight_decay=0.018, warmup=0.29, targets=1_000_000),)
     paper: ClassVar[str] = (
         "De et al. 2024, Griffin: Mixing Gated Linear Recurrences with Local Attention for Efficient Language Models"
     )

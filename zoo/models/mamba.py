@@ -87,7 +87,8 @@ class Mamba(MixerModel):
         conv: int = Field(4, ge=1, description="kernel of the short convolution of a mixer")
         expand: int = Field(2, ge=1, description="channels of a mixer, in multiples of channels")
 
-    recipe = Recipe(lr=1e-2, weight_decay=0.1)
+    recipe = Recipe(lr=2e-2, weight_decay=0.034, warmup=0.085, targets=1_000_000)
+    other_recipes = (Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),)
     paper: ClassVar[str] = "Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces"
 
     @classmethod

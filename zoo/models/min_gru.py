@@ -59,7 +59,8 @@ class MinGRU(MixerModel):
         expand: int = Field(1, ge=1, description="channels of the hidden vector, in multiples of channels")
         candidate: Candidate = Field("linear", description="candidates as they are, or made positive")
 
-    recipe = Recipe(lr=2e-2, weight_decay=0.1)
+    recipe = Recipe(optimizer="muon", lr=2.6e-2, weight_decay=0.017, warmup=0.021, targets=1_000_000)
+    other_recipes = (Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),)
     paper: ClassVar[str] = "Feng et al. 2024, Were RNNs All We Needed?"
 
     @classmethod

@@ -109,7 +109,8 @@ class MLSTM(MixerModel):
                 )
             return self
 
-    recipe = Recipe(lr=2e-2, weight_decay=0.1)
+    recipe = Recipe(lr=1.7e-2, weight_decay=0.011, warmup=0.11, targets=1_000_000)
+    other_recipes = (Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),)
     paper: ClassVar[str] = "Beck et al. 2024, xLSTM: Extended Long Short-Term Memory"
 
     @classmethod
