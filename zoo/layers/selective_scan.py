@@ -56,15 +56,15 @@ class _SelectiveScan(torch.autograd.Function):
         dts, us, Bs, Cs = _as_rows(dt), _as_rows(u), _as_columns(B), _as_rows(C)
         h, decay = before.new_zeros(2, *rates.shape)
         if shape[1] > 1:  # what the spans write, then the states before them
-            for one, u_t, B_t in zip(dts, us, Bs, strict=True):
-                h.mul_(_decay(one, rates, decay)).addcmul_(B_t, u_t)
+            for dt_t, u_t, B_t in zip(dts, us, Bs, strict=True):
+                h.mul_(_decay(dt_t, rates, decay)).addcmul_(B_t, u_t)
             before = _before_spans(dt, A, h.unflatten(0, shape), before)
         h.copy_(before.view_as(h))
         y, kept = torch.empty_like(us), h.new_empty(-(-len(us) // KEPT), *h.shape)
-        for t, (one, u_t, B_t, C_t, y_t) in enumerate(zip(dts, us, Bs, Cs, y, strict=True)):
+        for t, (dt_t, u_t, B_t, C_t, y_t) in enumerate(zip(dts, us, Bs, Cs, y, strict=True)):
             if t % KEPT == 0:
                 kept[t // KEPT].copy_(h)
-            h.mul_(_decay(one, rates, decay)).addcmul_(B_t, u_t)
+            h.mul_(_decay(dt_t, rates, decay)).addcmul_(B_t, u_t)
             torch.bmm(C_t, h, out=y_t)
         return _as_spans(y, shape), h.unflatten(0, shape)[:, -1].clone(), kept.unflatten(1, shape).movedim(0, 2)
 
@@ -91,31 +91,31 @@ class _Gradient(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         shape, rates, kept = dt.shape[:2], _of_spans(A, dt.shape[1]), kept.movedim(2, 0).flatten(1, 2)
         dts, us, Bs, Cs, dys = _as_rows(dt), _as_rows(u), _as_columns(B), _as_columns(C), _as_rows(dy)
-        dh, dA, product = dt.new_zeros(3, *rates.shape)
+        dh, dA, decay = dt.new_zeros(3, *rates.shape)
         if shape[1] > 1:  # as forward: what the spans pass back, then the gradients after them
-            for one, C_t, dy_t in zip(dts.flip(0), Cs.flip(0), dys.flip(0), strict=True):
-                dh.addcmul_(C_t, dy_t).mul_(_decay(one, rates, product))
+            for dt_t, C_t, dy_t in zip(dts.flip(0), Cs.flip(0), dys.flip(0), strict=True):
+                dh.addcmul_(C_t, dy_t).mul_(_decay(dt_t, rates, decay))
             after = _before_spans(dt.flip(1), A, dh.unflatten(0, shape).flip(1), after).flip(1)
         dh.copy_(after.reshape(dh.shape))
         ddt, du, dB, dC = (torch.empty_like(part) for part in (dts, us, Bs, Cs))
         h, dhs, decays = (dh.new_empty(KEPT + 1, *dh.shape) for _ in range(3))
-        ones = torch.ones_like(Bs[0]).mT.repeat(KEPT, 1, 1)
+        ones = torch.ones_like(Bs[:KEPT]).mT
         for first in reversed(range(0, len(dts), KEPT)):
             h[0].copy_(kept[first // KEPT])
             part = slice(first, first + KEPT)
             parts = list(zip(dts[part], us[part], Bs[part], Cs[part], dys[part], strict=True))
-            for i, (one, u_t, B_t, _, _) in enumerate(parts):
-                torch.mul(_decay(one, rates, decays[i]), h[i], out=h[i + 1]).addcmul_(B_t, u_t)
-            for i, (one, _, _, C_t, dy_t) in reversed(list(enumerate(parts))):
+            for i, (dt_t, u_t, B_t, _, _) in enumerate(parts):
+                torch.mul(_decay(dt_t, rates, decays[i]), h[i], out=h[i + 1]).addcmul_(B_t, u_t)
+            for i, (dt_t, _, _, C_t, dy_t) in reversed(list(enumerate(parts))):
                 torch.addcmul(dh, C_t, dy_t, out=dhs[i])
                 torch.mul(dhs[i], decays[i], out=dh)
                 torch.mul(dh, h[i], out=decays[i])  # the gradient of the exponent dt A, in place of the decay
-                dA.addcmul_(decays[i], one)
+                dA.addcmul_(decays[i], dt_t)
             count = len(parts)
             _multiply(h[1 : count + 1], dys[part].mT, dC[part])
             _multiply(Bs[part].mT, dhs[:count], du[part])
             _multiply(dhs[:count], us[part].mT, dB[part])
-            _multiply(ones.view(KEPT, *Bs[0].mT.shape)[:count], decays[:count].mul_(rates), ddt[part])  # a sum over N
+            _multiply(ones[:count], decays[:count].mul_(rates), ddt[part])  # a sum over N
         gradients = (_as_spans(part, shape) for part in (ddt, du, dB, dC))
         return *gradients, dA.unflatten(0, shape).sum(1), dh.unflatten(0, shape)[:, 0].clone()
 
