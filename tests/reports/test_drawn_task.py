@@ -92,6 +92,12 @@ def test_longer_documents_are_a_table_and_a_figure_in_which_a_model_cannot(task:
     assert "gru 99.0% cannot 98.0% to 100%" in shown
     assert "gru cannot: ValueError: 64 tokens are too many" in shown
     assert "gru, cannot" in draw(task)["lengths"]
+
+
+def test_the_axis_of_lengths_names_those_that_were_scored(task: Comparison) -> None:
+    drawn, known = draw(task)["lengths"], {point.length for own in task.lengths for point in own.points}
+    named = {int(number.replace(",", "")) for number in re.findall(r">([\d,]+)</text>", drawn)}
+    assert named == known
     assert "## Longer documents" in render_markdown(task, {})
     assert "Longer documents" in render_page(task)
 

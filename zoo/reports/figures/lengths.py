@@ -1,6 +1,7 @@
 """Draw what models get right against the length of documents, from the length they were trained on."""
 
 import math
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -16,6 +17,16 @@ APART = 12.0
 """Least distance of two lines that have names of their own, in pixels."""
 
 
+@dataclass(frozen=True)
+class LengthScale(Scale):
+    """A scale whose ticks are the lengths that were scored."""
+
+    known: tuple[int, ...] = ()
+
+    def ticks(self, most: int, unit: float = 1.0) -> list[float]:
+        return [length / unit for length in self.known[:: math.ceil(len(self.known) / most)]]
+
+
 def lengths(comparison: Comparison, *, width: float = 960.0) -> str:
     """Draw the figure; empty if no longer documents were scored."""
     drawn = [_line_of(comparison, own) for own in comparison.lengths if own.points[0].accuracy is not None]
@@ -25,9 +36,8 @@ def lengths(comparison: Comparison, *, width: float = 960.0) -> str:
     left, height = (46.0, 330.0) if narrow else (58.0, 360.0)
     names = room_for_names(drawn, narrow)
     right, bottom = width - names - 22, height - FOOT
-    longest = max(point.length for own in comparison.lengths for point in own.points)
-    first = comparison.lengths[0].points[0].length
-    across = Scale(first / 1.05, longest * 1.05, left + 8, right, log=True)
+    known = sorted({point.length for own in comparison.lengths for point in own.points})
+    across = LengthScale(known[0] / 1.05, known[-1] * 1.05, left + 8, right, log=True, known=tuple(known))
     up = Scale(-0.02, 1.02, bottom, TOP)
     axes = (
         share_axis(up, left, right, "share of scored tokens that are right"),
