@@ -22,3 +22,11 @@ def plain_model(model, mix: Mix, tokens: Tensor) -> Tensor:
                 x = [vector + block.down(unit) for vector, unit in zip(x, units, strict=True)]
         rows.append(torch.stack([model.head(plain_norm(vector, model.norm)) for vector in x]))
     return torch.stack(rows)
+
+
+def convolved(conv: nn.Module | None, inputs: list[Tensor]) -> list[Tensor]:
+    """A short convolution at every position, each (C,); the inputs where there is none."""
+    if conv is None:
+        return inputs
+    taps = list(reversed(list(enumerate(reversed(conv.weight[:, 0].T)))))  # the oldest first
+    return [conv.bias + sum(weight * inputs[t - i] for i, weight in taps if t >= i) for t in range(len(inputs))]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from pieces import PLAIN, plain_norm
-from plain_mixing import plain_model
+from plain_mixing import convolved, plain_model
 from torch import Tensor
 
 from zoo.models.delta_net import TINY
@@ -17,12 +17,9 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     """The output of the mixer at every position."""
     C, H = len(x[0]), mixer.heads
     matrices = [torch.zeros(C // H, C // H, dtype=x[0].dtype) for _ in range(H)]
-    inputs, rows = [mixer.inner(vector)[: 3 * C] for vector in x], []
-    for t, vector in enumerate(x):
-        inner = inputs[t]
+    inputs, rows = convolved(mixer.conv, [mixer.inner(vector)[: 3 * C] for vector in x]), []
+    for vector, inner in zip(x, inputs, strict=True):
         if mixer.conv is not None:
-            taps = reversed(list(enumerate(reversed(mixer.conv.weight[:, 0].T))))  # the oldest first
-            inner = mixer.conv.bias + sum(weight * inputs[t - i] for i, weight in taps if t >= i)
             inner = PLAIN["silu"](inner)
         q, k, v = (part.chunk(H) for part in inner.chunk(3))
         gate, write = mixer.inner(vector)[3 * C :].chunk(H), mixer.write(vector).sigmoid() * (1 + mixer.negative)

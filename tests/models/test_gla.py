@@ -3,7 +3,7 @@
 import pytest
 import torch
 from pieces import PLAIN, plain_norm
-from plain_mixing import plain_model
+from plain_mixing import convolved, plain_model
 from torch import Tensor
 
 TEXTS = [f"gla(decay={decay},channels=8)" for decay in ("none", "head", "gated")]
@@ -13,9 +13,11 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     """The output of the mixer at every position."""
     C, H = len(x[0]), mixer.heads
     matrices = [torch.zeros(C // H, C // H, dtype=x[0].dtype) for _ in range(H)]
-    rows = []
-    for vector in x:
-        q, k, v, gate = (part.chunk(H) for part in mixer.inner(vector).chunk(4))
+    inputs, rows = convolved(mixer.conv, [mixer.inner(vector)[: 3 * C] for vector in x]), []
+    for vector, inner in zip(x, inputs, strict=True):
+        if mixer.conv is not None:
+            inner = PLAIN["silu"](inner)
+        q, k, v, gate = (part.chunk(H) for part in (*inner.chunk(3), mixer.inner(vector)[3 * C :]))
         heads = []
         for h in range(H):
             query, key, decay = q[h], k[h], torch.ones_like(k[h])
@@ -31,13 +33,15 @@ def mix(mixer, x: list[Tensor]) -> list[Tensor]:
     return rows
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "gla(channels=6,heads=1,layers=1,block=none,norm=rms)"])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "gla(conv=4,channels=8)", "gla(channels=6,heads=1,layers=1,block=none,norm=rms)"]
+)
 def test_it_is_a_loop_over_time(text, make_model, draw, assert_model_is):
     model = make_model(text)
     assert_model_is(model, lambda tokens: plain_model(model, mix, tokens), draw(1, 35))
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", [*TEXTS, "gla(conv=3,channels=8)"])
 def test_the_state_of_a_stream_does_not_grow_and_pieces_are_the_whole(text, make_model, draw):
     model, tokens = make_model(text), draw(2, 40)
     state, sizes = model.begin(2), set()
@@ -45,7 +49,7 @@ def test_the_state_of_a_stream_does_not_grow_and_pieces_are_the_whole(text, make
         logits, state = model.prefill(piece, state)
         sizes.add(sum(tensor.numel() for tensor in state.values()))
     torch.testing.assert_close(logits, model(tokens)[:, -1])
-    assert sizes == {2 * 2 * 4 * 2 * 2}
+    assert sizes == {2 * 2 * (4 * 2 * 2 + ("conv" in text) * 2 * 3 * 8)}
 
 
 @pytest.mark.parametrize("text", TEXTS)

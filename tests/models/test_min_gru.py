@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from plain_mixing import plain_model
+from plain_mixing import convolved, plain_model
 from torch import Tensor
 
 from zoo.models.min_gru import MinimalGRU
@@ -13,7 +13,7 @@ from zoo.packing import Packing
 
 def mix(mixer: MinimalGRU, x: list[Tensor]) -> list[Tensor]:
     hidden, out = x[0].new_zeros(mixer.outer.in_features), []
-    for vector in x:
+    for vector in convolved(mixer.conv, x):
         gate, candidate = mixer.inner(vector).chunk(2)
         z = 1 / (1 + (-gate).exp())
         if mixer.candidate == "positive":
@@ -23,21 +23,26 @@ def mix(mixer: MinimalGRU, x: list[Tensor]) -> list[Tensor]:
     return out
 
 
-@pytest.mark.parametrize("options", ["", "expand=2,", "candidate=positive,", "candidate=positive,expand=3,layers=1,"])
+@pytest.mark.parametrize(
+    "options", ["", "conv=4,", "expand=2,", "candidate=positive,", "candidate=positive,expand=3,layers=1,"]
+)
 def test_it_is_the_recurrence_of_its_paper(options, make_model, draw, assert_model_is):
     model = make_model(f"min-gru({options}channels=8)")
     assert_model_is(model, lambda tokens: plain_model(model, mix, tokens), draw(2, 35))
 
 
+@pytest.mark.parametrize("conv", [0, 3])
 @pytest.mark.parametrize("sizes", [[1] * 21, [16, 1, 4], [3, 18]])
-def test_a_stream_in_pieces_is_the_row(sizes, make_model, draw):
-    model, tokens = make_model("min-gru(channels=8)"), draw(2, 21)
-    state, done = model.begin(2), 0
+def test_a_stream_in_pieces_is_the_row(sizes, conv, make_model, draw):
+    model, tokens = make_model(f"min-gru(channels=8,conv={conv})"), draw(2, 21)
+    state, done, shapes = model.begin(2), 0, {"hidden": (2, 8), **({"inputs": (2, 2, 8)} if conv else {})}
     for size in sizes:
         logits, state = model.prefill(tokens[:, done : done + size], state)
         done += size
         torch.testing.assert_close(logits, model(tokens[:, :done])[:, -1])
-        assert {name: tuple(tensor.shape) for name, tensor in state.items()} == {"0.hidden": (2, 8), "1.hidden": (2, 8)}
+        assert {name: tuple(tensor.shape) for name, tensor in state.items()} == {
+            f"{layer}.{name}": shape for layer in (0, 1) for name, shape in shapes.items()
+        }
 
 
 def test_packed_rows_are_rows(make_model, draw):

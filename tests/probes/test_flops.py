@@ -133,7 +133,7 @@ def sums_of_decays(n: int, L: int) -> int:
 
 def gla(o: SimpleNamespace, N: int, T: int) -> int:
     (n, L, K), C = chunks(o, T), o.channels
-    linear = T * 2 * (C * 4 * C + C * C + (2 * C * 16 if o.decay == "gated" else 0))
+    linear = T * 2 * (C * 4 * C + o.conv * 3 * C + C * C + (2 * C * 16 if o.decay == "gated" else 0))
     read = n * (2 * 2 * L * L * K * (T > 1) + 2 * 2 * L * K * K)
     sums = sums_of_decays(n, L) if o.decay == "head" and T > 1 else 0
     return o.layers * (linear + read + sums) + around_mixers(o, T)
@@ -181,7 +181,7 @@ def residual_blocks(o: SimpleNamespace, T: int, mixer: int) -> int:
 
 
 def min_gru(o: SimpleNamespace, N: int, T: int) -> int:
-    return residual_blocks(o, T, T * 2 * 3 * o.channels * o.expand * o.channels)
+    return residual_blocks(o, T, T * 2 * (3 * o.channels * o.expand * o.channels + o.conv * o.channels))
 
 
 def matrices(o: SimpleNamespace, T: int) -> int:
@@ -232,6 +232,7 @@ CASES = [
     ("mlstm", 8, mlstm),
     ("mlstm(channels=12,heads=2,layers=3,conv=0)", 8, mlstm),
     ("min-gru", 8, min_gru),
+    ("min-gru(channels=12,conv=3)", 8, min_gru),
     ("min-gru(channels=5,expand=3,layers=1,candidate=positive)", 8, min_gru),
     ("transformer", 8, transformer),
     ("transformer(channels=12,heads=3,layers=3,mlp=2)", 8, transformer),
@@ -245,6 +246,7 @@ CASES = [
     ("gla", 8, gla),
     ("gla(channels=12,heads=3,layers=1,decay=none)", 8, gla),
     ("gla(channels=12,heads=2,mlp=2,decay=head)", 8, gla),
+    ("gla(channels=12,heads=2,conv=3)", 8, gla),
     ("delta-net", 8, delta_net),
     ("delta-net(channels=12,heads=3,layers=1,gated=false,negative=true)", 8, delta_net),
 ]

@@ -8,7 +8,9 @@ decay=gated is GLA (Yang et al. 2024): the token decides for each channel of the
 
     (B, T, C) -> queries, keys, values of each head -> read -> norm of each head, times silu(gate) -> Linear
 
-The norm of a head's output takes the place of Katharopoulos' division by the sum of the weights, which it cancels.
+With `conv` a short convolution and SiLU stand after queries, keys and values, as in delta-net: it sees neighbours at
+once, which a layer of linear attention cannot. The norm of a head's output takes the place of Katharopoulos' division
+by the sum of the weights, which it cancels.
 """
 
 from typing import Any, ClassVar, Literal
@@ -19,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zoo.config import Recipe
-from zoo.layers import linear, linear_attention
+from zoo.layers import ShortConv, linear, linear_attention
 from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MatrixOptions, MixerModel
 
@@ -37,13 +39,15 @@ class LinearAttention(Mixer):
         channels: C, divisible by heads.
         heads: H, number of matrices, each C/H × C/H.
         decay: see above.
+        conv: kernel of the short convolution; 0: none.
         out_gain: scale of the output layer's initial weights.
     """
 
-    def __init__(self, channels: int, *, heads: int, decay: Decay, out_gain: float = 1.0) -> None:
+    def __init__(self, channels: int, *, heads: int, decay: Decay, conv: int = 0, out_gain: float = 1.0) -> None:
         super().__init__()
         self.heads, self.decay, self.size = heads, decay, channels // heads
         self.inner = linear(channels, 4 * channels)
+        self.conv = ShortConv(3 * channels, conv) if conv else None
         self.gates = (
             nn.Sequential(linear(channels, RANK, bias=False), linear(RANK, channels)) if decay == "gated" else None
         )
@@ -51,16 +55,23 @@ class LinearAttention(Mixer):
         self.outer = linear(channels, channels, gain=out_gain)
 
     def begin(self, batch_size: int) -> State:
-        """The matrices of the heads, zeros (B, H, K, V)."""
-        return {"matrix": self.outer.weight.new_zeros(batch_size, self.heads, self.size, self.size)}
+        """The matrices of the heads, zeros (B, H, K, V), and the inputs that the convolution still sees."""
+        state = {"matrix": self.outer.weight.new_zeros(batch_size, self.heads, self.size, self.size)}
+        return state if self.conv is None else state | {"inputs": self.conv.begin(batch_size)}
 
     def run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(B, T, C) and a state -> (B, T, C), and the state after."""
-        q, k, v, gate = self.inner(x).unflatten(-1, (4, self.heads, self.size)).unbind(-3)
+        inner, gate = self.inner(x).split([3 * x.shape[-1], x.shape[-1]], dim=-1)
+        after: State = {}
+        if self.conv is not None:
+            inner, after["inputs"] = self.conv.run(inner, state["inputs"])
+            inner = F.silu(inner)
+        q, k, v = inner.unflatten(-1, (3, self.heads, self.size)).unbind(-3)
+        gate = gate.unflatten(-1, (self.heads, self.size))
         if self.decay == "none":
             q, k = F.elu(q) + 1, F.elu(k) + 1
-        read, matrix = linear_attention(q, k, v, self._log_decay(x), state["matrix"])
-        return self.outer((self.norm(read.to(self.norm.weight.dtype)) * F.silu(gate)).flatten(2)), {"matrix": matrix}
+        read, after["matrix"] = linear_attention(q, k, v, self._log_decay(x), state["matrix"])
+        return self.outer((self.norm(read.to(self.norm.weight.dtype)) * F.silu(gate)).flatten(2)), after
 
     def _log_decay(self, x: Tensor) -> Tensor | None:
         """(B, T, C) -> log a_t of each head (B, T, H, 1) or of each channel (B, T, H, K)."""
@@ -77,6 +88,7 @@ class GLA(MixerModel):
 
     class Config(MatrixOptions):
         decay: Decay = Field("gated", description="how the past fades: not, at a rate a head, or as the token says")
+        conv: int = Field(0, ge=0, description="kernel of the convolution of queries, keys and values; 0: none")
 
     recipe = Recipe(optimizer="muon", lr=3.1e-2, weight_decay=0.032, warmup=0.048, targets=1_000_000)
     other_recipes = (Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),)
@@ -84,4 +96,6 @@ class GLA(MixerModel):
 
     @classmethod
     def make_mixer(cls, options: Any, layer: int) -> Mixer:
-        return LinearAttention(options.channels, heads=options.heads, decay=options.decay, out_gain=options.out_gain)
+        return LinearAttention(
+            options.channels, heads=options.heads, decay=options.decay, conv=options.conv, out_gain=options.out_gain
+        )
