@@ -9,7 +9,7 @@ from typing import Any
 from zoo.experiments.judge.comparison import Comparison
 from zoo.experiments.judge.rows import ModelRow
 from zoo.experiments.judge.single import RunSummary
-from zoo.experiments.records.run import CurvePoint
+from zoo.experiments.records.run import SOMETIMES, CurvePoint
 from zoo.reports.figures.svg import clean
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -33,11 +33,11 @@ def render_csv(comparison: Comparison, *, bits: bool = False) -> str:
 def render_run_csv(run: RunSummary, *, bits: bool = False) -> str:
     """Render the learning curve of a run: a line of titles and a line per evaluation.
 
-    A model without an auxiliary loss has no column of it.
+    What no point has, an auxiliary loss or a score, has no column.
     """
     unit = math.log(2) if bits else 1.0
-    adds = any(point.auxiliary_loss is not None for point in run.curve)
-    titles = [name for name in CurvePoint.model_fields if adds or name != "auxiliary_loss"]
+    absent = {name for name in SOMETIMES if all(getattr(point, name) is None for point in run.curve)}
+    titles = [name for name in CurvePoint.model_fields if name not in absent]
     rows: list[dict[str, Any]] = [dict.fromkeys(titles)] if not run.curve else []
     for point in run.curve:
         own = {title: getattr(point, title) for title in titles}

@@ -184,6 +184,10 @@ class CurvePoint(Frozen):
     """What the goal of the task is about, on validation; None unless the run ends when it has solved its task."""
 
 
+SOMETIMES = ("auxiliary_loss", "score")
+"""Fields of a point that few runs have."""
+
+
 class Environment(Frozen):
     """Environment of a run."""
 
@@ -358,9 +362,8 @@ def write_json(path: Path, value: BaseModel) -> None:
 
 
 def write_curve(path: Path, curve: list[CurvePoint]) -> None:
-    """Write one point per line, atomically; `auxiliary_loss` and `score` only where there is one."""
-    optional = ("auxiliary_loss", "score")
+    """Write one point per line, atomically; the fields of `SOMETIMES` only where there is a value."""
     lines = [
-        point.model_dump_json(exclude={name for name in optional if getattr(point, name) is None}) for point in curve
+        point.model_dump_json(exclude={name for name in SOMETIMES if getattr(point, name) is None}) for point in curve
     ]
     write_whole(path, "".join(line + "\n" for line in lines))
