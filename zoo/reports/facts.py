@@ -64,7 +64,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
     budget = training.budget
     facts = {
         "Corpus": describe_corpus(data, has_test=study.data.has_test),
-        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model{_until(training)}, "
+        "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]} for every model{name_early_end(training)}, "
         f"{training.batch_size} rows a step" if budget else "",
         "Context": f"{study.context:,} {name_unit(data)}",
         "Seeds": f"{_list_seeds(study.seeds)}; the same for every model",
@@ -81,7 +81,7 @@ def setting(comparison: Comparison) -> dict[str, str]:
     return {name: words for name, words in facts.items() if words}
 
 
-def _until(training: TrainingConfig) -> str:
+def name_early_end(training: TrainingConfig) -> str:
     """Words on an end before the budget is spent, if it may be."""
     return ", or until it has solved its task" if training.stop_when_solved else ""
 

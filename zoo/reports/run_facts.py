@@ -6,7 +6,7 @@ import sys
 
 from zoo.experiments.judge.single import RunSummary
 from zoo.experiments.records.run import last_auxiliary_loss
-from zoo.reports.facts import BUDGETS, describe_corpus, name_unit
+from zoo.reports.facts import BUDGETS, describe_corpus, name_early_end, name_unit
 from zoo.reports.numbers import field, format_flops, loss, share, short, storage
 from zoo.reports.search_facts import format_settings
 
@@ -75,7 +75,7 @@ def describe_setting(run: RunSummary) -> dict[str, str]:
         "Corpus": describe_corpus(data, has_test=config.data.has_test),
         "Split": f"{number[0]} of {number[1]}" if number[1] > 1 else "",
         "Budget": f"{_amount(getattr(training, budget))} {BUDGETS[budget]}, {training.batch_size} rows a step"
-        + (", or until it has solved its task" if training.stop_when_solved else "")
+        + name_early_end(training)
         if budget and run.result.counted is None
         else "",
         "Learning rate": f"{lr:g}, {rate}; {run.recorded.settings.get('optimizer', 'adamw')}, {training.schedule}"
