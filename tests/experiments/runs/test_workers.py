@@ -1,5 +1,7 @@
 """Work side by side in real processes."""
 
+import ctypes
+import faulthandler
 import os
 import re
 import signal
@@ -101,13 +103,30 @@ def test_a_process_may_have_threads_after_this_one_had_some() -> None:
         torch.set_num_threads(before)
 
 
-def test_a_process_that_crashes_says_at_which_lines_it_was() -> None:
-    def crash(_: Report) -> None:
-        os.abort()
+def crash(_: Report) -> None:
+    os.abort()
 
+
+def lines_of_a_crash() -> str:
     with pytest.raises(DeathError, match="SIGABRT") as caught:
         run_in_processes([crash], at_once=1)
-    assert re.search(r'test_workers.py", line \d+ in crash', caught.value.death.lines)
+    return caught.value.death.lines
+
+
+def test_a_process_that_crashes_says_at_which_lines_it_was() -> None:
+    assert re.search(r'test_workers.py", line \d+ in crash', lines_of_a_crash())
+
+
+def test_a_crash_says_its_lines_though_a_library_handles_its_signal() -> None:
+    """Ray (2.60) takes SIGSEGV, SIGABRT and others when it connects, and keeps them afterwards."""
+
+    def with_a_library(_: Report) -> str:
+        faulthandler.enable()
+        ctypes.CDLL(None).signal(signal.SIGABRT, 0)
+        return lines_of_a_crash()
+
+    (lines,) = run_in_processes([with_a_library], at_once=1)
+    assert re.search(r'test_workers.py", line \d+ in crash', lines)
 
 
 def test_a_process_that_dies_is_told() -> None:

@@ -196,6 +196,7 @@ def _work(
 ) -> None:
     """Run a task in the child process."""
     gc.freeze()  # a collection would write to inherited objects, and so copy their pages
+    faulthandler.disable()  # enabled already, it would not take back signals that a library (Ray 2.60) has taken since
     faulthandler.enable(last_lines, all_threads=False)
     os.setpgrp()  # only the parent receives Ctrl-C, and passes it on once
     interrupt.listen(child=True)
