@@ -24,7 +24,7 @@ def find(subject: Subject) -> Iterator[Finding]:
         model, tokens = subject.build_perturbed(dtype), subject.tokens(3, T)
         dense = compute_logits(model, tokens)
         for B in (3,) if subject.long else (1, 3):
-            for parts in _partitions(T, subject, dtype):
+            for parts in _partitions(T, B, subject, dtype):
                 with note_place(f"with {_describe_parts(parts)} on {B} stream{'s' * (B > 1)}"):
                     streamed, places = _feed(model, tokens[:B], parts)
                 if streamed.shape != (B, len(parts), subject.vocab_size):
@@ -46,13 +46,18 @@ def find(subject: Subject) -> Iterator[Finding]:
     yield from _check_states(model, tokens, dense, subject)
 
 
-def _partitions(length: int, subject: Subject, dtype: torch.dtype) -> list[list[int]]:
-    """Return ways to divide a stream, each a list of part lengths; a long one goes token by token in one dtype only."""
-    context, alone = subject.context, [1] * length
+def _partitions(length: int, B: int, subject: Subject, dtype: torch.dtype) -> list[list[int]]:
+    """Return ways to divide a stream, each a list of part lengths.
+
+    Token by token takes long: once from the start and once after a prefill, alternating, so that each meets each dtype
+    and each number of streams; a long row goes token by token in one dtype only.
+    """
+    context, precise = subject.context, dtype is subject.precise_dtype
+    alone, joined = [1] * length, [context + 1] + [1] * (length - context - 1)
     parts = [[length], [1, context, 1, length - context - 2]]
     if subject.long:
-        return [alone, *parts] if dtype is subject.precise_dtype else parts
-    return [alone, *parts, [context + 1] + [1] * (length - context - 1)]
+        return [alone, *parts] if precise else parts
+    return [alone if precise == (B > 1) else joined, *parts]
 
 
 def _describe_parts(parts: Sequence[int]) -> str:
