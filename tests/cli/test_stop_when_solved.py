@@ -41,6 +41,12 @@ def test_runs_end_when_solved_are_told_and_verify(run_zoo, tmp_path: Path, execu
     assert "step at which the task was solved" in checked.stdout
 
 
+@pytest.mark.parametrize(("words", "told"), [(STOPPING, "at most about "), (PARITY, "about ")])
+def test_a_dry_run_says_that_runs_may_take_less(run_zoo, words: list[str], told: str) -> None:
+    done = run_zoo("compare", "--models", "bow(hidden=4)", *words, "--seeds", "1", "--dry-run")
+    assert done.stdout.splitlines()[-1].startswith(told)
+
+
 def test_text_has_no_goal(run_zoo) -> None:
     done = run_zoo("train", "gru", "--set", "stop_when_solved=true")
     assert done.returncode == 2

@@ -17,8 +17,9 @@ from zoo.experiments.runs.workers import count_cores
 def forecast(plan: Plan) -> list[dict[str, Any]]:
     """Return a row per run: its directory, whether it is done, its parameters, and its seconds (0 if done).
 
-    Seconds are those of training, without evaluations. `at_once` is the number of runs that share this time. Trials of
-    a search and tuned runs are taken to be like the model as written, and none to be pruned.
+    Seconds are those of training, without evaluations. `at_once` is the number of runs that share this time, and
+    `may_stop` whether a run that solves its task takes less. Trials of a search and tuned runs are taken to be like the
+    model as written, and none to be pruned.
 
     Raises:
         RunError: a stored trial is damaged.
@@ -66,6 +67,7 @@ def _row(cell: Cell, speeds: Mapping[str, Speed | Exception], *, there: bool) ->
         "steps": steps,
         "seconds": seconds,
         "at_once": count_cores() if cell.config.training.execution == "side-by-side" else 1,
+        "may_stop": cell.config.training.stop_when_solved,
     }
 
 

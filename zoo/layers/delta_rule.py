@@ -4,8 +4,8 @@
 
 With keys of length 1 and b_t = 1 the old value of a key is gone; with b_t = 2 its sign is turned (Grazzi et al. 2025).
 The decay a_t is that of Yang et al. 2025. In a chunk every write depends on those before it, which is a triangular
-system of equations (the WY form: Yang et al. 2024, section 3.2), solved for all chunks together. The loop over chunks
-has one matrix product each.
+system of equations (the WY form: Yang et al. 2024, section 3, appendix B), solved for all chunks together. The loop
+over chunks has one matrix product each.
 """
 
 import torch

@@ -128,7 +128,9 @@ def print_forecast(rows: list[dict[str, Any]]) -> None:
         cells = ("" if number is None else f"{number:,}" for number in numbers)
         table.add_row(Text(label), *cells, f"{sum(row['seconds'] for row in own):,.0f}")
     console.print(table)
-    console.print(f"about {sum(row['seconds'] / row['at_once'] for row in rows):,.0f} s of training, and evaluations")
+    about = "at most about" if any(row["may_stop"] for row in rows) else "about"
+    seconds = sum(row["seconds"] / row["at_once"] for row in rows)
+    console.print(f"{about} {seconds:,.0f} s of training, and evaluations")
 
 
 def _table(*columns: str) -> Table:
