@@ -103,6 +103,17 @@ def test_what_is_nearly_as_it_was_asked_for_is_not_noted(stored: Comparison) -> 
     assert notes_on(stored, off_size=0.019, off_budget=-0.019, buffers=stored.models[0].parameters // 11) == []
 
 
+def test_models_at_one_edge_of_the_grid_share_a_note(stored: Comparison) -> None:
+    rates = {"a": (0.1, True), "b": (0.01, True), "c": (0.1, True), "d": (0.03, False)}
+    rows = [stored.models[0].model_copy(update={"label": label, "lr": lr, "lr_at_edge": edge})
+            for label, (lr, edge) in rates.items()]  # fmt: skip
+    notes = [note for note in collect_notes(stored.study, rows, (), ()) if note.kind == "rate"]
+    assert [(note.model, note.text.partition(",")[0]) for note in notes] == [
+        ("b", "b took learning rate 0.01"),
+        (None, "a and c took learning rate 0.1"),
+    ]
+
+
 def test_notes_on_the_whole_comparison_name_no_model(stored: Comparison) -> None:
     data = stored.study.data.model_copy(update={"split": "90/10/0"})
     run = stored.runs[0].model_copy(update={"execution": "stack of 3, unlike runs alone: it draws"})

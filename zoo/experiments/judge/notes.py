@@ -8,7 +8,7 @@ from zoo.calls import Value
 from zoo.config import Frozen
 from zoo.experiments.judge.rows import ModelRow, RunRow
 from zoo.experiments.judge.tuned import Tuned
-from zoo.experiments.judge.verdict import list_some
+from zoo.experiments.judge.verdict import join, list_some
 from zoo.experiments.judge.watched import Watched
 from zoo.experiments.judge.weaknesses import NOTABLE_DEVIATION
 from zoo.experiments.records.run import Environment
@@ -122,6 +122,7 @@ def collect_notes(
         notes.append(
             Note(model=None, kind="published", text=f"Averaged over all positions, as published figures are: {losses}.")
         )
+    notes += _edges(models)
     for row in models:
         found = [*_outcome(row), *_settings(row, study.context), *_measurements(row)]
         notes += [Note(model=row.label, kind=kind, text=text) for kind, text in found]
@@ -201,6 +202,14 @@ def _watch(models: Sequence[ModelRow], watched: Sequence[Watched]) -> Iterator[s
         yield f"Trained before without --watch, so without signals: {list_some(without)}. --fresh trains again."
 
 
+def _edges(models: Sequence[ModelRow]) -> Iterator[Note]:
+    """Notes on models that took the smallest or the largest learning rate of the grid, one for each of the two."""
+    for lr in sorted({row.lr for row in models if row.lr_at_edge}):
+        labels = [row.label for row in models if row.lr_at_edge and row.lr == lr]
+        text = f"{join(labels)} took learning rate {lr:g}, the edge of the grid: a wider one may do better."
+        yield Note(model=None if labels[1:] else labels[0], kind="rate", text=text)
+
+
 def _outcome(row: ModelRow) -> Iterator[tuple[Kind, str]]:
     """Notes on runs that diverged, failed, were refused or never improved."""
     if row.diverged:
@@ -224,8 +233,6 @@ def _settings(row: ModelRow, context: int) -> Iterator[tuple[Kind, str]]:
             "field",
             (f"{row.label} {sees}; a probe of {row.cost.probed_tokens} found {_field(row.cost.receptive_field)}."),
         )
-    if row.lr_at_edge:
-        yield "rate", f"{row.label} took learning rate {row.lr:g}, the edge of the grid: a wider one may do better."
     if row.off_size is not None and abs(row.off_size) > NOTABLE_DEVIATION:
         missed = f"{abs(row.off_size):.1%} {'above' if row.off_size > 0 else 'below'} the size asked for"
         yield "size", f"{row.label} is {missed}, the nearest it can reach."
