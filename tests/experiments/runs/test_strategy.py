@@ -141,18 +141,24 @@ def test_a_choice_that_was_not_worth_a_probe_is_made_again_for_longer_runs(corpu
 
 
 @pytest.mark.parametrize(
-    ("model", "stacks"),
-    [("bow(hidden=4)", True), ("gru", True), ("mlp", False), ("lstm(dropout=0.1)", False)],
+    ("model", "dtype", "stacks"),
+    [
+        ("bow(hidden=4)", "float32", True),
+        ("bow(hidden=4)", "bfloat16", False),
+        ("gru", "float32", True),
+        ("mlp", "float32", False),
+        ("lstm(dropout=0.1)", "float32", False),
+    ],
 )
 def test_a_stack_that_would_compute_something_else_is_never_chosen(
-    model: str, stacks: bool, corpus, tmp_path, monkeypatch
+    model: str, dtype: str, stacks: bool, corpus, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(strategy, "WORTH", 0)
     monkeypatch.setattr(fastest, "_measure_rate", lambda way, *_: 100 if way.how == "stacked" else 50)
-    (choice,) = choose_ways(runs(model), corpus, tmp_path).values()
+    (choice,) = choose_ways(runs(model, dtype=dtype), corpus, tmp_path).values()
     assert (choice.way.how == "stacked") == stacks
     earlier = Choice(label=model, way=Way(how="stacked"), steps_per_second={"stacked, 1 thread": 9})
-    write_ways(tmp_path, runs(model), {model: earlier})
-    assert (choose_ways(runs(model), corpus, tmp_path)[model].way.how == "stacked") == stacks, "nor kept"
-    asked = runs(model, execution="stacked")
+    write_ways(tmp_path, runs(model, dtype=dtype), {model: earlier})
+    assert (choose_ways(runs(model, dtype=dtype), corpus, tmp_path)[model].way.how == "stacked") == stacks, "nor kept"
+    asked = runs(model, dtype=dtype, execution="stacked")
     assert choose_ways(asked, corpus, tmp_path)[model].way.how == "stacked", "but where it is asked for"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from trained_models import TRAINED
 
@@ -20,7 +21,7 @@ from zoo.training.evaluation import evaluate
 from zoo.training.loop import Fit, Progress, Settings, draw, fit
 from zoo.training.stacked.filling import fill, stack_batches
 from zoo.training.stacked.fit import StackedStep, fit_stacked
-from zoo.training.stacked.stackable import DRAWS, LAYOUTS, MIXES, why_not_stacked
+from zoo.training.stacked.stackable import DRAWS, HALF, LAYOUTS, MIXES, why_not_stacked
 from zoo.training.step import TrainStep
 
 CPU = torch.device("cpu")
@@ -412,6 +413,21 @@ def test_a_stack_that_was_asked_for_says_what_it_is(
     for fitted in train_stack([make_model("mlp", seed=k, dropout=dropout) for k in range(2)], steps=2):
         assert fitted.execution == f"stacked, unlike runs alone: {told}"
     assert train_stack([make_model("bow", seed=k) for k in range(2)], steps=2)[0].execution == "stacked"
+
+
+def test_a_stack_in_bfloat16_is_unlike_its_runs(make_model: MakeModel, train_stack: Callable[..., list[Fit]]) -> None:
+    (fitted, _) = train_stack([make_model("bow", seed=k) for k in range(2)], steps=2, dtype="bfloat16")
+    assert fitted.execution == f"stacked, unlike runs alone: {HALF}"
+
+
+def test_autocast_leaves_convolutions_and_sums_with_biases_in_float32_in_a_stack() -> None:
+    """If torch changes this, stacks in bfloat16 may be like their runs."""
+    inputs = {F.conv1d: (torch.randn(2, 3, 4, 8), torch.randn(2, 4, 4, 3)),
+              F.linear: (torch.randn(2, 3, 4), torch.randn(2, 5, 4), torch.randn(2, 5))}  # fmt: skip
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for function, parts in inputs.items():
+            assert function(*(part[0] for part in parts)).dtype == torch.bfloat16
+            assert torch.vmap(function)(*parts).dtype == torch.float32
 
 
 def test_random_numbers_that_are_drawn_later_are_told_too(

@@ -71,4 +71,4 @@ def _measure_rate(way: Way, cells: Sequence[Cell], corpus: Corpus) -> float:
 
 def explain_not_stacked(cell: Cell, corpus: Corpus) -> str | None:
     """Return why a replica in a stack would not compute the same as alone on these batches; None if it would."""
-    return why_not_stacked(cell.model.build, [row_layout(cell.config, corpus)])
+    return why_not_stacked(cell.model.build, [row_layout(cell.config, corpus)], cell.config.training.dtype)

@@ -3,10 +3,11 @@
 Each replica has its own weights, running statistics, batches, learning rate, weight decay, clipping and divergence.
 Replicas are independent: a diverged one is still computed, and its losses are ignored.
 
-A replica computes what it would compute alone, up to the last digits, except for two kinds of models. Batches of packed
+A replica computes what it would compute alone, up to the last digits, with three exceptions. Batches of packed
 documents are filled up to one length (`zoo.training.stacked.filling`), so BatchNorm counts some positions twice. Random
-numbers (dropout) are drawn for all replicas at once, so they differ from those of a replica alone. Such a stack trains
-well, but only on request, and `Fit.execution` says how it differs.
+numbers (dropout) are drawn for all replicas at once, so they differ from those of a replica alone. Autocast to bfloat16
+leaves convolutions and sums with biases in float32. Such a stack trains well, but only on request, and `Fit.execution`
+says how it differs.
 """
 
 import copy
@@ -76,7 +77,7 @@ def fit_stacked(
     _check(models, settings, seeds)
     layout = layout_of(draw(train, settings[0], seeds[0], 0))
     again = build or (lambda number: copy.deepcopy(models[number]).cpu())
-    unlike = why_not_stacked(lambda number: again(number % len(models)), [layout])
+    unlike = why_not_stacked(lambda number: again(number % len(models)), [layout], settings[0].dtype)
     for model in models:
         model.train()
     stacked_step = StackedStep(models, settings, device)

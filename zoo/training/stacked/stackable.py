@@ -20,6 +20,8 @@ from zoo.training.step import training_losses
 CPU = torch.device("cpu")
 TOLERANCE = 1e-4
 """Relative or absolute difference up to which a replica in a stack computes the same as alone."""
+HALF = "torch computes convolutions, and adds biases, in float32 there, and in bfloat16 in a run alone"
+"""Autocast under vmap (torch 2.13)."""
 Layout = Literal["packed", "dense", "windows"]
 LAYOUTS: tuple[Layout, ...] = ("packed", "dense", "windows")
 """Arrangements of rows in a batch: documents, streams, windows."""
@@ -28,7 +30,9 @@ MIXES = "its batch statistics see what documents are filled up with"
 ADDS = "its auxiliary loss sees what documents are filled up with"
 
 
-def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS) -> str | None:
+def why_not_stacked(
+    make: Callable[[int], SequenceModel], layouts: Sequence[Layout] = LAYOUTS, dtype: str = "float32"
+) -> str | None:
     """Return why seeds of a model cannot be trained as a stack, in a few words; None if they can.
 
     It tries two seeds in training mode. In the stack each must have the loss, gradients and buffers that it has alone
@@ -37,7 +41,10 @@ def why_not_stacked(make: Callable[[int], SequenceModel], layouts: Sequence[Layo
     Args:
         make: builds the model of a seed, on the CPU.
         layouts: layouts of the training batches.
+        dtype: that of the training; under autocast to bfloat16 no stack is like its runs alone.
     """
+    if dtype == "bfloat16":
+        return HALF
     try:
         with isolated(CPU, seed=0), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vmap warns of operations that it runs one by one
