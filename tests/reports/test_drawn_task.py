@@ -151,6 +151,7 @@ def test_names_of_lines_at_one_height_share_a_row_in_the_figure_of_lengths(
     assert len(rows) == 2
     assert all(abs(one - other) > 11 for one, other in pairwise(sorted(rows)))
     assert "values seen, binding unknown, without memory" in drawn
+    assert drawn.index("values seen, binding unknown") > drawn.rindex("<path"), "no curve may cross a name"
 
 
 def test_an_interval_of_lengths_is_explained_where_there_is_one(task: Comparison) -> None:

@@ -42,10 +42,10 @@ def lengths(comparison: Comparison, *, width: float = 960.0) -> str:
     axes = (
         share_axis(up, left, right, "share of scored tokens that are right"),
         horizontal_axis(across, TOP, bottom, "tokens of a document", plain, 4 if narrow else 9),
-        *_levels(comparison, up, left, right),
     )
+    levels, names_of_levels = _levels(comparison, up, left, right)
     label = "Share of scored tokens that are right against the length of documents"
-    return drawing(width, height, *axes, *draw_lines(drawn, across, up, names), label=label)
+    return drawing(width, height, *axes, *levels, *draw_lines(drawn, across, up, names), *names_of_levels, label=label)
 
 
 def _line_of(comparison: Comparison, own: Lengths) -> Line:
@@ -66,8 +66,8 @@ def _line_of(comparison: Comparison, own: Lengths) -> Line:
     return Line(name, own.label, colour_class(comparison, own.label), dots, crossed=cannot)
 
 
-def _levels(comparison: Comparison, up: Scale, left: float, right: float) -> list[Markup]:
-    """The lines of known predictors at the training length, where their shares are known."""
+def _levels(comparison: Comparison, up: Scale, left: float, right: float) -> tuple[list[Markup], list[Markup]]:
+    """The lines of known predictors at the training length, where their shares are known, and their names."""
     known = [own for own in comparison.references if own.accuracy is not None and math.isfinite(own.accuracy)]
     heights = sorted((up(own.accuracy or 0.0), own.name) for own in known)
     marks, named = [line(left, y, right, y, "floor") for y, _ in heights], list[tuple[float, str]]()
@@ -76,4 +76,4 @@ def _levels(comparison: Comparison, up: Scale, left: float, right: float) -> lis
             named[-1] = named[-1][0], f"{named[-1][1]}, {name}"
         else:
             named.append((y, name))
-    return marks + [text(left + 6, y + 13 if y < TOP + 10 else y - 4, names, "note") for y, names in named]
+    return marks, [text(left + 6, y + 13 if y < TOP + 10 else y - 4, names, "note") for y, names in named]
