@@ -11,7 +11,7 @@ from zoo.conformance.check import Check, Finding, failure, information, note_pla
 from zoo.conformance.determinism import digests
 from zoo.conformance.subject import CPU, Subject, compute_logits
 from zoo.models.build import describe_refusal
-from zoo.models.interface import ModelOptions, is_counted
+from zoo.models.interface import ModelOptions, SequenceModel, is_counted
 from zoo.probes.flops import FlopCounter
 from zoo.probes.receptive_field import perturb_weights
 from zoo.surroundings import isolated
@@ -60,7 +60,8 @@ class Trials:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        self.effects = cache(lambda config: _measure_effects(subject, config))
+        self.effects: dict[ModelOptions, tuple[Any, ...]] = {}
+        """Options that build and run -> what `_measure_effects` gives."""
         self.costs = cache(lambda config: _count_flops(subject, config))
         self.refused: dict[str, dict[Any, str]] = {}
         """Option -> value -> why the model's constructor refuses it."""
@@ -70,7 +71,9 @@ class Trials:
     def differ(self, name: str) -> bool:
         """Return whether models of any pair differ. FLOPs, which take long to count, come last."""
         return any(
-            effect(one) != effect(other) for effect in (self.effects, self.costs) for one, other in self.pairs(name)
+            effect(one) != effect(other)
+            for effect in (self.effects.__getitem__, self.costs)
+            for one, other in self.pairs(name)
         )
 
     def pairs(self, name: str) -> Iterator[tuple[ModelOptions, ModelOptions]]:
@@ -85,6 +88,8 @@ class Trials:
         A choice is changed to each of its values, because it may be one of them alone beside which another matters.
         """
         given = self.subject.config
+        if given not in self.effects:
+            self.effects[given] = _measure_effects(self.subject, self.subject.build())
         yield given
         for name, field in self.subject.model.Config.model_fields.items():
             changed = (self._change(given, name, other) for other in self._other_values(given, name))
@@ -103,12 +108,14 @@ class Trials:
             config = self.subject.model.Config(**{**dict(base), name: value})
         except ValidationError:
             return None
+        if config in self.effects:
+            return config
         built = False
         try:
             with note_place(f"with {name}={value!r}"):
-                self.subject.build(config=config)
+                model = self.subject.build(config=config)
                 built = True
-                self.effects(config)
+                self.effects[config] = _measure_effects(self.subject, model)
         except Exception as error:  # libraries raise any type for a value they refuse
             if isinstance(error, MISTAKES) or isinstance(error.__cause__, MISTAKES):
                 raise
@@ -134,10 +141,9 @@ def _other_values(value: Any, annotation: Any) -> list[Any]:
     return []
 
 
-def _measure_effects(subject: Subject, config: ModelOptions) -> tuple[Any, ...]:
+def _measure_effects(subject: Subject, model: SequenceModel) -> tuple[Any, ...]:
     """Return what an option may change but FLOPs: weights, their shapes, logits in both modes, sizes of the state."""
-    length = 3 * subject.context
-    model, tokens = subject.build(config=config), subject.tokens(2, length)
+    tokens = subject.tokens(2, 3 * subject.context)
     if is_counted(subject.model):
         with isolated(CPU, seed=0):
             perturb_weights(model)  # options matter once it has counts

@@ -104,7 +104,8 @@ def gradient_by_position(model: SequenceModel, rows: int, length: int, at: int =
     usual[: model.vocab_size] = torch.arange(model.vocab_size)
     with torch.enable_grad(), _replace_embeddings(model, usual) as tables:
         logits = model(tokens)[:, at]
-        gradients = torch.autograd.grad(logits, tables, torch.randn_like(logits), allow_unused=True)
+        mixed = (logits * torch.randn_like(logits)).sum()  # `grad` of the logits themselves would load sympy
+        gradients = torch.autograd.grad(mixed, tables, allow_unused=True)
     size = torch.zeros(rows, length, dtype=logits.dtype)
     for gradient in gradients:
         if gradient is not None:
