@@ -30,7 +30,7 @@ class ShortConv(nn.Module):
         """(B, T, C), the k - 1 inputs before it -> (B, T, C), the last k - 1 inputs (B, k - 1, C)."""
         all_inputs = torch.cat([before.to(x.dtype), x], dim=1)
         weight, bias = (part.to(x.dtype) for part in (self.weight, self.bias))  # autocast forgets the bias under vmap
-        if x.shape[1] == 1 or x.dtype == torch.float64:  # which oneDNN does not convolve
+        if x.shape[1] == 1 or x.dtype == torch.float64:  # oneDNN has no float64, and torch's own loops over channels
             y = torch.einsum("btck,ck->btc", all_inputs.unfold(1, weight.shape[2], 1), weight.squeeze(1)) + bias
         else:  # one line high; oneDNN convolves it with channels last, a row it would copy
             y = F.conv2d(all_inputs.mT.unsqueeze(2), weight.unsqueeze(2), bias, groups=x.shape[2]).squeeze(2).mT
