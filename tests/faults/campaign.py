@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -33,13 +34,15 @@ def run_campaign(campaign: Campaign, description: str | None) -> None:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faults", type=int, help=f"how many {campaign.what}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cases", default="", help="only those whose name holds this")
+    parser.add_argument("--cases", default="", help="only those whose name has this regular expression")
     parser.add_argument("--broken", choices=BROKEN, help="break the product before")
     given = parser.parse_args()
     get_ready()
     if given.broken:
         BROKEN[given.broken]()
-    cases = [case for name, case in campaign.list_cases().items() if given.cases in name]
+    cases = [case for name, case in campaign.list_cases().items() if re.search(given.cases, name)]
+    if not cases:
+        parser.error(f"no case's name has {given.cases!r}")
     draw = random.Random(given.seed)
     each = [given.faults // len(cases)] * len(cases)
     for number in draw.sample(range(len(cases)), given.faults % len(cases)):

@@ -39,21 +39,26 @@ def test_a_campaign_finds_nothing(main: Callable[[], None], words: list[str], ru
 @pytest.mark.parametrize(
     ("main", "words", "broken", "told"),
     [
-        (kill.main, ["12", "--cases", "dilated-wavenet adamw cosine seq"], "no-random-state", "curve.jsonl"),
+        (kill.main, ["12", "--cases", "^dilated-wavenet .* sequential [a-z]+$"], "no-random-state", "curve.jsonl"),
         (
             kill.main,
-            ["12", "--cases", "bow adamw cosine seq"],
+            ["12", "--cases", "^bow .* sequential [a-z]+$"],
             "in-place",
-            "damaged|is no JSON",
-        ),  # of a run, or of a study
+            "damaged|is no JSON",  # of a run, or of a study
+        ),
         (children.main, ["20", "--only", "pairs"], "no-lock", "is worked on by two at once"),
         (damage.main, ["8", "0"], "no-digest", "is used"),
-        (damage.main, ["0", "20", "--seed", "1"], "no-comparison", ""),
+        (damage.main, ["0", "20"], "no-comparison", ""),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_campaign_finds_what_is_broken(
     main: Callable[[], None], words: list[str], broken: str, told: str, run, tmp_path: Path
 ) -> None:
-    assert run(main, *words, "--broken", broken) == 1, (tmp_path / STDOUT).read_text()
-    assert re.search(told, (tmp_path / STDERR).read_text())
+    """A fault at a random moment shows a breakage only where it falls well, so campaigns with other seeds follow."""
+
+    def is_found(seed: int) -> bool:
+        code = run(main, *words, "--seed", str(seed), "--broken", broken)
+        return code == 1 and bool(re.search(told, (tmp_path / STDERR).read_text()))
+
+    assert any(map(is_found, range(10))), (tmp_path / STDOUT).read_text() + (tmp_path / STDERR).read_text()
