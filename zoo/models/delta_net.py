@@ -101,7 +101,11 @@ class DeltaNet(MixerModel):
         conv: int = Field(4, ge=0, description="kernel of the convolution of queries, keys and values; 0: none")
 
     recipe = Recipe(optimizer="muon", lr=3.4e-2, weight_decay=0.025, warmup=0.15, targets=1_000_000)
-    other_recipes = (Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),)
+    other_recipes = (
+        Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.1, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = "Yang et al. 2025, Gated Delta Networks: Improving Mamba2 with Delta Rule"
 
     @classmethod

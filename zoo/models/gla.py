@@ -91,7 +91,11 @@ class GLA(MixerModel):
         conv: int = Field(0, ge=0, description="kernel of the convolution of queries, keys and values; 0: none")
 
     recipe = Recipe(optimizer="muon", lr=3.1e-2, weight_decay=0.032, warmup=0.048, targets=1_000_000)
-    other_recipes = (Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),)
+    other_recipes = (
+        Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = "Yang et al. 2024, Gated Linear Attention Transformers with Hardware-Efficient Training"
 
     @classmethod

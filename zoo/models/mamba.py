@@ -88,7 +88,11 @@ class Mamba(MixerModel):
         expand: int = Field(2, ge=1, description="channels of a mixer, in multiples of channels")
 
     recipe = Recipe(lr=2e-2, weight_decay=0.034, warmup=0.085, targets=1_000_000)
-    other_recipes = (Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.1, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = "Gu and Dao 2023, Mamba: Linear-Time Sequence Modeling with Selective State Spaces"
 
     @classmethod

@@ -69,7 +69,11 @@ class MinGRU(MixerModel):
         conv: int = Field(0, ge=0, description="kernel of a convolution of the mixer's input; 0: none")
 
     recipe = Recipe(optimizer="muon", lr=2.6e-2, weight_decay=0.017, warmup=0.021, targets=1_000_000)
-    other_recipes = (Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),)
+    other_recipes = (
+        Recipe(lr=2e-2, weight_decay=0.1, warmup=0.05, targets=1_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = "Feng et al. 2024, Were RNNs All We Needed?"
 
     @classmethod

@@ -110,7 +110,11 @@ class MLSTM(MixerModel):
             return self
 
     recipe = Recipe(lr=1.7e-2, weight_decay=0.011, warmup=0.11, targets=1_000_000)
-    other_recipes = (Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(optimizer="muon", lr=1e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = "Beck et al. 2024, xLSTM: Extended Long Short-Term Memory"
 
     @classmethod

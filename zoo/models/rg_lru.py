@@ -133,7 +133,11 @@ class RGLRU(MixerModel):
             return self
 
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)
-    other_recipes = (Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),)
+    other_recipes = (
+        Recipe(optimizer="muon", lr=8.3e-3, weight_decay=0.074, warmup=0.27, targets=1_000_000),
+        Recipe(optimizer="muon", lr=2e-2, weight_decay=0.05, warmup=0.05, targets=2_400_000),
+        Recipe(lr=1.6e-2, weight_decay=0.093, warmup=0.05, targets=2_400_000),
+    )
     paper: ClassVar[str] = (
         "De et al. 2024, Griffin: Mixing Gated Linear Recurrences with Local Attention for Efficient Language Models"
     )
