@@ -71,3 +71,12 @@ def test_given_tensors_are_left_as_they_are():
     y, h = selective_scan(*inputs)
     (y.sum() + h.sum()).backward()
     assert all(torch.equal(part, copy) for part, copy in zip(inputs, copies, strict=True))
+
+
+def test_loops_are_as_long_as_a_span_at_any_length(count_calls):
+    def steps(T: int) -> int:
+        inputs = draw(T)
+        return count_calls(lambda: torch.autograd.grad(selective_scan(*inputs)[0].sum(), inputs))["exp_"]
+
+    assert steps(SPAN) == 2 * SPAN  # a loop over the positions, and one for the gradient
+    assert steps(4096) == steps(2 * SPAN) == 4 * SPAN  # two before them, for the states before the spans

@@ -1,11 +1,15 @@
 """Every built-in model describes and bounds its options, and refuses others."""
 
+from typing import get_args
+
 import pytest
+import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from zoo.catalog import MODELS
 from zoo.errors import UsageError
-from zoo.models.build import model_config
+from zoo.models.build import build, model_config
 
 BUILT_IN = {entry.name: MODELS.get(entry.name) for entry in MODELS.entries() if entry.origin == "built in"}
 FIELDS = [
@@ -82,3 +86,56 @@ def test_sizes_below_one_raise_with_both(name, sizes):
 def test_the_config_of_another_model_raises():
     with pytest.raises(TypeError, match=r"MLP takes a MLP\.Config"):
         BUILT_IN["mlp"](BUILT_IN["wavenet"].Config(), vocab_size=27, context=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mamba", {"mlp": 2}, "mlp changes nothing without block=mlp"),
+        ("mamba", {"gate": True}, "gate changes nothing without block=mlp"),
+        ("transformer", {"places": 128}, "places changes nothing without positions=learned"),
+        ("rg-lru", {"window": 8}, "window changes nothing without attention_every=2"),
+    ],
+)
+def test_an_option_that_changes_nothing_by_default_is_refused(name, options, message):
+    with pytest.raises(ValidationError, match=message):
+        BUILT_IN[name].Config(**options)
+
+
+def test_beside_the_opposite_it_is_allowed_for_ablations():
+    assert BUILT_IN["gla"].Config(block="none", mlp=2).block == "none"
+    assert BUILT_IN["transformer"].Config(positions="none", places=128).positions == "none"
+    assert BUILT_IN["rg-lru"].Config(attention_every=0, window=8).window == 8
+
+
+def other_values(field) -> list:
+    """Other values of an option: the choices, or a number beside the default."""
+    if isinstance(field.default, bool):
+        return [not field.default]
+    choices = [value for value in get_args(field.annotation) if isinstance(value, str)]
+    beside = {int: lambda value: [value + 1, 2 * value], float: lambda value: [value + 0.3]}
+    numbers = beside.get(type(field.default), lambda _: [])(field.default)
+    return [value for value in choices or numbers if value != field.default]
+
+
+@pytest.mark.parametrize(("name", "option", "field"), FIELDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_an_option_changes_weights_or_logits_or_is_refused(name, option, field, draw):
+    def made(**options) -> dict[str, Tensor] | None:
+        """Weights and logits in training; None if the options are refused."""
+        try:
+            model = build(BUILT_IN[name], BUILT_IN[name].Config(**options), vocab_size=11, context=16, seed=0)
+        except (ValidationError, UsageError):
+            return None
+        torch.manual_seed(0)
+        return {**model.state_dict(), "logits": model.train()(draw(3, 24)).detach()}
+
+    usual = made()
+    for value in other_values(field):
+        other = made(**{option: value})
+        assert (
+            other is None
+            or other.keys() != usual.keys()
+            or any(
+                tensor.shape != usual[key].shape or not torch.equal(tensor, usual[key]) for key, tensor in other.items()
+            )
+        ), f"{option}={value} changes nothing"

@@ -126,7 +126,7 @@ def test_a_model_of_local_attention_alone_sees_as_far_as_its_windows_reach(text,
         ("channels=10", r"channels \(=10\) must be divisible by heads \(=4\)"),
         ("channels=12,attention_every=1", "even number of channels a head, not .* 3"),
         ("attention_every=3", r"attention_every \(=3\) is more than layers \(=2\)"),
-        ("window=8", "needs attention_every"),
+        ("window=8", "window changes nothing without attention_every=2"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_with_the_reason(options, message, fresh_model):

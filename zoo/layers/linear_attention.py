@@ -3,9 +3,9 @@
     S_t = diag(a_t) S_{t-1} + k_t v_tᵀ,    o_t = S_tᵀ q_t
 
 Without decay this is the linear attention of Katharopoulos et al. 2020 (equations 10 to 12), with one decay for a head
-that of Sun et al. 2023 (section 2.1), with one for each channel that of Yang et al. 2024 (section 3.1). Positions of a
+that of Sun et al. 2023 (section 2.1), with one for each channel that of Yang et al. 2024 (section 4.1). Positions of a
 chunk of 16 read each other by masked products, all chunks together; only the matrices between chunks are a recurrence,
-which is a `scan` over T / 16 of them (Yang et al. 2024, section 3.2).
+which is a `scan` over T / 16 of them (Yang et al. 2024, section 4.2).
 """
 
 import torch

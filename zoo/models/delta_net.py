@@ -24,9 +24,9 @@ from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MatrixOptions, MixerModel
 
 LARGEST_RATE = 16
-"""Initial A of the heads are uniform up to this (Yang et al. 2025, as in Mamba-2)."""
+"""Initial A of the heads are uniform from 0 to this, as in the authors' code."""
 STEPS = (1e-3, 1e-1)
-"""Range of the initial softplus(d), uniform in its log (Gu and Dao 2023, section 3.6)."""
+"""Range of the initial softplus(d) (Gu and Dao 2023, section 3.6), uniform in its log as in their code."""
 TINY = 1e-6
 """Added to the squared length of a query or key, so that the gradient of a zero vector is finite."""
 

@@ -2,7 +2,7 @@
 
 `pattern=rg-lru/rg-lru/attention` has two blocks of RG-LRU and one of attention, again and again. Griffin (De et al.
 2024) has local attention there, Jamba (Lieber et al. 2024) and Zamba (Glorioso et al. 2024) put attention between
-blocks of Mamba. A mixer has the options of its own model, but for those that all blocks share and the heads.
+blocks of Mamba. A mixer has the default options of its own model, but for those that all blocks share and the heads.
 """
 
 from pkgutil import resolve_name

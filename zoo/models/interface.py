@@ -15,7 +15,7 @@ that the model may still look at, and `forward` runs on them again. A model with
 vector, overrides `begin` and `prefill`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -42,6 +42,21 @@ class ModelOptions(BaseModel):
 
     follows: ClassVar[Mapping[str, str]] = {}
     """Name that a user may take for an option -> what it follows from, for the error message."""
+
+    def require(self, other: str, *, of: Sequence[str]) -> None:
+        """Refuse options that change nothing without another one, such as "block=mlp", which is not given.
+
+        For a validator. Beside the opposite (`block=none,mlp=2`), as ablations write it, they are allowed.
+
+        Raises:
+            ValueError: one of them is not its default, and the other option is not given.
+        """
+        for name in of:
+            if (
+                getattr(self, name) != type(self).model_fields[name].default
+                and other.partition("=")[0] not in self.model_fields_set
+            ):
+                raise ValueError(f"{name} changes nothing without {other}")
 
 
 class SequenceModel(nn.Module):

@@ -4,7 +4,8 @@
 
 Every channel of x has a state of N numbers. The step size dt, B and C are made of x, which is the paper's selection
 (section 3.2, algorithm 2): with a large step a channel forgets its past and takes the token, with a small one it
-ignores the token. The mixer holds the place of the MLP too (section 3.4):
+ignores the token. dt B is the simpler form of the authors' code for the paper's exact integral (equation 4). The mixer
+holds the place of the MLP too (section 3.4):
 
     (B, T, C) -> x, z (B, T, E·C) -> x: ShortConv -> SiLU -> selective scan -> times SiLU(z) -> Linear
 """
@@ -24,7 +25,7 @@ from zoo.layers.mixer import Mixer, State
 from zoo.models.mixing import MixerModel, MixerOptions
 
 SHORTEST, LONGEST = 1e-3, 1e-1
-"""Range of the initial step sizes (section 3.6)."""
+"""Range of the initial step sizes (section 3.6), uniform in their log as in the authors' code."""
 
 
 class SelectiveStateSpace(Mixer):

@@ -35,6 +35,12 @@ class MixerOptions(ModelOptions):
     gate: bool = Field(False, description="multiply the activation with another projection (with silu: SwiGLU)")
     head_gain: float = Field(HEAD_GAIN, gt=0, description="scale of the head's initial weights")
 
+    @model_validator(mode="after")
+    def _block_uses(self) -> "MixerOptions":
+        if self.block == "none":
+            self.require("block=mlp", of=("mlp", "activation", "gate"))
+        return self
+
     @property
     def out_gain(self) -> float:
         """Gain of the layers that write to the residual stream, so that depth does not grow it."""
@@ -123,7 +129,7 @@ class MixerModel(SequenceModel):
         x = self.embedding(tokens)
         after: State = {}
         for layer, block in enumerate(self.blocks):
-            before = {name: state[f"{layer}.{name}"] for name in block.mixer.begin(1)}
+            before = {name.partition(".")[2]: part for name, part in state.items() if name.startswith(f"{layer}.")}
             x, own = block.run(x, before)
             after |= {f"{layer}.{name}": tensor for name, tensor in own.items()}
         return self.head(self.norm(x[:, -1])), after

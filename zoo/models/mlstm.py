@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from zoo.config import Recipe
 from zoo.layers import ShortConv, linear, linear_attention
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions
+from zoo.models.mixing import MatrixOptions, MixerModel
 
 SMALLEST = 1e-6
 """Least divisor of what is read, where exp(-m_t) is less."""
@@ -97,16 +97,14 @@ class MatrixMemory(Mixer):
 class MLSTM(MixerModel):
     """Matrix memory whose input gates are exponentials."""
 
-    class Config(MixerOptions):
+    class Config(MatrixOptions):
         heads: int = Field(4, ge=1, description="number of matrices; divides channels, of which each has at least 2")
         conv: int = Field(4, ge=0, description="positions that a query or key sees: kernel of a convolution; 0: none")
 
         @model_validator(mode="after")
         def _heads_fit(self) -> "MLSTM.Config":
-            if self.channels % self.heads or self.channels == self.heads:  # one channel less its mean would be 0
-                raise ValueError(
-                    f"channels (={self.channels}) must be a multiple of heads (={self.heads}), at least twice"
-                )
+            if self.channels == self.heads:  # one channel less its mean would be 0
+                raise ValueError(f"a head needs 2 channels: channels (={self.channels}), heads (={self.heads})")
             return self
 
     recipe = Recipe(lr=1.7e-2, weight_decay=0.011, warmup=0.11, targets=1_000_000)

@@ -4,7 +4,8 @@
 
 The gates r_t (how much of the past fades) and i_t (how much enters) are sigmoids of the input x_t alone, so all
 positions are computed at once by a scan. The vector forgets as much as it takes in, so its scale stays. At the first
-position of a row there is nothing to forget: a_1 = 0, so that i_1 ⊙ x_1 enters whole.
+position of a row there is nothing to forget: a_1 = 0, so that i_1 ⊙ x_1 enters whole, as in the authors' code
+(RecurrentGemma).
 
     (B, T, C) -> Linear -> convolution -> RG-LRU -> times GeLU(Linear) -> Linear
 
@@ -23,14 +24,14 @@ from zoo.config import Recipe
 from zoo.layers import LocalAttention, ShortConv, linear, scan
 from zoo.layers.local_attention import check_heads
 from zoo.layers.mixer import Mixer, State
-from zoo.models.mixing import MixerModel, MixerOptions
+from zoo.models.mixing import MatrixOptions, MixerModel
 
 SHARPNESS = 8.0
 """Largest multiple of softplus(Λ) by which a channel fades (section 2.4: c)."""
 SLOWEST, FASTEST = 0.999, 0.9
 """Range of the initial decays with an open gate, uniform (section 2.4)."""
 NOTHING = -100.0
-"""Log of a decay that is exactly 0 in any dtype."""
+"""Log of a decay that is 0: 1 + expm1 of it is, in any dtype."""
 SMALLEST = 1e-12
 """Added to 1 - a², whose root has no gradient at 0."""
 
@@ -56,19 +57,14 @@ class GatedRecurrence(nn.Module):
     def run(self, x: Tensor, before: Tensor, begun: Tensor) -> Tensor:
         """(B, T, D), h before it (B, D), 1 where the row has begun (B, 1) -> h (B, T, D)."""
         exact = torch.promote_types(x.dtype, torch.float32)
-        fading, entering = self._gates(x)
+        heads, size = self.gates.shape[1:3]
+        sums = torch.einsum("bthi,ghio->btgho", x.unflatten(-1, (heads, size)), self.gates).flatten(2)
+        fading, entering = torch.sigmoid(sums + self.gate_bias).chunk(2, dim=-1)
         start = F.pad((NOTHING * (1 - begun)).unsqueeze(1), (0, 0, 0, x.shape[1] - 1))
         log_decay = torch.addcmul(start, fading.to(exact), -SHARPNESS * F.softplus(self.rate.to(exact)))
         less = torch.expm1(log_decay)  # a - 1, without loss where a is near 1
         root = (SMALLEST - less * (2 + less)).sqrt()
         return scan(1 + less, root * (entering * x), before)
-
-    def _gates(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, D) -> r and i, each (B, T, D)."""
-        _, heads, size, _ = self.gates.shape
-        sums = torch.einsum("bthi,ghio->btgho", x.unflatten(-1, (heads, size)), self.gates).flatten(2)
-        fading, entering = torch.sigmoid(sums + self.gate_bias).chunk(2, dim=-1)
-        return fading, entering
 
 
 class RecurrentBlock(Mixer):
@@ -108,7 +104,7 @@ class RecurrentBlock(Mixer):
 class RGLRU(MixerModel):
     """Gated linear recurrence of a vector, with or without local attention between."""
 
-    class Config(MixerOptions):
+    class Config(MatrixOptions):
         heads: int = Field(4, ge=1, description="blocks of the gates' matrices, and attention heads; divides channels")
         expand: int = Field(1, ge=1, description="size of the recurrent vector, in multiples of channels")
         conv: int = Field(4, ge=1, description="positions that the convolution before the recurrence sees")
@@ -119,17 +115,13 @@ class RGLRU(MixerModel):
 
         @model_validator(mode="after")
         def _sizes_fit(self) -> "RGLRU.Config":
-            if self.channels % self.heads:
-                raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
-            if self.attention_every:
+            every = self.attention_every
+            if every:
                 check_heads(self.channels, self.heads)
-            elif self.window != type(self).model_fields["window"].default:
-                raise ValueError("window is that of local attention, which needs attention_every")
-            if self.attention_every > self.layers:
-                raise ValueError(
-                    f"no block would have attention: attention_every (={self.attention_every}) is more than "
-                    f"layers (={self.layers})"
-                )
+            else:
+                self.require("attention_every=2", of=["window"])
+            if every > self.layers:
+                raise ValueError(f"attention_every (={every}) is more than layers (={self.layers}): no attention")
             return self
 
     recipe = Recipe(lr=2.1e-2, weight_decay=0.055, warmup=0.13, targets=1_000_000)

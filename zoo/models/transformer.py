@@ -60,7 +60,7 @@ class Transformer(SequenceModel):
         head_gain: float = Field(HEAD_GAIN, gt=0, description="scale of the head's initial weights")
 
         @model_validator(mode="after")
-        def _heads_divide(self) -> "Transformer.Config":
+        def _options_fit(self) -> "Transformer.Config":
             if self.channels % self.heads:
                 raise ValueError(f"channels (={self.channels}) must be divisible by heads (={self.heads})")
             if self.positions == "rotary" and self.channels // self.heads % 2:
@@ -68,6 +68,8 @@ class Transformer(SequenceModel):
                     f"rotary positions need an even number of channels a head, "
                     f"not channels/heads = {self.channels // self.heads}"
                 )
+            if self.positions != "learned":
+                self.require("positions=learned", of=["places"])
             return self
 
     recipe = Recipe(optimizer="muon", lr=2.3e-2, weight_decay=0.043, warmup=0.022, targets=1_000_000)
