@@ -1,6 +1,7 @@
 """`ablate` trains a model and its variants, and says what every change does to the loss."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,17 @@ class Mine(SequenceModel):
 """
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder for the runs of `ablated`, which are trained once."""
+    return tmp_path_factory.mktemp("ablated") / "runs"
+
+
 @pytest.fixture
-def ablated(zoo_json, words):
-    """The document of an ablation with a pair."""
+def ablated(zoo_json, words, kept, tmp_path):
+    """The document of an ablation with a pair. The command finds its runs if they are there already."""
+    if kept.exists():
+        shutil.copytree(kept, tmp_path / "runs")
     changes = (
         "--drop",
         "norm",
@@ -51,7 +60,10 @@ def ablated(zoo_json, words):
         "--pairs",
         "norm,gate",
     )
-    return zoo_json("ablate", WAVENET, *changes, *TINY)
+    found = zoo_json("ablate", WAVENET, *changes, *TINY)
+    if not kept.exists():
+        shutil.copytree(tmp_path / "runs", kept)
+    return found
 
 
 def test_every_change_is_a_variant_under_the_same_seeds_and_budget(ablated):

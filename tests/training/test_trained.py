@@ -24,14 +24,14 @@ BATCH_SIZE = 64
 
 @pytest.fixture(scope="module")
 def larger() -> Corpus:
-    return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 4000})))
+    return load_corpus(DataConfig(corpus=Call(name="invented", options={"documents": 2000})))
 
 
 @pytest.fixture(scope="module", params=TRAINED)
 def trained(request: pytest.FixtureRequest, larger: Corpus, make_model: Callable[..., SequenceModel]) -> SequenceModel:
     model = make_model(request.param)
     settings = Settings(
-        steps=250,
+        steps=150,
         batch_size=BATCH_SIZE,
         optimizer=model.recipe.optimizer,
         schedule="cosine",
