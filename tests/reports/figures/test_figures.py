@@ -8,8 +8,10 @@ from itertools import combinations, pairwise
 import pytest
 
 from zoo.experiments.judge.comparison import Comparison
+from zoo.experiments.judge.rows import Interval
 from zoo.reports.figures.cost import pareto
 from zoo.reports.figures.draw import FIGURES, NARROW, WIDE, draw, standalone
+from zoo.reports.figures.forest import Look, Row, draw_forest
 from zoo.reports.figures.outliers import find_outliers
 from zoo.reports.figures.palette import DARK, LIGHT, MODELS_DARK, MODELS_LIGHT, colour_class
 from zoo.reports.figures.scale import Bent, Scale, bent, covering
@@ -153,6 +155,25 @@ def test_a_model_far_behind_is_left_out_of_the_axes_and_named_at_their_edge(exam
     assert find_outliers(example("two")) == []
     for markup in draw(comparison).values():
         assert ">bigram</text>" in markup
+
+
+@pytest.mark.parametrize("width", [NARROW, WIDE])
+def test_a_model_behind_whom_the_others_reach_is_on_the_axis_with_its_interval(width: float) -> None:
+    means = {"a": 1.922, "b": 1.957, "near": 1.973, "far": 2.3}
+    rows = [Row(label, "c0", interval(mean, 0.018), [mean]) for label, mean in means.items()]
+    plot = ET.fromstring(draw_forest(rows, "loss", "test", far={"near", "far"}, look=Look(width)))
+    groups = {group.findtext(f"{SVG}title"): group for group in plot.iter(f"{SVG}g")}
+    ends = [
+        float(own.get("x2")) for label in ("a", "b", "near") for own in groups[label] if own.get("class") == "interval"
+    ]
+    right = width - 8 if width == NARROW else width - 158
+    assert len(ends) == 3
+    assert max(ends) <= right
+    assert [own.get("class") for own in groups["far"].iter(f"{SVG}path")] == ["end"]
+
+
+def interval(mean: float, half: float) -> Interval:
+    return Interval(mean=mean, sd=0.001, low=mean - half, high=mean + half, seeds_se=0.001, documents_se=0.008)
 
 
 def test_floor_and_published_figures_are_marked(example) -> None:

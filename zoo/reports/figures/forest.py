@@ -109,7 +109,11 @@ def draw_forest(
     bottom = look.top + height * len(rows) + 6
     names = min(max(text_width(row.label, SIZE) for row in rows) + 14, 250.0)
     start, end = (8.0, width - 8.0) if look.narrow else (names, width - 158.0)
-    scale = _scale([row for row in rows if row.label not in far], references, start, end, look.shows_all)
+    near = [row for row in rows if row.label not in far]
+    scale = _scale(near, references, start, end, look.shows_all)
+    while reached := [row for row in rows if row.test and row not in near and scale.inside(row.test.mean)]:
+        near += reached  # the intervals of the others reach them: so the axis shows theirs too
+        scale = _scale(near, references, start, end, look.shows_all)
     ruled = loss_axis(scale, look.top, bottom, axis, 5 if look.narrow else 8, upright=False, units=look.units)
     drawn = [
         _row(row, scale, look.top + height * place + height / 2 + 3, names, look) for place, row in enumerate(rows)
